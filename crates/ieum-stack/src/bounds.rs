@@ -1,0 +1,44 @@
+//! Every bound of the stack, in one place: name, unit and reason.
+//!
+//! What falls over a bound is counted by its reason ([`crate::Stack::drops`]) or refused with an error of its own.
+
+/// Receive queue of a UDP endpoint, in bytes of payload and [`DATAGRAM_OVERHEAD_BYTES`] each.
+/// Linux's net.core.rmem_default, so that a burst that fits there fits here.
+pub(crate) const UDP_RECEIVE_QUEUE_BYTES_MAX: usize = 212_992;
+
+/// Datagrams of one UDP endpoint that were sent and not yet asked for by `poll_frame`, in bytes likewise.
+/// Linux's net.core.wmem_default.
+pub(crate) const UDP_SEND_QUEUE_BYTES_MAX: usize = 212_992;
+
+/// The same for all datagrams sent without an endpoint (`udp_send_from`): they stand for many peers at once, so
+/// they have room for the bursts of eight endpoints.
+pub(crate) const UDP_SEND_FROM_QUEUE_BYTES_MAX: usize = 8 * UDP_SEND_QUEUE_BYTES_MAX;
+
+/// Datagrams for nobody in particular (`poll_any_datagram`), in bytes likewise: they too stand for many endpoints.
+pub(crate) const UDP_ANY_QUEUE_BYTES_MAX: usize = 8 * UDP_RECEIVE_QUEUE_BYTES_MAX;
+
+/// What a queued datagram is charged beside its payload, in bytes: its entry and its allocation, so that empty
+/// datagrams cannot fill the memory.
+pub(crate) const DATAGRAM_OVERHEAD_BYTES: usize = 128;
+
+/// The largest UDP payload over IPv4, in bytes: 65,535 less both headers (RFC 768, RFC 791).
+pub(crate) const UDP_PAYLOAD_BYTES_MAX: usize = 65_507;
+
+/// ICMP messages owed, in messages: they are answers, and whoever sees none asks again.
+pub(crate) const ICMP_QUEUE_MESSAGES_MAX: usize = 64;
+
+/// ICMP messages owed, in bytes: three of the largest echoes, as Linux's socket for ICMP has room for.
+pub(crate) const ICMP_QUEUE_BYTES_MAX: usize = 212_992;
+
+/// ICMP errors sent in a second (RFC 1812 §4.3.2.8: they must be limited). Linux's net.ipv4.icmp_msgs_per_sec.
+pub(crate) const ICMP_ERRORS_PER_SECOND_MAX: u32 = 1000;
+
+/// ICMP errors sent at once after a pause. Linux's net.ipv4.icmp_msgs_burst.
+pub(crate) const ICMP_ERRORS_BURST_MAX: u32 = 50;
+
+/// What an ICMP error quotes of the refused packet, in bytes: with its own headers 576, which every host takes
+/// (RFC 1812 §4.3.2.3, RFC 1122 §3.2.2).
+pub(crate) const ICMP_QUOTE_BYTES_MAX: usize = 548;
+
+/// MTU of the link between a host's own sockets, in bytes: the largest IP packet there is.
+pub(crate) const LOOPBACK_MTU_BYTES: u32 = 65_535;

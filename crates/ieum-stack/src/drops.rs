@@ -1,0 +1,220 @@
+//! Why packets were dropped: one reason, one name, one counter.
+//!
+//! Each packet given to [`crate::Stack::on_frame`] is accepted or dropped for exactly one reason; [`Tally`] lets
+//! anyone check that. Reasons of the second kind are about packets that we ourselves would have sent.
+
+/// Writes the enum of reasons, their order and their names from one list.
+macro_rules! reasons {
+    (received { $($(#[$doc:meta])* $reason:ident => $name:literal,)+ }
+     sent { $($(#[$sent_doc:meta])* $sent:ident => $sent_name:literal,)+ }) => {
+        /// Why a packet was dropped.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        pub(crate) enum Drop {
+            $($(#[$doc])* $reason,)+
+            $($(#[$sent_doc])* $sent,)+
+        }
+
+        impl Drop {
+            /// Every reason, in the order in which they are shown.
+            const ALL: &[Drop] = &[$(Drop::$reason,)+ $(Drop::$sent,)+];
+
+            /// The reason as people read it.
+            const fn name(self) -> &'static str {
+                match self {
+                    $(Drop::$reason => $name,)+
+                    $(Drop::$sent => $sent_name,)+
+                }
+            }
+
+            /// Was the packet one that came in?
+            const fn is_received(self) -> bool {
+                match self {
+                    $(Drop::$reason => true,)+
+                    $(Drop::$sent => false,)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    received {
+        /// It came over a link that this stack does not have.
+        LinkUnknown => "link unknown",
+        /// Shorter than an IP header, or than its own total length.
+        Ip4Truncated => "ip4 truncated",
+        /// The version is not 4.
+        Ip4Version => "ip4 version",
+        /// The header length is below 20 bytes or beyond the packet.
+        Ip4HeaderLength => "ip4 header length",
+        /// The header checksum does not add up.
+        Ip4Checksum => "ip4 checksum",
+        /// A fragment: reassembly is not served yet.
+        Ip4Fragment => "ip4 fragment",
+        /// A source address that cannot come over that link (RFC 1122 §3.2.1.3, RFC 1812 §5.3.7).
+        MartianSource => "martian source",
+        /// A loopback destination that came from outside.
+        MartianDestination => "martian destination",
+        /// The destination is not ours, and we do not forward.
+        NotForUs => "not for us",
+        /// Nobody here speaks that protocol.
+        ProtocolUnknown => "protocol unknown",
+        /// Shorter than an ICMP header.
+        IcmpTruncated => "icmp truncated",
+        /// The ICMP checksum does not add up.
+        IcmpChecksum => "icmp checksum",
+        /// An ICMP type that nobody here waits for.
+        IcmpKind => "icmp kind",
+        /// An echo request for an address that is not our own.
+        IcmpEchoNotOurs => "icmp echo not ours",
+        /// An ICMP error that quotes no packet of ours.
+        IcmpQuote => "icmp quote",
+        /// More ICMP messages are owed than the queue holds.
+        IcmpQueueFull => "icmp queue full",
+        /// Shorter than a UDP header, or than its own length.
+        UdpTruncated => "udp truncated",
+        /// The UDP length is below 8.
+        UdpLength => "udp length",
+        /// The UDP checksum does not add up.
+        UdpChecksum => "udp checksum",
+        /// Nobody is bound to that port.
+        UdpPortUnknown => "udp port unknown",
+        /// The endpoint's receive queue is full.
+        UdpQueueFull => "udp queue full",
+        /// The queue of datagrams for nobody in particular is full.
+        UdpAnyQueueFull => "udp any queue full",
+        /// Shorter than a TCP header.
+        TcpTruncated => "tcp truncated",
+        /// The data offset is below 5 words or beyond the segment.
+        TcpDataOffset => "tcp data offset",
+        /// An option's length is wrong.
+        TcpOptions => "tcp options",
+        /// The TCP checksum does not add up.
+        TcpChecksum => "tcp checksum",
+        /// A TCP segment for a broadcast address (RFC 9293 §3.10.7, MUST-57).
+        TcpNotUnicast => "tcp not unicast",
+        /// Nobody has a connection like that, or listens for one.
+        TcpNoConnection => "tcp no connection",
+        /// The listener's SYN queue is full.
+        TcpSynQueueFull => "tcp syn queue full",
+        /// The listener's accept queue is full.
+        TcpAcceptQueueFull => "tcp accept queue full",
+        /// A SYN again, while the first one waits for its verdict.
+        TcpRequestHeld => "tcp request held",
+        /// A SYN from where no route leads back.
+        TcpNoWayBack => "tcp no way back",
+        /// An acknowledgement of what was never sent, or of what is long forgotten.
+        TcpAckOutside => "tcp ack outside",
+        /// Nothing of it lies in the receive window.
+        TcpOutsideWindow => "tcp outside window",
+        /// A RST in the window but not at its left edge (RFC 5961 §3.2).
+        TcpResetNotExact => "tcp reset not exact",
+        /// A SYN on a connection that is established (RFC 5961 §4.2).
+        TcpSynOnConnection => "tcp syn on connection",
+        /// A segment without SYN where a SYN was awaited.
+        TcpNoSyn => "tcp no syn",
+        /// A segment without ACK on a connection (RFC 9293 §3.10.7.4).
+        TcpNoAck => "tcp no ack",
+        /// A timestamp older than one seen before (RFC 7323 §5.3).
+        TcpOldTimestamp => "tcp old timestamp",
+        /// Data that nobody will ever read.
+        TcpNoReader => "tcp no reader",
+        /// More holes in the received data than are kept apart.
+        TcpTooManyHoles => "tcp too many holes",
+        /// A segment for a connection in TIME-WAIT.
+        TcpTimeWait => "tcp time wait",
+        /// An ICMP error about a connection that survives it (RFC 9293 §3.9.2.2).
+        TcpIcmpIgnored => "tcp icmp ignored",
+    }
+    sent {
+        /// An ICMP error beyond the rate.
+        IcmpRate => "icmp rate",
+        /// An ICMP error or reply that was refused for want of room or of a way to its receiver.
+        IcmpUnsent => "icmp unsent",
+        /// More resets and acknowledgements without a connection are owed than the queue holds.
+        TcpReplyQueueFull => "tcp reply queue full",
+        /// A segment of ours for which no route is left.
+        TcpNoRoute => "tcp no route",
+    }
+}
+
+/// What became of the packets given to [`crate::Stack::on_frame`]: `received = accepted + dropped`, always.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Tally {
+    /// Packets that came in.
+    pub received: u64,
+    /// Packets that reached what they were for.
+    pub accepted: u64,
+    /// Packets that were dropped, for any reason.
+    pub dropped: u64,
+}
+
+/// The counters of all reasons.
+#[derive(Debug)]
+pub(crate) struct Drops {
+    counts: [u64; Drop::ALL.len()],
+    tally: Tally,
+}
+
+impl Drops {
+    /// Nothing dropped yet.
+    pub(crate) fn new() -> Drops {
+        Drops { counts: [0; Drop::ALL.len()], tally: Tally::default() }
+    }
+
+    /// Counts one packet dropped for `reason`.
+    pub(crate) fn count(&mut self, reason: Drop) {
+        self.counts[reason as usize] += 1;
+        if reason.is_received() {
+            self.tally.dropped += 1;
+        }
+    }
+
+    /// A packet comes in; its judgement ends with [`Drops::judged`].
+    pub(crate) fn received(&mut self) {
+        self.tally.received += 1;
+    }
+
+    /// The packet that came in last has been handled: it is accepted unless a reason was counted for it.
+    pub(crate) fn judged(&mut self) {
+        let accepted = self.tally.received.saturating_sub(self.tally.dropped);
+        debug_assert!(
+            accepted == self.tally.accepted || accepted == self.tally.accepted + 1,
+            "a packet is dropped for one reason at most"
+        );
+        self.tally.accepted = accepted;
+    }
+
+    /// What became of all packets.
+    pub(crate) fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// The reasons that occurred, in a fixed order.
+    pub(crate) fn list(&self) -> Vec<(&'static str, u64)> {
+        let all = Drop::ALL.iter().map(|reason| (reason.name(), self.counts[*reason as usize]));
+        all.filter(|(_, count)| *count > 0).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_happened_is_listed_in_a_fixed_order() {
+        let mut drops = Drops::new();
+        for reason in [Drop::UdpChecksum, Drop::NotForUs, Drop::UdpChecksum, Drop::IcmpRate] {
+            drops.count(reason);
+        }
+        assert_eq!(drops.list(), [("not for us", 1), ("udp checksum", 2), ("icmp rate", 1)]);
+    }
+
+    #[test]
+    fn no_two_reasons_share_a_name() {
+        let mut names: Vec<_> = Drop::ALL.iter().map(|reason| reason.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Drop::ALL.len());
+    }
+}

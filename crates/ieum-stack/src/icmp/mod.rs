@@ -1,0 +1,86 @@
+//! ICMP for IPv4: echoes answered, errors sent and understood (RFC 792, RFC 1122 §3.2.2).
+//!
+//! Whoever refuses a packet says so here ([`Icmp::owe_unreachable`]); the message is written when the conductor asks
+//! ([`Icmp::transmit`]). A received error is read down to the connection it is about ([`Quoted`]) and returned: the
+//! conductor tells TCP or UDP.
+//!
+//! What it does not do: no redirects, no timestamps, no router discovery; received ones are counted.
+//!
+//! Invariants:
+//!
+//! 1. What is owed never exceeds its bounds, in messages and in bytes.
+//! 2. No error is owed about an ICMP error, a fragment, a packet to many or from nobody in particular: those who owe
+//!    check it (RFC 1122 §3.2.2), and only packets that passed [`crate::ip`] come here.
+//! 3. Errors leave at a limited rate (RFC 1812 §4.3.2.8); those beyond are dropped, not delayed, since who sent too
+//!    much will do so again.
+//!
+//! Files: `receive` (up), `quote` (what an error is about), `transmit` (down).
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+
+use ieum_wire::icmp4::Unreachable;
+
+use crate::bounds::{ICMP_QUEUE_BYTES_MAX, ICMP_QUEUE_MESSAGES_MAX, ICMP_QUOTE_BYTES_MAX};
+
+mod quote;
+mod receive;
+mod transmit;
+
+pub(crate) use quote::Quoted;
+
+use transmit::Rate;
+
+/// A message that is owed.
+#[derive(Debug)]
+struct Owed {
+    from: IpAddr,
+    to: IpAddr,
+    what: What,
+    /// The echo's data, or the beginning of the refused packet.
+    bytes: Vec<u8>,
+}
+
+/// Which message.
+#[derive(Clone, Copy, Debug)]
+enum What {
+    EchoReply { identifier: u16, sequence: u16, tos: u8 },
+    Unreachable(Unreachable),
+}
+
+/// Messages owed and the rate of errors.
+#[derive(Debug)]
+pub(crate) struct Icmp {
+    owed: VecDeque<Owed>,
+    owed_bytes: usize,
+    /// Errors that found no room and are not yet counted: who owes them has no counters at hand.
+    unsent: u64,
+    rate: Rate,
+}
+
+impl Icmp {
+    /// Nothing owed.
+    pub(crate) fn new() -> Icmp {
+        Icmp { owed: VecDeque::new(), owed_bytes: 0, unsent: 0, rate: Rate::new() }
+    }
+
+    /// "What you sent to `from` could not be delivered." `to` is who sent it; `original` is that packet from its IP
+    /// header on, at least the header and 8 bytes.
+    pub(crate) fn owe_unreachable(&mut self, from: IpAddr, to: IpAddr, reason: Unreachable, original: &[u8]) {
+        let quote = &original[..original.len().min(ICMP_QUOTE_BYTES_MAX)];
+        if !self.owe(Owed { from, to, what: What::Unreachable(reason), bytes: quote.to_vec() }) {
+            self.unsent += 1;
+        }
+    }
+
+    /// Enqueues a message; `false` when there is no room.
+    fn owe(&mut self, owed: Owed) -> bool {
+        let bytes = self.owed_bytes + owed.bytes.len();
+        if self.owed.len() == ICMP_QUEUE_MESSAGES_MAX || bytes > ICMP_QUEUE_BYTES_MAX {
+            return false;
+        }
+        self.owed_bytes = bytes;
+        self.owed.push_back(owed);
+        true
+    }
+}

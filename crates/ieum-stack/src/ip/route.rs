@@ -1,0 +1,176 @@
+//! Which way, and with which source address.
+
+use std::net::IpAddr;
+
+use ieum_wire::Cidr;
+use ieum_wire::icmp4::Unreachable;
+
+use super::{Ip, is_loopback};
+use crate::link::LinkId;
+
+/// Where packets for a network go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RouteTarget {
+    /// Over a link.
+    Link(LinkId),
+    /// Nowhere: refused locally, at once, for this reason.
+    Unreachable(Unreachable),
+}
+
+/// One line of the routing table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Route {
+    network: Cidr,
+    target: RouteTarget,
+    /// What packets of unbound sockets leave with; `None`: the link's address.
+    source: Option<IpAddr>,
+}
+
+/// A way out: all that a transport needs to know to build packets for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Path {
+    /// The link it leaves by.
+    pub(crate) link: LinkId,
+    /// The address it leaves with.
+    pub(crate) source: IpAddr,
+    /// The largest IP packet of one frame.
+    pub(crate) mtu_bytes: u32,
+    /// The link takes super-segments.
+    pub(crate) segmentation_offload: bool,
+    /// The link takes packets without a transport checksum.
+    pub(crate) checksum_offload: bool,
+}
+
+impl Ip {
+    /// Adds a route; one to the same network is replaced.
+    pub(crate) fn add_route(&mut self, network: Cidr, target: RouteTarget, source: Option<IpAddr>) {
+        let same = |route: &Route| {
+            route.network.prefix_bits() == network.prefix_bits() && network.contains(route.network.address())
+        };
+        self.routes.retain(|route| !same(route));
+        // Longest prefix first (RFC 1812 §5.2.4.3), so that the first match is the best.
+        let at = self.routes.partition_point(|route| route.network.prefix_bits() > network.prefix_bits());
+        self.routes.insert(at, Route { network, target, source });
+    }
+
+    /// The way to `destination`. `source`: chosen before, `None`: as the route says.
+    ///
+    /// Own addresses are reached over the loopback link, where the destination itself is the source, or 127.0.0.1
+    /// for all of 127/8 (as Linux's local table has it). A loopback source leaves over no other link
+    /// (RFC 1122 §3.2.1.3 (g)), unless this stack stands for every address.
+    pub(crate) fn path(&self, source: Option<IpAddr>, destination: IpAddr) -> Result<Path, Unreachable> {
+        if is_loopback(destination) {
+            return self.path_of(self.loopback, source.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)));
+        }
+        if self.is_local(destination) {
+            return self.path_of(self.loopback, source.unwrap_or(destination));
+        }
+        if destination.is_unspecified() {
+            return Err(Unreachable::Network);
+        }
+        let route = self.routes.iter().find(|route| route.network.contains(destination));
+        let route = route.ok_or(Unreachable::Network)?;
+        match route.target {
+            RouteTarget::Unreachable(reason) => Err(reason),
+            RouteTarget::Link(link) => self.path_over(link, source.or(route.source), destination),
+        }
+    }
+
+    /// The way over a given link.
+    pub(crate) fn path_over(
+        &self,
+        link: LinkId,
+        source: Option<IpAddr>,
+        destination: IpAddr,
+    ) -> Result<Path, Unreachable> {
+        let source = match source {
+            Some(source) if is_loopback(source) && !self.accept_any_destination => {
+                // A socket bound to 127.0.0.1 reaches its own host and nobody else.
+                return if is_loopback(destination) {
+                    self.path_of(self.loopback, source)
+                } else {
+                    Err(Unreachable::Host)
+                };
+            }
+            Some(source) => source,
+            None => self.address_for(link, destination).ok_or(Unreachable::Network)?,
+        };
+        self.path_of(link, source)
+    }
+
+    fn path_of(&self, link: LinkId, source: IpAddr) -> Result<Path, Unreachable> {
+        let config = self.links.get(link).ok_or(Unreachable::Network)?;
+        Ok(Path {
+            link,
+            source,
+            mtu_bytes: config.mtu_bytes,
+            segmentation_offload: config.segmentation_offload,
+            checksum_offload: config.checksum_offload,
+        })
+    }
+
+    /// The own address for packets over `link`: of the destination's network, else any of the link's, else any.
+    fn address_for(&self, link: LinkId, destination: IpAddr) -> Option<IpAddr> {
+        let on_link = || self.addresses.iter().filter(|own| own.link == link);
+        let best = on_link().find(|own| own.cidr.contains(destination));
+        best.or_else(|| on_link().next()).or_else(|| self.addresses.first()).map(|own| own.cidr.address())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::LinkConfig;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn host() -> (Ip, LinkId, LinkId) {
+        let mut ip = Ip::new(false, 0);
+        let one = ip.add_link(LinkConfig::in_process());
+        let two = ip.add_link(LinkConfig::wire(1400));
+        ip.add_address(one, "10.77.0.2/24".parse().unwrap());
+        ip.add_address(two, "10.78.0.2/16".parse().unwrap());
+        ip.add_route(Cidr::ALL_IP4, RouteTarget::Link(one), None);
+        (ip, one, two)
+    }
+
+    #[test]
+    fn the_longest_prefix_wins() {
+        let (mut ip, one, two) = host();
+        let way = |ip: &Ip, to| ip.path(None, address(to)).map(|path| (path.link, path.source.to_string()));
+        assert_eq!(way(&ip, "192.0.2.1"), Ok((one, "10.77.0.2".into())));
+        assert_eq!(way(&ip, "10.78.200.1"), Ok((two, "10.78.0.2".into())));
+        ip.add_route("10.78.200.0/24".parse().unwrap(), RouteTarget::Unreachable(Unreachable::Host), None);
+        assert_eq!(way(&ip, "10.78.200.1"), Err(Unreachable::Host));
+        assert_eq!(way(&ip, "10.78.201.1"), Ok((two, "10.78.0.2".into())));
+        ip.add_route("10.78.200.0/24".parse().unwrap(), RouteTarget::Link(one), Some(address("10.78.0.2")));
+        assert_eq!(way(&ip, "10.78.200.1"), Ok((one, "10.78.0.2".into())));
+    }
+
+    #[test]
+    fn own_addresses_are_reached_over_the_loopback_link() {
+        let (ip, _, _) = host();
+        for (to, source) in
+            [("10.78.0.2", "10.78.0.2"), ("127.0.0.1", "127.0.0.1"), ("127.4.5.6", "127.0.0.1")]
+        {
+            let path = ip.path(None, address(to)).unwrap();
+            assert_eq!((path.link, path.source), (ip.loopback(), address(source)));
+        }
+    }
+
+    #[test]
+    fn without_a_route_the_network_is_unreachable() {
+        let ip = Ip::new(false, 0);
+        assert_eq!(ip.path(None, address("10.0.0.1")).unwrap_err(), Unreachable::Network);
+        assert_eq!(ip.path(None, address("::1")).unwrap_err(), Unreachable::Network);
+        assert_eq!(ip.path(None, address("0.0.0.0")).unwrap_err(), Unreachable::Network);
+    }
+
+    #[test]
+    fn a_loopback_source_does_not_leave_its_host() {
+        let (ip, _, _) = host();
+        assert_eq!(ip.path(Some(address("127.0.0.1")), address("10.77.0.1")).unwrap_err(), Unreachable::Host);
+    }
+}

@@ -1,0 +1,36 @@
+//! Links as the stack sees them: a name and what the other end can do.
+
+use crate::bounds::LOOPBACK_MTU_BYTES;
+
+slotmap::new_key_type! {
+    /// Names a link of a stack.
+    pub struct LinkId;
+}
+
+/// What a link can do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LinkConfig {
+    /// The largest IP packet of a frame, in bytes.
+    pub mtu_bytes: u32,
+    /// It takes super-segments: packets larger than the MTU with the word how to cut them.
+    pub segmentation_offload: bool,
+    /// It takes packets whose transport checksum is not computed.
+    pub checksum_offload: bool,
+}
+
+impl LinkConfig {
+    /// Between two stacks of one process: MTU 1500, both offloads.
+    pub fn in_process() -> LinkConfig {
+        LinkConfig { mtu_bytes: 1500, segmentation_offload: true, checksum_offload: true }
+    }
+
+    /// A wire: real frames of at most `mtu_bytes`, checksums computed.
+    pub fn wire(mtu_bytes: u32) -> LinkConfig {
+        LinkConfig { mtu_bytes, segmentation_offload: false, checksum_offload: false }
+    }
+
+    /// Between the sockets of one host.
+    pub(crate) fn loopback() -> LinkConfig {
+        LinkConfig { mtu_bytes: LOOPBACK_MTU_BYTES, segmentation_offload: true, checksum_offload: true }
+    }
+}

@@ -1,0 +1,410 @@
+//! Who holds which local port, for TCP and UDP alike.
+//!
+//! Two kinds of holders: *bindings*, made by name ([`Ports::bind`]), and *occupants*, TCP connections and TIME-WAITs,
+//! which hold their local address and port without a name and are only counted.
+//!
+//! The rules are Linux's (socket(7), ip(7)). Two holders of one port conflict when their addresses overlap: they are
+//! equal, or one is unspecified. A conflict is forgiven when both allow it: both said SO_REUSEADDR and neither
+//! listens, or both said SO_REUSEPORT. Connections inherit what their socket had said.
+//!
+//! Invariants: a port's entry exists exactly while somebody holds it; every binding stands in its port's entry.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+
+use ieum_wire::{Cidr, Protocol};
+use slotmap::SlotMap;
+
+use crate::ListenError;
+use crate::chance::{Chance, Keyed};
+
+slotmap::new_key_type! {
+    /// Names a reserved local address and port.
+    pub struct BindingId;
+}
+
+/// A wish for a local address and port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BindRequest {
+    /// Unspecified: every local address.
+    pub address: IpAddr,
+    /// 0: an ephemeral one.
+    pub port: u16,
+    /// Share the port with others that say so while nobody listens (SO_REUSEADDR).
+    pub reuse_address: bool,
+    /// Share the port with others that say so, listening or not (SO_REUSEPORT).
+    pub reuse_port: bool,
+}
+
+/// Why a local address and port could not be reserved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum BindError {
+    /// Somebody holds that port, and not both allow sharing it.
+    #[error("the port is in use")]
+    InUse,
+    /// The address is none of ours.
+    #[error("the address is not local")]
+    NotLocal,
+    /// All ephemeral ports are held.
+    #[error("no ephemeral port is free")]
+    NoFreePort,
+}
+
+/// One reserved address and port.
+#[derive(Debug)]
+struct Binding {
+    protocol: Protocol,
+    address: SocketAddr,
+    reuse_address: bool,
+    reuse_port: bool,
+    listening: bool,
+}
+
+/// Who holds one port of one protocol.
+#[derive(Debug, Default)]
+struct Holders {
+    bindings: Vec<BindingId>,
+    /// Connections by their local address, and how many of them allow sharing.
+    occupants: BTreeMap<IpAddr, Occupants>,
+}
+
+/// Connections with one local address and port.
+#[derive(Clone, Copy, Debug, Default)]
+struct Occupants {
+    sharing: usize,
+    alone: usize,
+}
+
+/// All held ports.
+#[derive(Debug)]
+pub(crate) struct Ports {
+    bindings: SlotMap<BindingId, Binding>,
+    holders: HashMap<(Protocol, u16), Holders, Keyed>,
+    /// What can be bound.
+    local: Vec<Local>,
+    ephemeral: RangeInclusive<u16>,
+}
+
+/// Own addresses, which can be bound.
+#[derive(Clone, Copy, Debug)]
+struct Local {
+    /// One address with all its bits, or a whole network of own addresses (127/8).
+    own: Cidr,
+    /// The address of everybody on its network: datagrams can be received there.
+    broadcast: Option<IpAddr>,
+}
+
+impl Ports {
+    /// Nothing held; `ephemeral` are the ports chosen from when none is named.
+    pub(crate) fn new(ephemeral: RangeInclusive<u16>, chance: &mut Chance) -> Ports {
+        assert!(!ephemeral.is_empty(), "there are ephemeral ports to choose from");
+        Ports {
+            bindings: SlotMap::with_key(),
+            holders: HashMap::with_hasher(chance.keyed()),
+            local: Vec::new(),
+            ephemeral,
+        }
+    }
+
+    /// From now on `own` (one address, or a whole network of them) can be bound, and `broadcast` for datagrams.
+    pub(crate) fn add_local(&mut self, own: Cidr, broadcast: Option<IpAddr>) {
+        self.local.push(Local { own, broadcast });
+    }
+
+    /// Reserves an address and port.
+    pub(crate) fn bind(
+        &mut self,
+        protocol: Protocol,
+        request: BindRequest,
+        chance: &mut Chance,
+    ) -> Result<BindingId, BindError> {
+        if !self.can_be_bound(protocol, request.address) {
+            return Err(BindError::NotLocal);
+        }
+        let port = match request.port {
+            0 => self.free_port(protocol, request.address, chance).ok_or(BindError::NoFreePort)?,
+            _ if self.conflicts(protocol, &request) => return Err(BindError::InUse),
+            port => port,
+        };
+        let id = self.bindings.insert(Binding {
+            protocol,
+            address: SocketAddr::new(request.address, port),
+            reuse_address: request.reuse_address,
+            reuse_port: request.reuse_port,
+            listening: false,
+        });
+        self.holders.entry((protocol, port)).or_default().bindings.push(id);
+        Ok(id)
+    }
+
+    /// The address and port of a binding.
+    pub(crate) fn address(&self, id: BindingId) -> Option<SocketAddr> {
+        self.bindings.get(id).map(|binding| binding.address)
+    }
+
+    /// Did the socket of this binding allow sharing (SO_REUSEADDR)? Its connections inherit that.
+    pub(crate) fn allows_reuse(&self, id: BindingId) -> bool {
+        self.bindings.get(id).is_some_and(|binding| binding.reuse_address)
+    }
+
+    /// Gives a binding up.
+    pub(crate) fn release(&mut self, id: BindingId) {
+        let Some(binding) = self.bindings.remove(id) else { return };
+        let key = (binding.protocol, binding.address.port());
+        if let Some(holders) = self.holders.get_mut(&key) {
+            holders.bindings.retain(|other| *other != id);
+        }
+        self.forget_if_free(key);
+    }
+
+    /// Changes what a binding allows; conflicts that exist already stay.
+    pub(crate) fn set_reuse(&mut self, id: BindingId, reuse_address: bool, reuse_port: bool) {
+        if let Some(binding) = self.bindings.get_mut(id) {
+            binding.reuse_address = reuse_address;
+            binding.reuse_port = reuse_port;
+        }
+    }
+
+    /// The binding begins or ceases to listen. Of bindings that share by SO_REUSEADDR alone only one may listen.
+    pub(crate) fn set_listening(&mut self, id: BindingId, listening: bool) -> Result<(), ListenError> {
+        let Some(binding) = self.bindings.get(id) else { return Ok(()) };
+        let key = (binding.protocol, binding.address.port());
+        let rival = |other: &BindingId| {
+            *other != id
+                && self.bindings.get(*other).is_some_and(|other| {
+                    other.listening
+                        && overlap(other.address.ip(), binding.address.ip())
+                        && !(other.reuse_port && binding.reuse_port)
+                })
+        };
+        if listening && self.holders.get(&key).is_some_and(|holders| holders.bindings.iter().any(rival)) {
+            return Err(ListenError::InUse);
+        }
+        if let Some(binding) = self.bindings.get_mut(id) {
+            binding.listening = listening;
+        }
+        Ok(())
+    }
+
+    /// A TCP connection holds its local address and port from now on. `reuse`: its socket allowed sharing.
+    pub(crate) fn occupy(&mut self, local: SocketAddr, reuse: bool) {
+        let holders = self.holders.entry((Protocol::Tcp, local.port())).or_default();
+        let occupants = holders.occupants.entry(local.ip()).or_default();
+        *if reuse { &mut occupants.sharing } else { &mut occupants.alone } += 1;
+    }
+
+    /// A connection that held `local` (with the same word about sharing) is gone.
+    ///
+    /// # Panics
+    ///
+    /// When it never held it.
+    pub(crate) fn vacate(&mut self, local: SocketAddr, reuse: bool) {
+        let key = (Protocol::Tcp, local.port());
+        let holders = self.holders.get_mut(&key).expect("who vacates a port has occupied it");
+        let occupants =
+            holders.occupants.get_mut(&local.ip()).expect("who vacates an address has occupied it");
+        let count = if reuse { &mut occupants.sharing } else { &mut occupants.alone };
+        *count = count.checked_sub(1).expect("who vacates has occupied with the same word about sharing");
+        if occupants.sharing + occupants.alone == 0 {
+            holders.occupants.remove(&local.ip());
+        }
+        self.forget_if_free(key);
+    }
+
+    /// An ephemeral port for a connection from `address`: a random start, then one after the other (RFC 6056 §3.3.2),
+    /// leaving out those bound by name. `usable` says whether the 4-tuple with that port is free.
+    pub(crate) fn ephemeral(
+        &self,
+        protocol: Protocol,
+        address: IpAddr,
+        chance: &mut Chance,
+        mut usable: impl FnMut(u16) -> bool,
+    ) -> Option<u16> {
+        self.walk(chance)
+            .find(|port| !self.is_bound(protocol, SocketAddr::new(address, *port)) && usable(*port))
+    }
+
+    /// Is a binding there whose address and port cover `local`?
+    pub(crate) fn is_bound(&self, protocol: Protocol, local: SocketAddr) -> bool {
+        self.holders.get(&(protocol, local.port())).is_some_and(|holders| {
+            let mut bound = holders.bindings.iter().filter_map(|id| self.bindings.get(*id));
+            bound.any(|binding| overlap(binding.address.ip(), local.ip()))
+        })
+    }
+
+    /// Every ephemeral port once, from a random one on.
+    fn walk(&self, chance: &mut Chance) -> impl Iterator<Item = u16> + use<> {
+        let (first, last) = (u32::from(*self.ephemeral.start()), u32::from(*self.ephemeral.end()));
+        let count = last - first + 1;
+        let start = chance.below(count);
+        (0..count).filter_map(move |step| u16::try_from(first + (start + step) % count).ok())
+    }
+
+    /// A port that nobody holds on an address overlapping with `address`.
+    fn free_port(&self, protocol: Protocol, address: IpAddr, chance: &mut Chance) -> Option<u16> {
+        let alone = |port| BindRequest { address, port, reuse_address: false, reuse_port: false };
+        self.walk(chance).find(|port| !self.conflicts(protocol, &alone(*port)))
+    }
+
+    fn can_be_bound(&self, protocol: Protocol, address: IpAddr) -> bool {
+        let for_many = protocol == Protocol::Udp && (address.is_multicast() || address == BROADCAST);
+        address.is_unspecified()
+            || for_many
+            || self.local.iter().any(|local| {
+                local.own.contains(address) || (protocol == Protocol::Udp && local.broadcast == Some(address))
+            })
+    }
+
+    /// Would `request` meet a holder that does not share with it?
+    fn conflicts(&self, protocol: Protocol, request: &BindRequest) -> bool {
+        let Some(holders) = self.holders.get(&(protocol, request.port)) else { return false };
+        let shares = |binding: &Binding| {
+            (binding.reuse_address && request.reuse_address && !binding.listening)
+                || (binding.reuse_port && request.reuse_port)
+        };
+        let mut bindings = holders.bindings.iter().filter_map(|id| self.bindings.get(*id));
+        if bindings.any(|binding| overlap(binding.address.ip(), request.address) && !shares(binding)) {
+            return true;
+        }
+        let reuse = request.reuse_address || request.reuse_port;
+        let refuses = |occupants: &Occupants| !reuse || occupants.alone > 0;
+        if request.address.is_unspecified() {
+            holders.occupants.values().any(refuses)
+        } else {
+            holders.occupants.get(&request.address).is_some_and(refuses)
+        }
+    }
+
+    fn forget_if_free(&mut self, key: (Protocol, u16)) {
+        if self
+            .holders
+            .get(&key)
+            .is_some_and(|holders| holders.bindings.is_empty() && holders.occupants.is_empty())
+        {
+            self.holders.remove(&key);
+        }
+    }
+}
+
+/// Everybody on the link (RFC 919 §7).
+const BROADCAST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
+
+/// Can one packet be meant for both addresses?
+fn overlap(one: IpAddr, other: IpAddr) -> bool {
+    one == other || (one.is_ipv4() == other.is_ipv4() && (one.is_unspecified() || other.is_unspecified()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANY: &str = "0.0.0.0";
+    const OWN: &str = "10.77.0.2";
+
+    fn ports() -> (Ports, Chance) {
+        let mut chance = Chance::new([1; 32]);
+        let mut ports = Ports::new(40_000..=40_009, &mut chance);
+        ports.add_local(Cidr::host(OWN.parse().unwrap()), Some("10.77.0.255".parse().unwrap()));
+        ports.add_local("127.0.0.0/8".parse().unwrap(), None);
+        (ports, chance)
+    }
+
+    fn wish(address: &str, port: u16) -> BindRequest {
+        BindRequest { address: address.parse().unwrap(), port, reuse_address: false, reuse_port: false }
+    }
+
+    fn reusing(address: &str, port: u16) -> BindRequest {
+        BindRequest { reuse_address: true, ..wish(address, port) }
+    }
+
+    #[test]
+    fn overlapping_addresses_conflict_and_others_do_not() {
+        let (mut ports, mut chance) = ports();
+        let mut bind = |request| ports.bind(Protocol::Tcp, request, &mut chance);
+        assert!(bind(wish(OWN, 80)).is_ok());
+        assert_eq!(bind(wish(OWN, 80)), Err(BindError::InUse));
+        assert_eq!(bind(wish(ANY, 80)), Err(BindError::InUse));
+        assert_eq!(bind(reusing(OWN, 80)), Err(BindError::InUse));
+        assert!(bind(wish("127.0.0.1", 80)).is_ok());
+        assert!(bind(wish("127.8.9.1", 80)).is_ok());
+        assert_eq!(bind(wish("10.77.0.3", 80)), Err(BindError::NotLocal));
+        assert!(ports.bind(Protocol::Udp, wish(ANY, 80), &mut chance).is_ok());
+    }
+
+    #[test]
+    fn broadcast_addresses_can_be_bound_for_datagrams_only() {
+        let (mut ports, mut chance) = ports();
+        for address in ["10.77.0.255", "255.255.255.255", "224.0.0.251"] {
+            assert!(ports.bind(Protocol::Udp, wish(address, 67), &mut chance).is_ok());
+            assert_eq!(ports.bind(Protocol::Tcp, wish(address, 67), &mut chance), Err(BindError::NotLocal));
+        }
+    }
+
+    #[test]
+    fn of_two_that_reuse_an_address_only_one_may_listen() {
+        let (mut ports, mut chance) = ports();
+        let mut bind = |ports: &mut Ports, request| ports.bind(Protocol::Tcp, request, &mut chance);
+        let one = bind(&mut ports, reusing(ANY, 80)).unwrap();
+        let two = bind(&mut ports, reusing(OWN, 80)).unwrap();
+        assert_eq!(ports.set_listening(one, true), Ok(()));
+        assert_eq!(ports.set_listening(two, true), Err(ListenError::InUse));
+        assert_eq!(bind(&mut ports, reusing(OWN, 80)), Err(BindError::InUse));
+        assert_eq!(ports.set_listening(one, false), Ok(()));
+        assert_eq!(ports.set_listening(two, true), Ok(()));
+        ports.release(one);
+        ports.release(two);
+        assert!(ports.holders.is_empty());
+    }
+
+    #[test]
+    fn all_that_reuse_a_port_may_listen() {
+        let (mut ports, mut chance) = ports();
+        let request = BindRequest { reuse_port: true, ..wish(ANY, 80) };
+        for _ in 0..3 {
+            let id = ports.bind(Protocol::Tcp, request, &mut chance).unwrap();
+            assert_eq!(ports.set_listening(id, true), Ok(()));
+        }
+        assert_eq!(ports.bind(Protocol::Tcp, wish(ANY, 80), &mut chance), Err(BindError::InUse));
+    }
+
+    #[test]
+    fn a_port_of_connections_can_be_bound_again_only_where_both_reuse() {
+        let (mut ports, mut chance) = ports();
+        let local = SocketAddr::new(OWN.parse().unwrap(), 80);
+        let mut bind = |ports: &mut Ports, request| ports.bind(Protocol::Tcp, request, &mut chance);
+        ports.occupy(local, true);
+        assert_eq!(bind(&mut ports, wish(ANY, 80)), Err(BindError::InUse));
+        let id = bind(&mut ports, reusing(ANY, 80)).unwrap();
+        ports.release(id);
+        ports.occupy(local, false);
+        assert_eq!(bind(&mut ports, reusing(ANY, 80)), Err(BindError::InUse));
+        assert!(bind(&mut ports, wish("127.0.0.1", 80)).is_ok());
+        ports.vacate(local, false);
+        ports.vacate(local, true);
+        assert!(bind(&mut ports, wish(OWN, 80)).is_ok());
+    }
+
+    #[test]
+    fn ephemeral_ports_run_out_and_come_back() {
+        let (mut ports, mut chance) = ports();
+        let ids: Vec<_> =
+            (0..10).map(|_| ports.bind(Protocol::Udp, wish(ANY, 0), &mut chance).unwrap()).collect();
+        assert_eq!(ports.bind(Protocol::Udp, wish(OWN, 0), &mut chance), Err(BindError::NoFreePort));
+        let freed = ports.address(ids[4]).unwrap().port();
+        ports.release(ids[4]);
+        let id = ports.bind(Protocol::Udp, wish(OWN, 0), &mut chance).unwrap();
+        assert_eq!(ports.address(id).unwrap().port(), freed);
+    }
+
+    #[test]
+    fn a_connection_gets_no_port_that_is_bound_or_whose_tuple_is_taken() {
+        let (mut ports, mut chance) = ports();
+        ports.bind(Protocol::Tcp, wish(ANY, 40_003), &mut chance).unwrap();
+        let own = OWN.parse().unwrap();
+        let chosen =
+            ports.ephemeral(Protocol::Tcp, own, &mut chance, |port| port == 40_003 || port == 40_007);
+        assert_eq!(chosen, Some(40_007));
+        assert_eq!(ports.ephemeral(Protocol::Tcp, own, &mut chance, |port| port == 40_003), None);
+    }
+}

@@ -1,0 +1,101 @@
+//! The way up, layer by layer: the whole path of a received packet is here.
+//!
+//! Each layer returns what the next should see, or why the packet is dropped; nobody calls upwards.
+
+use ieum_wire::icmp4::Unreachable;
+use ieum_wire::{Instant, Packet, Protocol, segmentation};
+
+use crate::drops::Drop;
+use crate::icmp::Quoted;
+use crate::ip::{For, Incoming, Received};
+use crate::link::LinkId;
+use crate::stack::Stack;
+
+impl Stack {
+    /// A frame's packet came in over `link`. It is accepted or dropped for one reason, and either is counted.
+    pub fn on_frame(&mut self, now: Instant, link: LinkId, frame: Packet) {
+        self.drops.received();
+        match self.ip.receive(link, &frame) {
+            Ok(incoming) => self.on_packet(now, &frame, &incoming),
+            Err(reason) => self.drops.count(reason),
+        }
+        self.drops.judged();
+    }
+
+    fn on_packet(&mut self, now: Instant, packet: &Packet, incoming: &Incoming) {
+        let Incoming { parsed, for_whom } = *incoming;
+        let received = Received {
+            source: parsed.header.source.into(),
+            destination: parsed.header.destination.into(),
+            tos: parsed.header.tos,
+            payload: packet.bytes().get(parsed.header_bytes..parsed.total_bytes).unwrap_or_default(),
+            frames: segmentation::frames(packet),
+        };
+        let outcome = match parsed.header.protocol {
+            Protocol::Icmp4 => self.on_icmp(now, &received, for_whom),
+            Protocol::Udp => self.udp.receive(&received, packet.checksum, for_whom, &mut self.events),
+            Protocol::Tcp if for_whom == For::Everybody => Err(Drop::TcpNotUnicast),
+            Protocol::Tcp if !segmentation::checksum_is_valid(packet, &parsed) => Err(Drop::TcpChecksum),
+            Protocol::Tcp => {
+                let (tcp, mut cx) = self.split(now);
+                tcp.receive(&mut cx, &received);
+                Ok(())
+            }
+            Protocol::Other(_) => Err(Drop::ProtocolUnknown),
+        };
+        if let Err(reason) = outcome {
+            self.refuse(packet, incoming, &received, reason);
+        }
+    }
+
+    /// Counts the drop, and owes an ICMP error for the two that deserve one (RFC 1122 §3.2.2.1) unless the packet
+    /// was for many (RFC 1122 §3.2.2).
+    fn refuse(&mut self, packet: &Packet, incoming: &Incoming, received: &Received<'_>, drop: Drop) {
+        self.drops.count(drop);
+        let reason = if drop == Drop::UdpPortUnknown {
+            Unreachable::Port
+        } else if drop == Drop::ProtocolUnknown {
+            Unreachable::Protocol
+        } else {
+            return;
+        };
+        if incoming.for_whom != For::Everybody {
+            let original = packet.bytes().get(..incoming.parsed.total_bytes).unwrap_or_default();
+            self.icmp.owe_unreachable(received.destination, received.source, reason, original);
+        }
+    }
+
+    fn on_icmp(&mut self, now: Instant, received: &Received<'_>, for_whom: For) -> Result<(), Drop> {
+        match self.icmp.receive(received, for_whom)? {
+            Some((reason, quoted)) => self.on_unreachable(now, reason, &quoted, received),
+            None => Ok(()),
+        }
+    }
+
+    /// Somebody could not deliver a packet of ours: its transport hears of it.
+    fn on_unreachable(
+        &mut self,
+        now: Instant,
+        reason: Unreachable,
+        quoted: &Quoted,
+        received: &Received<'_>,
+    ) -> Result<(), Drop> {
+        // RFC 5927 §4.1: what we have not sent cannot have failed. The error goes back to the packet's source.
+        if quoted.ours.ip() != received.destination {
+            return Err(Drop::IcmpQuote);
+        }
+        match (quoted.protocol, quoted.seq) {
+            (Protocol::Tcp, Some(seq)) => {
+                let (tcp, mut cx) = self.split(now);
+                tcp.on_unreachable(&mut cx, reason, quoted.ours, quoted.theirs, seq);
+                Ok(())
+            }
+            (Protocol::Udp, _) => {
+                // Without a connected endpoint nobody is to be told; the error itself was in order.
+                let _told = self.udp.on_unreachable(reason, quoted.ours, quoted.theirs, &mut self.events);
+                Ok(())
+            }
+            (Protocol::Tcp | Protocol::Icmp4 | Protocol::Other(_), _) => Err(Drop::IcmpQuote),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The stack: what it is made of, and how it is made.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+
+use ieum_wire::{Cidr, Instant};
+
+use crate::TcpSettings;
+use crate::chance::Chance;
+use crate::context::Context;
+use crate::drops::{Drops, Tally};
+use crate::event::{Event, Events};
+use crate::icmp::Icmp;
+use crate::ip::{Ip, RouteTarget, loopback_network};
+use crate::link::{LinkConfig, LinkId};
+use crate::port::Ports;
+use crate::tcp::Tcp;
+use crate::udp::Udp;
+
+/// What makes a stack: everything else is added by calls.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StackConfig {
+    /// Keys hashes, initial sequence numbers and the random generator.
+    pub seed: [u8; 32],
+    /// Ephemeral ports: 32768 to 60999 by default, as on Linux.
+    pub ephemeral_ports: RangeInclusive<u16>,
+    /// Offer and accept TCP timestamps (RFC 7323 §3).
+    pub tcp_timestamps: bool,
+    /// Send buffer of connections whose settings come from no user, in bytes.
+    pub send_buffer_bytes: u32,
+    /// Receive buffer, likewise.
+    pub recv_buffer_bytes: u32,
+    /// Every unicast IPv4 destination is taken as one of ours (the exit's stack).
+    pub accept_any_destination: bool,
+}
+
+impl StackConfig {
+    /// The defaults, with a seed.
+    pub fn new(seed: [u8; 32]) -> StackConfig {
+        let settings = TcpSettings::default();
+        StackConfig {
+            seed,
+            ephemeral_ports: 32_768..=60_999,
+            tcp_timestamps: true,
+            send_buffer_bytes: settings.send_buffer_bytes,
+            recv_buffer_bytes: settings.recv_buffer_bytes,
+            accept_any_destination: false,
+        }
+    }
+}
+
+/// One IP stack. The doors are spread over the files of this crate, each beside what it opens:
+/// `receive` ([`Stack::on_frame`]), `transmit` ([`Stack::poll_frame`]), `deadline` ([`Stack::on_deadline`]),
+/// and the user calls of UDP and TCP.
+pub struct Stack {
+    pub(crate) ip: Ip,
+    pub(crate) icmp: Icmp,
+    pub(crate) udp: Udp,
+    pub(crate) tcp: Tcp,
+    pub(crate) ports: Ports,
+    pub(crate) events: Events,
+    pub(crate) drops: Drops,
+    pub(crate) chance: Chance,
+}
+
+impl Stack {
+    /// A stack with its loopback link and 127/8, and nothing else.
+    ///
+    /// # Panics
+    ///
+    /// When the range of ephemeral ports is empty.
+    pub fn new(config: StackConfig) -> Stack {
+        let mut chance = Chance::new(config.seed);
+        let [identification, ..] = chance.next_u32().to_be_bytes().map(u16::from);
+        let ip = Ip::new(config.accept_any_destination, identification << 8);
+        let udp = Udp::new(config.accept_any_destination, &mut chance);
+        let tcp = Tcp::new(&config, &mut chance);
+        let mut ports = Ports::new(config.ephemeral_ports, &mut chance);
+        ports.add_local(loopback_network(), None);
+        let (events, drops) = (Events::default(), Drops::new());
+        Stack { ip, icmp: Icmp::new(), udp, tcp, ports, events, drops, chance }
+    }
+
+    /// Adds a link; packets for it come out of [`Stack::poll_frame`] under the name returned.
+    pub fn add_link(&mut self, config: LinkConfig) -> LinkId {
+        self.ip.add_link(config)
+    }
+
+    /// Adds an own address, its network's route over the link, and its network's broadcast address.
+    pub fn add_address(&mut self, link: LinkId, address: Cidr) {
+        self.ip.add_address(link, address);
+        self.ports.add_local(Cidr::host(address.address()), address.broadcast().map(IpAddr::V4));
+    }
+
+    /// Adds a route; the longest prefix wins, and one to the same network replaces its predecessor. `source` is what
+    /// packets of unbound sockets leave with (`None`: the link's address).
+    pub fn add_route(&mut self, network: Cidr, target: RouteTarget, source: Option<IpAddr>) {
+        self.ip.add_route(network, target, source);
+    }
+
+    /// `endpoint`, an address in 127/8 with a port, is reached over `link` unless a socket here is bound to it: so a
+    /// host's programs find the resolver stub of the machine where its resolv.conf says.
+    pub fn add_loopback_exception(&mut self, endpoint: SocketAddr, link: LinkId) {
+        self.ip.add_loopback_exception(endpoint, link);
+    }
+
+    /// Is this address one of our own? All of 127/8 is.
+    pub fn is_local(&self, address: IpAddr) -> bool {
+        self.ip.is_local(address)
+    }
+
+    /// What happened that was not told yet.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        let event = self.events.pop()?;
+        if let Event::Connection(id) = event {
+            self.tcp.event_taken(id);
+        }
+        Some(event)
+    }
+
+    /// Every invariant that can be checked from outside of an event; the lab and the fuzzers call it after each.
+    ///
+    /// # Panics
+    ///
+    /// When one does not hold: that is a bug here.
+    pub fn check(&self) {
+        self.tcp.check();
+        self.udp.check();
+        let Tally { received, accepted, dropped } = self.tally();
+        assert_eq!(received, accepted + dropped, "every packet is accepted or dropped, for one reason");
+    }
+
+    /// Dropped packets by reason, only the reasons that occurred, in a fixed order.
+    pub fn drops(&self) -> Vec<(&'static str, u64)> {
+        self.drops.list()
+    }
+
+    /// What became of all packets that came in.
+    pub fn tally(&self) -> Tally {
+        self.drops.tally()
+    }
+
+    /// TCP and what it may use, for one event or call.
+    pub(crate) fn split(&mut self, now: Instant) -> (&mut Tcp, Context<'_>) {
+        let (tcp, _, cx) = self.parts(now);
+        (tcp, cx)
+    }
+
+    /// Both transports and what they may use.
+    pub(crate) fn parts(&mut self, now: Instant) -> (&mut Tcp, &mut Udp, Context<'_>) {
+        let Stack { ip, icmp: _, udp, tcp, ports, events, drops, chance } = self;
+        (tcp, udp, Context { now, ip, ports, events, drops, chance })
+    }
+}

@@ -1,0 +1,83 @@
+//! Every bound and time of TCP: its unit and the reason for its value.
+
+use std::time::Duration;
+
+/// Send buffer of a connection, in bytes, where the user chooses none: the bandwidth-delay product of 1 Gbit/s and
+/// 8 ms, and small enough for a few busy connections to stay in a processor's cache.
+pub(crate) const SEND_BUFFER_BYTES_DEFAULT: u32 = 1024 * 1024;
+
+/// Receive buffer, in bytes, likewise.
+pub(crate) const RECV_BUFFER_BYTES_DEFAULT: u32 = 1024 * 1024;
+
+/// The largest buffer a user may choose, in bytes: the largest window is 2³⁰ (RFC 7323 §2.3).
+pub(crate) const BUFFER_BYTES_MAX: u32 = 1 << 29;
+
+/// The smallest buffer, in bytes: two small segments, so that a connection always makes progress.
+pub(crate) const BUFFER_BYTES_MIN: u32 = 2048;
+
+/// Separate ranges of data received out of order that a connection remembers. With 1 % loss on a window of 1 MiB
+/// about 7 holes exist at a time; what comes beyond this many is dropped and sent again by the peer.
+pub(super) const OUT_OF_ORDER_RANGES_MAX: usize = 64;
+
+/// Passive opens waiting for an answer, per listener that accepts for any address: each may stand for a connect of
+/// the machine's kernel under way.
+pub(super) const ANY_BACKLOG: u32 = 4096;
+
+/// Half-open connections a listener holds at least, whatever its backlog: a backlog of 0 still means that a
+/// connection can be made (Linux keeps at least 8 as well).
+pub(super) const SYN_QUEUE_MIN: u32 = 8;
+
+/// RSTs and ACKs owed to segments that belong to no connection. Beyond it the peer's retransmission asks again.
+pub(super) const REPLIES_MAX: usize = 256;
+
+/// TIME-WAITs kept in all; the oldest ends early beyond (Linux: tcp_max_tw_buckets, 2¹⁷ on this much memory).
+pub(super) const TIME_WAITS_MAX: usize = 65_536;
+
+/// How long TIME-WAIT lasts. RFC 9293 §3.6.1 wants 2 MSL = 4 minutes; like Linux we take 60 s, so that the
+/// ephemeral ports for one destination are not used up by 118 connections a second.
+pub(super) const TIME_WAIT: Duration = Duration::from_secs(60);
+
+/// How long a closed connection waits in FIN-WAIT-2 for the peer's end (Linux: tcp_fin_timeout).
+pub(super) const FIN_WAIT_2: Duration = Duration::from_secs(60);
+
+/// RTO before any measurement (RFC 6298 §2.1).
+pub(super) const RTO_INITIAL: Duration = Duration::from_secs(1);
+
+/// The least by which the RTO exceeds the smoothed RTT. RFC 6298 §2.4 wants a whole second as the least RTO; with
+/// Linux's 200 ms a delayed acknowledgement still does not look like a loss and one lost segment costs a fifth.
+pub(super) const RTO_FLOOR: Duration = Duration::from_millis(200);
+
+/// The largest RTO (RFC 6298 §2.5 allows any from 60 s; Linux: 120 s).
+pub(super) const RTO_MAX: Duration = Duration::from_secs(120);
+
+/// SYNs sent again before a connect gives up: about 127 s in all (Linux: tcp_syn_retries 6; RFC 9293 MUST-23 asks
+/// for at least 3 minutes only where the user can set nothing else).
+pub(super) const SYN_RETRIES_MAX: u32 = 6;
+
+/// SYN-ACKs sent again before a half-open connection is forgotten (Linux: tcp_synack_retries 5).
+pub(super) const SYN_ACK_RETRIES_MAX: u32 = 5;
+
+/// Retransmissions before a connection is given up: about 15 minutes (Linux: tcp_retries2; RFC 9293 §3.8.3 R2).
+pub(super) const RETRIES_MAX: u32 = 15;
+
+/// The same for a connection whose user has gone (Linux: tcp_orphan_retries 8).
+pub(super) const ORPHAN_RETRIES_MAX: u32 = 8;
+
+/// How long an acknowledgement may wait for company. RFC 9293 §3.8.6.3 (MUST-40) allows up to 0.5 s; 40 ms let a
+/// request and its answer share a segment without holding up a slow writer (Linux: 40 ms).
+pub(super) const DELAYED_ACK: Duration = Duration::from_millis(40);
+
+/// Acknowledgements sent at once at the beginning of a connection, while the peer's congestion window is small and
+/// each one lets it grow (Linux: TCP_MAX_QUICKACKS).
+pub(super) const QUICK_ACKS: u32 = 16;
+
+/// Segments of the initial congestion window (RFC 6928).
+pub(super) const INITIAL_WINDOW_SEGMENTS: u32 = 10;
+
+/// The least time between two ACKs in answer to unacceptable segments of one connection, so that two confused ends
+/// cannot keep each other busy (RFC 5961 §7; Linux: tcp_invalid_ratelimit).
+pub(super) const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// How long a passive open may wait for its verdict, and is remembered when that was silence, so that the peer's
+/// repeated SYNs make no new request: longer than any kernel's connect lasts (about 130 s on Linux).
+pub(super) const REQUEST_WAIT: Duration = Duration::from_secs(180);

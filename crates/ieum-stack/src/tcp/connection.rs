@@ -1,0 +1,148 @@
+//! One connection: its phase, its settings, and who holds it.
+//!
+//! A connection is in one of three phases, each with its own data. [`Handshake`]: we sent a SYN. [`Open`]: the seven
+//! synchronised states, as two halves and who ended first. Closed: over for the peer; what had arrived can still be
+//! read by a user that still holds it. TIME-WAIT is a small struct of its own ([`super::time_wait`]), and a passive
+//! open before its handshake ends one as well ([`super::half_open`]).
+
+use ieum_wire::Instant;
+use ieum_wire::icmp4::Unreachable;
+
+use super::ListenerId;
+use super::handshake::Handshake;
+use super::open::Open;
+use super::recv::Recv;
+use super::settings::TcpSettings;
+use super::state::State;
+use super::tuple::FourTuple;
+
+/// Why a connection ended before its time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// A RST answered our SYN.
+    Refused,
+    /// A RST ended the established connection.
+    Reset,
+    /// Nothing was acknowledged for too long.
+    TimedOut,
+    /// An ICMP error came while connecting.
+    Unreachable(Unreachable),
+}
+
+/// Where a connection stands in its life.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly every connection is open: a box would only cost a cache miss"
+)]
+pub(super) enum Phase {
+    Handshake(Handshake),
+    Open(Open),
+    /// With what was received and not read, for a user that still holds the connection.
+    Closed(Option<Recv>),
+}
+
+/// Who holds a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Holder {
+    /// It waits in the accept queue of this listener.
+    Listener(ListenerId),
+    /// A user that will close it.
+    User,
+    /// Nobody: the stack brings it to its end.
+    Nobody,
+}
+
+/// A connection.
+pub(super) struct Connection {
+    pub(super) tuple: FourTuple,
+    pub(super) settings: TcpSettings,
+    pub(super) phase: Phase,
+    pub(super) holder: Holder,
+    pub(super) failure: Option<Failure>,
+    /// Its address and port may be bound again by who allows that (SO_REUSEADDR).
+    pub(super) reuse: bool,
+    /// It stands in the FIFO of debtors.
+    pub(super) in_debt: bool,
+    /// Something changed that its user has not been told of.
+    pub(super) news: bool,
+    /// An event about it waits to be polled.
+    pub(super) event_pending: bool,
+    /// Under which time it is known to the timers.
+    pub(super) timer_at: Option<Instant>,
+}
+
+impl Connection {
+    pub(super) fn new(
+        tuple: FourTuple,
+        settings: TcpSettings,
+        phase: Phase,
+        holder: Holder,
+        reuse: bool,
+    ) -> Connection {
+        Connection {
+            tuple,
+            settings,
+            phase,
+            holder,
+            failure: None,
+            reuse,
+            in_debt: false,
+            news: false,
+            event_pending: false,
+            timer_at: None,
+        }
+    }
+
+    /// The state by its name in RFC 9293.
+    pub(super) fn state(&self) -> State {
+        match &self.phase {
+            Phase::Handshake(handshake) => handshake.state(),
+            Phase::Open(open) => open.state(),
+            Phase::Closed(_) => State::Closed,
+        }
+    }
+
+    pub(super) fn open(&self) -> Option<&Open> {
+        match &self.phase {
+            Phase::Open(open) => Some(open),
+            Phase::Handshake(_) | Phase::Closed(_) => None,
+        }
+    }
+
+    pub(super) fn open_mut(&mut self) -> Option<&mut Open> {
+        match &mut self.phase {
+            Phase::Open(open) => Some(open),
+            Phase::Handshake(_) | Phase::Closed(_) => None,
+        }
+    }
+
+    /// What can be read from, whether the connection still lives or not.
+    pub(super) fn recv(&self) -> Option<&Recv> {
+        match &self.phase {
+            Phase::Open(open) => Some(&open.recv),
+            Phase::Closed(recv) => recv.as_ref(),
+            Phase::Handshake(_) => None,
+        }
+    }
+
+    /// Any state → CLOSED. What was received stays readable.
+    pub(super) fn closed(&mut self, failure: Option<Failure>) {
+        let phase = std::mem::replace(&mut self.phase, Phase::Closed(None));
+        self.phase = match phase {
+            Phase::Open(open) => Phase::Closed(Some(open.recv)),
+            Phase::Closed(recv) => Phase::Closed(recv),
+            Phase::Handshake(_) => Phase::Closed(None),
+        };
+        self.failure = self.failure.or(failure);
+        self.news = true;
+    }
+
+    /// When it wants to be woken next.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Handshake(handshake) => handshake.timer,
+            Phase::Open(open) => open.deadline(&self.settings, self.holder == Holder::Nobody),
+            Phase::Closed(_) => None,
+        }
+    }
+}

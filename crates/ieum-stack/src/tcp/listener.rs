@@ -1,0 +1,74 @@
+//! A listener: its SYN queue is counted, its accept queue is kept.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use super::ConnectionId;
+use super::bounds::{ANY_BACKLOG, SYN_QUEUE_MIN};
+use super::settings::TcpSettings;
+use crate::port::BindingId;
+
+/// What a listener listens for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Place {
+    /// One port of one address, or of all when the address is unspecified.
+    Bound(BindingId, SocketAddr),
+    /// Every address and port that nobody else listens on.
+    Any,
+}
+
+/// A listening endpoint.
+pub(super) struct Listener {
+    pub(super) place: Place,
+    pub(super) settings: TcpSettings,
+    /// Each SYN waits for a verdict.
+    pub(super) held: bool,
+    /// Its connections' ports may be bound again by who allows that.
+    pub(super) reuse: bool,
+    backlog: u32,
+    /// Half-open connections; they stand in their own table.
+    pub(super) half_open: u32,
+    /// Established connections that nobody has accepted yet.
+    pub(super) accept_queue: VecDeque<ConnectionId>,
+}
+
+impl Listener {
+    pub(super) fn bound(
+        binding: BindingId,
+        local: SocketAddr,
+        backlog: u32,
+        held: bool,
+        settings: TcpSettings,
+        reuse: bool,
+    ) -> Listener {
+        let place = Place::Bound(binding, local);
+        Listener { place, settings, held, reuse, backlog, half_open: 0, accept_queue: VecDeque::new() }
+    }
+
+    pub(super) fn any(settings: TcpSettings) -> Listener {
+        Listener {
+            place: Place::Any,
+            settings,
+            held: true,
+            reuse: true,
+            backlog: ANY_BACKLOG,
+            half_open: 0,
+            accept_queue: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn set_backlog(&mut self, backlog: u32) {
+        self.backlog = backlog;
+    }
+
+    /// Is there no room for another half-open connection?
+    pub(super) fn syn_queue_is_full(&self) -> bool {
+        self.half_open >= self.backlog.max(SYN_QUEUE_MIN)
+    }
+
+    /// Is there no room for another established one? Like Linux, a backlog of n holds n + 1: listen(2) with 0 still
+    /// lets one connection through.
+    pub(super) fn accept_queue_is_full(&self) -> bool {
+        u32::try_from(self.accept_queue.len()).is_ok_and(|length| length > self.backlog)
+    }
+}

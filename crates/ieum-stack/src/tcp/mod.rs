@@ -1,0 +1,363 @@
+//! TCP (RFC 9293).
+//!
+//! [`Tcp`] holds all connections of a stack and the tables that find them. Everything that happens enters by one of
+//! three doors, named after RFC 9293 §3.10: a segment ([`receive`], then [`segment_arrives`]), a user call
+//! ([`user_call`]), a time-out ([`timeout`]). None of them sends. They change facts and put the connection into the
+//! FIFO of debtors; [`transmit`] pays, one packet at a time, when it is asked.
+//!
+//! Invariants:
+//!
+//! 1. The demultiplexing table names each 4-tuple once: a connection, a half-open one, or a TIME-WAIT.
+//! 2. A connection or TIME-WAIT that stands in that table occupies its local port, and vacates it when it leaves; a
+//!    half-open one needs no port of its own, its listener has it.
+//! 3. A connection that may have something to say stands in the FIFO of debtors, once.
+//! 4. A connection that waits for a time is known to the timers under that time or an earlier one.
+//! 5. A closed connection that nobody holds does not exist.
+//!
+//! Files, in the order in which a passive connection meets them: [`segment`], [`receive`], [`listener`],
+//! [`half_open`] with [`peer_syn`] and [`isn`], [`connection`] with [`open`] (whose halves are [`send`] and [`recv`],
+//! whose bytes lie in a [`byte_queue`]), [`segment_arrives`], [`user_call`], [`timers`] and [`timeout`],
+//! [`transmit`], [`time_wait`]; [`handshake`] is the active open; [`reply`] what is said without a connection.
+
+pub(crate) mod bounds;
+mod byte_queue;
+mod connection;
+mod half_open;
+mod handshake;
+mod isn;
+mod listener;
+mod open;
+mod peer_syn;
+mod receive;
+mod recv;
+mod reply;
+mod segment;
+mod segment_arrives;
+mod send;
+mod settings;
+mod state;
+mod status;
+mod time_wait;
+mod timeout;
+mod timers;
+mod transmit;
+mod tuple;
+mod user_call;
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+
+use ieum_wire::Instant;
+use slotmap::SlotMap;
+
+pub use self::connection::Failure;
+pub use self::half_open::{Refusal, Request};
+pub use self::settings::{Keepalive, TcpSettings};
+pub use self::state::State;
+pub use self::status::Status;
+pub use self::user_call::{ConnectError, ListenError};
+
+use self::bounds::{REPLIES_MAX, TIME_WAIT, TIME_WAITS_MAX};
+use self::connection::{Connection, Holder, Phase};
+use self::half_open::HalfOpen;
+use self::isn::Secrets;
+use self::listener::Listener;
+use self::reply::Reply;
+use self::time_wait::TimeWait;
+use self::timers::{Sleeper, Timers};
+use self::tuple::FourTuple;
+use crate::chance::{Chance, Keyed};
+use crate::context::Context;
+use crate::drops::{Drop, Drops};
+use crate::event::Event;
+use crate::stack::StackConfig;
+
+slotmap::new_key_type! {
+    /// Names a listening TCP endpoint.
+    pub struct ListenerId;
+    /// Names a half-open passive connection (an entry of a SYN queue).
+    pub struct HalfOpenId;
+    /// Names a TCP connection.
+    pub struct ConnectionId;
+    /// Names a TIME-WAIT.
+    struct TimeWaitId;
+}
+
+/// To whom a 4-tuple belongs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Owner {
+    Connection(ConnectionId),
+    HalfOpen(HalfOpenId),
+    TimeWait(TimeWaitId),
+}
+
+/// Who may have something to say.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Debtor {
+    Connection(ConnectionId),
+    HalfOpen(HalfOpenId),
+}
+
+/// All of TCP in one stack.
+pub(crate) struct Tcp {
+    connections: SlotMap<ConnectionId, Connection>,
+    half_opens: SlotMap<HalfOpenId, HalfOpen>,
+    listeners: SlotMap<ListenerId, Listener>,
+    time_waits: SlotMap<TimeWaitId, TimeWait>,
+    /// In the order in which they end: all last equally long.
+    time_wait_queue: VecDeque<TimeWaitId>,
+    /// The one table that finds the owner of a segment; keyed, so that peers cannot make entries collide.
+    demux: HashMap<FourTuple, Owner, Keyed>,
+    /// Listeners by address (specific or unspecified) and port; several with SO_REUSEPORT.
+    listening: HashMap<SocketAddr, Vec<ListenerId>, Keyed>,
+    /// Who takes what nobody listens for.
+    listens_any: Option<ListenerId>,
+    debts: VecDeque<Debtor>,
+    replies: VecDeque<Reply>,
+    timers: Timers,
+    secrets: Secrets,
+    spread: Keyed,
+    timestamps: bool,
+}
+
+impl std::fmt::Debug for Tcp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (connections, half_opens) = (self.connections.len(), self.half_opens.len());
+        let (listeners, time_waits) = (self.listeners.len(), self.time_waits.len());
+        write!(
+            f,
+            "Tcp({connections} connections, {half_opens} half-open, {listeners} listeners, {time_waits} TIME-WAIT)"
+        )
+    }
+}
+
+impl Tcp {
+    /// No connection yet.
+    pub(crate) fn new(config: &StackConfig, chance: &mut Chance) -> Tcp {
+        Tcp {
+            connections: SlotMap::with_key(),
+            half_opens: SlotMap::with_key(),
+            listeners: SlotMap::with_key(),
+            time_waits: SlotMap::with_key(),
+            time_wait_queue: VecDeque::new(),
+            demux: HashMap::with_hasher(chance.keyed()),
+            listening: HashMap::with_hasher(chance.keyed()),
+            listens_any: None,
+            debts: VecDeque::new(),
+            replies: VecDeque::new(),
+            timers: Timers::default(),
+            secrets: Secrets::new(chance),
+            spread: chance.keyed(),
+            timestamps: config.tcp_timestamps,
+        }
+    }
+
+    /// When something is to be done next without anything arriving.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let time_wait =
+            self.time_wait_queue.front().and_then(|id| self.time_waits.get(*id)).map(|it| it.until);
+        [self.timers.first(), time_wait].into_iter().flatten().min()
+    }
+
+    /// An event about a connection was handed to its user: the next change is news again.
+    pub(crate) fn event_taken(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.event_pending = false;
+        }
+    }
+
+    /// After anything that happened to a connection: it may owe, sleep, and have news.
+    fn settle(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if matches!(connection.phase, Phase::Closed(_)) {
+            self.timers.forget(Sleeper::Connection(id), connection.timer_at.take());
+            if connection.holder == Holder::Nobody {
+                self.connections.remove(id);
+                return;
+            }
+        } else {
+            let wanted = connection.deadline();
+            self.timers.want(Sleeper::Connection(id), &mut connection.timer_at, wanted);
+            if !connection.in_debt {
+                connection.in_debt = true;
+                self.debts.push_back(Debtor::Connection(id));
+            }
+        }
+        if connection.news && connection.holder == Holder::User && !connection.event_pending {
+            connection.event_pending = true;
+            cx.events.push(Event::Connection(id));
+        }
+        connection.news = false;
+    }
+
+    /// Owes a segment that belongs to no connection.
+    fn owe_reply(&mut self, drops: &mut Drops, reply: Reply) {
+        if self.replies.len() == REPLIES_MAX {
+            drops.count(Drop::TcpReplyQueueFull);
+            return;
+        }
+        self.replies.push_back(reply);
+    }
+
+    /// A new connection takes its place in the tables.
+    fn enter(&mut self, cx: &mut Context<'_>, connection: Connection) -> ConnectionId {
+        let (tuple, reuse) = (connection.tuple, connection.reuse);
+        let id = self.connections.insert(connection);
+        self.demux.insert(tuple, Owner::Connection(id));
+        cx.ports.occupy(tuple.local, reuse);
+        id
+    }
+
+    /// Any state → CLOSED: the connection leaves the tables; a user that holds it still reads what arrived.
+    fn leave(&mut self, cx: &mut Context<'_>, id: ConnectionId, failure: Option<Failure>) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if matches!(connection.phase, Phase::Closed(_)) {
+            return;
+        }
+        connection.closed(failure);
+        self.demux.remove(&connection.tuple);
+        cx.ports.vacate(connection.tuple.local, connection.reuse);
+    }
+
+    /// → CLOSED, and the peer is told by a RST. The RST stands at the end of what was sent: where the peer, if it has
+    /// received everything, expects the next segment, and accepts it at once (RFC 5961 §3.2).
+    fn abort(&mut self, cx: &mut Context<'_>, id: ConnectionId, failure: Option<Failure>) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let reply = match &connection.phase {
+            Phase::Open(open) => Some(Reply::reset(connection.tuple, open.send.top(), Some(open.recv.nxt()))),
+            Phase::Handshake(handshake) => handshake
+                .peer
+                .map(|peer| Reply::reset(connection.tuple, handshake.own.iss + 1, Some(peer.irs + 1))),
+            Phase::Closed(_) => None,
+        };
+        if let Some(reply) = reply {
+            self.owe_reply(cx.drops, reply);
+        }
+        self.leave(cx, id, failure);
+    }
+
+    /// FIN-WAIT-2 or CLOSING → TIME-WAIT: a small struct takes the connection's place in the tables.
+    fn time_wait(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let (tuple, reuse, settings) = (connection.tuple, connection.reuse, connection.settings);
+        let Some(open) = connection.open_mut() else { return };
+        let time_wait = TimeWait {
+            tuple,
+            nxt: open.send.top(),
+            recv_nxt: open.recv.nxt(),
+            window: open.recv.tell_window(&settings, open.mss),
+            stamps: open.stamps,
+            reuse,
+            until: cx.now + TIME_WAIT,
+        };
+        // The peer's FIN is acknowledged from here, should that still be owed.
+        let ack_owed = open.recv.ack.is_due() || open.recv.ack.deadline().is_some();
+        connection.closed(None);
+        if self.time_wait_queue.len() == TIME_WAITS_MAX
+            && let Some(oldest) = self.time_wait_queue.front().copied()
+        {
+            self.end_time_wait(cx, oldest);
+        }
+        let id = self.time_waits.insert(time_wait);
+        self.time_wait_queue.push_back(id);
+        self.demux.insert(tuple, Owner::TimeWait(id));
+        if ack_owed {
+            self.acknowledge_in_time_wait(cx, id);
+        }
+    }
+
+    /// TIME-WAIT: the peer's FIN is acknowledged once more.
+    fn acknowledge_in_time_wait(&mut self, cx: &mut Context<'_>, id: TimeWaitId) {
+        let Some(waiting) = self.time_waits.get_mut(id) else { return };
+        let recv_nxt = waiting.recv_nxt;
+        let timestamps = waiting.stamps.as_mut().map(|stamps| stamps.option(cx.now, recv_nxt));
+        let options = ieum_wire::tcp::Options { timestamps, ..Default::default() };
+        let reply = Reply::ack(waiting.tuple, waiting.nxt, recv_nxt, waiting.window, options);
+        self.owe_reply(cx.drops, reply);
+    }
+
+    /// TIME-WAIT → CLOSED.
+    fn end_time_wait(&mut self, cx: &mut Context<'_>, id: TimeWaitId) {
+        if let Some(waiting) = self.time_waits.remove(id) {
+            self.demux.remove(&waiting.tuple);
+            cx.ports.vacate(waiting.tuple.local, waiting.reuse);
+        }
+        // Ended early, it may stand anywhere in the queue; ends in time are always at its front.
+        if self.time_wait_queue.front() == Some(&id) {
+            self.time_wait_queue.pop_front();
+        } else {
+            self.time_wait_queue.retain(|other| *other != id);
+        }
+    }
+
+    /// A half-open connection is over, one way or the other.
+    fn remove_half_open(&mut self, id: HalfOpenId) -> Option<HalfOpen> {
+        let half_open = self.half_opens.remove(id)?;
+        self.timers.forget(Sleeper::HalfOpen(id), half_open.timer_at);
+        self.demux.remove(&half_open.tuple);
+        if let Some(listener) = self.listeners.get_mut(half_open.listener) {
+            listener.half_open -= 1;
+        }
+        Some(half_open)
+    }
+
+    /// A half-open connection has a SYN-ACK to send.
+    fn owe_half_open(&mut self, id: HalfOpenId) {
+        if let Some(half_open) = self.half_opens.get_mut(id)
+            && !half_open.in_debt
+        {
+            half_open.in_debt = true;
+            self.debts.push_back(Debtor::HalfOpen(id));
+        }
+    }
+
+    /// The listener for `local`: of that very address before one of all addresses. Several that share it take turns
+    /// by the hash of the tuple, so that a repeated SYN finds the same.
+    fn listener_for(&self, tuple: &FourTuple) -> Option<ListenerId> {
+        use std::hash::BuildHasher;
+        let specific = tuple.local;
+        let unspecified = SocketAddr::new(unspecified_like(specific), specific.port());
+        let group = [specific, unspecified].into_iter().find_map(|place| self.listening.get(&place));
+        let Some(group) = group else { return self.listens_any };
+        let hash = usize::try_from(self.spread.hash_one(tuple.words()) >> 33).unwrap_or(0);
+        group.get(hash % group.len().max(1)).copied()
+    }
+
+    /// Every invariant of every open connection.
+    pub(crate) fn check(&self) {
+        for (id, connection) in &self.connections {
+            if let Some(open) = connection.open() {
+                open.check();
+            }
+            let listed = self.demux.get(&connection.tuple) == Some(&Owner::Connection(id));
+            let lives = !matches!(connection.phase, Phase::Closed(_));
+            assert!(listed == lives, "the table names exactly the connections that live");
+            assert!(
+                lives || connection.holder != Holder::Nobody,
+                "a closed connection that nobody holds is gone"
+            );
+        }
+        let half_open: u32 = self.listeners.values().map(|listener| listener.half_open).sum();
+        assert_eq!(
+            usize::try_from(half_open),
+            Ok(self.half_opens.len()),
+            "listeners count their half-open ones"
+        );
+        assert_eq!(
+            self.time_wait_queue.len(),
+            self.time_waits.len(),
+            "each TIME-WAIT stands in the queue once"
+        );
+        let named = self.half_opens.len()
+            + self.time_waits.len()
+            + self.connections.values().filter(|it| !matches!(it.phase, Phase::Closed(_))).count();
+        assert_eq!(self.demux.len(), named, "the table holds nobody twice and nobody who is gone");
+    }
+}
+
+fn unspecified_like(address: SocketAddr) -> std::net::IpAddr {
+    match address {
+        SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    }
+}

@@ -1,0 +1,189 @@
+//! An open connection: the seven synchronised states as two halves and who ended first.
+
+use std::time::Duration;
+
+use ieum_wire::tcp::Timestamps;
+use ieum_wire::{Instant, SeqNumber, WindowScale};
+
+use super::bounds::{FIN_WAIT_2, ORPHAN_RETRIES_MAX, RETRIES_MAX};
+use super::peer_syn::{OwnSyn, PeerSyn, stamp};
+use super::recv::Recv;
+use super::send::{Send, SendStart, Sizes};
+use super::settings::TcpSettings;
+use super::state::{OurEnd, Side, State, synchronised};
+
+/// Bytes of the timestamps option with its padding.
+const STAMP_BYTES: u32 = 12;
+
+/// Timestamps agreed on in the handshake (RFC 7323 §3, §4).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stamps {
+    offset: u32,
+    /// The peer's timestamp to be echoed (TS.Recent).
+    recent: u32,
+    /// The acknowledgement last sent (Last.ACK.sent): only a segment at or before it may change `recent`.
+    last_ack: SeqNumber,
+}
+
+/// An open connection.
+pub(super) struct Open {
+    pub(super) send: Send,
+    pub(super) recv: Recv,
+    pub(super) stamps: Option<Stamps>,
+    /// Payload of a full segment, options taken off.
+    pub(super) mss: u32,
+    /// Who ended its direction first.
+    first_end: Option<Side>,
+    /// When the peer was last heard of, and the keepalive probes sent since.
+    pub(super) heard_at: Instant,
+    pub(super) probes: u32,
+    pub(super) keepalive_owed: bool,
+    /// When a connection that nobody holds stops waiting for the peer's FIN.
+    pub(super) fin_wait_until: Option<Instant>,
+}
+
+/// How the handshake went, beside what the two SYNs say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opening {
+    /// When our SYN was first sent, for the first RTT; `None` when it was sent again (Karn).
+    pub(super) syn_sent_at: Option<Instant>,
+    /// Our SYN had to be sent again.
+    pub(super) repeated: bool,
+}
+
+impl Open {
+    /// SYN-SENT or SYN-RECEIVED → ESTABLISHED.
+    pub(super) fn new(
+        now: Instant,
+        own: &OwnSyn,
+        peer: &PeerSyn,
+        opening: Opening,
+        settings: &TcpSettings,
+    ) -> Open {
+        // RFC 7323 §2.2: windows are scaled only when both have offered it.
+        let (peer_scale, own_scale) = match peer.scale {
+            Some(scale) => (scale, OwnSyn::scale(settings)),
+            None => (WindowScale::default(), WindowScale::default()),
+        };
+        let stamps = own.stamp_offset.zip(peer.stamp).map(|(offset, recent)| Stamps {
+            offset,
+            recent,
+            last_ack: peer.irs + 1,
+        });
+        let option_bytes = if stamps.is_some() { STAMP_BYTES } else { 0 };
+        let mss = u32::from(own.mss.min(peer.mss).bytes()) - option_bytes;
+        let send = Send::new(&SendStart {
+            iss: own.iss,
+            window: u32::from(peer.window),
+            window_seq: peer.irs,
+            scale: peer_scale.shift(),
+            mss,
+            rtt: opening.syn_sent_at.map(|sent| now.since(sent)),
+            handshake_repeated: opening.repeated,
+        });
+        Open {
+            send,
+            recv: Recv::new(peer.irs, u32::from(OwnSyn::window(settings)), own_scale),
+            stamps,
+            mss,
+            first_end: None,
+            heard_at: now,
+            probes: 0,
+            keepalive_owed: false,
+            fin_wait_until: None,
+        }
+    }
+
+    pub(super) fn state(&self) -> State {
+        synchronised(self.send.our_end(), self.recv.has_finished(), self.first_end)
+    }
+
+    /// ESTABLISHED → FIN-WAIT-1, CLOSE-WAIT → LAST-ACK.
+    pub(super) fn we_finish(&mut self) {
+        self.first_end.get_or_insert(Side::We);
+        self.send.finish();
+    }
+
+    /// ESTABLISHED → CLOSE-WAIT, FIN-WAIT-1 → CLOSING, FIN-WAIT-2 → TIME-WAIT: the peer's FIN was received.
+    pub(super) fn they_finished(&mut self) {
+        self.first_end.get_or_insert(Side::They);
+    }
+
+    /// Nobody holds the connection any more: FIN-WAIT-2 has an end from now on.
+    pub(super) fn orphaned(&mut self, now: Instant) {
+        self.fin_wait_until = Some(now + FIN_WAIT_2);
+    }
+
+    /// How large segments and packets may be on a link.
+    pub(super) fn sizes(&self, segmentation_offload: bool) -> Sizes {
+        // The largest IP packet less the largest headers without other options, in whole segments.
+        let whole = (65_535 - 20 - 20 - STAMP_BYTES) / self.mss * self.mss;
+        Sizes { mss: self.mss, piece_max: if segmentation_offload { whole.max(self.mss) } else { self.mss } }
+    }
+
+    /// How often data is sent again before the connection is given up.
+    pub(super) fn retries_max(orphan: bool) -> u32 {
+        if orphan { ORPHAN_RETRIES_MAX } else { RETRIES_MAX }
+    }
+
+    /// When the peer is to be asked whether it lives; only while there is nothing else to wait for.
+    pub(super) fn keepalive_at(&self, settings: &TcpSettings) -> Option<Instant> {
+        let keepalive = settings.keepalive?;
+        if !self.send.is_idle() {
+            return None;
+        }
+        Some(self.heard_at + keepalive.idle + keepalive.interval * self.probes)
+    }
+
+    pub(super) fn deadline(&self, settings: &TcpSettings, orphan: bool) -> Option<Instant> {
+        let fin_wait = self.fin_wait_until.filter(|_| orphan && self.state() == State::FinWait2);
+        [self.send.timer(), self.recv.ack.deadline(), self.keepalive_at(settings), fin_wait]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Bytes that still have to reach the peer, or the news that they were all.
+    pub(super) fn is_unfinished(&self) -> bool {
+        !(self.send.is_idle() && self.send.our_end() == OurEnd::Acknowledged)
+    }
+
+    /// The invariants of both halves.
+    pub(super) fn check(&self) {
+        self.send.check();
+        self.recv.check();
+        let ended = self.send.our_end() != OurEnd::Open || self.recv.has_finished();
+        assert!(ended == self.first_end.is_some(), "whoever ended first is known, and only then");
+    }
+}
+
+impl Stamps {
+    /// PAWS: is this timestamp older than one seen before? (RFC 7323 §5.3 R1)
+    pub(super) fn is_old(&self, value: u32) -> bool {
+        value.wrapping_sub(self.recent).cast_signed() < 0
+    }
+
+    /// Is it later than the last one seen?
+    pub(super) fn is_newer(&self, value: u32) -> bool {
+        value.wrapping_sub(self.recent).cast_signed() > 0
+    }
+
+    /// RFC 7323 §4.3 (2): a segment that covers what was last acknowledged gives the timestamp to echo.
+    pub(super) fn seen(&mut self, seq: SeqNumber, value: u32) {
+        if seq.at_or_before(self.last_ack) && !self.is_old(value) {
+            self.recent = value;
+        }
+    }
+
+    /// The round trip that an echo measures: `None` for one that is not ours.
+    pub(super) fn round_trip(&self, now: Instant, echo: u32) -> Option<Duration> {
+        let passed = stamp(self.offset, now).wrapping_sub(echo);
+        (passed < 1 << 31).then(|| Duration::from_millis(passed.into()))
+    }
+
+    /// The option of a segment that acknowledges `ack`.
+    pub(super) fn option(&mut self, now: Instant, ack: SeqNumber) -> Timestamps {
+        self.last_ack = ack;
+        Timestamps { value: stamp(self.offset, now), echo: self.recent }
+    }
+}

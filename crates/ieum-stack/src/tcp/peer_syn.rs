@@ -1,0 +1,78 @@
+//! What a peer's SYN says, and what both SYNs together make of a connection.
+
+use ieum_wire::tcp::{Header, Options, Timestamps};
+use ieum_wire::{Instant, Mss, SeqNumber, WindowScale};
+
+use super::isn::low_u32;
+use super::settings::TcpSettings;
+
+/// The facts of the peer's SYN that outlive it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PeerSyn {
+    /// Its position.
+    pub(super) irs: SeqNumber,
+    pub(super) mss: Mss,
+    pub(super) scale: Option<WindowScale>,
+    /// Its timestamp, when it offers timestamps.
+    pub(super) stamp: Option<u32>,
+    /// Its window, which a SYN never scales (RFC 7323 §2.2).
+    pub(super) window: u16,
+}
+
+impl PeerSyn {
+    pub(super) fn of(header: &Header) -> PeerSyn {
+        PeerSyn {
+            irs: header.seq,
+            mss: header.options.mss.map_or(Mss::DEFAULT_IP4, Mss::announced),
+            scale: header.options.window_scale,
+            stamp: header.options.timestamps.map(|stamps| stamps.value),
+            window: header.window,
+        }
+    }
+}
+
+/// What our own SYN says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OwnSyn {
+    pub(super) iss: SeqNumber,
+    /// The largest segment the way to the peer takes, options included.
+    pub(super) mss: Mss,
+    /// Timestamps are offered, on a clock that begins here.
+    pub(super) stamp_offset: Option<u32>,
+}
+
+impl OwnSyn {
+    /// The window of a SYN: unscaled, so 65,535 bytes at most.
+    pub(super) fn window(settings: &TcpSettings) -> u16 {
+        u16::try_from(settings.recv_buffer_bytes).unwrap_or(u16::MAX)
+    }
+
+    /// The shift of the windows after it.
+    pub(super) fn scale(settings: &TcpSettings) -> WindowScale {
+        WindowScale::covering(settings.recv_buffer_bytes)
+    }
+
+    /// The options of a SYN or, with the peer's own SYN known, of a SYN-ACK, which offers only what was offered
+    /// (RFC 7323 §2.2, §3.2).
+    pub(super) fn options(&self, now: Instant, settings: &TcpSettings, peer: Option<&PeerSyn>) -> Options {
+        let offers_scale = peer.is_none_or(|peer| peer.scale.is_some());
+        let echo = match peer {
+            None => Some(0),
+            Some(peer) => peer.stamp,
+        };
+        Options {
+            mss: Some(self.mss.bytes()),
+            window_scale: offers_scale.then(|| OwnSyn::scale(settings)),
+            sack_permitted: false,
+            timestamps: self
+                .stamp_offset
+                .zip(echo)
+                .map(|(offset, echo)| Timestamps { value: stamp(offset, now), echo }),
+        }
+    }
+}
+
+/// The timestamp clock: a tick each millisecond (RFC 7323 §5.4), from a secret beginning on.
+pub(super) fn stamp(offset: u32, now: Instant) -> u32 {
+    offset.wrapping_add(low_u32(now.micros() / 1000))
+}

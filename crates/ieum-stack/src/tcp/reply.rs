@@ -1,0 +1,56 @@
+//! What is said without a connection: RSTs, and the acknowledgements of TIME-WAIT.
+
+use ieum_wire::SeqNumber;
+use ieum_wire::tcp::{Flags, Header, Options};
+
+use super::segment::Segment;
+use super::tuple::FourTuple;
+
+/// A segment without data, owed to a peer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reply {
+    pub(super) tuple: FourTuple,
+    pub(super) header: Header,
+}
+
+impl Reply {
+    /// The RST that answers a segment which belongs nowhere (RFC 9293 §3.10.7.1): built so that its receiver accepts
+    /// it, from the position its own segment acknowledged, or acknowledging that segment.
+    pub(super) fn reset_for(segment: &Segment<'_>) -> Reply {
+        if segment.header.flags.ack {
+            Reply::reset(segment.tuple, segment.header.ack, None)
+        } else {
+            Reply::reset(segment.tuple, SeqNumber::new(0), Some(segment.end()))
+        }
+    }
+
+    /// A RST at `seq`, acknowledging `ack` where there is one.
+    pub(super) fn reset(tuple: FourTuple, seq: SeqNumber, ack: Option<SeqNumber>) -> Reply {
+        let flags = Flags { rst: true, ack: ack.is_some(), ..Flags::default() };
+        Reply::new(tuple, seq, ack.unwrap_or_default(), flags, 0, Options::default())
+    }
+
+    /// A bare acknowledgement.
+    pub(super) fn ack(
+        tuple: FourTuple,
+        seq: SeqNumber,
+        ack: SeqNumber,
+        window: u16,
+        options: Options,
+    ) -> Reply {
+        Reply::new(tuple, seq, ack, Flags::ACK, window, options)
+    }
+
+    fn new(
+        tuple: FourTuple,
+        seq: SeqNumber,
+        ack: SeqNumber,
+        flags: Flags,
+        window: u16,
+        options: Options,
+    ) -> Reply {
+        let (source_port, destination_port) = (tuple.local.port(), tuple.remote.port());
+        let header = Header { source_port, destination_port, seq, ack, flags, window, urgent: 0, options };
+        Reply { tuple, header }
+    }
+}

@@ -1,0 +1,30 @@
+//! A segment arrives (RFC 9293 §3.10.7).
+//!
+//! [`synchronised`]: on an open connection, §3.10.7.4. [`handshaking`]: on an active open, §3.10.7.3. Nothing here
+//! sends: facts change, and the outcome says what becomes of the connection.
+
+pub(super) mod handshaking;
+pub(super) mod synchronised;
+
+use super::connection::Failure;
+use crate::drops::Drop;
+
+/// What became of a connection by a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Outcome {
+    /// It goes on; the segment was taken.
+    Taken {
+        /// The user may read, write or learn something it could not before.
+        news: bool,
+    },
+    /// It goes on; the segment was not acceptable (what it owes for that is recorded).
+    Dropped(Drop),
+    /// → CLOSED by a RST.
+    Failed(Failure),
+    /// → CLOSED, and the peer is reset.
+    Aborted(Drop),
+    /// → TIME-WAIT.
+    TimeWait,
+    /// LAST-ACK → CLOSED.
+    Closed,
+}

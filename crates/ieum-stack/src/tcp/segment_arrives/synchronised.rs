@@ -1,0 +1,187 @@
+//! A segment on an open connection: the checks of RFC 9293 §3.10.7.4 in their order.
+
+use ieum_wire::{Instant, SeqNumber};
+
+use super::Outcome;
+use crate::drops::Drop;
+use crate::tcp::connection::Failure;
+use crate::tcp::open::Open;
+use crate::tcp::recv::Arrived;
+use crate::tcp::segment::Segment;
+use crate::tcp::state::{OurEnd, State};
+
+impl Open {
+    /// `orphan`: nobody will read what arrives.
+    pub(in crate::tcp) fn segment_arrives(
+        &mut self,
+        now: Instant,
+        segment: &Segment<'_>,
+        orphan: bool,
+    ) -> Outcome {
+        if let Some(outcome) = self.check_stamp(now, segment) {
+            return outcome;
+        }
+        if let Some(outcome) = self.check_position(now, segment) {
+            return outcome;
+        }
+        let flags = segment.header.flags;
+        if flags.rst {
+            return self.reset(now, segment.header.seq);
+        }
+        if flags.syn {
+            // RFC 5961 §4.2: a SYN in the window does not reset, it is answered with what we expect.
+            self.recv.ack.challenge(now);
+            return Outcome::Dropped(Drop::TcpSynOnConnection);
+        }
+        if !flags.ack {
+            return Outcome::Dropped(Drop::TcpNoAck);
+        }
+        self.heard_at = now;
+        self.probes = 0;
+        if let (Some(stamps), Some(theirs)) = (&mut self.stamps, segment.header.options.timestamps) {
+            stamps.seen(segment.header.seq, theirs.value);
+        }
+        let news = match self.check_ack(now, segment) {
+            Ok(news) => news,
+            Err(reason) => return Outcome::Dropped(reason),
+        };
+        let received = match self.take_data(now, segment, orphan) {
+            Ok(received) => received,
+            Err(outcome) => return outcome,
+        };
+        match self.state() {
+            State::TimeWait => Outcome::TimeWait,
+            State::Closed => Outcome::Closed,
+            State::Listen
+            | State::SynSent
+            | State::SynReceived
+            | State::Established
+            | State::FinWait1
+            | State::FinWait2
+            | State::CloseWait
+            | State::Closing
+            | State::LastAck => Outcome::Taken { news: news || received },
+        }
+    }
+
+    /// PAWS (RFC 7323 §5.3 R1): a segment older than what has been seen is acknowledged and dropped.
+    fn check_stamp(&mut self, now: Instant, segment: &Segment<'_>) -> Option<Outcome> {
+        let stamps = self.stamps.as_ref()?;
+        let theirs = segment.header.options.timestamps?;
+        if segment.header.flags.rst || !stamps.is_old(theirs.value) {
+            return None;
+        }
+        self.recv.ack.challenge(now);
+        Some(Outcome::Dropped(Drop::TcpOldTimestamp))
+    }
+
+    /// First: is any of it in the window (§3.4)?
+    fn check_position(&mut self, now: Instant, segment: &Segment<'_>) -> Option<Outcome> {
+        let (seq, length) = (segment.header.seq, segment.length());
+        let (left, window) = (self.recv.nxt(), self.recv.window_left());
+        let right = left + window;
+        let acceptable = if length == 0 {
+            // At the right edge as well: an acknowledgement from a peer that has just filled our window.
+            seq.at_or_after(left) && seq.at_or_before(right)
+        } else if window == 0 {
+            // RFC 9293 §3.10.7.4: with a closed window valid acknowledgements are still taken; the data is cut off.
+            seq == left
+        } else {
+            segment.end().after(left) && seq.before(right)
+        };
+        if acceptable {
+            return None;
+        }
+        if segment.header.flags.rst {
+            return Some(Outcome::Dropped(Drop::TcpOutsideWindow));
+        }
+        if segment.payload.is_empty() && !segment.header.flags.fin {
+            self.recv.ack.challenge(now);
+        } else {
+            // Data sent again, because our acknowledgement was lost, must be answered each time, or the peer gives up.
+            self.recv.ack.now();
+        }
+        Some(Outcome::Dropped(Drop::TcpOutsideWindow))
+    }
+
+    /// Second: RFC 5961 §3.2. Only a RST at exactly the next position resets; another in the window is answered, so
+    /// that a true peer can give the exact one.
+    fn reset(&mut self, now: Instant, seq: SeqNumber) -> Outcome {
+        if seq == self.recv.nxt() {
+            return Outcome::Failed(Failure::Reset);
+        }
+        self.recv.ack.challenge(now);
+        Outcome::Dropped(Drop::TcpResetNotExact)
+    }
+
+    /// Fifth: the acknowledgement. True when the user gains room to write or learns that its end has arrived.
+    fn check_ack(&mut self, now: Instant, segment: &Segment<'_>) -> Result<bool, Drop> {
+        let header = &segment.header;
+        let (ack, send) = (header.ack, &mut self.send);
+        // RFC 5961 §5.2: neither beyond what was sent nor older than any window.
+        if ack.after(send.top()) || (send.una() - send.window_max()).after(ack) {
+            self.recv.ack.challenge(now);
+            return Err(Drop::TcpAckOutside);
+        }
+        let una_before = send.una();
+        let mut news = false;
+        if ack.after(una_before) {
+            let echoed = self
+                .stamps
+                .zip(header.options.timestamps)
+                .and_then(|(stamps, theirs)| stamps.round_trip(now, theirs.echo));
+            let acknowledged = send.acknowledged(now, ack, echoed, self.mss);
+            news = acknowledged.fin || (acknowledged.room && std::mem::take(&mut send.room_wanted));
+        }
+        let window_changed = send.window_told(header.seq, ack, header.window);
+        let is_bare = segment.payload.is_empty() && !header.flags.fin;
+        if ack == una_before && is_bare && !window_changed && send.is_duplicate(ack) {
+            send.duplicate(self.mss);
+        }
+        send.peer_answered();
+        Ok(news)
+    }
+
+    /// Seventh and eighth: the data and the FIN, as far as they are new and in the window.
+    fn take_data(&mut self, now: Instant, segment: &Segment<'_>, orphan: bool) -> Result<bool, Outcome> {
+        let nxt = self.recv.nxt();
+        let right = nxt + self.recv.window_left();
+        let seq = segment.header.seq;
+        let skip = usize::try_from(nxt.since(seq)).unwrap_or(usize::MAX).min(segment.payload.len());
+        let fits = usize::try_from(right.since(seq)).unwrap_or(usize::MAX).min(segment.payload.len());
+        let data = &segment.payload[skip.min(fits)..fits];
+        if fits < segment.payload.len() {
+            // The peer sent beyond what it was told; it learns the window at once.
+            self.recv.ack.now();
+        } else if skip > 0 {
+            // RFC 5681 §4.2: what came twice is acknowledged at once; it may mean that an acknowledgement was lost.
+            self.recv.ack.now();
+        }
+        if orphan && !data.is_empty() {
+            // RFC 9293 §3.6.1: data for which there is no reader any more. The peer must learn that it is lost.
+            return Err(Outcome::Aborted(Drop::TcpNoReader));
+        }
+        let mut news = false;
+        if !data.is_empty() && !self.recv.has_finished() {
+            let from = seq.max(nxt);
+            match self.recv.data_arrived(now, from, data, segment.frames) {
+                Arrived::InOrder => news = true,
+                Arrived::OutOfOrder => {}
+                Arrived::TooManyHoles => return Err(Outcome::Dropped(Drop::TcpTooManyHoles)),
+            }
+        }
+        let fin_fits = segment.header.flags.fin && fits == segment.payload.len();
+        let finished = if fin_fits { self.recv.fin_seen(segment.end() - 1) } else { self.recv.take_fin() };
+        if finished {
+            self.they_finished();
+            news = true;
+        } else if fin_fits && self.recv.has_finished() {
+            // A FIN that came again: our acknowledgement was lost.
+            self.recv.ack.now();
+        }
+        if self.send.our_end() == OurEnd::Acknowledged && self.recv.has_finished() {
+            news = true;
+        }
+        Ok(news)
+    }
+}

@@ -1,0 +1,92 @@
+//! The retransmission time-out (RFC 6298).
+
+use std::time::Duration;
+
+use crate::tcp::bounds::{RTO_FLOOR, RTO_INITIAL, RTO_MAX};
+
+/// Smoothed round-trip time and what follows from it. All in microseconds.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::tcp) struct Rto {
+    /// Smoothed RTT and its variation; `None` before the first measurement.
+    estimate: Option<(u64, u64)>,
+    /// How often the time-out has been doubled (RFC 6298 §5.5).
+    doublings: u32,
+}
+
+impl Rto {
+    pub(in crate::tcp) fn new() -> Rto {
+        Rto { estimate: None, doublings: 0 }
+    }
+
+    /// RFC 6298 §2.2 and §2.3, with alpha = 1/8 and beta = 1/4. A measurement ends the doubling.
+    pub(in crate::tcp) fn measured(&mut self, rtt: Duration) {
+        let rtt_us = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX).min(1 << 40);
+        self.estimate = Some(match self.estimate {
+            None => (rtt_us, rtt_us / 2),
+            Some((srtt, rttvar)) => ((7 * srtt + rtt_us) / 8, (3 * rttvar + srtt.abs_diff(rtt_us)) / 4),
+        });
+        self.doublings = 0;
+    }
+
+    /// Something new was acknowledged: the path works, the doubling ends even where Karn's rule (RFC 6298 §3)
+    /// forbids to measure, as Linux does.
+    pub(in crate::tcp) fn progressed(&mut self) {
+        self.doublings = 0;
+    }
+
+    /// RFC 6298 §5.5: back off.
+    pub(in crate::tcp) fn expired(&mut self) {
+        self.doublings = (self.doublings + 1).min(16);
+    }
+
+    /// RFC 6298 §5.7: when the SYN had to be sent again and the RTT is not known, data begins with 3 s.
+    pub(in crate::tcp) fn handshake_was_repeated(&mut self) {
+        if self.estimate.is_none() {
+            self.estimate = Some((1_000_000, 500_000));
+        }
+    }
+
+    /// How long to wait for an acknowledgement now.
+    pub(in crate::tcp) fn current(&self) -> Duration {
+        let base = match self.estimate {
+            None => RTO_INITIAL,
+            Some((srtt, rttvar)) => {
+                Duration::from_micros(srtt) + Duration::from_micros(4 * rttvar).max(RTO_FLOOR)
+            }
+        };
+        base.saturating_mul(1 << self.doublings).min(RTO_MAX)
+    }
+
+    /// The smoothed round-trip time, once there is one.
+    pub(in crate::tcp) fn smoothed(&self) -> Option<Duration> {
+        self.estimate.map(|(srtt, _)| Duration::from_micros(srtt))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_begins_with_a_second_and_never_falls_below_the_floor() {
+        let mut rto = Rto::new();
+        assert_eq!(rto.current(), Duration::from_secs(1));
+        for _ in 0..50 {
+            rto.measured(Duration::from_micros(80));
+        }
+        assert_eq!(rto.current(), Duration::from_micros(80) + RTO_FLOOR);
+    }
+
+    #[test]
+    fn it_doubles_up_to_its_bound_and_ends_doubling_with_an_answer() {
+        let mut rto = Rto::new();
+        rto.expired();
+        assert_eq!(rto.current(), Duration::from_secs(2));
+        for _ in 0..20 {
+            rto.expired();
+        }
+        assert_eq!(rto.current(), RTO_MAX);
+        rto.measured(Duration::from_millis(100));
+        assert_eq!(rto.current(), Duration::from_millis(300));
+    }
+}

@@ -1,0 +1,33 @@
+//! TIME-WAIT: what is left of a connection that we ended first (RFC 9293 §3.6.1).
+
+use ieum_wire::{Instant, SeqNumber};
+
+use super::open::Stamps;
+use super::tuple::FourTuple;
+
+/// A connection in TIME-WAIT: enough to acknowledge the peer's FIN once more, and to know old segments.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimeWait {
+    pub(super) tuple: FourTuple,
+    /// The position after our FIN.
+    pub(super) nxt: SeqNumber,
+    /// The position after the peer's FIN.
+    pub(super) recv_nxt: SeqNumber,
+    pub(super) window: u16,
+    pub(super) stamps: Option<Stamps>,
+    /// Its port may be bound again by who allows that.
+    pub(super) reuse: bool,
+    pub(super) until: Instant,
+}
+
+impl TimeWait {
+    /// May this SYN begin a new connection of the same tuple at once? RFC 9293 §3.6.1: when its position, or
+    /// (RFC 6191) its timestamp, is beyond everything of the old one.
+    pub(super) fn allows(&self, seq: SeqNumber, stamp: Option<u32>) -> bool {
+        let newer_stamp = match (&self.stamps, stamp) {
+            (Some(stamps), Some(value)) => !stamps.is_old(value) && stamps.is_newer(value),
+            (None, _) | (Some(_), None) => false,
+        };
+        newer_stamp || seq.after(self.recv_nxt)
+    }
+}

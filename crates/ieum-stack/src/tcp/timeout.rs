@@ -1,0 +1,111 @@
+//! The way of time: what was waited for did not come (RFC 9293 §3.10.8).
+
+use ieum_wire::Instant;
+
+use super::connection::{Connection, Failure, Holder, Phase};
+use super::open::Open;
+use super::settings::TcpSettings;
+use super::state::State;
+use super::timers::Sleeper;
+use super::{ConnectionId, HalfOpenId, Tcp};
+use crate::context::Context;
+
+/// What becomes of a connection by a time-out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Outcome {
+    /// It goes on, and may owe something.
+    GoesOn,
+    /// It is given up.
+    GivenUp,
+    /// It is given up, and the peer is told.
+    Reset,
+    /// Nobody waits for its end any more.
+    Forgotten,
+}
+
+impl Tcp {
+    /// Everything whose time has come.
+    pub(crate) fn on_deadline(&mut self, cx: &mut Context<'_>) {
+        while let Some(id) = self.time_wait_queue.front().copied()
+            && self.time_waits.get(id).is_none_or(|waiting| waiting.until <= cx.now)
+        {
+            self.end_time_wait(cx, id);
+        }
+        while let Some(sleeper) = self.timers.pop_due(cx.now) {
+            match sleeper {
+                Sleeper::Connection(id) => self.wake_connection(cx, id),
+                Sleeper::HalfOpen(id) => self.wake_half_open(id, cx.now),
+            }
+        }
+    }
+
+    fn wake_connection(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.timer_at = None;
+        match connection.timed_out(cx.now) {
+            Outcome::GoesOn => {}
+            Outcome::GivenUp => self.leave(cx, id, Some(Failure::TimedOut)),
+            Outcome::Reset => self.abort(cx, id, Some(Failure::TimedOut)),
+            Outcome::Forgotten => self.leave(cx, id, None),
+        }
+        self.settle(cx, id);
+    }
+
+    fn wake_half_open(&mut self, id: HalfOpenId, now: Instant) {
+        let Some(half_open) = self.half_opens.get_mut(id) else { return };
+        half_open.timer_at = None;
+        if half_open.timer.is_some_and(|at| at > now) {
+            return self.sleep_half_open(id);
+        }
+        if half_open.timed_out() {
+            self.owe_half_open(id);
+        } else {
+            self.remove_half_open(id);
+        }
+    }
+}
+
+impl Connection {
+    /// Each of its timers that is due does its work.
+    fn timed_out(&mut self, now: Instant) -> Outcome {
+        let orphan = self.holder == Holder::Nobody;
+        match &mut self.phase {
+            Phase::Handshake(handshake) => {
+                let due = handshake.timer.is_some_and(|at| at <= now);
+                if !due || handshake.timed_out() { Outcome::GoesOn } else { Outcome::GivenUp }
+            }
+            Phase::Open(open) => open.timed_out(now, &self.settings, orphan),
+            Phase::Closed(_) => Outcome::GoesOn,
+        }
+    }
+}
+
+impl Open {
+    fn timed_out(&mut self, now: Instant, settings: &TcpSettings, orphan: bool) -> Outcome {
+        self.recv.ack.on_deadline(now);
+        if orphan && self.state() == State::FinWait2 && self.fin_wait_until.is_some_and(|until| until <= now)
+        {
+            return Outcome::Forgotten;
+        }
+        if self.send.timer().is_some_and(|at| at <= now) {
+            let overdue = settings.user_timeout.is_some_and(|limit| {
+                self.send.waiting_since().is_some_and(|since| now.since(since) >= limit)
+            });
+            if overdue || self.send.retries() >= Open::retries_max(orphan) {
+                // An orphan that cannot deliver its last bytes says so; else silence answers silence.
+                return if orphan { Outcome::Reset } else { Outcome::GivenUp };
+            }
+            self.send.timed_out(now, self.mss);
+        }
+        if let Some(keepalive) = settings.keepalive
+            && self.keepalive_at(settings).is_some_and(|at| at <= now)
+        {
+            if self.probes >= keepalive.probes {
+                return Outcome::Reset;
+            }
+            self.probes += 1;
+            self.keepalive_owed = true;
+        }
+        Outcome::GoesOn
+    }
+}

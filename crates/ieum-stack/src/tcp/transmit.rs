@@ -1,0 +1,224 @@
+//! The way down: debtors pay, one packet at a time. Only this file builds segments.
+
+use ieum_wire::tcp::{Flags, HEADER_BYTES_MAX, Header, Options};
+use ieum_wire::{ChecksumState, Gso, GsoKind, Instant, Packet, Protocol, segmentation};
+
+use super::connection::{Connection, Phase};
+use super::half_open::HalfOpen;
+use super::open::Open;
+use super::peer_syn::OwnSyn;
+use super::reply::Reply;
+use super::send::Piece;
+use super::settings::TcpSettings;
+use super::timers::Sleeper;
+use super::tuple::FourTuple;
+use super::{Debtor, Tcp};
+use crate::LinkId;
+use crate::context::Context;
+use crate::drops::Drop;
+use crate::ip::{Outgoing, Path};
+
+/// A segment about to become a packet: its header, and its payload in pieces.
+struct Draft<'a, I: Iterator<Item = &'a [u8]>> {
+    tuple: FourTuple,
+    header: Header,
+    payload: I,
+    payload_bytes: usize,
+    /// Payload of one frame, should the packet stand for several.
+    mss: u32,
+    ttl: u8,
+    tos: u8,
+}
+
+impl Tcp {
+    /// The next packet that somebody owes; `None` when nobody owes any.
+    pub(crate) fn transmit(&mut self, cx: &mut Context<'_>) -> Option<(LinkId, Packet)> {
+        while let Some(reply) = self.replies.pop_front() {
+            if let Some(frame) = reply.emit(cx) {
+                return Some(frame);
+            }
+        }
+        while let Some(debtor) = self.debts.pop_front() {
+            let frame = match debtor {
+                Debtor::Connection(id) => {
+                    let Some(connection) = self.connections.get_mut(id) else { continue };
+                    let frame = connection.transmit(cx);
+                    connection.in_debt = frame.is_some();
+                    let wanted = connection.deadline();
+                    self.timers.want(Sleeper::Connection(id), &mut connection.timer_at, wanted);
+                    frame
+                }
+                Debtor::HalfOpen(id) => {
+                    let Some(half_open) = self.half_opens.get_mut(id) else { continue };
+                    let frame = half_open.transmit(cx);
+                    half_open.in_debt = frame.is_some();
+                    self.sleep_half_open(id);
+                    frame
+                }
+            };
+            if frame.is_some() {
+                // It may have more to say, after the others.
+                self.debts.push_back(debtor);
+                return frame;
+            }
+        }
+        None
+    }
+}
+
+impl Connection {
+    fn transmit(&mut self, cx: &mut Context<'_>) -> Option<(LinkId, Packet)> {
+        let (tuple, settings) = (self.tuple, self.settings);
+        match &mut self.phase {
+            Phase::Handshake(handshake) => {
+                if !handshake.syn_owed {
+                    return None;
+                }
+                handshake.syn_sent(cx.now);
+                let header = syn(cx.now, &tuple, &handshake.own, handshake.peer.as_ref(), &settings);
+                emit_bare(cx, tuple, header, &settings)
+            }
+            Phase::Open(open) => open.transmit(cx, tuple, &settings),
+            Phase::Closed(_) => None,
+        }
+    }
+}
+
+impl HalfOpen {
+    fn transmit(&mut self, cx: &mut Context<'_>) -> Option<(LinkId, Packet)> {
+        if !self.syn_ack_owed {
+            return None;
+        }
+        self.syn_ack_sent(cx.now);
+        let header = syn(cx.now, &self.tuple, &self.own, Some(&self.peer), &self.settings);
+        emit_bare(cx, self.tuple, header, &self.settings)
+    }
+}
+
+impl Reply {
+    fn emit(&self, cx: &mut Context<'_>) -> Option<(LinkId, Packet)> {
+        emit_bare(cx, self.tuple, self.header, &TcpSettings::default())
+    }
+}
+
+impl Open {
+    /// Data first, which carries an acknowledgement along; else an acknowledgement that is due; else nothing.
+    fn transmit(
+        &mut self,
+        cx: &mut Context<'_>,
+        tuple: FourTuple,
+        settings: &TcpSettings,
+    ) -> Option<(LinkId, Packet)> {
+        let path = cx.path(Protocol::Tcp, Some(tuple.local.ip()), tuple.remote);
+        let sizes = self.sizes(path.as_ref().is_ok_and(|path| path.segmentation_offload));
+        let piece = self.send.next_piece(cx.now, &sizes, settings).or_else(|| self.bare_piece())?;
+        let header = self.header(cx.now, &tuple, &piece, settings);
+        let Ok(path) = path else {
+            // The route is gone. What was to be said counts as sent and lost: the timers ask again.
+            cx.drops.count(Drop::TcpNoRoute);
+            return None;
+        };
+        let (payload_bytes, mss) = (piece.count, self.mss);
+        let payload = self.send.slices(&piece);
+        let draft =
+            Draft { tuple, header, payload, payload_bytes, mss, ttl: settings.ttl, tos: settings.tos };
+        Some(emit(cx, &path, draft))
+    }
+
+    /// A segment without data, when an acknowledgement or a keepalive probe is due.
+    fn bare_piece(&mut self) -> Option<Piece> {
+        let at = |seq| Piece { seq, offset: 0, count: 0, fin: false, push: false };
+        if std::mem::take(&mut self.keepalive_owed) {
+            // RFC 9293 §3.8.4: a position the peer has had already, which it must answer.
+            return Some(at(self.send.una() - 1));
+        }
+        // RFC 9293 §3.10.7.4: <SEQ=SND.NXT>. After a time-out `nxt` has gone back; the peer accepts only what is not
+        // left of what it has received, so the end of what was sent stands here.
+        self.recv.ack.is_due().then(|| at(self.send.top()))
+    }
+
+    fn header(&mut self, now: Instant, tuple: &FourTuple, piece: &Piece, settings: &TcpSettings) -> Header {
+        let ack = self.recv.nxt();
+        let window = self.recv.tell_window(settings, self.mss);
+        self.recv.ack.sent();
+        let timestamps = self.stamps.as_mut().map(|stamps| stamps.option(now, ack));
+        Header {
+            source_port: tuple.local.port(),
+            destination_port: tuple.remote.port(),
+            seq: piece.seq,
+            ack,
+            flags: Flags { psh: piece.push, fin: piece.fin, ..Flags::ACK },
+            window,
+            urgent: 0,
+            options: Options { timestamps, ..Options::default() },
+        }
+    }
+}
+
+/// A SYN or, with the peer's, a SYN-ACK.
+fn syn(
+    now: Instant,
+    tuple: &FourTuple,
+    own: &OwnSyn,
+    peer: Option<&super::peer_syn::PeerSyn>,
+    settings: &TcpSettings,
+) -> Header {
+    Header {
+        source_port: tuple.local.port(),
+        destination_port: tuple.remote.port(),
+        seq: own.iss,
+        ack: peer.map(|peer| peer.irs + 1).unwrap_or_default(),
+        flags: Flags { syn: true, ack: peer.is_some(), ..Flags::default() },
+        window: OwnSyn::window(settings),
+        urgent: 0,
+        options: own.options(now, settings, peer),
+    }
+}
+
+/// A segment without payload; `None` when there is no way to its receiver any more.
+fn emit_bare(
+    cx: &mut Context<'_>,
+    tuple: FourTuple,
+    header: Header,
+    settings: &TcpSettings,
+) -> Option<(LinkId, Packet)> {
+    let Ok(path) = cx.path(Protocol::Tcp, Some(tuple.local.ip()), tuple.remote) else {
+        cx.drops.count(Drop::TcpNoRoute);
+        return None;
+    };
+    let payload = std::iter::empty();
+    let draft =
+        Draft { tuple, header, payload, payload_bytes: 0, mss: 1, ttl: settings.ttl, tos: settings.tos };
+    Some(emit(cx, &path, draft))
+}
+
+/// The packet: IP header, TCP header, payload; its checksum where the link does not take it without.
+fn emit<'a>(
+    cx: &mut Context<'_>,
+    path: &Path,
+    draft: Draft<'a, impl Iterator<Item = &'a [u8]>>,
+) -> (LinkId, Packet) {
+    let outgoing = Outgoing {
+        source: draft.tuple.local.ip(),
+        destination: draft.tuple.remote.ip(),
+        protocol: Protocol::Tcp,
+        ttl: draft.ttl,
+        tos: draft.tos,
+        dont_fragment: true,
+    };
+    let mut header = [0; HEADER_BYTES_MAX];
+    let header_bytes = draft.header.emit(&mut header);
+    let mut packet = cx.ip.begin(&outgoing, header_bytes + draft.payload_bytes);
+    packet.extend(&header[..header_bytes]);
+    draft.payload.for_each(|slice| packet.extend(slice));
+    let is_super = u32::try_from(draft.payload_bytes).is_ok_and(|bytes| bytes > draft.mss);
+    packet.gso = is_super.then(|| Gso {
+        kind: GsoKind::Tcp,
+        size_bytes: u16::try_from(draft.mss).expect("an MSS has 16 bits"),
+    });
+    packet.checksum = ChecksumState::Deferred;
+    if !path.checksum_offload {
+        segmentation::finish_checksum(&mut packet);
+    }
+    (path.link, packet)
+}

@@ -1,0 +1,370 @@
+//! What users ask for (RFC 9293 §3.9.1): open, send, receive, close, abort, status.
+//!
+//! Each call changes facts and returns; nothing is sent here, nobody waits.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::net::SocketAddr;
+
+use ieum_wire::icmp4::Unreachable;
+use ieum_wire::tcp::{Flags, HEADER_BYTES_MAX, Header, Options};
+use ieum_wire::{Protocol, SeqNumber};
+
+use super::bounds::{BUFFER_BYTES_MAX, BUFFER_BYTES_MIN};
+use super::connection::{Connection, Holder, Phase};
+use super::half_open::{HalfOpen, Refusal, Request, Stage};
+use super::handshake::Handshake;
+use super::listener::{Listener, Place};
+use super::reply::Reply;
+use super::settings::TcpSettings;
+use super::state::OurEnd;
+use super::status::Status;
+use super::tuple::FourTuple;
+use super::{ConnectionId, HalfOpenId, ListenerId, Tcp};
+use crate::context::Context;
+use crate::drops::Drops;
+use crate::icmp::Icmp;
+use crate::ip::{Ip, Outgoing};
+use crate::port::{BindingId, Ports};
+
+/// Why a binding cannot listen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ListenError {
+    /// Another listener has this address and port.
+    #[error("another listener has this address and port")]
+    InUse,
+}
+
+/// Why an active open cannot even begin.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// No route leads there, or one says that nothing does.
+    #[error("no route leads to that address")]
+    Unreachable(Unreachable),
+    /// Every ephemeral port is taken for that destination.
+    #[error("no ephemeral port is free for that destination")]
+    NoFreePort,
+    /// A connection with that 4-tuple exists, if only in TIME-WAIT.
+    #[error("that connection exists already")]
+    InUse,
+    /// The two addresses are of different families, or of one that is not served.
+    #[error("the address family is not served")]
+    Family,
+}
+
+impl Tcp {
+    // Listening.
+
+    /// CLOSED → LISTEN. With `held`, each SYN waits for a verdict.
+    pub(crate) fn listen(
+        &mut self,
+        ports: &mut Ports,
+        binding: BindingId,
+        backlog: u32,
+        held: bool,
+        settings: TcpSettings,
+    ) -> Result<ListenerId, ListenError> {
+        let local = ports.address(binding).ok_or(ListenError::InUse)?;
+        ports.set_listening(binding, true)?;
+        let reuse = ports.allows_reuse(binding);
+        let listener = Listener::bound(binding, local, backlog, held, bounded(settings), reuse);
+        let id = self.listeners.insert(listener);
+        self.listening.entry(local).or_default().push(id);
+        Ok(id)
+    }
+
+    /// Listens for everything that nobody else listens for.
+    pub(crate) fn listen_any(&mut self, settings: TcpSettings) -> ListenerId {
+        let id = self.listeners.insert(Listener::any(bounded(settings)));
+        self.listens_any = Some(id);
+        id
+    }
+
+    pub(crate) fn set_backlog(&mut self, id: ListenerId, backlog: u32) {
+        if let Some(listener) = self.listeners.get_mut(id) {
+            listener.set_backlog(backlog);
+        }
+    }
+
+    pub(crate) fn request(&self, id: HalfOpenId) -> Option<Request> {
+        let HalfOpen { listener, tuple, .. } = self.half_opens.get(id)?;
+        Some(Request { listener: *listener, local: tuple.local, remote: tuple.remote })
+    }
+
+    /// A held SYN is answered by a SYN-ACK.
+    pub(crate) fn accept_request(&mut self, id: HalfOpenId) {
+        if let Some(half_open) = self.half_opens.get_mut(id).filter(|it| it.stage == Stage::Held) {
+            half_open.answer();
+            self.owe_half_open(id);
+        }
+    }
+
+    /// A held SYN is refused.
+    pub(crate) fn refuse_request(
+        &mut self,
+        ip: &mut Ip,
+        icmp: &mut Icmp,
+        drops: &mut Drops,
+        id: HalfOpenId,
+        refusal: Refusal,
+    ) {
+        let Some(half_open) = self.half_opens.get_mut(id).filter(|it| it.stage == Stage::Held) else {
+            return;
+        };
+        let (tuple, irs) = (half_open.tuple, half_open.peer.irs);
+        match refusal {
+            Refusal::Silence => {
+                half_open.stage = Stage::Silent;
+                return;
+            }
+            Refusal::Reset => self.owe_reply(drops, Reply::reset(tuple, SeqNumber::new(0), Some(irs + 1))),
+            Refusal::Unreachable(reason) => owe_unreachable(ip, icmp, &tuple, irs, reason),
+        }
+        self.remove_half_open(id);
+    }
+
+    /// LISTEN → CLOSED. Connections that nobody accepted are reset; half-open ones are forgotten, so that the
+    /// segment that would complete one finds nobody and is reset.
+    pub(crate) fn close_listener(&mut self, cx: &mut Context<'_>, id: ListenerId) {
+        let half_opens: Vec<_> = self
+            .half_opens
+            .iter()
+            .filter(|(_, it)| it.listener == id)
+            .map(|(half_open, _)| half_open)
+            .collect();
+        for half_open in half_opens {
+            self.remove_half_open(half_open);
+        }
+        let Some(listener) = self.listeners.remove(id) else { return };
+        match listener.place {
+            Place::Any => self.listens_any = None,
+            Place::Bound(binding, local) => {
+                // Ceasing to listen conflicts with nobody.
+                let _ = cx.ports.set_listening(binding, false);
+                if let Some(group) = self.listening.get_mut(&local) {
+                    group.retain(|other| *other != id);
+                    if group.is_empty() {
+                        self.listening.remove(&local);
+                    }
+                }
+            }
+        }
+        for connection in listener.accept_queue {
+            self.abort_call(cx, connection);
+        }
+    }
+
+    /// The connection that has waited longest to be accepted.
+    pub(crate) fn accept(&mut self, id: ListenerId) -> Option<ConnectionId> {
+        let connection = self.listeners.get_mut(id)?.accept_queue.pop_front()?;
+        if let Some(connection) = self.connections.get_mut(connection) {
+            connection.holder = Holder::User;
+        }
+        Some(connection)
+    }
+
+    pub(crate) fn accept_queue_len(&self, id: ListenerId) -> usize {
+        self.listeners.get(id).map_or(0, |listener| listener.accept_queue.len())
+    }
+
+    // Connecting.
+
+    /// CLOSED → SYN-SENT.
+    pub(crate) fn connect(
+        &mut self,
+        cx: &mut Context<'_>,
+        binding: Option<BindingId>,
+        remote: SocketAddr,
+        settings: TcpSettings,
+    ) -> Result<ConnectionId, ConnectError> {
+        let settings = bounded(settings);
+        let bound = binding.and_then(|binding| cx.ports.address(binding));
+        let source = bound.map(|local| local.ip()).filter(|address| !address.is_unspecified());
+        if source.is_some_and(|source| source.is_ipv4() != remote.is_ipv4()) {
+            return Err(ConnectError::Family);
+        }
+        let path = cx.path(Protocol::Tcp, source, remote).map_err(ConnectError::Unreachable)?;
+        let tuple = match bound {
+            Some(local) => FourTuple { local: SocketAddr::new(path.source, local.port()), remote },
+            None => {
+                let free = |port| {
+                    let local = SocketAddr::new(path.source, port);
+                    !self.demux.contains_key(&FourTuple { local, remote })
+                };
+                let port = cx.ports.ephemeral(Protocol::Tcp, path.source, cx.chance, free);
+                let port = port.ok_or(ConnectError::NoFreePort)?;
+                FourTuple { local: SocketAddr::new(path.source, port), remote }
+            }
+        };
+        if self.demux.contains_key(&tuple) {
+            return Err(ConnectError::InUse);
+        }
+        let reuse = binding.is_some_and(|binding| cx.ports.allows_reuse(binding));
+        let phase = Phase::Handshake(Handshake::new(self.own_syn(cx, &tuple, path.mtu_bytes, &settings)));
+        let id = self.enter(cx, Connection::new(tuple, settings, phase, Holder::User, reuse));
+        self.settle(cx, id);
+        Ok(id)
+    }
+
+    /// Changes a connection's settings. The receive buffer never shrinks below what its window scale was made for.
+    pub(crate) fn configure(&mut self, cx: &mut Context<'_>, id: ConnectionId, settings: TcpSettings) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.settings = bounded(settings);
+        connection.news = true;
+        self.settle(cx, id);
+    }
+
+    pub(crate) fn status(&self, id: ConnectionId) -> Option<Status> {
+        self.connections.get(id).map(Connection::status)
+    }
+
+    // Bytes.
+
+    /// Queues bytes to be sent; returns how many there was room for.
+    pub(crate) fn send(&mut self, cx: &mut Context<'_>, id: ConnectionId, bytes: &[u8]) -> usize {
+        let Some((open, settings)) = self.open_mut(id) else { return 0 };
+        let count = open.send.queue(&settings, bytes);
+        open.send.room_wanted |= count < bytes.len();
+        self.settle(cx, id);
+        count
+    }
+
+    /// Memory of the send buffer to be filled by the caller, at most `bytes_max`.
+    pub(crate) fn send_space(&mut self, id: ConnectionId, bytes_max: usize) -> Vec<IoSliceMut<'_>> {
+        let Some((open, settings)) = self.open_mut(id) else { return Vec::new() };
+        open.send.room_wanted |= open.send.room(&settings) < bytes_max;
+        open.send.space(&settings, bytes_max)
+    }
+
+    /// `count` bytes of that memory were filled.
+    pub(crate) fn commit(&mut self, cx: &mut Context<'_>, id: ConnectionId, count: usize) {
+        let Some((open, settings)) = self.open_mut(id) else { return };
+        open.send.commit(&settings, count);
+        if count > 0 {
+            self.settle(cx, id);
+        }
+    }
+
+    /// Copies received bytes; with `peek` they stay.
+    pub(crate) fn recv(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        into: &mut [u8],
+        peek: bool,
+    ) -> usize {
+        let count = self.connections.get(id).and_then(Connection::recv).map_or(0, |recv| recv.peek(into));
+        if !peek {
+            self.consume(cx, id, count);
+        }
+        count
+    }
+
+    /// Received bytes where they lie.
+    pub(crate) fn recv_chunks(&self, id: ConnectionId) -> Vec<IoSlice<'_>> {
+        self.connections.get(id).and_then(Connection::recv).map_or_else(Vec::new, |recv| recv.chunks())
+    }
+
+    /// The first `count` received bytes were read.
+    pub(crate) fn consume(&mut self, cx: &mut Context<'_>, id: ConnectionId, count: usize) {
+        let Some(connection) = self.connections.get_mut(id).filter(|_| count > 0) else { return };
+        let settings = connection.settings;
+        match &mut connection.phase {
+            Phase::Open(open) => {
+                open.recv.consume(&settings, open.mss, count);
+                if open.recv.ack.is_due() {
+                    self.settle(cx, id);
+                }
+            }
+            // Nobody is told of the room: the connection is over.
+            Phase::Closed(Some(recv)) => recv.consume(&settings, u32::MAX / 4, count),
+            Phase::Closed(None) | Phase::Handshake(_) => {}
+        }
+    }
+
+    // Ending.
+
+    /// ESTABLISHED → FIN-WAIT-1, CLOSE-WAIT → LAST-ACK: a FIN follows what is queued. A connection that is not open
+    /// yet is given up.
+    pub(crate) fn finish(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        match &mut connection.phase {
+            Phase::Open(open) => open.we_finish(),
+            Phase::Handshake(_) => self.leave(cx, id, None),
+            Phase::Closed(_) => {}
+        }
+        self.settle(cx, id);
+    }
+
+    /// The user is done with it. Bytes queued are still delivered, then a FIN; but when received bytes were left
+    /// unread the peer is reset, since it must not believe that they arrived (RFC 2525 §2.17).
+    pub(crate) fn close(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.holder = Holder::Nobody;
+        if let Phase::Open(open) = &mut connection.phase {
+            if open.recv.readable() > 0 {
+                self.abort(cx, id, None);
+            } else {
+                open.we_finish();
+                open.orphaned(cx.now);
+            }
+        } else {
+            self.leave(cx, id, None);
+        }
+        self.settle(cx, id);
+    }
+
+    /// The user is done with it, and so is the peer: RST.
+    pub(crate) fn abort_call(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.holder = Holder::Nobody;
+        self.abort(cx, id, None);
+        self.settle(cx, id);
+    }
+
+    /// Connections that nobody holds and that still have to deliver bytes or their end.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.connections.values().filter(|connection| connection.is_unfinished()).count()
+    }
+
+    fn open_mut(&mut self, id: ConnectionId) -> Option<(&mut super::open::Open, TcpSettings)> {
+        let connection = self.connections.get_mut(id)?;
+        let settings = connection.settings;
+        connection.open_mut().filter(|open| open.send.our_end() == OurEnd::Open).map(|open| (open, settings))
+    }
+}
+
+/// Buffers within their bounds.
+fn bounded(settings: TcpSettings) -> TcpSettings {
+    TcpSettings {
+        send_buffer_bytes: settings.send_buffer_bytes.clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX),
+        recv_buffer_bytes: settings.recv_buffer_bytes.clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX),
+        ..settings
+    }
+}
+
+/// The ICMP error that answers a SYN which was held: it quotes that SYN, made anew from what is known of it.
+fn owe_unreachable(ip: &mut Ip, icmp: &mut Icmp, tuple: &FourTuple, irs: SeqNumber, reason: Unreachable) {
+    let syn = Header {
+        source_port: tuple.remote.port(),
+        destination_port: tuple.local.port(),
+        seq: irs,
+        ack: SeqNumber::new(0),
+        flags: Flags { syn: true, ..Flags::default() },
+        window: 0,
+        urgent: 0,
+        options: Options::default(),
+    };
+    let mut bytes = [0; HEADER_BYTES_MAX];
+    let length = syn.emit(&mut bytes);
+    let outgoing = Outgoing {
+        source: tuple.remote.ip(),
+        destination: tuple.local.ip(),
+        protocol: Protocol::Tcp,
+        ttl: ieum_wire::ip4::TTL_DEFAULT,
+        tos: 0,
+        dont_fragment: true,
+    };
+    let mut original = ip.begin(&outgoing, length);
+    original.extend(&bytes[..length]);
+    icmp.owe_unreachable(tuple.local.ip(), tuple.remote.ip(), reason, original.bytes());
+}

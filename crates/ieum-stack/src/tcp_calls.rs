@@ -1,0 +1,192 @@
+//! The user calls of TCP.
+//!
+//! A connection is named by its [`ConnectionId`] from `tcp_connect` or `tcp_accept` on until `tcp_close` or
+//! `tcp_abort`; a call with a name that has gone does nothing. No call waits: [`crate::Event::Connection`] says when
+//! it is worth asking again.
+
+use std::io::{IoSlice, IoSliceMut};
+use std::net::SocketAddr;
+
+use ieum_wire::{Instant, Protocol};
+
+use crate::{
+    BindError, BindRequest, BindingId, ConnectError, ConnectionId, HalfOpenId, ListenError, ListenerId,
+    Refusal, Request, Stack, Status, TcpSettings,
+};
+
+impl Stack {
+    /// Reserves a local address and port for TCP.
+    ///
+    /// # Errors
+    ///
+    /// As [`BindError`] says.
+    pub fn tcp_bind(&mut self, request: BindRequest) -> Result<BindingId, BindError> {
+        self.ports.bind(Protocol::Tcp, request, &mut self.chance)
+    }
+
+    /// The address and port a binding holds.
+    pub fn binding_address(&self, binding: BindingId) -> Option<SocketAddr> {
+        self.ports.address(binding)
+    }
+
+    /// Changes whether a binding shares its port (SO_REUSEADDR, SO_REUSEPORT).
+    pub fn binding_set_reuse(&mut self, binding: BindingId, reuse_address: bool, reuse_port: bool) {
+        self.ports.set_reuse(binding, reuse_address, reuse_port);
+    }
+
+    /// Gives a binding up. Connections made from it keep the port busy until they end.
+    pub fn tcp_unbind(&mut self, binding: BindingId) {
+        self.ports.release(binding);
+    }
+
+    /// Listens on a binding. At most `backlog` + 1 established connections wait to be accepted. With `held`, each SYN
+    /// is an [`crate::Event::Request`] that waits for [`Stack::tcp_accept_request`] or [`Stack::tcp_refuse_request`].
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError::InUse`] when a listener that does not share has the same address and port.
+    pub fn tcp_listen(
+        &mut self,
+        binding: BindingId,
+        backlog: u32,
+        held: bool,
+        settings: TcpSettings,
+    ) -> Result<ListenerId, ListenError> {
+        self.tcp.listen(&mut self.ports, binding, backlog, held, settings)
+    }
+
+    /// Listens for every address and port that nobody else listens on; each SYN is a request.
+    pub fn tcp_listen_any(&mut self, settings: TcpSettings) -> ListenerId {
+        self.tcp.listen_any(settings)
+    }
+
+    /// Changes a listener's backlog; connections that wait already stay.
+    pub fn tcp_set_backlog(&mut self, listener: ListenerId, backlog: u32) {
+        self.tcp.set_backlog(listener, backlog);
+    }
+
+    /// What a request asks for; `None` once it is decided, or its peer has given up.
+    pub fn request(&self, id: HalfOpenId) -> Option<Request> {
+        self.tcp.request(id)
+    }
+
+    /// Answers a request with a SYN-ACK.
+    pub fn tcp_accept_request(&mut self, id: HalfOpenId) {
+        self.tcp.accept_request(id);
+    }
+
+    /// Refuses a request.
+    pub fn tcp_refuse_request(&mut self, id: HalfOpenId, refusal: Refusal) {
+        self.tcp.refuse_request(&mut self.ip, &mut self.icmp, &mut self.drops, id, refusal);
+    }
+
+    /// The connection that has waited longest to be accepted.
+    pub fn tcp_accept(&mut self, listener: ListenerId) -> Option<ConnectionId> {
+        self.tcp.accept(listener)
+    }
+
+    /// How many connections wait to be accepted.
+    pub fn tcp_accept_queue_len(&self, listener: ListenerId) -> usize {
+        self.tcp.accept_queue_len(listener)
+    }
+
+    /// Ends listening: connections that nobody accepted are reset. The binding stays.
+    pub fn tcp_close_listener(&mut self, now: Instant, listener: ListenerId) {
+        let (tcp, mut cx) = self.split(now);
+        tcp.close_listener(&mut cx, listener);
+    }
+
+    /// Begins a connection, from `binding` or else from an ephemeral port. It is in SYN-SENT; wait for its event.
+    ///
+    /// # Errors
+    ///
+    /// As [`ConnectError`] says: only what is known without asking the peer.
+    pub fn tcp_connect(
+        &mut self,
+        now: Instant,
+        binding: Option<BindingId>,
+        remote: SocketAddr,
+        settings: TcpSettings,
+    ) -> Result<ConnectionId, ConnectError> {
+        let (tcp, mut cx) = self.split(now);
+        tcp.connect(&mut cx, binding, remote, settings)
+    }
+
+    /// Changes a connection's settings.
+    pub fn tcp_configure(&mut self, now: Instant, id: ConnectionId, settings: TcpSettings) {
+        let (tcp, mut cx) = self.split(now);
+        tcp.configure(&mut cx, id, settings);
+    }
+
+    /// How a connection stands; `None` once it was closed.
+    pub fn tcp_status(&self, id: ConnectionId) -> Option<Status> {
+        self.tcp.status(id)
+    }
+
+    /// Queues bytes to be sent; returns how many there was room for. When fewer than given, an event tells of room.
+    pub fn tcp_send(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) -> usize {
+        let (tcp, mut cx) = self.split(now);
+        tcp.send(&mut cx, id, bytes)
+    }
+
+    /// Free memory of the send buffer, at most `bytes_max`, to be filled from its front and then told by
+    /// [`Stack::tcp_commit`]. When less than asked for, an event tells of room.
+    pub fn tcp_send_space(&mut self, id: ConnectionId, bytes_max: usize) -> Vec<IoSliceMut<'_>> {
+        self.tcp.send_space(id, bytes_max)
+    }
+
+    /// `count` bytes of the memory from [`Stack::tcp_send_space`] were filled (0 gives it back).
+    ///
+    /// # Panics
+    ///
+    /// When `count` is more than there was room for.
+    pub fn tcp_commit(&mut self, now: Instant, id: ConnectionId, count: usize) {
+        let (tcp, mut cx) = self.split(now);
+        tcp.commit(&mut cx, id, count);
+    }
+
+    /// Copies received bytes; with `peek` they stay. 0: none are there now (whether any will come, the status says).
+    pub fn tcp_recv(&mut self, now: Instant, id: ConnectionId, into: &mut [u8], peek: bool) -> usize {
+        let (tcp, mut cx) = self.split(now);
+        tcp.recv(&mut cx, id, into, peek)
+    }
+
+    /// Received bytes in order, where they lie; [`Stack::tcp_consume`] takes them away.
+    pub fn tcp_recv_chunks(&self, id: ConnectionId) -> Vec<IoSlice<'_>> {
+        self.tcp.recv_chunks(id)
+    }
+
+    /// The first `count` received bytes were read.
+    ///
+    /// # Panics
+    ///
+    /// When fewer were readable.
+    pub fn tcp_consume(&mut self, now: Instant, id: ConnectionId, count: usize) {
+        let (tcp, mut cx) = self.split(now);
+        tcp.consume(&mut cx, id, count);
+    }
+
+    /// Sends a FIN after what is queued: the end of our direction.
+    pub fn tcp_finish(&mut self, now: Instant, id: ConnectionId) {
+        let (tcp, mut cx) = self.split(now);
+        tcp.finish(&mut cx, id);
+    }
+
+    /// The user is done: what is queued is still delivered, then a FIN. With bytes left unread the peer is reset
+    /// (RFC 2525 §2.17).
+    pub fn tcp_close(&mut self, now: Instant, id: ConnectionId) {
+        let (tcp, mut cx) = self.split(now);
+        tcp.close(&mut cx, id);
+    }
+
+    /// The connection ends at once, with a RST.
+    pub fn tcp_abort(&mut self, now: Instant, id: ConnectionId) {
+        let (tcp, mut cx) = self.split(now);
+        tcp.abort_call(&mut cx, id);
+    }
+
+    /// Closed connections that still have bytes or their end to deliver; TIME-WAIT is not counted.
+    pub fn tcp_unfinished(&self) -> usize {
+        self.tcp.unfinished()
+    }
+}

@@ -1,0 +1,35 @@
+//! The way down: who owes pays here, when somebody asks.
+
+use ieum_wire::{Instant, Packet};
+
+use crate::link::LinkId;
+use crate::stack::Stack;
+
+impl Stack {
+    /// The next packet that is to leave, and by which link. Backpressure is not to ask.
+    ///
+    /// Packets of this host for itself go around at once and never come out; one call returns when a packet for
+    /// another link appears or nobody owes anything any more.
+    pub fn poll_frame(&mut self, now: Instant) -> Option<(LinkId, Packet)> {
+        loop {
+            let (link, packet) = self.transmit(now)?;
+            if link != self.ip.loopback() {
+                return Some((link, packet));
+            }
+            self.on_frame(now, link, packet);
+        }
+    }
+
+    /// Errors and echoes first, since they are few and somebody waits for them; then datagrams, which were promised
+    /// to leave at once; then TCP, which can wait and fills whatever is left.
+    fn transmit(&mut self, now: Instant) -> Option<(LinkId, Packet)> {
+        if let Some(out) = self.icmp.transmit(now, &mut self.ip, &mut self.drops) {
+            return Some(out);
+        }
+        if let Some(out) = self.udp.transmit(&mut self.ip, &mut self.events) {
+            return Some(out);
+        }
+        let (tcp, mut cx) = self.split(now);
+        tcp.transmit(&mut cx)
+    }
+}

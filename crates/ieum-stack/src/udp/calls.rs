@@ -1,0 +1,162 @@
+//! The doors of UDP: what a user of the stack calls.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ieum_wire::icmp4::Unreachable;
+use ieum_wire::{Instant, Protocol, ip4, udp};
+
+use super::endpoint::Endpoint;
+use super::{Datagram, UdpId, UdpSendError};
+use crate::context::Context;
+use crate::port::{BindError, BindRequest};
+use crate::{ConnectError, Stack};
+
+impl Stack {
+    /// Makes an endpoint with a local address and port.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`], as for TCP; broadcast and multicast addresses may be bound too.
+    pub fn udp_bind(&mut self, request: BindRequest) -> Result<UdpId, BindError> {
+        let binding = self.ports.bind(Protocol::Udp, request, &mut self.chance)?;
+        let bound = self.ports.address(binding).ok_or(BindError::InUse)?;
+        let id = self.udp.endpoints.insert(Endpoint::new(binding, bound, request.reuse_port));
+        self.udp.demux.insert(bound, None, id);
+        Ok(id)
+    }
+
+    /// The local address and port: the bound one; while connected, the one datagrams leave with.
+    pub fn udp_address(&self, id: UdpId) -> Option<SocketAddr> {
+        self.udp.endpoints.get(id).map(|endpoint| endpoint.local)
+    }
+
+    /// The peer of a connected endpoint.
+    pub fn udp_remote(&self, id: UdpId) -> Option<SocketAddr> {
+        self.udp.endpoints.get(id)?.remote
+    }
+
+    /// Associates the endpoint with one peer, the only one it hears from then on; `None` dissolves the association.
+    /// Datagrams that wait already stay. An endpoint bound to no single address gets the one the route says.
+    ///
+    /// # Errors
+    ///
+    /// No route, or an address that is not IPv4.
+    pub fn udp_connect(&mut self, id: UdpId, remote: Option<SocketAddr>) -> Result<(), ConnectError> {
+        let Some(endpoint) = self.udp.endpoints.get(id) else { return Ok(()) };
+        let (old_local, old_remote, bound) = (endpoint.local, endpoint.remote, endpoint.bound);
+        let local = match remote {
+            None => bound,
+            Some(SocketAddr::V6(_)) => return Err(ConnectError::Family),
+            Some(remote) => {
+                let (_, _, cx) = self.parts(Instant::ZERO);
+                let path = cx.path(Protocol::Udp, source_of(&cx, bound), remote);
+                SocketAddr::new(path.map_err(ConnectError::Unreachable)?.source, bound.port())
+            }
+        };
+        self.udp.demux.remove(old_local, old_remote, id);
+        self.udp.demux.insert(local, remote, id);
+        if let Some(endpoint) = self.udp.endpoints.get_mut(id) {
+            (endpoint.local, endpoint.remote) = (local, remote);
+        }
+        Ok(())
+    }
+
+    /// Sends a datagram; it leaves when `poll_frame` is asked.
+    ///
+    /// # Errors
+    ///
+    /// See [`UdpSendError`].
+    pub fn udp_send(
+        &mut self,
+        now: Instant,
+        id: UdpId,
+        to: SocketAddr,
+        payload: &[u8],
+    ) -> Result<(), UdpSendError> {
+        let local = self.udp_address(id).ok_or(UdpSendError::NoFreePort)?;
+        let (_, udp, cx) = self.parts(now);
+        let path = path(&cx, source_of(&cx, local), to)?;
+        udp.owe(Some(id), path, local.port(), to, payload)
+    }
+
+    /// Sends a datagram from any source, one of ours or not: an exit answers as whom it stands for.
+    ///
+    /// # Errors
+    ///
+    /// See [`UdpSendError`]; there is no event when there is room again.
+    pub fn udp_send_from(
+        &mut self,
+        now: Instant,
+        source: SocketAddr,
+        to: SocketAddr,
+        payload: &[u8],
+    ) -> Result<(), UdpSendError> {
+        if source.is_ipv6() {
+            return Err(UdpSendError::Unreachable(Unreachable::Network));
+        }
+        let (_, udp, cx) = self.parts(now);
+        let path = path(&cx, Some(source.ip()), to)?;
+        udp.owe(None, path, source.port(), to, payload)
+    }
+
+    /// The oldest datagram received.
+    pub fn udp_recv(&mut self, id: UdpId) -> Option<Datagram> {
+        self.udp.endpoints.get_mut(id)?.inbox.pop()
+    }
+
+    /// The oldest datagram received, left in place.
+    pub fn udp_peek(&self, id: UdpId) -> Option<&Datagram> {
+        self.udp.endpoints.get(id)?.inbox.peek()
+    }
+
+    /// The ICMP error about a datagram of this connected endpoint; taken.
+    pub fn udp_take_error(&mut self, id: UdpId) -> Option<Unreachable> {
+        self.udp.endpoints.get_mut(id)?.error.take()
+    }
+
+    /// Gives the endpoint and its port up. What was sent still leaves; what was received is gone.
+    pub fn udp_close(&mut self, id: UdpId) {
+        let Some(endpoint) = self.udp.endpoints.remove(id) else { return };
+        self.udp.demux.remove(endpoint.local, endpoint.remote, id);
+        self.ports.release(endpoint.binding);
+    }
+
+    /// (`accept_any_destination`) The oldest datagram for an address and port that nobody is bound to.
+    pub fn poll_any_datagram(&mut self) -> Option<Datagram> {
+        self.udp.any.as_mut()?.pop()
+    }
+
+    /// The answer to a datagram from `source` to `destination` that could not be delivered: an ICMP error. The
+    /// datagram itself is gone, so the error quotes headers made anew, enough for its sender to know it by.
+    pub fn udp_refuse(&mut self, source: SocketAddr, destination: SocketAddr, reason: Unreachable) {
+        let (IpAddr::V4(from), IpAddr::V4(to)) = (source.ip(), destination.ip()) else { return };
+        let ip = ip4::Header {
+            source: from,
+            destination: to,
+            protocol: Protocol::Udp,
+            ttl: ip4::TTL_DEFAULT,
+            tos: 0,
+            identification: 0,
+            dont_fragment: false,
+            more_fragments: false,
+            fragment_offset_bytes: 0,
+        };
+        let header = udp::Header { source_port: source.port(), destination_port: destination.port() };
+        let mut original = ip.emit(28).to_vec();
+        original.extend(header.emit(8));
+        self.icmp.owe_unreachable(destination.ip(), source.ip(), reason, &original);
+    }
+}
+
+/// The source that a local address dictates: none when it is unspecified, or means many.
+fn source_of(cx: &Context<'_>, local: SocketAddr) -> Option<IpAddr> {
+    Some(local.ip()).filter(|address| cx.ip.is_local(*address))
+}
+
+/// The way to a datagram's receiver.
+fn path(cx: &Context<'_>, source: Option<IpAddr>, to: SocketAddr) -> Result<crate::ip::Path, UdpSendError> {
+    if to.port() == 0 {
+        return Err(UdpSendError::Unreachable(Unreachable::Port));
+    }
+    cx.path(Protocol::Udp, source, to).map_err(UdpSendError::Unreachable)
+}

@@ -1,0 +1,90 @@
+//! Who gets a datagram: a table with keyed hashes, at most three look-ups for any number of endpoints.
+
+use std::collections::HashMap;
+use std::hash::BuildHasher;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use slotmap::SlotMap;
+
+use super::UdpId;
+use super::endpoint::Endpoint;
+use crate::chance::{Chance, Keyed};
+
+/// Local address, and the remote of connected endpoints.
+type Key = (SocketAddr, Option<SocketAddr>);
+
+/// Endpoints by their addresses. Several share a key only where their sockets allowed it.
+#[derive(Debug)]
+pub(super) struct Demux {
+    table: HashMap<Key, Vec<UdpId>, Keyed>,
+}
+
+impl Demux {
+    /// Nobody.
+    pub(super) fn new(chance: &mut Chance) -> Demux {
+        Demux { table: HashMap::with_hasher(chance.keyed()) }
+    }
+
+    /// An endpoint is reached at `local` from now on, only by `remote` if there is one.
+    pub(super) fn insert(&mut self, local: SocketAddr, remote: Option<SocketAddr>, id: UdpId) {
+        self.table.entry((local, remote)).or_default().push(id);
+    }
+
+    /// It is not any more.
+    pub(super) fn remove(&mut self, local: SocketAddr, remote: Option<SocketAddr>, id: UdpId) {
+        let key = (local, remote);
+        if let Some(group) = self.table.get_mut(&key) {
+            group.retain(|other| *other != id);
+            if group.is_empty() {
+                self.table.remove(&key);
+            }
+        }
+    }
+
+    /// All that share one place.
+    pub(super) fn group(&self, local: SocketAddr, remote: Option<SocketAddr>) -> &[UdpId] {
+        self.table.get(&(local, remote)).map_or(&[], Vec::as_slice)
+    }
+
+    /// How many places are taken, all told.
+    pub(super) fn len(&self) -> usize {
+        self.table.values().map(Vec::len).sum()
+    }
+
+    /// The endpoint for a datagram: connected to its source, else bound to its destination, else to the port alone.
+    pub(super) fn find(
+        &self,
+        endpoints: &SlotMap<UdpId, Endpoint>,
+        destination: SocketAddr,
+        source: SocketAddr,
+    ) -> Option<UdpId> {
+        let keys = [(destination, Some(source)), (destination, None), (any_address(destination), None)];
+        let group = keys.iter().find_map(|key| self.table.get(key))?;
+        let last = *group.last()?;
+        // Among those that share by SO_REUSEADDR the last bound gets everything, by SO_REUSEPORT a peer always
+        // meets the same one: both as on Linux.
+        if group.len() > 1 && endpoints.get(last).is_some_and(|endpoint| endpoint.reuse_port) {
+            let hash = self.table.hasher().hash_one((source, destination));
+            let at = hash % u64::try_from(group.len()).unwrap_or(1);
+            return usize::try_from(at).ok().and_then(|at| group.get(at)).copied();
+        }
+        Some(last)
+    }
+
+    /// The endpoint connected to exactly this peer.
+    pub(super) fn find_connected(&self, local: SocketAddr, remote: SocketAddr) -> Option<UdpId> {
+        self.table.get(&(local, Some(remote)))?.last().copied()
+    }
+
+    /// Everyone a datagram to everybody is for: bound to that broadcast address or to the port alone.
+    pub(super) fn find_all(&self, destination: SocketAddr) -> impl Iterator<Item = UdpId> + use<> {
+        let group = |key| self.table.get(&(key, None)).cloned().unwrap_or_default();
+        group(destination).into_iter().chain(group(any_address(destination)))
+    }
+}
+
+/// The same port, whatever the address.
+fn any_address(address: SocketAddr) -> SocketAddr {
+    // An endpoint that is bound to no address of IPv6 serves IPv4 by another entry, once IPv6 is there.
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port())
+}

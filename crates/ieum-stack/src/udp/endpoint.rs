@@ -1,0 +1,119 @@
+//! One endpoint, and the queue of what it received.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use ieum_wire::icmp4::Unreachable;
+
+use super::Datagram;
+use crate::bounds::{DATAGRAM_OVERHEAD_BYTES, UDP_RECEIVE_QUEUE_BYTES_MAX};
+use crate::port::BindingId;
+
+/// A UDP endpoint.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    /// The port it holds.
+    pub(super) binding: BindingId,
+    /// What was bound: where it returns to when its association is dissolved.
+    pub(super) bound: SocketAddr,
+    /// Where it is reached; a single address while connected.
+    pub(super) local: SocketAddr,
+    /// The only peer it hears, when connected.
+    pub(super) remote: Option<SocketAddr>,
+    /// Datagrams are spread over all endpoints that share its port by SO_REUSEPORT.
+    pub(super) reuse_port: bool,
+    /// What was received and not yet taken.
+    pub(super) inbox: Inbox,
+    /// An ICMP error about a datagram of ours, not yet taken (RFC 1122 §4.1.3.3).
+    pub(super) error: Option<Unreachable>,
+    /// What was sent and has not left, in bytes with overhead.
+    pub(super) owed_bytes: usize,
+    /// A datagram was refused for want of room: say so when there is some.
+    pub(super) awaits_room: bool,
+}
+
+impl Endpoint {
+    /// A fresh endpoint.
+    pub(super) fn new(binding: BindingId, bound: SocketAddr, reuse_port: bool) -> Endpoint {
+        Endpoint {
+            binding,
+            bound,
+            local: bound,
+            remote: None,
+            reuse_port,
+            inbox: Inbox::new(UDP_RECEIVE_QUEUE_BYTES_MAX),
+            error: None,
+            owed_bytes: 0,
+            awaits_room: false,
+        }
+    }
+}
+
+/// What a queued datagram is charged.
+pub(super) fn cost_bytes(payload: &[u8]) -> usize {
+    payload.len() + DATAGRAM_OVERHEAD_BYTES
+}
+
+/// A queue of datagrams, bounded in bytes.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    queue: VecDeque<Datagram>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Inbox {
+    /// An empty queue.
+    pub(super) fn new(bytes_max: usize) -> Inbox {
+        Inbox { queue: VecDeque::new(), bytes: 0, bytes_max }
+    }
+
+    /// Is there room for `payload`?
+    pub(super) fn has_room(&self, payload: &[u8]) -> bool {
+        self.bytes + cost_bytes(payload) <= self.bytes_max
+    }
+
+    /// Adds a datagram; `false` when there is no room for it.
+    pub(super) fn push(&mut self, source: SocketAddr, destination: SocketAddr, payload: &[u8]) -> bool {
+        if !self.has_room(payload) {
+            return false;
+        }
+        self.bytes += cost_bytes(payload);
+        self.queue.push_back(Datagram { source, destination, payload: payload.to_vec() });
+        true
+    }
+
+    /// Takes the oldest.
+    pub(super) fn pop(&mut self) -> Option<Datagram> {
+        let datagram = self.queue.pop_front()?;
+        self.bytes -= cost_bytes(&datagram.payload);
+        Some(datagram)
+    }
+
+    /// The oldest.
+    pub(super) fn peek(&self) -> Option<&Datagram> {
+        self.queue.front()
+    }
+
+    /// Is nothing queued?
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_datagrams_are_charged_too() {
+        let address = SocketAddr::from(([10, 0, 0, 1], 1));
+        let mut inbox = Inbox::new(10 * DATAGRAM_OVERHEAD_BYTES);
+        let taken = (0..20).filter(|_| inbox.push(address, address, &[])).count();
+        assert_eq!(taken, 10);
+        assert_eq!(inbox.pop().map(|datagram| datagram.payload.len()), Some(0));
+        assert!(inbox.push(address, address, &[]));
+        while inbox.pop().is_some() {}
+        assert_eq!(inbox.bytes, 0);
+    }
+}

@@ -1,0 +1,104 @@
+//! UDP (RFC 768): endpoints, their queues, and who gets which datagram.
+//!
+//! An endpoint is made by binding and stands in the [`Demux`] under its local address and, once connected, its remote.
+//! Received datagrams wait in its [`Inbox`]; sent ones in one FIFO for all, each with the way it will take, until the
+//! conductor asks. Both are bounded in bytes. Empty datagrams are datagrams.
+//!
+//! What it does not do: a datagram to everybody is not looped back to our own endpoints, no multicast groups, and
+//! datagrams larger than the MTU leave only by links that can cut them ([`UdpSendError::TooLarge`] otherwise).
+//!
+//! Invariants:
+//!
+//! 1. Each endpoint stands in the demux exactly once: under (local, remote) when connected, else under local alone.
+//! 2. A connected endpoint's local address is a single one.
+//! 3. An endpoint holds exactly one binding, given up when it closes; datagrams it had sent still leave.
+//!
+//! Files: `endpoint` (one, and its queue), `demux` (who), `receive` (up), `calls` (the doors), `transmit` (down).
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use ieum_wire::icmp4::Unreachable;
+use slotmap::SlotMap;
+
+use crate::bounds::UDP_ANY_QUEUE_BYTES_MAX;
+use crate::chance::Chance;
+
+mod calls;
+mod demux;
+mod endpoint;
+mod receive;
+mod transmit;
+
+use demux::Demux;
+use endpoint::{Endpoint, Inbox};
+use transmit::Owed;
+
+slotmap::new_key_type! {
+    /// Names a UDP endpoint.
+    pub struct UdpId;
+}
+
+/// A received datagram.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Datagram {
+    /// Who sent it.
+    pub source: SocketAddr,
+    /// The address and port it was sent to.
+    pub destination: SocketAddr,
+    /// Its bytes; there may be none.
+    pub payload: Vec<u8>,
+}
+
+/// Why a datagram was not taken for sending.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum UdpSendError {
+    /// No way leads there; nothing leads to port 0.
+    #[error("no route")]
+    Unreachable(Unreachable),
+    /// More than 65,507 bytes, or more than the link's MTU where the link cannot cut.
+    #[error("too large")]
+    TooLarge,
+    /// Too much is waiting to be sent: [`crate::Event::Udp`] comes when there is room again.
+    #[error("queue full")]
+    QueueFull,
+    /// The endpoint has no port (any more).
+    #[error("no local port")]
+    NoFreePort,
+}
+
+/// All endpoints of a stack.
+#[derive(Debug)]
+pub(crate) struct Udp {
+    endpoints: SlotMap<UdpId, Endpoint>,
+    demux: Demux,
+    /// Datagrams on their way out, in the order of the calls.
+    owed: VecDeque<Owed>,
+    /// Bytes among them that no endpoint answers for.
+    owed_without_endpoint_bytes: usize,
+    /// Datagrams nobody is bound for, where this stack stands for any destination.
+    any: Option<Inbox>,
+}
+
+impl Udp {
+    /// No endpoints.
+    pub(crate) fn new(accept_any_destination: bool, chance: &mut Chance) -> Udp {
+        Udp {
+            endpoints: SlotMap::with_key(),
+            demux: Demux::new(chance),
+            owed: VecDeque::new(),
+            owed_without_endpoint_bytes: 0,
+            any: accept_any_destination.then(|| Inbox::new(UDP_ANY_QUEUE_BYTES_MAX)),
+        }
+    }
+
+    /// The invariants above.
+    pub(crate) fn check(&self) {
+        for (id, endpoint) in &self.endpoints {
+            let group = self.demux.group(endpoint.local, endpoint.remote);
+            let times = group.iter().filter(|other| **other == id).count();
+            assert_eq!(times, 1, "each endpoint stands in the demux once");
+        }
+        assert_eq!(self.demux.len(), self.endpoints.len(), "the demux holds nobody who is gone");
+    }
+}

@@ -1,0 +1,119 @@
+//! The way up: from a datagram's bytes to the queue of its endpoint.
+
+use std::net::SocketAddr;
+
+use ieum_wire::checksum::pseudo_header;
+use ieum_wire::icmp4::Unreachable;
+use ieum_wire::udp::{Header, ParseError};
+use ieum_wire::{ChecksumState, Protocol};
+
+use super::Udp;
+use crate::drops::Drop;
+use crate::event::{Event, Events};
+use crate::ip::{For, Received};
+
+impl Udp {
+    /// Delivers a datagram, or says why not. Nobody at home ([`Drop::UdpPortUnknown`]) deserves an ICMP error.
+    pub(crate) fn receive(
+        &mut self,
+        received: &Received<'_>,
+        checksum: ChecksumState,
+        for_whom: For,
+        events: &mut Events,
+    ) -> Result<(), Drop> {
+        let (header, payload) = parse(received, checksum)?;
+        let source = SocketAddr::new(received.source, header.source_port);
+        let destination = SocketAddr::new(received.destination, header.destination_port);
+        if for_whom == For::Everybody {
+            return self.deliver_to_all(source, destination, payload, events);
+        }
+        match self.demux.find(&self.endpoints, destination, source) {
+            Some(id) => {
+                let endpoint = self.endpoints.get_mut(id).ok_or(Drop::UdpPortUnknown)?;
+                if !endpoint.inbox.push(source, destination, payload) {
+                    return Err(Drop::UdpQueueFull);
+                }
+                events.push(Event::Udp(id));
+                Ok(())
+            }
+            None => self.deliver_to_nobody(source, destination, payload, events),
+        }
+    }
+
+    /// Everyone bound to the port gets a copy (RFC 1122 §4.1.3.5 leaves it to us; so does Linux).
+    fn deliver_to_all(
+        &mut self,
+        source: SocketAddr,
+        destination: SocketAddr,
+        payload: &[u8],
+        events: &mut Events,
+    ) -> Result<(), Drop> {
+        let mut outcome = Err(Drop::UdpPortUnknown);
+        for id in self.demux.find_all(destination) {
+            let Some(endpoint) = self.endpoints.get_mut(id) else { continue };
+            if endpoint.inbox.push(source, destination, payload) {
+                events.push(Event::Udp(id));
+                outcome = Ok(());
+            } else if outcome.is_err() {
+                outcome = Err(Drop::UdpQueueFull);
+            }
+        }
+        outcome
+    }
+
+    /// Where we stand for any destination, the owner of the stack asks for what nobody is bound for.
+    fn deliver_to_nobody(
+        &mut self,
+        source: SocketAddr,
+        destination: SocketAddr,
+        payload: &[u8],
+        events: &mut Events,
+    ) -> Result<(), Drop> {
+        let any = self.any.as_mut().ok_or(Drop::UdpPortUnknown)?;
+        let was_empty = any.is_empty();
+        if !any.push(source, destination, payload) {
+            return Err(Drop::UdpAnyQueueFull);
+        }
+        if was_empty {
+            events.push(Event::AnyDatagram);
+        }
+        Ok(())
+    }
+
+    /// An ICMP error about a datagram from `ours` to `theirs`: only an endpoint connected to exactly that peer can
+    /// be told whom it is about. `false`: there is none.
+    pub(crate) fn on_unreachable(
+        &mut self,
+        reason: Unreachable,
+        ours: SocketAddr,
+        theirs: SocketAddr,
+        events: &mut Events,
+    ) -> bool {
+        let Some(id) = self.demux.find_connected(ours, theirs) else { return false };
+        let Some(endpoint) = self.endpoints.get_mut(id) else { return false };
+        // We never forbid fragmenting a datagram, so nobody honest says that we should have allowed it.
+        if !matches!(reason, Unreachable::FragmentationNeeded { .. }) {
+            endpoint.error = Some(reason);
+            events.push(Event::Udp(id));
+        }
+        true
+    }
+}
+
+/// Header and payload of an intact datagram. What stands behind its own length is not looked at (RFC 9868 §7 counts
+/// on that).
+fn parse<'a>(received: &Received<'a>, checksum: ChecksumState) -> Result<(Header, &'a [u8]), Drop> {
+    let parsed = Header::parse(received.payload).map_err(|error| match error {
+        ParseError::Truncated => Drop::UdpTruncated,
+        ParseError::Length => Drop::UdpLength,
+    })?;
+    let datagram = received.payload.get(..parsed.length_bytes).ok_or(Drop::UdpTruncated)?;
+    if checksum == ChecksumState::Present && parsed.has_checksum {
+        let sum = pseudo_header(received.source, received.destination, Protocol::Udp, datagram.len());
+        if !sum.plus(datagram).is_valid() {
+            return Err(Drop::UdpChecksum);
+        }
+    }
+    let payload = datagram.get(ieum_wire::udp::HEADER_BYTES..).ok_or(Drop::UdpTruncated)?;
+    Ok((parsed.header, payload))
+}

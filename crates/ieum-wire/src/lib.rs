@@ -1,0 +1,35 @@
+//! Packets and their words.
+//!
+//! Everything here is a value: a header parsed from bytes or emitted into them, a sequence number, a window, a
+//! packet with what offloading needs to know. Nothing here keeps state, waits or decides.
+//!
+//! Files, from the outside of a packet to its inside:
+//!
+//! - [`packet`]: one IP packet of up to 65,535 bytes, the *super-segment* that all layers exchange.
+//! - [`segmentation`]: a super-segment cut into what a wire would carry.
+//! - [`ip4`]: the IPv4 header.
+//! - [`icmp4`]: ICMP for IPv4.
+//! - [`udp`], [`tcp`]: the transport headers; [`tcp::options`] inside the latter.
+//! - [`checksum`]: the Internet checksum.
+//! - [`seq`], [`units`], [`cidr`], [`time`]: numbers with a meaning.
+#![forbid(unsafe_code)]
+
+pub mod checksum;
+pub mod cidr;
+pub mod icmp4;
+pub mod ip4;
+pub mod packet;
+pub mod segmentation;
+pub mod seq;
+pub mod tcp;
+pub mod time;
+pub mod udp;
+pub mod units;
+
+mod bytes;
+
+pub use cidr::Cidr;
+pub use packet::{ChecksumState, Gso, GsoKind, Packet};
+pub use seq::SeqNumber;
+pub use time::Instant;
+pub use units::{Mss, Protocol, WindowScale};
