@@ -1,4 +1,5 @@
 //! ICMP through the public doors.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Addresses, routes and martians through the public doors.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

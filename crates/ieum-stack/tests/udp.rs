@@ -1,4 +1,5 @@
 //! UDP through the public doors.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     fn pattern(from: usize, count: usize) -> Vec<u8> {
-        (from..from + count).map(|i| (i % 251) as u8).collect()
+        (0..=250).cycle().skip(from % 251).take(count).collect()
     }
 
     fn read(queue: &ByteQueue, offset: usize, count: usize) -> Vec<u8> {

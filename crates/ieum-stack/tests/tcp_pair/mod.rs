@@ -1,4 +1,5 @@
 //! Two stacks joined by a link without faults, in virtual time.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, reason = "each test file uses its part")]
 
 use std::collections::VecDeque;
@@ -24,13 +25,16 @@ pub(crate) struct End {
 /// What crossed the link: when, from which end (0 or 1), and the packet.
 pub(crate) type Crossed = (Instant, usize, Packet);
 
+/// Is this packet, from that end, lost?
+pub(crate) type Lose = dyn FnMut(usize, &Packet) -> bool;
+
 pub(crate) struct Pair {
     pub(crate) now: Instant,
     pub(crate) ends: [End; 2],
     under_way: VecDeque<Crossed>,
     pub(crate) crossed: Vec<Crossed>,
     /// Packets for which this says so are lost.
-    pub(crate) lose: Box<dyn FnMut(usize, &Packet) -> bool>,
+    pub(crate) lose: Box<Lose>,
 }
 
 impl Pair {
@@ -165,5 +169,7 @@ pub(crate) fn segment(packet: &Packet) -> (tcp::Header, usize) {
 
 /// Bytes that differ from place to place.
 pub(crate) fn pattern(count: usize) -> Vec<u8> {
-    (0..count).map(|i| (i % 251) as u8 ^ (i / 65_537) as u8).collect()
+    let low = (0..=250u8).cycle();
+    let high = (0..=255u8).flat_map(|byte| std::iter::repeat_n(byte, 65_537));
+    low.zip(high).map(|(low, high)| low ^ high).take(count).collect()
 }
