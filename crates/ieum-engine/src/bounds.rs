@@ -1,0 +1,14 @@
+//! Every bound of the engine: its unit and the reason for its value.
+
+use std::time::Duration;
+
+/// Readiness events taken from the kernel at once. More wait for the next turn; each costs 16 bytes here.
+pub(crate) const EVENTS_MAX: usize = 256;
+
+/// Passes over all rooms in one turn before the kernel is asked again. A busy pair of rooms keeps making work for each
+/// other; others' descriptors and signals must be seen meanwhile. 16 passes of a busy stream take about 1 ms.
+pub(crate) const PASSES_MAX: usize = 16;
+
+/// How long the other rooms may go on delivering bytes after the first has finished. Linux lets a closed socket
+/// deliver for about as long (tcp_fin_timeout), and nobody wants a finished program to hold the terminal for longer.
+pub(crate) const LINGER: Duration = Duration::from_secs(60);

@@ -1,0 +1,20 @@
+//! The only owner of clock and waiting.
+//!
+//! A [`Room`] is one stack and what stands around it. [`Engine::run`] waits for everything that rooms have registered,
+//! in one epoll, and calls each room in its turn: what it waited for is ready, its deadline has come, packets have
+//! arrived. No room ever waits by itself, and no two rooms see each other: packets cross by the links the engine
+//! joins, and a few words ([`Notice`]) are told to all others.
+//!
+//! Files: [`room`](Room) (what a room is), `turn` (the loop), `poller` (epoll), `clock`, `bounds`.
+#![forbid(unsafe_code)]
+
+mod bounds;
+mod clock;
+mod poller;
+mod room;
+mod turn;
+
+pub use clock::Clock;
+pub use poller::{Interest, Ready, Turn};
+pub use room::{Notice, Room};
+pub use turn::{Engine, LinkEnd};
