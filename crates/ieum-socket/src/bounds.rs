@@ -1,0 +1,21 @@
+//! Every bound of this room: name, unit and reason.
+
+/// Open socket descriptions of one host. Linux's default `fs.nr_open` is the most one process could hold; beyond it
+/// `socket` says ENFILE.
+pub(crate) const DESCRIPTIONS_MAX: usize = 1_048_576;
+
+/// The longest accept queue a program can ask for, in connections (`net.core.somaxconn` since Linux 5.4).
+pub(crate) const BACKLOG_MAX: i32 = 4096;
+
+/// What SO_SNDBUF and SO_RCVBUF may ask for, in bytes (`net.core.wmem_max` and `rmem_max` of Linux 6.18); twice that
+/// is read back.
+pub(crate) const BUFFER_BYTES_MAX: i32 = 4_194_304;
+
+/// The least that SO_SNDBUF reads back, in bytes: Linux's SOCK_MIN_SNDBUF, twice its smallest buffer.
+pub(crate) const SEND_BUFFER_BYTES_MIN: i32 = 4608;
+
+/// The least that SO_RCVBUF reads back, in bytes: Linux's SOCK_MIN_RCVBUF.
+pub(crate) const RECV_BUFFER_BYTES_MIN: i32 = 2304;
+
+/// The longest message a datagram call looks at, in bytes: the UDP length field has 16 bits.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 65_535;

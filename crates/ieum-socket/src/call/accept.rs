@@ -1,0 +1,49 @@
+//! `accept(2)`.
+
+use std::net::SocketAddr;
+
+use crate::description::{Active, Description, Phase, Stream};
+use crate::host::Host;
+use crate::{Errno, SocketId};
+
+impl Host {
+    /// Takes the oldest established connection: its new socket, which inherits the listener's options, and the
+    /// peer's address. A connection that the peer has reset meanwhile is given out too, and tells so when it is used.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN when there is none, EINVAL on a socket that does not listen, EOPNOTSUPP on a datagram socket, ENFILE.
+    pub fn accept(&mut self, id: SocketId) -> Result<(SocketId, SocketAddr), Errno> {
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        let listening = match &description.phase {
+            Phase::Datagram(_) => return Err(Errno::EOPNOTSUPP),
+            Phase::Stream(Stream::Unbound | Stream::Bound(_) | Stream::Active(_)) => {
+                return Err(Errno::EINVAL);
+            }
+            Phase::Stream(Stream::Listening(listening)) => *listening,
+        };
+        let options = description.options.clone();
+        if self.descriptions.len() >= crate::bounds::DESCRIPTIONS_MAX {
+            return Err(Errno::ENFILE);
+        }
+        loop {
+            let connection = self.stack.tcp_accept(listening.listener).ok_or(Errno::EAGAIN)?;
+            // Whom the stack has forgotten already cannot be named any more.
+            let Some(status) = self.stack.tcp_status(connection) else { continue };
+            if listening.reconfigured {
+                self.stack.tcp_configure(self.now, connection, options.tcp_settings());
+            }
+            let active = Active {
+                connection,
+                bound: None,
+                local: status.local,
+                remote: status.remote,
+                answered: true,
+                failure_seen: false,
+            };
+            let accepted = self.descriptions.insert(Description::accepted(options, active));
+            self.connections.insert(connection, accepted);
+            return Ok((accepted, status.remote));
+        }
+    }
+}

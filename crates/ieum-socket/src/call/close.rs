@@ -1,0 +1,52 @@
+//! `close(2)` of the last descriptor.
+
+use ieum_wire::Instant;
+
+use crate::SocketId;
+use crate::description::{Active, Bound, Datagram, Phase, Stream};
+use crate::host::Host;
+
+impl Host {
+    /// The last descriptor is gone: the socket is forgotten at once, and the stack carries its connection to the end.
+    /// Data left unread, or SO_LINGER with 0 seconds, makes it a RST (RFC 2525 §2.17).
+    ///
+    /// With a longer SO_LINGER Linux lets `close` itself wait; here that is the affair of whoever calls.
+    pub fn close(&mut self, now: Instant, id: SocketId) {
+        self.now = now;
+        let lingers_not =
+            self.descriptions.get(id).is_some_and(|description| description.options.resets_on_close());
+        self.forget(now, id, lingers_not);
+    }
+
+    /// The last descriptor is gone, and the connection is to be reset whatever its options say.
+    pub fn abort(&mut self, now: Instant, id: SocketId) {
+        self.now = now;
+        self.forget(now, id, true);
+    }
+
+    fn forget(&mut self, now: Instant, id: SocketId, reset: bool) {
+        let Some(description) = self.descriptions.remove(id) else { return };
+        match description.phase {
+            Phase::Stream(Stream::Unbound) | Phase::Datagram(Datagram::Unbound) => {}
+            Phase::Stream(Stream::Bound(bound)) => self.stack.tcp_unbind(bound.binding),
+            Phase::Stream(Stream::Listening(listening)) => {
+                self.end_listening(now, listening);
+                self.stack.tcp_unbind(listening.bound.binding);
+            }
+            Phase::Stream(Stream::Active(active)) => self.release(now, active, reset),
+            Phase::Datagram(Datagram::Open(open)) => self.close_endpoint(open),
+        }
+    }
+
+    fn release(&mut self, now: Instant, active: Active, reset: bool) {
+        self.connections.remove(active.connection);
+        if reset {
+            self.stack.tcp_abort(now, active.connection);
+        } else {
+            self.stack.tcp_close(now, active.connection);
+        }
+        if let Some(Bound { binding, .. }) = active.bound {
+            self.stack.tcp_unbind(binding);
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! `connect(2)`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use ieum_wire::Instant;
+
+use crate::description::{Active, Bound, Open, Phase, Stream};
+use crate::host::Host;
+use crate::{Errno, SocketId};
+
+/// How far connecting has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Connect {
+    /// Established; or a datagram socket's remote address is set.
+    Done,
+    /// EINPROGRESS: wait for [`crate::Event::Readiness`]. A blocking call then asks `connect` again, which tells how
+    /// it ended; a non-blocking program asks SO_ERROR ([`Host::take_error`]).
+    InProgress,
+}
+
+impl Host {
+    /// Connects a stream, or sets a datagram socket's remote address; 0.0.0.0 means this host. `None` is AF_UNSPEC:
+    /// it dissolves the association of a datagram socket and resets the connection of a stream.
+    ///
+    /// While a stream is connecting, the next call says EALREADY; the first one after it has ended says how, and
+    /// readies a socket that failed for another attempt.
+    ///
+    /// # Errors
+    ///
+    /// ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EHOSTUNREACH, EACCES (broadcast, or a prohibiting route), EISCONN,
+    /// EALREADY, EADDRNOTAVAIL when no port is free, ECONNABORTED when an attempt's failure was told before,
+    /// EAFNOSUPPORT.
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        address: Option<SocketAddr>,
+    ) -> Result<Connect, Errno> {
+        self.now = now;
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        let Some(address) = address else {
+            self.disconnect(now, id);
+            return Ok(Connect::Done);
+        };
+        match description.phase {
+            Phase::Stream(Stream::Listening(_)) => Err(Errno::EISCONN),
+            Phase::Stream(Stream::Active(active)) if active.answered => Err(Errno::EISCONN),
+            Phase::Stream(Stream::Active(_)) => self.tell_outcome(now, id),
+            Phase::Stream(Stream::Bound(bound)) => self.dial(now, id, Some(bound), address),
+            Phase::Stream(Stream::Unbound) => self.dial(now, id, None, address),
+            Phase::Datagram(_) => self.associate(id, address),
+        }
+    }
+
+    /// The first step of an attempt: the SYN.
+    fn dial(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        bound: Option<Bound>,
+        address: SocketAddr,
+    ) -> Result<Connect, Errno> {
+        let remote = meant(address, bound.map(|bound| bound.address.ip()))?;
+        if means_many(remote.ip()) {
+            return Err(Errno::ENETUNREACH);
+        }
+        let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
+        let settings = description.options.tcp_settings();
+        let binding = bound.map(|bound| bound.binding);
+        let connection = self.stack.tcp_connect(now, binding, remote, settings)?;
+        let local = self.stack.tcp_status(connection).map(|status| status.local);
+        let local = local.or_else(|| bound.map(|bound| bound.address)).unwrap_or(crate::description::NOWHERE);
+        description.error = None;
+        let active = Active { connection, bound, local, remote, answered: false, failure_seen: false };
+        description.phase = Phase::Stream(Stream::Active(active));
+        self.connections.insert(connection, id);
+        Ok(Connect::InProgress)
+    }
+
+    /// The later steps: how far the attempt has come.
+    fn tell_outcome(&mut self, now: Instant, id: SocketId) -> Result<Connect, Errno> {
+        let view = self.settled_view(id).ok_or(Errno::EBADF)?;
+        if view.connecting {
+            return Err(Errno::EALREADY);
+        }
+        if view.closed {
+            let error = self.take_error(id).unwrap_or(Errno::ECONNABORTED);
+            self.disconnect(now, id);
+            return Err(error);
+        }
+        if let Some(active) = self.descriptions.get_mut(id).and_then(|description| description.active_mut()) {
+            active.answered = true;
+        }
+        Ok(Connect::Done)
+    }
+
+    fn associate(&mut self, id: SocketId, address: SocketAddr) -> Result<Connect, Errno> {
+        let Open { endpoint, bound, .. } = self.opened(id)?;
+        let remote = meant(address, Some(bound.ip()))?;
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        if means_everybody(remote.ip()) && !description.options.broadcast() {
+            return Err(Errno::EACCES);
+        }
+        self.stack.udp_connect(endpoint, Some(remote))?;
+        Ok(Connect::Done)
+    }
+}
+
+/// Is this a broadcast address: the limited one, or the loopback network's? Those of other networks are known to the
+/// stack alone, which sends to them without asking for SO_BROADCAST.
+pub(crate) fn means_everybody(address: IpAddr) -> bool {
+    address == IpAddr::V4(LOOPBACK_BROADCAST) || address == IpAddr::V4(Ipv4Addr::BROADCAST)
+}
+
+/// Is this a broadcast or multicast address, which no connection can have?
+fn means_many(address: IpAddr) -> bool {
+    address.is_multicast() || means_everybody(address)
+}
+
+/// The destination that is meant: 0.0.0.0 is the host itself, by the address the socket is bound to.
+pub(crate) fn meant(address: SocketAddr, bound: Option<IpAddr>) -> Result<SocketAddr, Errno> {
+    let SocketAddr::V4(v4) = address else { return Err(Errno::EAFNOSUPPORT) };
+    if !v4.ip().is_unspecified() {
+        return Ok(address);
+    }
+    let own = bound.filter(|own| !own.is_unspecified()).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    Ok(SocketAddr::new(own, v4.port()))
+}
+
+/// 127/8 is a network of its own, as Linux's `lo` has it.
+const LOOPBACK_BROADCAST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);

@@ -1,0 +1,14 @@
+//! The calls of a program, one file each: `impl Host` blocks with the meaning and the errors of the manual pages.
+
+mod accept;
+mod bind;
+mod close;
+pub(crate) mod connect;
+mod disconnect;
+mod listen;
+mod name;
+mod option;
+mod recv;
+mod send;
+pub(crate) mod shutdown;
+mod socket;

@@ -1,0 +1,119 @@
+//! `recv(2)` and `recvfrom(2)`, and the door for bytes that are not copied.
+
+use std::io::IoSlice;
+use std::net::SocketAddr;
+
+use ieum_wire::Instant;
+
+use crate::description::{Datagram, NOWHERE, Phase, Stream};
+use crate::host::Host;
+use crate::{Errno, SocketId};
+
+impl Host {
+    /// Reads bytes of a stream, or a datagram cut to the length of `into`. `peek` leaves them where they are.
+    /// `Ok(0)` from a stream is the end of file.
+    ///
+    /// What came before a reset can still be read; then the error is told once, then it is the end of file.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN when there is nothing yet, ENOTCONN without a connection, or the pending error (ECONNRESET,
+    /// ECONNREFUSED, ETIMEDOUT …).
+    pub fn recv(&mut self, now: Instant, id: SocketId, into: &mut [u8], peek: bool) -> Result<usize, Errno> {
+        self.now = now;
+        match self.descriptions.get(id).ok_or(Errno::EBADF)?.phase {
+            Phase::Stream(_) => self.recv_stream(now, id, into, peek),
+            Phase::Datagram(_) => {
+                let (payload, _) = self.recv_from(now, id, peek)?;
+                let count = payload.len().min(into.len());
+                into[..count].copy_from_slice(&payload[..count]);
+                Ok(count)
+            }
+        }
+    }
+
+    /// Takes a whole datagram and its source; cutting it is the caller's affair. After SHUT_RD an empty one without a
+    /// source stands for the end, so that a blocked reader returns as on Linux.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN, or the pending error (ECONNREFUSED). EOPNOTSUPP on a stream, whose bytes have no borders.
+    pub fn recv_from(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        peek: bool,
+    ) -> Result<(Vec<u8>, SocketAddr), Errno> {
+        self.now = now;
+        let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
+        let endpoint = match description.phase {
+            Phase::Stream(_) => return Err(Errno::EOPNOTSUPP),
+            Phase::Datagram(Datagram::Unbound) => None,
+            Phase::Datagram(Datagram::Open(open)) => Some(open.endpoint),
+        };
+        if let Some(error) = description.error.take() {
+            return Err(error);
+        }
+        let datagram = match endpoint {
+            None => None,
+            Some(endpoint) if peek => {
+                self.stack.udp_peek(endpoint).map(|datagram| (datagram.payload.clone(), datagram.source))
+            }
+            Some(endpoint) => {
+                self.stack.udp_recv(endpoint).map(|datagram| (datagram.payload, datagram.source))
+            }
+        };
+        match datagram {
+            Some(datagram) => Ok(datagram),
+            None if description.shut.read => Ok((Vec::new(), NOWHERE)),
+            None => Err(Errno::EAGAIN),
+        }
+    }
+
+    /// A stream's readable bytes in order; then [`Host::consume`]. None when there are none: [`Host::recv`] says why.
+    pub fn recv_chunks(&self, id: SocketId) -> Vec<IoSlice<'_>> {
+        match self.descriptions.get(id).and_then(|description| description.active()) {
+            Some(active) => self.stack.tcp_recv_chunks(active.connection),
+            None => Vec::new(),
+        }
+    }
+
+    /// Takes the first `count` bytes of what [`Host::recv_chunks`] showed.
+    pub fn consume(&mut self, now: Instant, id: SocketId, count: usize) {
+        self.now = now;
+        if let Some(active) = self.descriptions.get(id).and_then(|description| description.active()) {
+            self.stack.tcp_consume(now, active.connection, count);
+        }
+    }
+
+    fn recv_stream(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        into: &mut [u8],
+        peek: bool,
+    ) -> Result<usize, Errno> {
+        let view = self.settled_view(id);
+        let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
+        if let Phase::Stream(Stream::Listening(_)) = description.phase {
+            return Err(Errno::ENOTCONN);
+        }
+        if let (Some(view), Some(active)) = (view, description.active()) {
+            if view.readable_bytes > 0 {
+                return Ok(self.stack.tcp_recv(now, active.connection, into, peek));
+            }
+            if view.peer_finished {
+                return Ok(0);
+            }
+        }
+        if let Some(error) = description.error.take() {
+            return Err(error);
+        }
+        match view {
+            Some(view) if view.shut.read => Ok(0),
+            Some(_) => Err(Errno::EAGAIN),
+            None if description.shut.read => Ok(0),
+            None => Err(Errno::ENOTCONN),
+        }
+    }
+}

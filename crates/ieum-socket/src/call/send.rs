@@ -1,0 +1,149 @@
+//! `send(2)` and `sendto(2)`, and the door for bytes that are not copied.
+
+use std::io::IoSliceMut;
+use std::net::SocketAddr;
+
+use ieum_stack::{UdpId, UdpSendError};
+use ieum_wire::Instant;
+
+use crate::bounds::MESSAGE_BYTES_MAX;
+use crate::call::connect::{means_everybody, meant};
+use crate::description::{Phase, Stream};
+use crate::host::Host;
+use crate::{Errno, SocketId};
+
+impl Host {
+    /// Sends bytes, or a datagram to the connected remote. Tells how many bytes were taken: of a stream perhaps not
+    /// all, of a datagram always all.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::send_to`].
+    pub fn send(&mut self, now: Instant, id: SocketId, bytes: &[u8]) -> Result<usize, Errno> {
+        self.send_to(now, id, bytes, None)
+    }
+
+    /// Sends a datagram to `address`, or to the connected remote. On a stream the address is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// Streams: EAGAIN when there is no room or no connection yet; EPIPE when nothing can be sent any more, after the
+    /// pending error (ECONNRESET, ETIMEDOUT …) was told once. Datagrams: EDESTADDRREQ, EMSGSIZE, EACCES for a
+    /// broadcast without SO_BROADCAST, ENETUNREACH, EHOSTUNREACH, ECONNREFUSED from an earlier datagram, EAGAIN,
+    /// EPIPE after SHUT_WR, EINVAL for port 0, EAFNOSUPPORT.
+    pub fn send_to(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        bytes: &[u8],
+        address: Option<SocketAddr>,
+    ) -> Result<usize, Errno> {
+        self.now = now;
+        match self.descriptions.get(id).ok_or(Errno::EBADF)?.phase {
+            Phase::Stream(_) => self.send_stream(now, id, bytes),
+            Phase::Datagram(_) => self.send_datagram(now, id, bytes, address),
+        }
+    }
+
+    /// Free chunks of a stream's send buffer to fill from the front, at most `bytes_max`; then [`Host::commit`]. None
+    /// when nothing can be sent now: [`Host::send`] says why.
+    pub fn send_space(&mut self, id: SocketId, bytes_max: usize) -> Vec<IoSliceMut<'_>> {
+        match self.settled_view(id) {
+            Some(view) if view.open && !view.shut.write && view.error.is_none() => {}
+            Some(_) | None => return Vec::new(),
+        }
+        let connection =
+            self.descriptions.get(id).and_then(|description| Some(description.active()?.connection));
+        match connection {
+            Some(connection) => self.stack.tcp_send_space(connection, bytes_max),
+            None => Vec::new(),
+        }
+    }
+
+    /// Sends the first `count` bytes of what [`Host::send_space`] gave.
+    pub fn commit(&mut self, now: Instant, id: SocketId, count: usize) {
+        self.now = now;
+        if let Some(active) = self.descriptions.get(id).and_then(|description| description.active()) {
+            self.stack.tcp_commit(now, active.connection, count);
+        }
+    }
+
+    fn send_stream(&mut self, now: Instant, id: SocketId, bytes: &[u8]) -> Result<usize, Errno> {
+        let view = self.settled_view(id);
+        let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
+        if let Some(error) = description.error.take() {
+            return Err(error);
+        }
+        let (Some(view), Phase::Stream(Stream::Active(active))) = (view, &description.phase) else {
+            return Err(Errno::EPIPE);
+        };
+        if view.connecting {
+            return Err(Errno::EAGAIN);
+        }
+        if !view.open || view.shut.write {
+            return Err(Errno::EPIPE);
+        }
+        match self.stack.tcp_send(now, active.connection, bytes) {
+            0 if !bytes.is_empty() => Err(Errno::EAGAIN),
+            count => Ok(count),
+        }
+    }
+
+    fn send_datagram(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        bytes: &[u8],
+        address: Option<SocketAddr>,
+    ) -> Result<usize, Errno> {
+        // Linux binds first and looks at the message afterwards.
+        let open = self.opened(id)?;
+        if bytes.len() > MESSAGE_BYTES_MAX {
+            return Err(Errno::EMSGSIZE);
+        }
+        let to = match address {
+            Some(address) => {
+                let to = meant(address, Some(open.bound.ip()))?;
+                if to.port() == 0 {
+                    return Err(Errno::EINVAL);
+                }
+                to
+            }
+            None => self.stack.udp_remote(open.endpoint).ok_or(Errno::EDESTADDRREQ)?,
+        };
+        let everybody = means_everybody(to.ip());
+        let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
+        if everybody && !description.options.broadcast() {
+            return Err(Errno::EACCES);
+        }
+        if let Some(error) = description.error.take() {
+            return Err(error);
+        }
+        if description.shut.write {
+            return Err(Errno::EPIPE);
+        }
+        self.transmit_datagram(now, id, open.endpoint, to, bytes)
+    }
+
+    fn transmit_datagram(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        endpoint: UdpId,
+        to: SocketAddr,
+        bytes: &[u8],
+    ) -> Result<usize, Errno> {
+        if to.port() == 0 {
+            // Only a connected remote can have it; Linux sends such a datagram, and nobody can hear it.
+            return Ok(bytes.len());
+        }
+        let sent = self.stack.udp_send(now, endpoint, to, bytes);
+        if sent == Err(UdpSendError::QueueFull)
+            && let Some(open) = self.descriptions.get_mut(id).and_then(|description| description.open_mut())
+        {
+            open.full = true;
+        }
+        sent?;
+        Ok(bytes.len())
+    }
+}

@@ -1,0 +1,177 @@
+//! An open socket description: what descriptors refer to.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use ieum_stack::{BindingId, ConnectionId, ListenerId, UdpId};
+
+use crate::Errno;
+use crate::options::Options;
+
+/// The kinds of sockets that are served.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Kind {
+    /// SOCK_STREAM: TCP.
+    Stream,
+    /// SOCK_DGRAM: UDP.
+    Datagram,
+}
+
+/// What `socket(2)` makes.
+#[derive(Debug)]
+pub(crate) struct Description {
+    pub(crate) options: Options,
+    /// The pending error (Linux's `sk_err`): told by the next call that can fail, or by SO_ERROR, once.
+    pub(crate) error: Option<Errno>,
+    /// Directions the program has shut down.
+    pub(crate) shut: Shut,
+    pub(crate) phase: Phase,
+    /// A readiness event waits in the host's queue.
+    pub(crate) told: bool,
+}
+
+/// Directions that are over.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Shut {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+}
+
+/// How far a socket has come.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    Stream(Stream),
+    Datagram(Datagram),
+}
+
+/// The phases of a stream socket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stream {
+    /// Fresh, or disconnected.
+    Unbound,
+    /// `bind` reserved an address.
+    Bound(Bound),
+    /// `listen` was called.
+    Listening(Listening),
+    /// There is a connection, from its SYN to its end.
+    Active(Active),
+}
+
+/// A reserved local address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    pub(crate) binding: BindingId,
+    pub(crate) address: SocketAddr,
+    /// The program called `bind`: the address is kept when the socket is disconnected. Linux gives up a port that it
+    /// chose itself then, but goes on to show it; here what is shown is held.
+    pub(crate) by_program: bool,
+}
+
+/// A listening socket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Listening {
+    pub(crate) listener: ListenerId,
+    pub(crate) bound: Bound,
+    /// As given, clamped; in connections.
+    pub(crate) backlog: u32,
+    /// Options changed since the listener was made: what it accepts is configured anew.
+    pub(crate) reconfigured: bool,
+}
+
+/// A socket with a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Active {
+    pub(crate) connection: ConnectionId,
+    /// What `bind` had reserved before.
+    pub(crate) bound: Option<Bound>,
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+    /// Has `connect` said how it ended? Accepted sockets never asked. Until then the next `connect` tells.
+    pub(crate) answered: bool,
+    /// The connection's failure has become the pending error.
+    pub(crate) failure_seen: bool,
+}
+
+/// The phases of a datagram socket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Datagram {
+    /// Fresh, or disconnected.
+    Unbound,
+    /// Bound by name, or by sending or connecting.
+    Open(Open),
+}
+
+/// A datagram socket with a port.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Open {
+    pub(crate) endpoint: UdpId,
+    /// What was bound: told when the port is published and when it is not any more.
+    pub(crate) bound: SocketAddr,
+    /// The program named the port; it is kept when the socket is disconnected (Linux's SOCK_BINDPORT_LOCK).
+    pub(crate) port_named: bool,
+    /// The last datagram found no room; cleared by the stack's word that there is some.
+    pub(crate) full: bool,
+}
+
+/// The address of what is not bound.
+pub(crate) const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
+impl Description {
+    /// As `socket(2)` makes it.
+    pub(crate) fn new(kind: Kind) -> Description {
+        let phase = match kind {
+            Kind::Stream => Phase::Stream(Stream::Unbound),
+            Kind::Datagram => Phase::Datagram(Datagram::Unbound),
+        };
+        Description { options: Options::default(), error: None, shut: Shut::default(), phase, told: false }
+    }
+
+    /// As `accept(2)` makes it: with the listener's options.
+    pub(crate) fn accepted(options: Options, active: Active) -> Description {
+        let phase = Phase::Stream(Stream::Active(active));
+        Description { options, error: None, shut: Shut::default(), phase, told: false }
+    }
+
+    /// Which kind it is.
+    pub(crate) fn kind(&self) -> Kind {
+        match self.phase {
+            Phase::Stream(_) => Kind::Stream,
+            Phase::Datagram(_) => Kind::Datagram,
+        }
+    }
+
+    /// The connection, if there is one.
+    pub(crate) fn active(&self) -> Option<&Active> {
+        match &self.phase {
+            Phase::Stream(Stream::Active(active)) => Some(active),
+            Phase::Stream(Stream::Unbound | Stream::Bound(_) | Stream::Listening(_)) | Phase::Datagram(_) => {
+                None
+            }
+        }
+    }
+
+    /// The connection, to note something about it.
+    pub(crate) fn active_mut(&mut self) -> Option<&mut Active> {
+        match &mut self.phase {
+            Phase::Stream(Stream::Active(active)) => Some(active),
+            Phase::Stream(Stream::Unbound | Stream::Bound(_) | Stream::Listening(_)) | Phase::Datagram(_) => {
+                None
+            }
+        }
+    }
+
+    /// The endpoint of a bound datagram socket.
+    pub(crate) fn open(&self) -> Option<&Open> {
+        match &self.phase {
+            Phase::Datagram(Datagram::Open(open)) => Some(open),
+            Phase::Datagram(Datagram::Unbound) | Phase::Stream(_) => None,
+        }
+    }
+
+    /// The endpoint, to note something about it.
+    pub(crate) fn open_mut(&mut self) -> Option<&mut Open> {
+        match &mut self.phase {
+            Phase::Datagram(Datagram::Open(open)) => Some(open),
+            Phase::Datagram(Datagram::Unbound) | Phase::Stream(_) => None,
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! What a host tells whoever drives it.
+
+use std::net::SocketAddr;
+
+use crate::{Kind, SocketId};
+
+/// Names a held SYN until it is accepted or refused.
+pub type RequestId = ieum_stack::HalfOpenId;
+
+/// Something happened to a socket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Event {
+    /// Something about the socket changed: ask [`crate::Host::readiness`]. An edge; coalesced until polled.
+    Readiness(SocketId),
+    /// A SYN for a listening socket of a host that holds requests: answer with [`crate::Host::accept_request`] or
+    /// [`crate::Host::refuse_request`].
+    Request(SocketId, RequestId),
+    /// A stream socket began or ceased to listen, a datagram socket was bound or closed: for published ports.
+    Serving {
+        /// Which of the two.
+        kind: Kind,
+        /// Where it is reached; unspecified means every local address.
+        address: SocketAddr,
+        /// Began, or ceased.
+        serving: bool,
+    },
+}

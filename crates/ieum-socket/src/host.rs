@@ -1,0 +1,228 @@
+//! One IP stack with its socket descriptions.
+
+use std::collections::VecDeque;
+
+use ieum_stack::{ConnectionId, LinkId, ListenerId, Refusal, Stack, StackConfig, Status, UdpId};
+use ieum_wire::{Instant, Packet};
+use slotmap::{SecondaryMap, SlotMap};
+
+use crate::description::{Description, Kind, Phase, Stream};
+use crate::{Errno, Event, RequestId, errno};
+
+slotmap::new_key_type! {
+    /// Names an open socket description of a host (what descriptors refer to).
+    pub struct SocketId;
+}
+
+/// What makes a host. Links, addresses and routes are added on its stack.
+#[derive(Clone, Debug)]
+pub struct HostConfig {
+    /// Keys all that is random or hashed: same seed and same calls, same bytes.
+    pub seed: [u8; 32],
+    /// Offer and accept TCP timestamps (RFC 7323).
+    pub tcp_timestamps: bool,
+    /// Listening sockets hold each SYN as [`Event::Request`] until it is accepted or refused.
+    pub hold_requests: bool,
+}
+
+/// One IP stack with its descriptions: a host as programs know it.
+///
+/// The calls are in the files of `call`, one each; this file has the doors of the stack and the way of events.
+/// Every call gives the errno that Linux gives; [`Errno::EBADF`] is for a description that was closed.
+pub struct Host {
+    pub(crate) stack: Stack,
+    pub(crate) descriptions: SlotMap<SocketId, Description>,
+    pub(crate) connections: SecondaryMap<ConnectionId, SocketId>,
+    pub(crate) listeners: SecondaryMap<ListenerId, SocketId>,
+    pub(crate) endpoints: SecondaryMap<UdpId, SocketId>,
+    pub(crate) hold_requests: bool,
+    /// The time of the last call that had one, for those that need none of their own but tell the stack.
+    pub(crate) now: Instant,
+    events: VecDeque<Event>,
+}
+
+impl Host {
+    /// A host without links: only its own loopback addresses.
+    pub fn new(config: HostConfig) -> Host {
+        let mut stack = StackConfig::new(config.seed);
+        stack.tcp_timestamps = config.tcp_timestamps;
+        Host {
+            stack: Stack::new(stack),
+            descriptions: SlotMap::with_key(),
+            connections: SecondaryMap::new(),
+            listeners: SecondaryMap::new(),
+            endpoints: SecondaryMap::new(),
+            hold_requests: config.hold_requests,
+            now: Instant::ZERO,
+            events: VecDeque::new(),
+        }
+    }
+
+    /// The stack, to add links, addresses and routes.
+    pub fn stack_mut(&mut self) -> &mut Stack {
+        &mut self.stack
+    }
+
+    /// The stack, to ask it.
+    pub fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    /// A frame came.
+    pub fn on_frame(&mut self, now: Instant, link: LinkId, frame: Packet) {
+        self.now = now;
+        self.stack.on_frame(now, link, frame);
+        self.collect_events();
+    }
+
+    /// The time that [`Host::deadline`] named has come.
+    pub fn on_deadline(&mut self, now: Instant) {
+        self.now = now;
+        self.stack.on_deadline(now);
+        self.collect_events();
+    }
+
+    /// The next frame to be transmitted.
+    pub fn poll_frame(&mut self, now: Instant) -> Option<(LinkId, Packet)> {
+        self.now = now;
+        let frame = self.stack.poll_frame(now);
+        // What sockets of this host say to each other moves here.
+        self.collect_events();
+        frame
+    }
+
+    /// The next thing that happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.collect_events();
+        loop {
+            let event = self.events.pop_front()?;
+            match event {
+                Event::Readiness(id) => match self.descriptions.get_mut(id) {
+                    Some(description) => description.told = false,
+                    // Closed since.
+                    None => continue,
+                },
+                Event::Request(..) | Event::Serving { .. } => {}
+            }
+            return Some(event);
+        }
+    }
+
+    /// When [`Host::on_deadline`] is to be called.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.stack.deadline()
+    }
+
+    /// A held SYN is answered: the connection may come.
+    pub fn accept_request(&mut self, id: RequestId) {
+        self.stack.tcp_accept_request(id);
+    }
+
+    /// A held SYN is refused with a RST.
+    pub fn refuse_request(&mut self, id: RequestId) {
+        self.stack.tcp_refuse_request(id, Refusal::Reset);
+    }
+
+    /// The kind of a socket; `None` when it is closed.
+    pub fn kind(&self, id: SocketId) -> Option<Kind> {
+        self.descriptions.get(id).map(Description::kind)
+    }
+
+    /// TCP's state and counters of a stream socket that has a connection.
+    pub fn status(&self, id: SocketId) -> Option<Status> {
+        self.stack.tcp_status(self.descriptions.get(id)?.active()?.connection)
+    }
+
+    /// Does the socket listen?
+    pub fn is_listening(&self, id: SocketId) -> bool {
+        self.descriptions
+            .get(id)
+            .is_some_and(|description| matches!(description.phase, Phase::Stream(Stream::Listening(_))))
+    }
+
+    /// Connections, closed ones included, that still owe bytes to their peers.
+    pub fn unfinished(&self) -> usize {
+        self.stack.tcp_unfinished()
+    }
+
+    /// Takes what the stack has to tell. Done after everything that makes it speak, so that an ICMP error is pending
+    /// before anybody asks for readiness.
+    fn collect_events(&mut self) {
+        while let Some(event) = self.stack.poll_event() {
+            match event {
+                ieum_stack::Event::Request(request) => self.tell_request(request),
+                ieum_stack::Event::Acceptable(listener) => self.tell(self.listeners.get(listener).copied()),
+                ieum_stack::Event::Connection(connection) => {
+                    self.tell(self.connections.get(connection).copied());
+                }
+                ieum_stack::Event::Udp(endpoint) => self.endpoint_changed(endpoint),
+                // A host takes no datagrams but its own.
+                ieum_stack::Event::AnyDatagram => {}
+            }
+        }
+    }
+
+    /// Queues a readiness event unless one waits already.
+    pub(crate) fn tell(&mut self, id: Option<SocketId>) {
+        if let Some(id) = id
+            && let Some(description) = self.descriptions.get_mut(id)
+            && !description.told
+        {
+            description.told = true;
+            self.events.push_back(Event::Readiness(id));
+        }
+    }
+
+    /// Queues the word that somebody serves an address, or ceased to.
+    pub(crate) fn tell_serving(&mut self, kind: Kind, address: std::net::SocketAddr, serving: bool) {
+        self.events.push_back(Event::Serving { kind, address, serving });
+    }
+
+    fn tell_request(&mut self, request: RequestId) {
+        let listener = self.stack.request(request).map(|request| request.listener);
+        if let Some(id) = listener.and_then(|listener| self.listeners.get(listener)) {
+            self.events.push_back(Event::Request(*id, request));
+        }
+    }
+
+    fn endpoint_changed(&mut self, endpoint: UdpId) {
+        let Some(id) = self.endpoints.get(endpoint).copied() else { return };
+        if let Some(description) = self.descriptions.get_mut(id) {
+            if let Some(open) = description.open_mut() {
+                open.full = false;
+            }
+            let reason = self.stack.udp_take_error(endpoint).filter(|reason| errno::is_hard(*reason));
+            description.error = reason.map(Errno::of_icmp).or(description.error);
+        }
+        self.tell(Some(id));
+    }
+
+    /// Asserts the invariants of the module's head; for tests and simulations.
+    ///
+    /// # Panics
+    ///
+    /// When one does not hold.
+    pub fn check(&self) {
+        for (connection, id) in &self.connections {
+            let active = self.descriptions.get(*id).and_then(Description::active);
+            assert_eq!(
+                active.map(|active| active.connection),
+                Some(connection),
+                "a connection has its socket"
+            );
+        }
+        for (endpoint, id) in &self.endpoints {
+            let open = self.descriptions.get(*id).and_then(Description::open);
+            assert_eq!(open.map(|open| open.endpoint), Some(endpoint), "an endpoint has its socket");
+        }
+        for (_, id) in &self.listeners {
+            assert!(self.is_listening(*id), "a listener has its socket");
+        }
+        let told = self.descriptions.values().filter(|description| description.told).count();
+        let queued = self.events.iter().filter(|event| match event {
+            Event::Readiness(id) => self.descriptions.contains_key(*id),
+            Event::Request(..) | Event::Serving { .. } => false,
+        });
+        assert_eq!(told, queued.count(), "who is told has one event");
+    }
+}

@@ -1,0 +1,66 @@
+//! What POSIX and Linux mean by a socket, sans-IO.
+//!
+//! An RFC never mentions a file descriptor, and errno never mentions a segment: the stack below knows connections and
+//! endpoints, this room knows what a program may do with them, in which order, and which number it is told when it
+//! may not. Nothing here waits, reads a clock or owns a descriptor of the machine.
+//!
+//! # Theory of operation
+//!
+//! An *open socket description* ([`SocketId`]) is what `socket(2)` makes and what descriptors refer to. It holds its
+//! options, its pending error, which of its directions have been shut down, and the phase it is in: a stream is
+//! unbound, bound, listening or has a connection; a datagram socket is unbound or has an endpoint. What the connection
+//! itself is doing (connecting, established, half closed, failed) is never copied: it is asked of the stack each time,
+//! so the two cannot disagree.
+//!
+//! A call is one plain function on [`Host`], written once and non-blocking. [`Errno::EAGAIN`], [`Connect::InProgress`]
+//! and [`Errno::EALREADY`] mean: wait for [`Event::Readiness`] and ask again. A blocking call is that loop; a blocking
+//! `connect` ends by asking `connect` again, as Linux's does inside.
+//!
+//! *Readiness* is told by edges and asked by level: an event says only that something changed, and
+//! [`Host::readiness`] says what `poll(2)` would show now. Per description at most one event waits to be polled.
+//!
+//! # Invariants
+//!
+//! 1. A connection, listener or endpoint of the stack belongs to exactly one description, or to none any more: a
+//!    closed socket is out of the maps at once, and the stack alone carries its connection to the end.
+//! 2. `connections`, `listeners` and `endpoints` of the host name exactly what the descriptions hold.
+//! 3. A description's `told` is set exactly while a readiness event of it waits in the queue.
+//! 4. A failure of a connection becomes the pending error once, and a pending error is told once.
+//!
+//! # Files
+//!
+//! - `host`: [`Host`], its doors to the stack, and events.
+//! - `description`: the phases of a socket, and what a stream's phase means to calls (`stream`).
+//! - `call`: one file for each call.
+//! - `readiness`: the meaning of `poll(2)` in each phase.
+//! - `options`: the table of socket options, by level and number.
+//! - `errno`: the numbers, and which error of the stack has which.
+//! - `table`: descriptor tables, for those who are not given numbers by a kernel.
+//!
+//! # What it leaves out
+//!
+//! IPv6, raw sockets, urgent data, control messages and the error queue; multicast groups (joining one is refused
+//! with ENODEV). An option that only influences what ieum has no counterpart for is stored and read back.
+#![forbid(unsafe_code)]
+
+mod bounds;
+mod call;
+mod description;
+mod errno;
+mod event;
+mod host;
+mod options;
+mod readiness;
+mod stream;
+mod table;
+
+pub use call::connect::Connect;
+pub use call::shutdown::How;
+pub use description::Kind;
+pub use errno::Errno;
+pub use event::{Event, RequestId};
+pub use host::{Host, HostConfig, SocketId};
+pub use options::SocketOption;
+pub use options::numbers;
+pub use readiness::Readiness;
+pub use table::DescriptorTable;

@@ -1,0 +1,316 @@
+//! Socket options: what is stored, how it is read back, and what it means to the stack.
+//!
+//! `table` has one row for each option that is a number: its level and number, which kinds of sockets have it, its
+//! default and what may be written. Options with a form of their own are in `special`; those that are asked of the
+//! socket rather than stored are in `read`. `numbers` has the names.
+//!
+//! Values that differ from the default are kept in a short sorted list, so that a socket without options costs
+//! nothing. All values are what Linux 6.18 was seen to accept and to read back.
+
+mod info;
+pub mod numbers;
+mod read;
+mod special;
+mod table;
+
+use std::time::Duration;
+
+use ieum_stack::{Keepalive, TcpSettings};
+
+use crate::{Errno, Kind};
+use numbers::*;
+use special::{Linger, Times};
+use table::{ROWS, Row, Rule};
+
+/// An option that is a number and that ieum knows.
+#[derive(Clone, Copy, Debug)]
+pub struct SocketOption {
+    /// Where its row stands in the table.
+    index: u8,
+}
+
+impl SocketOption {
+    /// The option of `kind` with this level and number, if there is one.
+    pub fn from_linux(kind: Kind, level: i32, name: i32) -> Option<SocketOption> {
+        let at = ROWS.iter().position(|row| row.level == level && row.name == name && row.serves(kind))?;
+        Some(SocketOption { index: u8::try_from(at).ok()? })
+    }
+
+    /// What it is on a fresh socket.
+    pub fn default_value(self) -> i32 {
+        self.row().default
+    }
+
+    fn row(self) -> &'static Row {
+        &ROWS[usize::from(self.index)]
+    }
+
+    /// The same for options that are named here: found while compiling, and an error there when it has no row.
+    const fn known(level: i32, name: i32) -> SocketOption {
+        let mut index: u8 = 0;
+        loop {
+            let row = &ROWS[index as usize];
+            if row.level == level && row.name == name {
+                return SocketOption { index };
+            }
+            index += 1;
+        }
+    }
+}
+
+/// The options whose value means something to a host or its stack.
+mod known {
+    use super::SocketOption;
+    use super::numbers::*;
+
+    const fn of_socket(name: i32) -> SocketOption {
+        SocketOption::known(SOL_SOCKET, name)
+    }
+
+    const fn of_tcp(name: i32) -> SocketOption {
+        SocketOption::known(IPPROTO_TCP, name)
+    }
+
+    pub(super) const REUSE_ADDRESS: SocketOption = of_socket(SO_REUSEADDR);
+    pub(super) const REUSE_PORT: SocketOption = of_socket(SO_REUSEPORT);
+    pub(super) const BROADCAST: SocketOption = of_socket(SO_BROADCAST);
+    pub(super) const KEEPALIVE: SocketOption = of_socket(SO_KEEPALIVE);
+    pub(super) const SEND_BUFFER: SocketOption = of_socket(SO_SNDBUF);
+    pub(super) const RECV_BUFFER: SocketOption = of_socket(SO_RCVBUF);
+    pub(super) const LOW_WATER: SocketOption = of_socket(SO_RCVLOWAT);
+    pub(super) const NO_DELAY: SocketOption = of_tcp(TCP_NODELAY);
+    pub(super) const CORK: SocketOption = of_tcp(TCP_CORK);
+    pub(super) const MSS: SocketOption = of_tcp(TCP_MAXSEG);
+    pub(super) const KEEPALIVE_IDLE: SocketOption = of_tcp(TCP_KEEPIDLE);
+    pub(super) const KEEPALIVE_INTERVAL: SocketOption = of_tcp(TCP_KEEPINTVL);
+    pub(super) const KEEPALIVE_PROBES: SocketOption = of_tcp(TCP_KEEPCNT);
+    pub(super) const USER_TIMEOUT: SocketOption = of_tcp(TCP_USER_TIMEOUT);
+    pub(super) const TOS: SocketOption = SocketOption::known(IPPROTO_IP, IP_TOS);
+    pub(super) const TTL: SocketOption = SocketOption::known(IPPROTO_IP, IP_TTL);
+}
+
+/// The options of one socket.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Options {
+    /// Numbers that were set, by the index of their row.
+    set: Vec<(u8, i32)>,
+    linger: Linger,
+    times: Times,
+}
+
+impl Options {
+    /// Sets an option from the bytes given to setsockopt(2).
+    pub(crate) fn set(&mut self, kind: Kind, level: i32, name: i32, value: &[u8]) -> Result<(), Errno> {
+        if let Some(result) = self.set_special(kind, level, name, value) {
+            return result;
+        }
+        let option = SocketOption::from_linux(kind, level, name);
+        if level == SOL_SOCKET && value.len() < 4 {
+            return Err(Errno::EINVAL);
+        }
+        let option = option.ok_or(Errno::ENOPROTOOPT)?;
+        let number = option.row().parse(value)?;
+        let stored = option.row().judge(kind, number)?;
+        self.store(option, stored);
+        Ok(())
+    }
+
+    /// SO_REUSEADDR.
+    pub(crate) fn reuse_address(&self) -> bool {
+        self.flag(known::REUSE_ADDRESS)
+    }
+
+    /// SO_REUSEPORT.
+    pub(crate) fn reuse_port(&self) -> bool {
+        self.flag(known::REUSE_PORT)
+    }
+
+    /// SO_BROADCAST.
+    pub(crate) fn broadcast(&self) -> bool {
+        self.flag(known::BROADCAST)
+    }
+
+    /// SO_LINGER with 0 seconds: closing resets.
+    pub(crate) fn resets_on_close(&self) -> bool {
+        self.linger.on && self.linger.seconds == 0
+    }
+
+    /// SO_RCVLOWAT: how many bytes make a stream readable; never more than its buffer is sure to hold.
+    pub(crate) fn low_water_bytes(&self) -> usize {
+        let buffer = self.buffer_bytes(known::RECV_BUFFER);
+        let reachable = buffer.unwrap_or_else(|| TcpSettings::default().recv_buffer_bytes) / 2;
+        let asked = self.value(known::LOW_WATER).unsigned_abs();
+        usize::try_from(asked.min(reachable).max(1)).unwrap_or(usize::MAX)
+    }
+
+    /// What the options of a stream mean to its connection.
+    pub(crate) fn tcp_settings(&self) -> TcpSettings {
+        let defaults = TcpSettings::default();
+        let positive = |option| self.value(option).unsigned_abs();
+        let seconds = |option| Duration::from_secs(u64::from(positive(option)));
+        let byte = |option| u8::try_from(self.value(option)).unwrap_or(u8::MAX);
+        TcpSettings {
+            no_delay: self.flag(known::NO_DELAY),
+            cork: self.flag(known::CORK),
+            send_buffer_bytes: self.buffer_bytes(known::SEND_BUFFER).unwrap_or(defaults.send_buffer_bytes),
+            recv_buffer_bytes: self.buffer_bytes(known::RECV_BUFFER).unwrap_or(defaults.recv_buffer_bytes),
+            keepalive: self.flag(known::KEEPALIVE).then(|| Keepalive {
+                idle: seconds(known::KEEPALIVE_IDLE),
+                interval: seconds(known::KEEPALIVE_INTERVAL),
+                probes: positive(known::KEEPALIVE_PROBES),
+            }),
+            user_timeout: match positive(known::USER_TIMEOUT) {
+                0 => None,
+                ms => Some(Duration::from_millis(u64::from(ms))),
+            },
+            mss_max: u16::try_from(self.value(known::MSS)).ok().filter(|mss| *mss > 0),
+            tos: byte(known::TOS),
+            ttl: byte(known::TTL),
+        }
+    }
+
+    /// TCP_MAXSEG as the program asked for it; 0 when it did not.
+    pub(crate) fn mss_asked_bytes(&self) -> i32 {
+        self.value(known::MSS)
+    }
+
+    /// Half of what is read back: the other half is Linux's allowance for its own overhead, which is not counted
+    /// here. `None` when nothing was set.
+    fn buffer_bytes(&self, option: SocketOption) -> Option<u32> {
+        let at = self.find(option).ok()?;
+        Some(self.set[at].1.unsigned_abs() / 2)
+    }
+
+    fn flag(&self, option: SocketOption) -> bool {
+        self.value(option) != 0
+    }
+
+    /// The number that was set, or the default.
+    fn value(&self, option: SocketOption) -> i32 {
+        self.find(option).map_or_else(|_| option.default_value(), |at| self.set[at].1)
+    }
+
+    fn is_set(&self, option: SocketOption) -> bool {
+        self.find(option).is_ok()
+    }
+
+    fn find(&self, option: SocketOption) -> Result<usize, usize> {
+        self.set.binary_search_by_key(&option.index, |(index, _)| *index)
+    }
+
+    fn store(&mut self, option: SocketOption, value: i32) {
+        match self.find(option) {
+            Ok(at) => self.set[at].1 = value,
+            Err(at) => self.set.insert(at, (option.index, value)),
+        }
+    }
+}
+
+impl Row {
+    /// The number in the bytes of setsockopt(2). The options of IP take a single byte too, and many of them none.
+    fn parse(&self, value: &[u8]) -> Result<i32, Errno> {
+        if let Some(bytes) = value.first_chunk::<4>() {
+            return Ok(i32::from_ne_bytes(*bytes));
+        }
+        match (self.level, value.first()) {
+            (IPPROTO_IP, Some(byte)) => Ok(i32::from(*byte)),
+            (IPPROTO_IP, None) if !self.wants_bytes() => Ok(0),
+            (_, _) => Err(Errno::EINVAL),
+        }
+    }
+
+    /// What is stored for `number`, if it may be written.
+    fn judge(&self, kind: Kind, number: i32) -> Result<i32, Errno> {
+        match self.rule {
+            Rule::Flag => Ok(i32::from(number != 0)),
+            Rule::Any => Ok(number),
+            Rule::Within(low, high) if (low..=high).contains(&number) => Ok(number),
+            Rule::Within(..) => Err(Errno::EINVAL),
+            Rule::Judged(judge) => judge(kind, number),
+            Rule::Refused(errno) => Err(errno),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(kind: Kind, level: i32, name: i32, value: i32) -> Result<i32, Errno> {
+        let mut options = Options::default();
+        options.set(kind, level, name, &value.to_ne_bytes())?;
+        let option = SocketOption::from_linux(kind, level, name).expect("what was set is known");
+        Ok(options.value(option))
+    }
+
+    #[test]
+    fn numbers_are_read_back_as_linux_reads_them_back() {
+        let stream = |level, name, value| set(Kind::Stream, level, name, value);
+        assert_eq!(stream(SOL_SOCKET, SO_REUSEADDR, 70_000), Ok(1));
+        assert_eq!(stream(SOL_SOCKET, SO_SNDBUF, 0), Ok(4608));
+        assert_eq!(stream(SOL_SOCKET, SO_SNDBUF, 70_000), Ok(140_000));
+        assert_eq!(stream(SOL_SOCKET, SO_RCVBUF, 1000), Ok(2304));
+        assert_eq!(stream(SOL_SOCKET, SO_RCVBUF, -1), Ok(8_388_608));
+        assert_eq!(stream(SOL_SOCKET, SO_RCVLOWAT, 0), Ok(1));
+        assert_eq!(stream(SOL_SOCKET, SO_TYPE, 1), Err(Errno::ENOPROTOOPT));
+        assert_eq!(stream(SOL_SOCKET, 99, 1), Err(Errno::ENOPROTOOPT));
+        assert_eq!(stream(IPPROTO_TCP, TCP_MAXSEG, 87), Err(Errno::EINVAL));
+        assert_eq!(stream(IPPROTO_TCP, TCP_MAXSEG, 100), Ok(100));
+        assert_eq!(stream(IPPROTO_TCP, TCP_KEEPIDLE, 0), Err(Errno::EINVAL));
+        assert_eq!(stream(IPPROTO_TCP, TCP_KEEPCNT, 127), Ok(127));
+        assert_eq!(stream(IPPROTO_TCP, TCP_LINGER2, 70_000), Ok(120));
+        assert_eq!(stream(IPPROTO_TCP, TCP_DEFER_ACCEPT, 2), Ok(3));
+        assert_eq!(stream(IPPROTO_TCP, TCP_DEFER_ACCEPT, 70_000), Ok(29_887));
+        assert_eq!(stream(IPPROTO_IP, IP_TTL, -1), Ok(64));
+        assert_eq!(stream(IPPROTO_IP, IP_TTL, 256), Err(Errno::EINVAL));
+        assert_eq!(stream(IPPROTO_IP, IP_TOS, 255), Ok(252));
+        assert_eq!(set(Kind::Datagram, IPPROTO_IP, IP_TOS, 255), Ok(255));
+        assert_eq!(set(Kind::Datagram, IPPROTO_TCP, TCP_NODELAY, 1), Err(Errno::ENOPROTOOPT));
+        assert_eq!(set(Kind::Datagram, 99, 1, 1), Err(Errno::ENOPROTOOPT));
+    }
+
+    #[test]
+    fn short_values_are_refused_save_by_the_options_of_ip() {
+        let mut options = Options::default();
+        assert_eq!(options.set(Kind::Stream, SOL_SOCKET, SO_REUSEADDR, &[1]), Err(Errno::EINVAL));
+        assert_eq!(options.set(Kind::Stream, SOL_SOCKET, 99, &[1]), Err(Errno::EINVAL));
+        assert_eq!(options.set(Kind::Stream, IPPROTO_TCP, TCP_NODELAY, &[]), Err(Errno::EINVAL));
+        assert_eq!(options.set(Kind::Stream, IPPROTO_IP, IP_TOS, &[]), Ok(()));
+        assert_eq!(options.set(Kind::Stream, IPPROTO_IP, IP_TTL, &[]), Err(Errno::EINVAL));
+        assert_eq!(options.set(Kind::Stream, IPPROTO_IP, IP_TTL, &[7]), Ok(()));
+        assert_eq!(options.tcp_settings().ttl, 7);
+    }
+
+    #[test]
+    fn settings_say_what_the_options_mean() {
+        let mut options = Options::default();
+        assert_eq!(options.tcp_settings(), TcpSettings::default());
+        let values = [
+            (SOL_SOCKET, SO_KEEPALIVE, 1),
+            (SOL_SOCKET, SO_SNDBUF, 65_536),
+            (IPPROTO_TCP, TCP_NODELAY, 1),
+            (IPPROTO_TCP, TCP_KEEPIDLE, 30),
+            (IPPROTO_TCP, TCP_USER_TIMEOUT, 1500),
+        ];
+        for (level, name, value) in values {
+            assert_eq!(options.set(Kind::Stream, level, name, &i32::to_ne_bytes(value)), Ok(()));
+        }
+        let settings = options.tcp_settings();
+        assert!(settings.no_delay);
+        assert_eq!(settings.send_buffer_bytes, 65_536);
+        assert_eq!(settings.user_timeout, Some(Duration::from_millis(1500)));
+        let keepalive =
+            Keepalive { idle: Duration::from_secs(30), interval: Duration::from_secs(75), probes: 9 };
+        assert_eq!(settings.keepalive, Some(keepalive));
+    }
+
+    #[test]
+    fn no_two_rows_answer_to_one_number() {
+        for (at, row) in ROWS.iter().enumerate() {
+            for kind in [Kind::Stream, Kind::Datagram].into_iter().filter(|kind| row.serves(*kind)) {
+                let found = SocketOption::from_linux(kind, row.level, row.name).unwrap();
+                assert_eq!(usize::from(found.index), at, "level {} option {}", row.level, row.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! What getsockopt(2) tells.
+
+use std::net::{IpAddr, SocketAddr};
+
+use slotmap::Key;
+
+use super::numbers::*;
+use super::{SocketOption, info, special};
+use crate::description::{Description, Phase, Stream};
+use crate::host::Host;
+use crate::{Errno, Kind, SocketId};
+
+impl Host {
+    /// An option's value as getsockopt(2) writes it.
+    pub(crate) fn read_option(&mut self, id: SocketId, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        let kind = description.kind();
+        match (level, kind) {
+            (SOL_SOCKET, _) => self.read_of_socket(id, name),
+            (IPPROTO_TCP, Kind::Stream) => self.read_of_tcp(description, name),
+            (IPPROTO_IP, _) => self.read_of_ip(id, description, name),
+            (IPPROTO_UDP, Kind::Datagram) => stored(description, level, name),
+            (_, _) => Err(Errno::EOPNOTSUPP),
+        }
+    }
+
+    fn read_of_socket(&mut self, id: SocketId, name: i32) -> Result<Vec<u8>, Errno> {
+        if name == SO_ERROR {
+            return Ok(number(self.take_error(id).map_or(0, |errno| errno.0)));
+        }
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        let of_kind = |stream, datagram| match description.kind() {
+            Kind::Stream => number(stream),
+            Kind::Datagram => number(datagram),
+        };
+        Ok(match name {
+            SO_TYPE => of_kind(1, 2),
+            SO_DOMAIN => number(2),
+            SO_PROTOCOL => of_kind(IPPROTO_TCP, IPPROTO_UDP),
+            SO_ACCEPTCONN => number(i32::from(self.is_listening(id))),
+            SO_SNDBUF if !is_set(description, name) => of_kind(STREAM_SEND_BYTES, DATAGRAM_BUFFER_BYTES),
+            SO_RCVBUF if !is_set(description, name) => of_kind(STREAM_RECV_BYTES, DATAGRAM_BUFFER_BYTES),
+            SO_LINGER => description.options.linger_bytes(),
+            SO_RCVTIMEO | SO_RCVTIMEO_NEW => description.options.recv_time_bytes(),
+            SO_SNDTIMEO | SO_SNDTIMEO_NEW => description.options.send_time_bytes(),
+            SO_BINDTODEVICE => Vec::new(),
+            // Nobody in particular: pid 0, user and group -1, as for every socket that is not of AF_UNIX.
+            SO_PEERCRED => [0, -1, -1].map(i32::to_ne_bytes).concat(),
+            SO_PEERNAME => address_bytes(self.remote_address(id)?),
+            SO_PEERGROUPS => return Err(Errno::ENODATA),
+            SO_COOKIE => id.data().as_ffi().to_ne_bytes().to_vec(),
+            SO_PASSCRED | SO_PASSSEC => return Err(Errno::EOPNOTSUPP),
+            SO_SNDBUFFORCE | SO_RCVBUFFORCE => return Err(Errno::ENOPROTOOPT),
+            _ => stored(description, SOL_SOCKET, name)?,
+        })
+    }
+
+    fn read_of_tcp(&self, description: &Description, name: i32) -> Result<Vec<u8>, Errno> {
+        let status = description.active().and_then(|active| self.stack.tcp_status(active.connection));
+        let mss = status.map(|status| status.mss_bytes).filter(|mss| *mss > 0);
+        Ok(match name {
+            TCP_MAXSEG => match (mss, description.options.mss_asked_bytes()) {
+                (Some(mss), _) => number(i32::try_from(mss).unwrap_or(i32::MAX)),
+                (None, 0) => number(MSS_DEFAULT_BYTES),
+                (None, wished) => number(wished),
+            },
+            TCP_INFO => match &description.phase {
+                Phase::Stream(Stream::Listening(listening)) => {
+                    info::of_listener(self.stack.tcp_accept_queue_len(listening.listener), listening.backlog)
+                }
+                Phase::Stream(Stream::Unbound | Stream::Bound(_) | Stream::Active(_))
+                | Phase::Datagram(_) => info::of_connection(status.as_ref()),
+            },
+            TCP_CONGESTION => special::congestion_bytes(),
+            TCP_ULP => Vec::new(),
+            TCP_REPAIR => number(0),
+            _ => stored(description, IPPROTO_TCP, name)?,
+        })
+    }
+
+    fn read_of_ip(&self, id: SocketId, description: &Description, name: i32) -> Result<Vec<u8>, Errno> {
+        match name {
+            IP_MTU => {
+                let remote = self.remote_address(id)?;
+                Ok(number(self.path_mtu_bytes(remote)))
+            }
+            IP_OPTIONS => Ok(Vec::new()),
+            IP_MULTICAST_IF => Ok(number(0)),
+            _ => stored(description, IPPROTO_IP, name),
+        }
+    }
+
+    /// The MTU on the way to a peer. The stack keeps no path MTU yet: own addresses are reached over the loopback
+    /// link, all others over links of the usual size.
+    fn path_mtu_bytes(&self, remote: SocketAddr) -> i32 {
+        if self.stack.is_local(remote.ip()) { 65_535 } else { 1500 }
+    }
+}
+
+fn stored(description: &Description, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
+    let kind = description.kind();
+    let option = SocketOption::from_linux(kind, level, name).ok_or(Errno::ENOPROTOOPT)?;
+    Ok(number(description.options.value(option)))
+}
+
+fn is_set(description: &Description, name: i32) -> bool {
+    SocketOption::from_linux(description.kind(), SOL_SOCKET, name)
+        .is_some_and(|option| description.options.is_set(option))
+}
+
+fn number(value: i32) -> Vec<u8> {
+    value.to_ne_bytes().to_vec()
+}
+
+/// A `sockaddr_in`.
+fn address_bytes(address: SocketAddr) -> Vec<u8> {
+    let mut bytes = 2_u16.to_ne_bytes().to_vec();
+    bytes.extend(address.port().to_be_bytes());
+    if let IpAddr::V4(ip) = address.ip() {
+        bytes.extend(ip.octets());
+    }
+    bytes.resize(16, 0);
+    bytes
+}
+
+/// What Linux reads from a fresh stream: `net.ipv4.tcp_wmem`, in bytes. Like there, the buffer itself then grows
+/// with the connection's need.
+const STREAM_SEND_BYTES: i32 = 16_384;
+/// The same for receiving, `net.ipv4.tcp_rmem`.
+const STREAM_RECV_BYTES: i32 = 131_072;
+/// `net.core.wmem_default` and `rmem_default`, in bytes.
+const DATAGRAM_BUFFER_BYTES: i32 = 212_992;
+/// The MSS before anything is known of the peer, in bytes (RFC 9293 §3.7.1).
+const MSS_DEFAULT_BYTES: i32 = 536;

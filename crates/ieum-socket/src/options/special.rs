@@ -1,0 +1,172 @@
+//! Options with a form of their own: structures, times, names.
+
+use super::Options;
+use super::numbers::*;
+use crate::{Errno, Kind};
+
+/// SO_LINGER, as stored.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Linger {
+    pub(super) on: bool,
+    pub(super) seconds: i32,
+}
+
+/// SO_RCVTIMEO and SO_SNDTIMEO as written, in seconds and microseconds; 0 and 0 mean for ever. They are for whoever
+/// blocks: nothing here does.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Times {
+    pub(super) recv: (i64, i64),
+    pub(super) send: (i64, i64),
+}
+
+/// The only congestion control there is.
+const CONGESTION: &[u8] = b"reno";
+
+impl Options {
+    /// Sets an option with a form of its own; `None` when it is none of those.
+    pub(super) fn set_special(
+        &mut self,
+        kind: Kind,
+        level: i32,
+        name: i32,
+        value: &[u8],
+    ) -> Option<Result<(), Errno>> {
+        Some(match (level, name, kind) {
+            (SOL_SOCKET, SO_LINGER, _) => self.set_linger(value),
+            (SOL_SOCKET, SO_RCVTIMEO | SO_RCVTIMEO_NEW, _) => store_time(&mut self.times.recv, value),
+            (SOL_SOCKET, SO_SNDTIMEO | SO_SNDTIMEO_NEW, _) => store_time(&mut self.times.send, value),
+            // The links of a host have no names a program could know: only "no device" can be chosen.
+            (SOL_SOCKET, SO_BINDTODEVICE, _) => named(value, b"", Errno::ENODEV),
+            (IPPROTO_TCP, TCP_CONGESTION, Kind::Stream) if value.is_empty() => Err(Errno::EINVAL),
+            (IPPROTO_TCP, TCP_CONGESTION, Kind::Stream) => named(value, CONGESTION, Errno::ENOENT),
+            (IPPROTO_TCP, TCP_ULP, Kind::Stream) if value.is_empty() => Err(Errno::EINVAL),
+            (IPPROTO_TCP, TCP_ULP, Kind::Stream) => Err(Errno::ENOENT),
+            // No packet carries options; to have none is what can be asked for.
+            (IPPROTO_IP, IP_OPTIONS, _) if value.is_empty() => Ok(()),
+            (IPPROTO_IP, IP_OPTIONS, _) => Err(Errno::EINVAL),
+            (IPPROTO_IP, IP_MULTICAST_IF, Kind::Datagram) => multicast_interface(value),
+            (IPPROTO_IP, IP_MULTICAST_IF, Kind::Stream) => Err(Errno::EINVAL),
+            (IPPROTO_IP, IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP, Kind::Stream) => Err(Errno::EPROTO),
+            (IPPROTO_IP, IP_ADD_MEMBERSHIP, Kind::Datagram) => membership(value, Errno::ENODEV),
+            (IPPROTO_IP, IP_DROP_MEMBERSHIP, Kind::Datagram) => membership(value, Errno::EADDRNOTAVAIL),
+            (_, _, _) => return None,
+        })
+    }
+
+    /// SO_LINGER as getsockopt(2) writes it.
+    pub(super) fn linger_bytes(&self) -> Vec<u8> {
+        [i32::from(self.linger.on), self.linger.seconds].map(i32::to_ne_bytes).concat()
+    }
+
+    /// SO_RCVTIMEO as getsockopt(2) writes it.
+    pub(super) fn recv_time_bytes(&self) -> Vec<u8> {
+        time_bytes(self.times.recv)
+    }
+
+    /// SO_SNDTIMEO as getsockopt(2) writes it.
+    pub(super) fn send_time_bytes(&self) -> Vec<u8> {
+        time_bytes(self.times.send)
+    }
+
+    fn set_linger(&mut self, value: &[u8]) -> Result<(), Errno> {
+        let on = i32_at(value, 0).ok_or(Errno::EINVAL)? != 0;
+        let seconds = i32_at(value, 4).ok_or(Errno::EINVAL)?;
+        // Without the switch Linux keeps the seconds it had.
+        self.linger = Linger { on, seconds: if on { seconds } else { self.linger.seconds } };
+        Ok(())
+    }
+}
+
+/// TCP_CONGESTION as getsockopt(2) writes it: 16 bytes (TCP_CA_NAME_MAX).
+pub(super) fn congestion_bytes() -> Vec<u8> {
+    let mut bytes = CONGESTION.to_vec();
+    bytes.resize(16, 0);
+    bytes
+}
+
+/// Accepts `only` as a name that may end before its last byte, and refuses any other.
+fn named(value: &[u8], only: &[u8], errno: Errno) -> Result<(), Errno> {
+    let name = value.split(|byte| *byte == 0).next().unwrap_or_default();
+    if name == only { Ok(()) } else { Err(errno) }
+}
+
+fn store_time(time: &mut (i64, i64), value: &[u8]) -> Result<(), Errno> {
+    let seconds = i64_at(value, 0).ok_or(Errno::EINVAL)?;
+    let microseconds = i64_at(value, 8).ok_or(Errno::EINVAL)?;
+    if !(0..1_000_000).contains(&microseconds) {
+        return Err(Errno::EDOM);
+    }
+    // Linux takes a negative time for none, and counts in ticks of 4 ms, rounded up.
+    *time = if seconds < 0 { (0, 0) } else { rounded(seconds, microseconds) };
+    Ok(())
+}
+
+/// The tick of Linux's usual 250 Hz, in microseconds.
+const TICK_US: i64 = 4000;
+
+fn rounded(seconds: i64, microseconds: i64) -> (i64, i64) {
+    match (microseconds + TICK_US - 1) / TICK_US * TICK_US {
+        1_000_000 => (seconds.saturating_add(1), 0),
+        microseconds => (seconds, microseconds),
+    }
+}
+
+fn time_bytes((seconds, microseconds): (i64, i64)) -> Vec<u8> {
+    [seconds, microseconds].map(i64::to_ne_bytes).concat()
+}
+
+/// The interface multicast leaves by: an address of 4 bytes or a structure that ends with an index. The host joins
+/// and routes no multicast, so that only "whichever" can be chosen.
+fn multicast_interface(value: &[u8]) -> Result<(), Errno> {
+    if value.len() < 4 {
+        return Err(Errno::EINVAL);
+    }
+    if value.iter().all(|byte| *byte == 0) { Ok(()) } else { Err(Errno::EADDRNOTAVAIL) }
+}
+
+/// No group can be joined, and so none be left; what is no group is told first.
+fn membership(value: &[u8], errno: Errno) -> Result<(), Errno> {
+    let is_group = value.len() >= 8 && value.first().is_some_and(|byte| (224..240).contains(byte));
+    Err(if is_group { errno } else { Errno::EINVAL })
+}
+
+fn i32_at(value: &[u8], at: usize) -> Option<i32> {
+    value.get(at..)?.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes))
+}
+
+fn i64_at(value: &[u8], at: usize) -> Option<i64> {
+    value.get(at..)?.first_chunk().map(|bytes| i64::from_ne_bytes(*bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_back_in_ticks() {
+        let mut options = Options::default();
+        let time = |seconds: i64, microseconds: i64| time_bytes((seconds, microseconds));
+        let mut set = |value: &[u8]| {
+            options.set(Kind::Stream, SOL_SOCKET, SO_RCVTIMEO, value)?;
+            Ok(options.recv_time_bytes())
+        };
+        assert_eq!(set(&time(1, 500_000)), Ok(time(1, 500_000)));
+        assert_eq!(set(&time(0, 3)), Ok(time(0, 4000)));
+        assert_eq!(set(&time(0, 999_999)), Ok(time(1, 0)));
+        assert_eq!(set(&time(-1, 0)), Ok(time(0, 0)));
+        assert_eq!(set(&time(0, 1_000_000)), Err(Errno::EDOM));
+        assert_eq!(set(&[0; 8]), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn names_that_do_not_exist_are_refused() {
+        let mut options = Options::default();
+        let mut set = |level, name, value: &[u8]| options.set(Kind::Stream, level, name, value);
+        assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"reno"), Ok(()));
+        assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"reno\0\0"), Ok(()));
+        assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"bbr"), Err(Errno::ENOENT));
+        assert_eq!(set(SOL_SOCKET, SO_BINDTODEVICE, b""), Ok(()));
+        assert_eq!(set(SOL_SOCKET, SO_BINDTODEVICE, b"eth0"), Err(Errno::ENODEV));
+        assert_eq!(set(IPPROTO_IP, IP_ADD_MEMBERSHIP, &[224, 0, 0, 5, 0, 0, 0, 0]), Err(Errno::EPROTO));
+    }
+}

@@ -1,0 +1,229 @@
+//! One row for each option that is a number.
+
+use super::numbers::*;
+use crate::bounds::{BACKLOG_MAX, BUFFER_BYTES_MAX, RECV_BUFFER_BYTES_MIN, SEND_BUFFER_BYTES_MIN};
+use crate::{Errno, Kind};
+
+/// What ieum knows about an option.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub(super) level: i32,
+    pub(super) name: i32,
+    /// The only kind that has it; `None`: both.
+    kind: Option<Kind>,
+    /// What is read from a fresh socket.
+    pub(super) default: i32,
+    pub(super) rule: Rule,
+}
+
+/// What may be written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Rule {
+    /// Anything; what is not 0 is read back as 1.
+    Flag,
+    /// Anything, read back as it was written.
+    Any,
+    /// From the first to the second number; EINVAL outside.
+    Within(i32, i32),
+    /// What a function makes of it.
+    Judged(fn(Kind, i32) -> Result<i32, Errno>),
+    /// Nothing: it cannot be set, or not by an unprivileged program.
+    Refused(Errno),
+}
+
+impl Row {
+    /// Do sockets of this kind have the option?
+    pub(super) fn serves(&self, kind: Kind) -> bool {
+        self.kind.is_none_or(|only| only == kind)
+    }
+
+    /// An option of IP that does not take an empty value for 0.
+    pub(super) fn wants_bytes(&self) -> bool {
+        matches!(
+            self.name,
+            IP_TTL
+                | IP_FREEBIND
+                | IP_TRANSPARENT
+                | IP_MINTTL
+                | IP_MULTICAST_TTL
+                | IP_MULTICAST_LOOP
+                | IP_MULTICAST_ALL
+                | IP_LOCAL_PORT_RANGE
+        )
+    }
+}
+
+/// An option of any socket.
+const fn socket(name: i32, default: i32, rule: Rule) -> Row {
+    Row { level: SOL_SOCKET, name, kind: None, default, rule }
+}
+
+/// An option of TCP.
+const fn tcp(name: i32, default: i32, rule: Rule) -> Row {
+    Row { level: IPPROTO_TCP, name, kind: Some(Kind::Stream), default, rule }
+}
+
+/// An option of IP.
+const fn ip(name: i32, default: i32, rule: Rule) -> Row {
+    Row { level: IPPROTO_IP, name, kind: None, default, rule }
+}
+
+/// An option of UDP.
+const fn udp(name: i32, rule: Rule) -> Row {
+    Row { level: IPPROTO_UDP, name, kind: Some(Kind::Datagram), default: 0, rule }
+}
+
+use Rule::{Any, Flag, Judged, Refused, Within};
+
+const READ_ONLY: Rule = Refused(Errno::ENOPROTOOPT);
+
+/// Every option that is a number. Those whose value is asked of the socket have a row only for what cannot be set.
+pub(super) const ROWS: &[Row] = &[
+    socket(SO_DEBUG, 0, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::EACCES) })),
+    socket(SO_REUSEADDR, 0, Flag),
+    socket(SO_TYPE, 0, READ_ONLY),
+    socket(SO_ERROR, 0, READ_ONLY),
+    socket(SO_DONTROUTE, 0, Flag),
+    socket(SO_BROADCAST, 0, Flag),
+    socket(SO_SNDBUF, 0, Judged(|_, value| Ok(doubled(value, SEND_BUFFER_BYTES_MIN)))),
+    socket(SO_RCVBUF, 0, Judged(|_, value| Ok(doubled(value, RECV_BUFFER_BYTES_MIN)))),
+    socket(SO_KEEPALIVE, 0, Flag),
+    socket(SO_OOBINLINE, 0, Flag),
+    socket(SO_NO_CHECK, 0, Flag),
+    // Priorities and marks steer queues and routes of a kernel; the host has neither, so any value is harmless.
+    socket(SO_PRIORITY, 0, Any),
+    socket(SO_BSDCOMPAT, 0, Judged(|_, _| Ok(0))),
+    socket(SO_REUSEPORT, 0, Flag),
+    socket(SO_PASSCRED, 0, Refused(Errno::EOPNOTSUPP)),
+    socket(SO_PASSSEC, 0, Refused(Errno::EOPNOTSUPP)),
+    socket(SO_RCVLOWAT, 1, Judged(low_water)),
+    socket(SO_SNDLOWAT, 1, READ_ONLY),
+    socket(SO_TIMESTAMP, 0, Flag),
+    socket(SO_ACCEPTCONN, 0, READ_ONLY),
+    socket(SO_SNDBUFFORCE, 0, Refused(Errno::EPERM)),
+    socket(SO_RCVBUFFORCE, 0, Refused(Errno::EPERM)),
+    socket(SO_TIMESTAMPNS, 0, Flag),
+    socket(SO_MARK, 0, Any),
+    socket(SO_PROTOCOL, 0, READ_ONLY),
+    socket(SO_DOMAIN, 0, READ_ONLY),
+    socket(SO_RXQ_OVFL, 0, Flag),
+    socket(SO_PEEK_OFF, -1, Any),
+    socket(SO_LOCK_FILTER, 0, Flag),
+    socket(SO_SELECT_ERR_QUEUE, 0, Flag),
+    socket(SO_BUSY_POLL, 0, Within(0, i32::MAX)),
+    socket(SO_BPF_EXTENSIONS, 64, READ_ONLY),
+    socket(SO_INCOMING_CPU, -1, Any),
+    socket(SO_INCOMING_NAPI_ID, 0, READ_ONLY),
+    // Memory that is not copied cannot be told apart behind a carrier; a program then copies, as it must be able to.
+    socket(SO_ZEROCOPY, 0, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::EOPNOTSUPP) })),
+    socket(SO_BINDTOIFINDEX, 0, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::ENODEV) })),
+    socket(SO_TIMESTAMP_NEW, 0, Flag),
+    socket(SO_TIMESTAMPNS_NEW, 0, Flag),
+    socket(SO_PREFER_BUSY_POLL, 0, Flag),
+    socket(SO_BUF_LOCK, 0, Within(0, 3)),
+    Row { level: SOL_SOCKET, name: SO_TXREHASH, kind: Some(Kind::Stream), default: 1, rule: Within(-1, 1) },
+    socket(SO_RCVMARK, 0, Flag),
+    tcp(TCP_NODELAY, 0, Flag),
+    tcp(TCP_MAXSEG, 0, Judged(|_, value| within(value, value == 0 || (88..=32_767).contains(&value)))),
+    tcp(TCP_CORK, 0, Flag),
+    tcp(TCP_KEEPIDLE, 7200, Within(1, 32_767)),
+    tcp(TCP_KEEPINTVL, 75, Within(1, 32_767)),
+    tcp(TCP_KEEPCNT, 9, Within(1, 127)),
+    tcp(TCP_SYNCNT, 6, Within(1, 127)),
+    tcp(TCP_LINGER2, 60, Judged(|_, value| Ok(value.clamp(-1, 120)))),
+    tcp(TCP_DEFER_ACCEPT, 0, Judged(|_, value| Ok(whole_retransmissions(value)))),
+    tcp(TCP_WINDOW_CLAMP, 0, Judged(|_, value| Ok(window_clamp(value)))),
+    tcp(TCP_INFO, 0, READ_ONLY),
+    tcp(TCP_QUICKACK, 1, Flag),
+    tcp(TCP_THIN_LINEAR_TIMEOUTS, 0, Within(0, 1)),
+    tcp(TCP_THIN_DUPACK, 0, Judged(|_, value| within(0, (0..=1).contains(&value)))),
+    tcp(TCP_USER_TIMEOUT, 0, Within(0, i32::MAX)),
+    tcp(TCP_REPAIR, 0, Refused(Errno::EPERM)),
+    // No SYN carries data here; a listener that would take it simply never meets one, as on a host whose peers have
+    // it switched off.
+    tcp(TCP_FASTOPEN, 0, Judged(|_, value| within(value.min(BACKLOG_MAX), value >= 0))),
+    tcp(TCP_NOTSENT_LOWAT, 0, Any),
+    tcp(TCP_SAVE_SYN, 0, Within(0, 2)),
+    tcp(TCP_FASTOPEN_CONNECT, 0, Refused(Errno::EOPNOTSUPP)),
+    tcp(TCP_FASTOPEN_NO_COOKIE, 0, Within(0, 1)),
+    // The two lowest bits are ECN's, which is TCP's own affair.
+    ip(IP_TOS, 0, Judged(|kind, value| Ok(value & if kind == Kind::Stream { 0xfc } else { 0xff }))),
+    ip(IP_TTL, 64, Judged(|_, value| hops(value, 64, 1))),
+    ip(IP_HDRINCL, 0, READ_ONLY),
+    ip(IP_RECVOPTS, 0, Flag),
+    ip(IP_RETOPTS, 0, Flag),
+    ip(IP_PKTINFO, 0, Flag),
+    ip(IP_MTU_DISCOVER, 1, Within(0, 5)),
+    ip(IP_RECVERR, 0, Flag),
+    ip(IP_RECVTTL, 0, Flag),
+    ip(IP_RECVTOS, 0, Flag),
+    ip(IP_MTU, 0, READ_ONLY),
+    ip(IP_FREEBIND, 0, Flag),
+    ip(IP_TRANSPARENT, 0, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::EPERM) })),
+    ip(IP_RECVORIGDSTADDR, 0, Flag),
+    ip(IP_MINTTL, 0, Within(0, 255)),
+    ip(IP_NODEFRAG, 0, READ_ONLY),
+    ip(IP_CHECKSUM, 0, Flag),
+    ip(IP_BIND_ADDRESS_NO_PORT, 0, Flag),
+    ip(IP_RECVFRAGSIZE, 0, Judged(|kind, value| within(i32::from(value != 0), kind == Kind::Datagram))),
+    ip(IP_MULTICAST_TTL, 1, Judged(multicast_hops)),
+    ip(IP_MULTICAST_LOOP, 1, Flag),
+    ip(IP_MULTICAST_ALL, 1, Within(0, 1)),
+    udp(UDP_CORK, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::ENOPROTOOPT) })),
+    udp(UDP_ENCAP, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::ENOPROTOOPT) })),
+    // One call that means many datagrams is not served: programs that find no UDP_SEGMENT send them one by one.
+    udp(UDP_SEGMENT, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::ENOPROTOOPT) })),
+    udp(UDP_GRO, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::ENOPROTOOPT) })),
+];
+
+fn within(stored: i32, allowed: bool) -> Result<i32, Errno> {
+    if allowed { Ok(stored) } else { Err(Errno::EINVAL) }
+}
+
+/// A buffer's size as it is read back: twice what was asked for (socket(7)). A negative wish is a very large one.
+fn doubled(value: i32, least: i32) -> i32 {
+    let asked = if value < 0 { BUFFER_BYTES_MAX } else { value.min(BUFFER_BYTES_MAX) };
+    (asked * 2).max(least)
+}
+
+/// SO_RCVLOWAT: 0 means 1, a negative one the largest; a stream cannot ask for more than half a buffer.
+fn low_water(kind: Kind, value: i32) -> Result<i32, Errno> {
+    let asked = if value < 0 { i32::MAX } else { value.max(1) };
+    Ok(if kind == Kind::Stream { asked.min(16_777_216) } else { asked })
+}
+
+/// TCP_WINDOW_CLAMP: none, or at least half the smallest buffer.
+fn window_clamp(value: i32) -> i32 {
+    if value == 0 { 0 } else { value.max(RECV_BUFFER_BYTES_MIN / 2) }
+}
+
+/// TCP_DEFER_ACCEPT is kept as a number of SYN-ACKs and read back as the seconds they take: 1, 3, 7, 15 … with a
+/// distance of 120 s at most, 255 of them at most.
+fn whole_retransmissions(seconds: i32) -> i32 {
+    if seconds <= 0 {
+        return 0;
+    }
+    let (mut period, mut distance) = (1, 1);
+    for _ in 1..255 {
+        if period >= seconds {
+            break;
+        }
+        distance = (distance * 2).min(120);
+        period += distance;
+    }
+    period
+}
+
+fn hops(value: i32, default: i32, least: i32) -> Result<i32, Errno> {
+    match value {
+        -1 => Ok(default),
+        _ => within(value, (least..=255).contains(&value)),
+    }
+}
+
+fn multicast_hops(kind: Kind, value: i32) -> Result<i32, Errno> {
+    match kind {
+        Kind::Stream => Err(Errno::EINVAL),
+        Kind::Datagram => hops(value, 1, 0),
+    }
+}

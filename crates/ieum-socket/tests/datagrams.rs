@@ -1,0 +1,175 @@
+//! Datagram sockets.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod common;
+
+use common::{DATAGRAM, World, at, events, host, poll, read};
+use ieum_socket::numbers::{SO_BROADCAST, SOL_SOCKET};
+use ieum_socket::{Connect, Errno, Event, How, Kind, SocketId};
+use ieum_wire::Instant;
+
+const NOW: Instant = Instant::ZERO;
+
+fn server(world: &mut World) -> SocketId {
+    let id = world.b.socket(2, DATAGRAM, 0).unwrap();
+    world.b.bind(id, at("10.0.0.2:53")).unwrap();
+    events(&mut world.b);
+    id
+}
+
+#[test]
+fn a_fresh_datagram_socket_answers_each_call_as_linux_does() {
+    let mut host = host(1, false);
+    let id = host.socket(2, DATAGRAM, 0).unwrap();
+    assert_eq!(poll(&host, id), "OUT");
+    assert_eq!(read(&mut host, NOW, id, 1), Err(Errno::EAGAIN));
+    assert_eq!(host.local_address(id), Ok(at("0.0.0.0:0")));
+    assert_eq!(host.remote_address(id), Err(Errno::ENOTCONN));
+    assert_eq!(host.listen(id, 1), Err(Errno::EOPNOTSUPP));
+    assert_eq!(host.accept(id), Err(Errno::EOPNOTSUPP));
+    assert_eq!(host.send(NOW, id, b"x"), Err(Errno::EDESTADDRREQ));
+    assert!(host.local_address(id).is_ok_and(|local| local.port() != 0), "sending binds, even when it fails");
+    assert_eq!(host.bind(id, at("127.0.0.1:0")), Err(Errno::EINVAL));
+    let mut send_to = |bytes: &[u8], to: &str| host.send_to(NOW, id, bytes, Some(at(to)));
+    assert_eq!(send_to(b"x", "127.0.0.1:0"), Err(Errno::EINVAL));
+    assert_eq!(send_to(b"x", "[::1]:9"), Err(Errno::EAFNOSUPPORT));
+    assert_eq!(send_to(&[0; 65_508], "127.0.0.1:9"), Err(Errno::EMSGSIZE));
+    assert_eq!(send_to(&[0; 70_000], "127.0.0.1:9"), Err(Errno::EMSGSIZE));
+    assert_eq!(send_to(&[0; 65_507], "127.0.0.1:9"), Ok(65_507));
+    assert_eq!(send_to(b"x", "255.255.255.255:9"), Err(Errno::EACCES));
+    assert_eq!(send_to(b"x", "192.0.2.1:9"), Err(Errno::ENETUNREACH));
+}
+
+#[test]
+fn datagrams_keep_their_borders_and_their_sources() {
+    let mut world = World::new();
+    let server = server(&mut world);
+    let client = world.a.socket(2, DATAGRAM, 0).unwrap();
+    for bytes in [&b"one"[..], b"", b"three"] {
+        assert_eq!(world.a.send_to(world.now, client, bytes, Some(at("10.0.0.2:53"))), Ok(bytes.len()));
+    }
+    world.settle();
+    assert_eq!(events(&mut world.b), [Event::Readiness(server)]);
+    assert_eq!(poll(&world.b, server), "IN|OUT");
+    let port = world.a.local_address(client).unwrap().port();
+    let from = at(&format!("10.0.0.1:{port}"));
+    assert_eq!(world.b.recv_from(world.now, server, true), Ok((b"one".to_vec(), from)));
+    assert_eq!(world.b.recv_from(world.now, server, false), Ok((b"one".to_vec(), from)));
+    assert_eq!(read(&mut world.b, world.now, server, 9), Ok(vec![]));
+    assert_eq!(read(&mut world.b, world.now, server, 2), Ok(b"th".to_vec()));
+    assert_eq!(world.b.recv_from(world.now, server, false), Err(Errno::EAGAIN));
+    assert_eq!(world.b.send_to(world.now, server, b"back", Some(from)), Ok(4));
+    world.settle();
+    assert_eq!(world.a.recv_from(world.now, client, false), Ok((b"back".to_vec(), at("10.0.0.2:53"))));
+}
+
+#[test]
+fn a_connected_socket_learns_its_address_and_hears_only_its_peer() {
+    let mut world = World::new();
+    let server = server(&mut world);
+    let other = world.b.socket(2, DATAGRAM, 0).unwrap();
+    let client = world.a.socket(2, DATAGRAM, 0).unwrap();
+    assert_eq!(world.a.connect(world.now, client, Some(at("10.0.0.2:53"))), Ok(Connect::Done));
+    assert_eq!(world.a.remote_address(client), Ok(at("10.0.0.2:53")));
+    let local = world.a.local_address(client).unwrap();
+    assert_eq!(local.ip(), at("10.0.0.1:0").ip());
+    assert_eq!(world.a.send(world.now, client, b"ask"), Ok(3));
+    world.settle();
+    assert_eq!(world.b.recv_from(world.now, server, false), Ok((b"ask".to_vec(), local)));
+    assert_eq!(world.b.send_to(world.now, other, b"noise", Some(local)), Ok(5));
+    assert_eq!(world.b.send_to(world.now, server, b"answer", Some(local)), Ok(6));
+    world.settle();
+    assert_eq!(read(&mut world.a, world.now, client, 9), Ok(b"answer".to_vec()));
+    assert_eq!(read(&mut world.a, world.now, client, 9), Err(Errno::EAGAIN));
+    // AF_UNSPEC dissolves it; a port that was not named goes too.
+    assert_eq!(world.a.connect(world.now, client, None), Ok(Connect::Done));
+    assert_eq!(world.a.remote_address(client), Err(Errno::ENOTCONN));
+    assert_eq!(world.a.local_address(client), Ok(at("0.0.0.0:0")));
+    assert_eq!(world.a.send(world.now, client, b"x"), Err(Errno::EDESTADDRREQ));
+}
+
+#[test]
+fn a_named_port_outlives_its_association() {
+    let mut world = World::new();
+    let id = world.a.socket(2, DATAGRAM, 0).unwrap();
+    world.a.bind(id, at("0.0.0.0:5000")).unwrap();
+    world.a.connect(world.now, id, Some(at("10.0.0.2:53"))).unwrap();
+    assert_eq!(world.a.local_address(id), Ok(at("10.0.0.1:5000")));
+    world.a.connect(world.now, id, None).unwrap();
+    assert_eq!(world.a.local_address(id), Ok(at("0.0.0.0:5000")));
+}
+
+#[test]
+fn a_refused_datagram_is_told_once_to_a_connected_socket() {
+    let mut world = World::new();
+    let id = world.a.socket(2, DATAGRAM, 0).unwrap();
+    world.a.connect(world.now, id, Some(at("10.0.0.2:9"))).unwrap();
+    events(&mut world.a);
+    assert_eq!(world.a.send(world.now, id, b"x"), Ok(1));
+    world.settle();
+    assert!(events(&mut world.a).contains(&Event::Readiness(id)));
+    assert_eq!(poll(&world.a, id), "OUT|ERR");
+    assert_eq!(read(&mut world.a, world.now, id, 1), Err(Errno::ECONNREFUSED));
+    assert_eq!(read(&mut world.a, world.now, id, 1), Err(Errno::EAGAIN));
+    assert_eq!(world.a.send(world.now, id, b"x"), Ok(1));
+    world.settle();
+    assert_eq!(world.a.send(world.now, id, b"x"), Err(Errno::ECONNREFUSED));
+    assert_eq!(world.a.send(world.now, id, b"x"), Ok(1));
+    world.settle();
+    assert_eq!(world.a.take_error(id), Some(Errno::ECONNREFUSED));
+    assert_eq!(world.a.take_error(id), None);
+}
+
+#[test]
+fn a_refused_datagram_is_no_matter_to_an_unconnected_socket() {
+    let mut world = World::new();
+    let id = world.a.socket(2, DATAGRAM, 0).unwrap();
+    assert_eq!(world.a.send_to(world.now, id, b"x", Some(at("10.0.0.2:9"))), Ok(1));
+    world.settle();
+    assert_eq!(poll(&world.a, id), "OUT");
+}
+
+#[test]
+fn a_broadcast_needs_so_broadcast() {
+    let mut host = host(1, false);
+    let id = host.socket(2, DATAGRAM, 0).unwrap();
+    assert_eq!(host.connect(NOW, id, Some(at("255.255.255.255:9"))), Err(Errno::EACCES));
+    host.set_option(NOW, id, SOL_SOCKET, SO_BROADCAST, &[1, 0, 0, 0]).unwrap();
+    // Without a link there is still no way.
+    assert_eq!(host.send_to(NOW, id, b"x", Some(at("255.255.255.255:9"))), Err(Errno::ENETUNREACH));
+}
+
+#[test]
+fn shutting_down_marks_both_directions() {
+    let mut world = World::new();
+    let id = world.a.socket(2, DATAGRAM, 0).unwrap();
+    assert_eq!(world.a.shutdown(world.now, id, How::Both), Err(Errno::ENOTCONN));
+    assert_eq!(poll(&world.a, id), "IN|OUT|HUP|RDHUP");
+    world.a.connect(world.now, id, Some(at("10.0.0.2:53"))).unwrap();
+    assert_eq!(world.a.shutdown(world.now, id, How::Both), Ok(()));
+    assert_eq!(world.a.send(world.now, id, b"x"), Err(Errno::EPIPE));
+    assert_eq!(world.a.recv_from(world.now, id, false), Ok((vec![], at("0.0.0.0:0"))));
+}
+
+#[test]
+fn two_sockets_of_one_host_reach_each_other() {
+    let mut world = World::new();
+    let one = world.a.socket(2, DATAGRAM, 0).unwrap();
+    world.a.bind(one, at("127.0.0.1:7000")).unwrap();
+    let two = world.a.socket(2, DATAGRAM, 0).unwrap();
+    assert_eq!(world.a.connect(world.now, two, Some(at("0.0.0.0:7000"))), Ok(Connect::Done));
+    assert_eq!(world.a.remote_address(two), Ok(at("127.0.0.1:7000")));
+    world.a.send(world.now, two, b"hello").unwrap();
+    world.settle();
+    let from = world.a.local_address(two).unwrap();
+    assert_eq!(world.a.recv_from(world.now, one, false), Ok((b"hello".to_vec(), from)));
+}
+
+#[test]
+fn sending_serves_a_port_too() {
+    let mut world = World::new();
+    let id = world.a.socket(2, DATAGRAM, 0).unwrap();
+    world.a.send_to(world.now, id, b"x", Some(at("10.0.0.2:9"))).unwrap();
+    let address = world.a.local_address(id).unwrap();
+    assert_eq!(events(&mut world.a), [Event::Serving { kind: Kind::Datagram, address, serving: true }]);
+}
