@@ -1,0 +1,30 @@
+//! Worlds from a seed, in virtual time.
+//!
+//! A [`World`] holds hosts and the wires between them. Nothing in it waits: time jumps to the next thing that happens,
+//! a frame that arrives or a host's deadline. All chance comes from the world's seed, so the same seed gives the same
+//! bytes at the same microseconds, and a failure is named by its seed.
+//!
+//! - [`world`]: hosts, wires and virtual time.
+//! - [`wire`]: one wire: latency, rate and faults.
+//! - [`fault`]: frames lost, duplicated, reordered, corrupted and delayed.
+//! - [`capture`]: what was put on the wires, and when.
+//! - [`pattern`]: bytes that know their place, so that a receiver can check them.
+//! - [`pair`]: the smallest world.
+//! - [`exchange`]: a TCP connection on which both sides send and check, with its liveness bound.
+#![forbid(unsafe_code)]
+
+pub mod capture;
+pub mod exchange;
+pub mod fault;
+pub mod pair;
+pub mod pattern;
+pub mod wire;
+pub mod world;
+
+pub use capture::{Capture, Record};
+pub use exchange::{Doors, Exchange};
+pub use fault::{Fault, Faults};
+pub use pair::Pair;
+pub use pattern::Pattern;
+pub use wire::Wire;
+pub use world::{Node, NodeId, Stuck, World};
