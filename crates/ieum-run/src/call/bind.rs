@@ -1,0 +1,29 @@
+//! bind(2).
+
+use ieum_engine::Turn;
+use ieum_socket::Errno;
+
+use crate::address::{self, Address, Use};
+use crate::notification::Call;
+use crate::runner::Runner;
+use crate::serve::{Answer, Served};
+use crate::socket::host_errno;
+
+impl Runner {
+    pub(crate) fn call_bind(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
+        let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
+        let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
+        let (id, domain) = (socket.host, socket.domain);
+        let address = address::read(&self.memory(call), call.word(1), call.int(2), domain, Use::Bind);
+        let address = match address.map_err(host_errno)? {
+            Address::Internet(address) => address,
+            Address::Unspecified => address::wildcard(domain),
+        };
+        let bound = match self.host.bind(id, address) {
+            // Whoever had it may have been closed without a sign.
+            Err(Errno::EADDRINUSE) if self.sweep(turn.now) => self.host.bind(id, address),
+            other => other,
+        };
+        bound.map(|()| Answer::Value(0))
+    }
+}

@@ -1,0 +1,39 @@
+//! listen(2).
+
+use ieum_engine::Turn;
+use ieum_socket::{Errno, Kind};
+
+use crate::bounds::BACKLOG_MAX;
+use crate::notification::Call;
+use crate::runner::Runner;
+use crate::serve::{Answer, Served};
+use crate::socket::{Carrier, Listening, host_errno};
+
+impl Runner {
+    pub(crate) fn call_listen(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
+        let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
+        let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
+        let (id, kind, is_spent) = (socket.host, socket.kind, matches!(socket.carrier, Carrier::Spent));
+        let backlog = call.int(1);
+        let listening = match self.host.listen(id, backlog) {
+            Err(Errno::EADDRINUSE) if self.sweep(turn.now) => self.host.listen(id, backlog),
+            other => other,
+        };
+        listening?;
+        if kind != Kind::Stream {
+            return Ok(Answer::Value(0));
+        }
+        if is_spent {
+            self.renew(call, number)?;
+        }
+        // As Linux: a negative backlog is a large one.
+        let backlog = if backlog < 0 { BACKLOG_MAX } else { backlog.min(BACKLOG_MAX) };
+        let copy = self.copy(number)?;
+        rustix::net::listen(&copy, backlog).map_err(host_errno)?;
+        let socket = self.sockets.get_mut(number).ok_or(Errno::EBADF)?;
+        if !matches!(socket.carrier, Carrier::Listening(_)) {
+            socket.carrier = Carrier::Listening(Listening::default());
+        }
+        Ok(Answer::Value(0))
+    }
+}

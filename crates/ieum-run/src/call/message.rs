@@ -1,0 +1,103 @@
+//! struct msghdr and struct mmsghdr in the caller's memory: the same on all 64-bit machines.
+
+use rustix::io::Errno;
+
+use crate::bounds::PIECES_MAX;
+use crate::memory::Memory;
+
+/// sizeof struct mmsghdr.
+pub(super) const MULTI_BYTES: u64 = 64;
+/// offsetof(struct mmsghdr, msg_len).
+pub(super) const MULTI_LEN: u64 = 56;
+
+const HEADER_BYTES: usize = 56;
+const NAME_LEN: u64 = 8;
+const CONTROL_LEN: u64 = 40;
+const FLAGS: u64 = 48;
+const PIECE_BYTES: usize = 16;
+
+/// One message header.
+#[derive(Clone, Debug)]
+pub(super) struct Header {
+    /// Where it is.
+    at: u64,
+    /// Where the address is, or is wanted; 0 for none.
+    pub(super) name: u64,
+    pub(super) name_len: i32,
+    /// The pieces of memory the payload is in: address and length.
+    pub(super) pieces: Vec<(u64, usize)>,
+}
+
+impl Header {
+    /// A header for calls that have none: one piece.
+    pub(super) fn of_buffer(address: u64, len: usize) -> Header {
+        Header { at: 0, name: 0, name_len: 0, pieces: vec![(address, len)] }
+    }
+
+    pub(super) fn read(memory: &Memory<'_>, at: u64) -> Result<Header, Errno> {
+        let bytes: [u8; HEADER_BYTES] = memory.read_array(at)?;
+        let count = usize::try_from(word(&bytes, 24)).unwrap_or(usize::MAX);
+        if count > PIECES_MAX {
+            return Err(Errno::MSGSIZE);
+        }
+        let list = memory.read(word(&bytes, 16), count * PIECE_BYTES)?;
+        let piece = |piece: &[u8]| (word(piece, 0), usize::try_from(word(piece, 8)).unwrap_or(usize::MAX));
+        Ok(Header {
+            at,
+            name: word(&bytes, 0),
+            name_len: half(&bytes, 8),
+            pieces: list.chunks_exact(PIECE_BYTES).map(piece).collect(),
+        })
+    }
+
+    /// Bytes the pieces have room for.
+    pub(super) fn room(&self) -> usize {
+        self.pieces.iter().fold(0, |sum: usize, (_, len)| sum.saturating_add(*len))
+    }
+
+    /// All bytes of the pieces.
+    ///
+    /// # Errors
+    ///
+    /// EMSGSIZE for more than `bytes_max`.
+    pub(super) fn gather(&self, memory: &Memory<'_>, bytes_max: usize) -> Result<Vec<u8>, Errno> {
+        if self.room() > bytes_max {
+            return Err(Errno::MSGSIZE);
+        }
+        let mut all = Vec::with_capacity(self.room());
+        for (address, len) in &self.pieces {
+            all.extend(memory.read(*address, *len)?);
+        }
+        Ok(all)
+    }
+
+    /// Spreads `bytes` over the pieces; how many had room.
+    pub(super) fn scatter(&self, memory: &Memory<'_>, bytes: &[u8]) -> Result<usize, Errno> {
+        let mut rest = bytes;
+        for (address, len) in &self.pieces {
+            let (now, later) = rest.split_at(rest.len().min(*len));
+            memory.write(*address, now)?;
+            rest = later;
+        }
+        Ok(bytes.len() - rest.len())
+    }
+
+    /// What recvmsg tells beside the payload: the address, its length, no control data, and flags.
+    pub(super) fn tell(&self, memory: &Memory<'_>, address: &[u8], flags: i32) -> Result<(), Errno> {
+        if self.name != 0 {
+            let room = usize::try_from(self.name_len).map_err(|_| Errno::INVAL)?;
+            memory.write(self.name, address.get(..room).unwrap_or(address))?;
+            memory.write_int(self.at + NAME_LEN, i32::try_from(address.len()).unwrap_or(0))?;
+        }
+        memory.write(self.at + CONTROL_LEN, &[0; 8])?;
+        memory.write_int(self.at + FLAGS, flags)
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> u64 {
+    bytes.get(at..at + 8).and_then(|word| word.try_into().ok()).map_or(0, u64::from_ne_bytes)
+}
+
+fn half(bytes: &[u8], at: usize) -> i32 {
+    bytes.get(at..at + 4).and_then(|half| half.try_into().ok()).map_or(0, i32::from_ne_bytes)
+}

@@ -1,0 +1,14 @@
+//! The calls, one file each: decoded as Linux decodes them, done by the host, shown on the carrier.
+
+mod accept;
+mod bind;
+mod connect;
+mod ioctl;
+mod listen;
+mod message;
+mod name;
+mod option;
+mod receive;
+mod send;
+mod shutdown;
+mod socket;

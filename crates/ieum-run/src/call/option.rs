@@ -1,0 +1,59 @@
+//! getsockopt(2) and setsockopt(2), save the few options that S itself has.
+
+use ieum_engine::Turn;
+use ieum_socket::Errno;
+use rustix::net::sockopt;
+
+use crate::bounds::OPTION_BYTES_MAX;
+use crate::notification::Call;
+use crate::runner::Runner;
+use crate::serve::{Answer, Served};
+use crate::socket::host_errno;
+use crate::sys::number as n;
+
+impl Runner {
+    pub(crate) fn call_getsockopt(&mut self, call: &Call) -> Served {
+        let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
+        let (level, name) = (call.int(1), call.int(2));
+        let room = self.memory(call).read_int(call.word(4)).map_err(host_errno)?;
+        let room = usize::try_from(room).map_err(|_| Errno::EINVAL)?;
+        let value = if (level, name) == (n::SOL_SOCKET, n::SO_ERROR) {
+            let error = self.take_error(number)?;
+            error.map_or(0, |errno| errno.0).to_ne_bytes().to_vec()
+        } else {
+            let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
+            self.host.option(id, level, name)?
+        };
+        let shown = value.get(..room).unwrap_or(&value);
+        let memory = self.memory(call);
+        memory.write(call.word(3), shown).map_err(host_errno)?;
+        let len = i32::try_from(shown.len()).map_err(|_| Errno::EINVAL)?;
+        memory.write_int(call.word(4), len).map_err(host_errno)?;
+        Ok(Answer::Value(0))
+    }
+
+    pub(crate) fn call_setsockopt(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
+        let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
+        let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
+        let len = usize::try_from(call.int(4)).map_err(|_| Errno::EINVAL)?;
+        let value = self.memory(call).read(call.word(3), len.min(OPTION_BYTES_MAX)).map_err(host_errno)?;
+        self.host.set_option(turn.now, id, call.int(1), call.int(2), &value)?;
+        Ok(Answer::Value(0))
+    }
+
+    /// The pending error, taken. If S shows one, S says whether a read has told it already, and the host says which.
+    pub(crate) fn take_error(&mut self, number: u64) -> Result<Option<Errno>, Errno> {
+        let socket = self.sockets.get_mut(number).ok_or(Errno::EBADF)?;
+        let kept = socket.error.take();
+        let error = kept.or_else(|| self.host.take_error(socket.host));
+        if !std::mem::take(&mut socket.shows_error) {
+            return Ok(error);
+        }
+        let copy = self.copy(number)?;
+        match sockopt::socket_error(&copy).map_err(host_errno)? {
+            // A native recv has told it already.
+            Ok(()) => Ok(None),
+            Err(shown) => Ok(Some(error.unwrap_or_else(|| host_errno(shown)))),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! recvfrom(2), recvmsg(2) and recvmmsg(2) on datagram sockets. On streams they are the kernel's.
+//!
+//! The datagram is taken from S's queue through a copy; its sender's name spells the remote's address.
+
+use std::net::SocketAddr;
+
+use ieum_engine::{Ready, Turn};
+use ieum_socket::Errno;
+use rustix::net::sockopt::{Timeout, socket_timeout};
+use rustix::net::{RecvFlags, SocketAddrUnix, recvfrom};
+
+use super::message::{Header, MULTI_BYTES, MULTI_LEN};
+use crate::address;
+use crate::bounds::MESSAGES_MAX;
+use crate::notification::Call;
+use crate::runner::Runner;
+use crate::serve::{Answer, Served, is_nonblocking};
+use crate::socket::{Carrier, host_errno};
+use crate::sys::{Reply, number as n};
+
+/// A datagram that was taken from S's queue.
+#[derive(Clone, Debug)]
+struct Taken {
+    payload: Vec<u8>,
+    remote: SocketAddr,
+}
+
+impl Runner {
+    pub(crate) fn call_recvfrom(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
+        let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
+        if self.is_stream(number) {
+            return Ok(Answer::Continue);
+        }
+        let flags = call.int(3);
+        let taken = match self.take_datagram(turn, number, flags) {
+            Ok(taken) => taken,
+            Err(errno) => return self.answer_nothing(turn, number, flags, errno),
+        };
+        let header = Header::of_buffer(call.word(1), call.size(2));
+        let shown = header.scatter(&self.memory(call), &taken.payload).map_err(host_errno)?;
+        if call.word(4) != 0 {
+            let domain = self.sockets.get(number).ok_or(Errno::EBADF)?.domain;
+            let bytes = address::encode(taken.remote, domain);
+            address::write(&self.memory(call), call.word(4), call.word(5), &bytes).map_err(host_errno)?;
+        }
+        let value = if flags & n::MSG_TRUNC != 0 { taken.payload.len() } else { shown };
+        self.answer_datagrams(call, number, flags, value, &[taken])
+    }
+
+    pub(crate) fn call_recvmsg(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
+        let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
+        if self.is_stream(number) {
+            return Ok(Answer::Continue);
+        }
+        let flags = call.int(2);
+        match self.receive_message(turn, call, number, call.word(1), flags) {
+            Ok((value, taken)) => self.answer_datagrams(call, number, flags, value, &[taken]),
+            Err(errno) => self.answer_nothing(turn, number, flags, errno),
+        }
+    }
+
+    pub(crate) fn call_recvmmsg(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
+        let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
+        if self.is_stream(number) {
+            return Ok(Answer::Continue);
+        }
+        let flags = call.int(3);
+        let count = u64::from(call.int(2).unsigned_abs()).min(u64::try_from(MESSAGES_MAX).unwrap_or(0));
+        let mut all = Vec::new();
+        for index in 0..count {
+            let at = call.word(1).wrapping_add(index * MULTI_BYTES);
+            match self.receive_message(turn, call, number, at, flags) {
+                Ok((len, taken)) => {
+                    let len = i32::try_from(len).unwrap_or(i32::MAX);
+                    self.memory(call).write_int(at.wrapping_add(MULTI_LEN), len).map_err(host_errno)?;
+                    all.push(taken);
+                }
+                Err(errno) if all.is_empty() => return self.answer_nothing(turn, number, flags, errno),
+                Err(_) => break,
+            }
+        }
+        self.answer_datagrams(call, number, flags, all.len(), &all)
+    }
+
+    /// Receives into the header at `at`; what recvmsg returns, and what was taken.
+    fn receive_message(
+        &mut self,
+        turn: &Turn<'_>,
+        call: &Call,
+        number: u64,
+        at: u64,
+        flags: i32,
+    ) -> Result<(usize, Taken), Errno> {
+        let header = Header::read(&self.memory(call), at).map_err(host_errno)?;
+        let taken = self.take_datagram(turn, number, flags)?;
+        let domain = self.sockets.get(number).ok_or(Errno::EBADF)?.domain;
+        let memory = self.memory(call);
+        let shown = header.scatter(&memory, &taken.payload).map_err(host_errno)?;
+        let cut = if shown < taken.payload.len() { n::MSG_TRUNC } else { 0 };
+        header.tell(&memory, &address::encode(taken.remote, domain), cut).map_err(host_errno)?;
+        let value = if flags & n::MSG_TRUNC != 0 { taken.payload.len() } else { shown };
+        Ok((value, taken))
+    }
+
+    /// The next datagram of S's queue, after the pending error.
+    fn take_datagram(&mut self, turn: &Turn<'_>, number: u64, flags: i32) -> Result<Taken, Errno> {
+        if flags & n::MSG_ERRQUEUE != 0 {
+            return Err(Errno::EAGAIN);
+        }
+        if let Some(errno) = self.take_error(number)? {
+            return Err(errno);
+        }
+        let copy = self.copy(number)?;
+        let peek = if flags & n::MSG_PEEK != 0 { RecvFlags::PEEK } else { RecvFlags::empty() };
+        match self.take_from(&copy, peek) {
+            Err(Errno::EAGAIN) => {}
+            other => return other,
+        }
+        // S's queue is empty; what waits in the host for room has room now. Those who are held are served by the caller.
+        if let Some(Carrier::Datagram(datagram)) =
+            self.sockets.get_mut(number).map(|socket| &mut socket.carrier)
+        {
+            datagram.on_ready(Ready { write: true, ..Ready::default() });
+        }
+        self.move_datagrams(turn, number);
+        self.take_from(&copy, peek)
+    }
+
+    fn take_from(&self, copy: &std::os::fd::OwnedFd, peek: RecvFlags) -> Result<Taken, Errno> {
+        let mut buffer = vec![0u8; usize::from(u16::MAX)];
+        loop {
+            let (len, _, sender) =
+                recvfrom(copy, &mut buffer[..], RecvFlags::DONTWAIT | peek).map_err(host_errno)?;
+            let sender = sender.and_then(|sender| SocketAddrUnix::try_from(sender).ok());
+            // What a stranger sent to S's name is dropped.
+            if let Some(remote) = sender.and_then(|sender| self.names.remote(&sender)) {
+                buffer.truncate(len);
+                return Ok(Taken { payload: buffer, remote });
+            }
+            if peek.contains(RecvFlags::PEEK) {
+                let _ = rustix::net::recv(copy, &mut buffer[..], RecvFlags::DONTWAIT);
+            }
+        }
+    }
+
+    /// Nothing to receive: a blocking receiver waits.
+    fn answer_nothing(&mut self, turn: &Turn<'_>, number: u64, flags: i32, errno: Errno) -> Served {
+        if errno != Errno::EAGAIN || flags & (n::MSG_DONTWAIT | n::MSG_ERRQUEUE) != 0 {
+            return Err(errno);
+        }
+        let copy = self.copy(number)?;
+        if is_nonblocking(&copy) {
+            return Err(Errno::EAGAIN);
+        }
+        let patience = socket_timeout(&copy, Timeout::Recv).ok().flatten();
+        Ok(Answer::Wait { socket: number, deadline: patience.map(|patience| turn.now + patience) })
+    }
+
+    /// Answers; datagrams whose receiver went away meanwhile wait for the next one.
+    fn answer_datagrams(
+        &mut self,
+        call: &Call,
+        number: u64,
+        flags: i32,
+        value: usize,
+        taken: &[Taken],
+    ) -> Served {
+        let value = i64::try_from(value).unwrap_or(i64::MAX);
+        let answered = self.notifier.reply(call, Reply::Value(value));
+        if answered.is_err() && flags & n::MSG_PEEK == 0 {
+            let Some(socket) = self.sockets.get_mut(number) else { return Ok(Answer::Answered) };
+            if let (Carrier::Datagram(datagram), Some(name)) = (&mut socket.carrier, &socket.name) {
+                for Taken { payload, remote } in taken {
+                    let _ = datagram.deliver(payload, *remote, name, &self.names, number);
+                }
+            }
+        }
+        Ok(Answer::Answered)
+    }
+}

@@ -1,0 +1,122 @@
+//! sendto(2), sendmsg(2) and sendmmsg(2) on datagram sockets. On streams they are the kernel's.
+
+use std::net::SocketAddr;
+
+use ieum_engine::Turn;
+use ieum_socket::{Errno, Kind};
+use rustix::net::sockopt::{Timeout, socket_timeout};
+
+use super::message::{Header, MULTI_BYTES, MULTI_LEN};
+use crate::address::{self, Address, Use};
+use crate::bounds::{DATAGRAM_BYTES_MAX, MESSAGES_MAX};
+use crate::notification::Call;
+use crate::runner::Runner;
+use crate::serve::{Answer, Served, is_nonblocking};
+use crate::socket::host_errno;
+use crate::sys::number as n;
+
+impl Runner {
+    pub(crate) fn call_sendto(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
+        let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
+        if self.is_stream(number) {
+            // TCP Fast Open is not offered; the program connects by itself then.
+            let fast_open = call.int(3) & n::MSG_FASTOPEN != 0;
+            return if fast_open { Err(Errno::EOPNOTSUPP) } else { Ok(Answer::Continue) };
+        }
+        let mut header = Header::of_buffer(call.word(1), call.size(2));
+        (header.name, header.name_len) = (call.word(4), call.int(5));
+        let sent = self.send_datagram(turn, call, number, &header);
+        self.answer_send(turn, call, number, call.int(3), sent)
+    }
+
+    pub(crate) fn call_sendmsg(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
+        let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
+        if self.is_stream(number) {
+            return Ok(Answer::Continue);
+        }
+        let header = Header::read(&self.memory(call), call.word(1)).map_err(host_errno)?;
+        let sent = self.send_datagram(turn, call, number, &header);
+        self.answer_send(turn, call, number, call.int(2), sent)
+    }
+
+    pub(crate) fn call_sendmmsg(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
+        let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
+        if self.is_stream(number) {
+            return Ok(Answer::Continue);
+        }
+        let count = u64::from(call.int(2).unsigned_abs()).min(u64::try_from(MESSAGES_MAX).unwrap_or(0));
+        for index in 0..count {
+            let at = call.word(1).wrapping_add(index * MULTI_BYTES);
+            let sent = Header::read(&self.memory(call), at)
+                .map_err(host_errno)
+                .and_then(|header| self.send_datagram(turn, call, number, &header));
+            match sent {
+                Ok(len) => {
+                    let len = i32::try_from(len).unwrap_or(i32::MAX);
+                    self.memory(call).write_int(at.wrapping_add(MULTI_LEN), len).map_err(host_errno)?;
+                }
+                // What was sent before counts; the error comes again with the next call.
+                Err(_) if index > 0 => return Ok(Answer::Value(i64::try_from(index).unwrap_or(0))),
+                Err(errno) => return self.answer_send(turn, call, number, call.int(3), Err(errno)),
+            }
+        }
+        Ok(Answer::Value(i64::try_from(count).unwrap_or(0)))
+    }
+
+    pub(super) fn is_stream(&self, number: u64) -> bool {
+        self.sockets.get(number).is_some_and(|socket| socket.kind == Kind::Stream)
+    }
+
+    fn send_datagram(
+        &mut self,
+        turn: &Turn<'_>,
+        call: &Call,
+        number: u64,
+        header: &Header,
+    ) -> Result<usize, Errno> {
+        // What was written natively before goes first.
+        self.move_datagrams(turn, number);
+        let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
+        let (id, domain, shows_error) = (socket.host, socket.domain, socket.shows_error);
+        if shows_error && let Some(errno) = self.take_error(number)? {
+            return Err(errno);
+        }
+        let destination = self.destination(call, header, domain)?;
+        let bytes = header.gather(&self.memory(call), DATAGRAM_BYTES_MAX).map_err(host_errno)?;
+        self.host.send_to(turn.now, id, &bytes, destination)
+    }
+
+    fn destination(&self, call: &Call, header: &Header, domain: i32) -> Result<Option<SocketAddr>, Errno> {
+        if header.name == 0 {
+            return Ok(None);
+        }
+        let address = address::read(&self.memory(call), header.name, header.name_len, domain, Use::Send);
+        match address.map_err(host_errno)? {
+            Address::Internet(address) => Ok(Some(address)),
+            Address::Unspecified => Ok(None),
+        }
+    }
+
+    /// A blocking sender waits for room.
+    fn answer_send(
+        &mut self,
+        turn: &Turn<'_>,
+        _call: &Call,
+        number: u64,
+        flags: i32,
+        sent: Result<usize, Errno>,
+    ) -> Served {
+        match sent {
+            Ok(len) => Ok(Answer::Value(i64::try_from(len).unwrap_or(i64::MAX))),
+            Err(Errno::EAGAIN) if flags & n::MSG_DONTWAIT == 0 => {
+                let copy = self.copy(number)?;
+                if is_nonblocking(&copy) {
+                    return Err(Errno::EAGAIN);
+                }
+                let patience = socket_timeout(&copy, Timeout::Send).ok().flatten();
+                Ok(Answer::Wait { socket: number, deadline: patience.map(|patience| turn.now + patience) })
+            }
+            Err(errno) => Err(errno),
+        }
+    }
+}

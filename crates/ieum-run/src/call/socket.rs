@@ -1,0 +1,75 @@
+//! socket(2).
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use ieum_engine::Turn;
+use ieum_socket::{Errno, Kind, SocketId};
+use rustix::net::{SocketFlags, SocketType};
+
+use crate::carrier::{self, datagram::Datagram};
+use crate::name::Bearer;
+use crate::notification::Call;
+use crate::runner::Runner;
+use crate::serve::{Answer, Served};
+use crate::socket::{Carrier, Socket, host_errno};
+use crate::sys::number as n;
+use crate::tracee::Place;
+
+impl Runner {
+    pub(crate) fn call_socket(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
+        let (domain, kind, protocol) = (call.int(0), call.int(1), call.int(2));
+        let flags = n::SOCK_NONBLOCK | n::SOCK_CLOEXEC;
+        let host = self.host.socket(domain, kind & !flags, protocol)?;
+        self.sweep_later(turn.now);
+        let served =
+            self.give_socket(call, host, domain, kind & n::SOCK_NONBLOCK != 0, kind & n::SOCK_CLOEXEC != 0);
+        if served.is_err() {
+            self.host.close(turn.now, host);
+        }
+        served
+    }
+
+    fn give_socket(
+        &mut self,
+        call: &Call,
+        host: SocketId,
+        domain: i32,
+        nonblocking: bool,
+        close_on_exec: bool,
+    ) -> Served {
+        let kind = self.host.kind(host).ok_or(Errno::EBADF)?;
+        let (unix_kind, carrier) = match kind {
+            Kind::Stream => (SocketType::STREAM, Carrier::Fresh),
+            Kind::Datagram => (SocketType::DGRAM, Carrier::Datagram(Datagram::default())),
+        };
+        let name = self.names.name(Bearer::Program(self.sockets.next_number(), 0)).map_err(host_errno)?;
+        let (program_end, inode) = make(unix_kind, nonblocking, &name).map_err(host_errno)?;
+        let descriptor =
+            self.notifier.reply_with(call, program_end.as_fd(), close_on_exec).map_err(host_errno)?;
+        self.sockets.insert(Socket {
+            host,
+            domain,
+            kind,
+            inode: Some(inode),
+            name: Some(name),
+            place: Some(Place { thread: call.thread, descriptor }),
+            accepted_from: None,
+            carrier,
+            shows_error: false,
+            error: None,
+        });
+        Ok(Answer::Answered)
+    }
+}
+
+/// A new S and its inode.
+pub(super) fn make(
+    kind: SocketType,
+    nonblocking: bool,
+    name: &rustix::net::SocketAddrUnix,
+) -> Result<(OwnedFd, u64), rustix::io::Errno> {
+    let flags = if nonblocking { SocketFlags::NONBLOCK } else { SocketFlags::empty() };
+    let program_end = carrier::named(kind, flags, name)?;
+    let inode = rustix::fs::fstat(&program_end)?.st_ino;
+    Ok((program_end, inode))
+}

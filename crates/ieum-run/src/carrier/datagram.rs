@@ -1,0 +1,225 @@
+//! Datagrams between S and the host.
+//!
+//! S is an AF_UNIX datagram socket. What a remote sent comes from a *sender*, a socket whose name spells the remote's
+//! address; so the program's receiving is native where it does not ask for the address, and where it asks, the name
+//! answers. A connected S is connected to one such socket, P, and then sending is native too.
+//!
+//! The kernel queues ten datagrams for an unconnected S and no more (net.unix.max_dgram_qlen). What waits longer waits
+//! in the host's queue; a monitor connected to S tells when there is room.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use ieum_engine::Ready;
+use ieum_socket::{Host, SocketId};
+use ieum_wire::Instant;
+use rustix::io::Errno;
+use rustix::net::{
+    RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, connect_unspec, recv, send,
+    sendto,
+};
+
+use super::{joint, named};
+use crate::bounds::{DATAGRAMS_PER_TURN_MAX, SENDERS_MAX};
+use crate::name::{Bearer, Names};
+
+/// What carries the datagrams of one socket.
+#[derive(Debug, Default)]
+pub(crate) struct Datagram {
+    peer: Option<Peer>,
+    senders: BTreeMap<SocketAddr, OwnedFd>,
+    /// Connected to S; writable when S has room.
+    monitor: Option<OwnedFd>,
+    /// S had no room; wait for the monitor or P.
+    blocked: bool,
+    /// Taken from the host, not yet taken by S.
+    parked: Option<(Vec<u8>, SocketAddr)>,
+    /// Makes names of senders that follow each other differ.
+    serial: u64,
+}
+
+/// P, to which a connected S is connected.
+#[derive(Debug)]
+struct Peer {
+    own_end: OwnedFd,
+    remote: SocketAddr,
+    readable: bool,
+}
+
+/// How a turn of delivering ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Delivery {
+    /// Nothing waits in the host.
+    Idle,
+    /// The turn's share is used up.
+    More,
+    /// S has no room: [`Datagram::room_source`] will tell.
+    Blocked,
+    /// S is closed.
+    Closed,
+}
+
+impl Datagram {
+    /// Connects S to a socket that stands for `remote`.
+    pub(crate) fn connect(
+        &mut self,
+        program_end: BorrowedFd<'_>,
+        name: &SocketAddrUnix,
+        names: &Names,
+        number: u64,
+        remote: SocketAddr,
+    ) -> Result<BorrowedFd<'_>, Errno> {
+        self.serial += 1;
+        let own_name = names.name(Bearer::Remote(number, self.serial, remote))?;
+        let own_end = named(SocketType::DGRAM, SocketFlags::NONBLOCK, &own_name)?;
+        connect(program_end, &own_name)?;
+        connect(&own_end, name)?;
+        self.senders.clear();
+        self.monitor = None;
+        self.blocked = false;
+        Ok(self.peer.insert(Peer { own_end, remote, readable: true }).own_end.as_fd())
+    }
+
+    /// Dissolves the association.
+    pub(crate) fn disconnect(&mut self, program_end: BorrowedFd<'_>) -> Result<(), Errno> {
+        connect_unspec(program_end)?;
+        self.peer = None;
+        self.blocked = false;
+        Ok(())
+    }
+
+    /// P or the monitor changed.
+    pub(crate) fn on_ready(&mut self, ready: Ready) {
+        if let Some(peer) = &mut self.peer {
+            peer.readable |= ready.read || ready.error;
+        }
+        if ready.write || ready.error || ready.hangup {
+            self.blocked = false;
+        }
+    }
+
+    /// What tells that S has room again; to be watched anew after each [`Delivery::Blocked`].
+    pub(crate) fn room_source(&self) -> Option<BorrowedFd<'_>> {
+        match &self.peer {
+            Some(peer) => Some(peer.own_end.as_fd()),
+            None => self.monitor.as_ref().map(OwnedFd::as_fd),
+        }
+    }
+
+    /// Whether the room source is P, which is watched already.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.peer.is_some()
+    }
+
+    /// Sends what a connected program wrote. True: more waits than one turn's share.
+    pub(crate) fn outward(&mut self, now: Instant, host: &mut Host, id: SocketId) -> bool {
+        let Some(peer) = &mut self.peer else { return false };
+        let mut buffer = vec![0u8; usize::from(u16::MAX)];
+        for _ in 0..DATAGRAMS_PER_TURN_MAX {
+            if !peer.readable {
+                return false;
+            }
+            match recv(&peer.own_end, &mut buffer[..], RecvFlags::DONTWAIT) {
+                // A refusal (no route, no room) is a datagram lost: the program's call has long returned.
+                Ok((count, _)) => drop(host.send_to(now, id, &buffer[..count], None)),
+                Err(Errno::INTR) => {}
+                Err(_) => peer.readable = false,
+            }
+        }
+        peer.readable
+    }
+
+    /// Gives the program what came for it.
+    pub(crate) fn inward(
+        &mut self,
+        now: Instant,
+        host: &mut Host,
+        id: SocketId,
+        name: &SocketAddrUnix,
+        names: &Names,
+        number: u64,
+    ) -> Delivery {
+        for _ in 0..DATAGRAMS_PER_TURN_MAX {
+            if self.blocked {
+                return Delivery::Blocked;
+            }
+            let (payload, remote) = match self.parked.take() {
+                Some(parked) => parked,
+                None => match host.recv_from(now, id, false) {
+                    Ok(datagram) => datagram,
+                    Err(_) => return Delivery::Idle,
+                },
+            };
+            match self.deliver(&payload, remote, name, names, number) {
+                Ok(_) => {}
+                Err(Errno::AGAIN) => {
+                    self.parked = Some((payload, remote));
+                    return self.block(name);
+                }
+                Err(Errno::INTR) => self.parked = Some((payload, remote)),
+                Err(Errno::CONNREFUSED) => return Delivery::Closed,
+                // EMSGSIZE, ENOBUFS, or S connected in between: a datagram lost.
+                Err(_) => {}
+            }
+        }
+        Delivery::More
+    }
+
+    /// Puts one datagram from `remote` into S's queue.
+    pub(crate) fn deliver(
+        &mut self,
+        payload: &[u8],
+        remote: SocketAddr,
+        name: &SocketAddrUnix,
+        names: &Names,
+        number: u64,
+    ) -> Result<usize, Errno> {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        if let Some(peer) = &self.peer {
+            // The host filters by the remote; what was queued before the connect is not for this S any more.
+            return if peer.remote == remote { send(&peer.own_end, payload, flags) } else { Ok(0) };
+        }
+        if self.senders.len() >= SENDERS_MAX && !self.senders.contains_key(&remote) {
+            self.senders.clear();
+        }
+        let sender = match self.senders.entry(remote) {
+            std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::btree_map::Entry::Vacant(new) => {
+                self.serial += 1;
+                let own_name = names.name(Bearer::Remote(number, self.serial, remote))?;
+                new.insert(named(SocketType::DGRAM, SocketFlags::NONBLOCK, &own_name)?)
+            }
+        };
+        sendto(&*sender, payload, flags, name)
+    }
+
+    fn block(&mut self, name: &SocketAddrUnix) -> Delivery {
+        self.blocked = true;
+        if self.peer.is_none() && self.monitor.is_none() {
+            match monitor(name) {
+                Ok(monitor) => self.monitor = Some(monitor),
+                Err(Errno::CONNREFUSED) => return Delivery::Closed,
+                Err(_) => self.blocked = false,
+            }
+        }
+        Delivery::Blocked
+    }
+
+    /// Makes a connected S show an error: it polls ERR, and a native recv gives ECONNRESET.
+    pub(crate) fn show_error(&mut self, program_end: BorrowedFd<'_>, name: &SocketAddrUnix) {
+        let Some(peer) = &self.peer else { return };
+        // A connected end that turns away with something unread resets the other.
+        if joint::leave_sentinel(program_end) {
+            let _ = connect_unspec(&peer.own_end);
+            let _ = connect(&peer.own_end, name);
+        }
+    }
+}
+
+fn monitor(name: &SocketAddrUnix) -> Result<OwnedFd, Errno> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let monitor = rustix::net::socket_with(rustix::net::AddressFamily::UNIX, SocketType::DGRAM, flags, None)?;
+    connect(&monitor, name)?;
+    Ok(monitor)
+}

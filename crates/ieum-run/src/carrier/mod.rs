@@ -1,0 +1,74 @@
+//! Carriers: the AF_UNIX sockets that stand between a program and a connection.
+//!
+//! The program holds S, we hold P. S looks to poll, epoll, read and write like the TCP or UDP socket it stands for:
+//!
+//! ```text
+//!   fresh        S unconnected                          polls OUT|HUP, as fresh TCP
+//!   listening    S listens                              its queue is the accept queue; each connection: connect(P → S)
+//!   connecting   S connected to P, S's queue full       polls nothing, write gives EAGAIN
+//!   established  S connected to P, queues empty         bytes pass natively
+//!   refused      P closed with S's bytes unread         polls IN|OUT|ERR|HUP
+//!   end of file  shutdown(P, WR)
+//!   reset        one byte of S left unread in P, P closed: S reads what is queued, then ECONNRESET
+//! ```
+//!
+//! Files: [`joint`] connects an S to a P; [`stream`] pumps a connection; [`datagram`] carries datagrams.
+//!
+//! Invariant: a copy of S never outlives the call that took it, or the program's close would not be seen.
+
+pub(crate) mod datagram;
+pub(crate) mod joint;
+pub(crate) mod stream;
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with, sockopt};
+
+use crate::bounds::CARRIER_BYTES;
+
+/// An AF_UNIX socket with a name of its own and wide queues.
+pub(crate) fn named(kind: SocketType, flags: SocketFlags, name: &SocketAddrUnix) -> Result<OwnedFd, Errno> {
+    let fd = socket_with(AddressFamily::UNIX, kind, flags | SocketFlags::CLOEXEC, None)?;
+    bind(&fd, name)?;
+    widen(&fd);
+    Ok(fd)
+}
+
+/// Lets the kernel queue as much as it grants.
+pub(crate) fn widen(fd: impl AsFd) {
+    // The forced form needs CAP_NET_ADMIN; the other one is capped by net.core.wmem_max. Both failing costs speed only.
+    if sockopt::set_socket_send_buffer_size_force(&fd, CARRIER_BYTES).is_err() {
+        let _ = sockopt::set_socket_send_buffer_size(&fd, CARRIER_BYTES);
+    }
+}
+
+/// Says whether the bearer of a name still lives: its name is taken as long as it does.
+#[derive(Debug, Default)]
+pub(crate) struct Probe {
+    stream: Option<OwnedFd>,
+    datagram: Option<OwnedFd>,
+}
+
+impl Probe {
+    /// Whether some socket of that kind still bears `name`. On a doubt, yes.
+    pub(crate) fn is_alive(&mut self, kind: SocketType, name: &SocketAddrUnix) -> bool {
+        // Names of streams and of datagram sockets are apart.
+        let slot = if kind == SocketType::STREAM { &mut self.stream } else { &mut self.datagram };
+        let probe = match slot.take() {
+            Some(probe) => probe,
+            None => match socket_with(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None) {
+                Ok(probe) => probe,
+                Err(_) => return true,
+            },
+        };
+        match bind(&probe, name) {
+            // The probe bears the name now and is spent.
+            Ok(()) => false,
+            Err(_) => {
+                *slot = Some(probe);
+                true
+            }
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! An established connection: bytes between P and the host, and how each side's end shows on the other.
+//!
+//! ```text
+//!   program ── S ⇄ P ── outward → host's send buffer → packets
+//!                    ← inward  ── host's receive buffer ←
+//! ```
+//!
+//! The program's ends, as P tells them: end of file without `shutdown` having been called is a close; so is HUP, unless
+//! both directions were shut, in which case nobody tells and nothing is left to do; ECONNRESET is a close with bytes
+//! unread. After `shutdown(SHUT_WR)` a sentinel byte stays in P for ever, so that a later reset can still be shown.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use ieum_socket::{Host, How, SocketId};
+use ieum_wire::Instant;
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown, sockopt};
+
+use crate::bounds::PUMP_BYTES_PER_TURN_MAX;
+
+/// One connection between P and the host.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    /// P.
+    pub(crate) own_end: OwnedFd,
+    /// P may have bytes or an end (an edge came and no EAGAIN since).
+    readable: bool,
+    /// P may have room.
+    writable: bool,
+    /// Both directions of P are over.
+    hangup: bool,
+    /// Bytes before the sentinel, once the program shut its writing down.
+    until_sentinel: Option<usize>,
+    /// The program called shutdown for writing / for reading.
+    pub(crate) shut_write: bool,
+    pub(crate) shut_read: bool,
+    /// S is closed.
+    closed: bool,
+    /// The host was told that no more bytes come.
+    finish_told: bool,
+    /// The program was shown the peer's end of file.
+    pub(crate) end_shown: bool,
+}
+
+/// What a turn of pumping led to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// Wait for readiness.
+    Stay,
+    /// The turn's share is used up.
+    More,
+    /// The program closed and all its bytes are with the host.
+    Close,
+    /// The program closed with bytes unread.
+    Abort,
+    /// The connection failed: show it to the program.
+    Failed,
+    /// Both directions ended; nobody will tell when the program closes.
+    Over,
+}
+
+/// How one direction ended its turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Step {
+    Idle,
+    Share,
+    Abort,
+}
+
+impl Stream {
+    pub(crate) fn new(own_end: OwnedFd) -> Stream {
+        Stream {
+            own_end,
+            readable: true,
+            writable: true,
+            hangup: false,
+            until_sentinel: None,
+            shut_write: false,
+            shut_read: false,
+            closed: false,
+            finish_told: false,
+            end_shown: false,
+        }
+    }
+
+    /// P's readiness changed.
+    pub(crate) fn on_ready(&mut self, ready: ieum_engine::Ready) {
+        self.readable |= ready.read || ready.read_hangup || ready.hangup || ready.error;
+        self.writable |= ready.write;
+        self.hangup |= ready.hangup;
+    }
+
+    /// S is closed for certain: no process is left that could hold it.
+    pub(crate) fn assume_closed(&mut self) {
+        self.closed = true;
+        self.readable = true;
+    }
+
+    /// The program waits for nothing any more, but bytes of it are still on their way to the host.
+    pub(crate) fn is_draining(&self) -> bool {
+        self.closed && !self.finish_told
+    }
+
+    /// The program's writing was shut down on S and a sentinel stands behind its last byte, if S had room for one.
+    pub(crate) fn write_was_shut(&mut self, unread: usize, sentinel: bool) {
+        self.shut_write = true;
+        self.readable = true;
+        self.until_sentinel = sentinel.then(|| unread.saturating_sub(1));
+    }
+
+    pub(crate) fn read_was_shut(&mut self) {
+        self.shut_read = true;
+        self.writable = true;
+    }
+
+    /// Bytes written by the program that the host does not have yet.
+    pub(crate) fn unread_bytes(&self) -> usize {
+        self.until_sentinel.unwrap_or_else(|| crate::sys::unread_bytes(self.own_end.as_fd()))
+    }
+
+    /// Moves what can be moved, within one turn's share.
+    pub(crate) fn pump(&mut self, now: Instant, host: &mut Host, id: SocketId) -> Verdict {
+        let outward = self.outward(now, host, id);
+        if outward == Step::Abort {
+            return Verdict::Abort;
+        }
+        let inward = self.inward(now, host, id);
+        self.notice_close();
+        if self.closed && self.finish_told {
+            return Verdict::Close;
+        }
+        if host.error(id).is_some() {
+            return match inward {
+                _ if self.closed => Verdict::Abort,
+                Step::Share => Verdict::More,
+                Step::Idle | Step::Abort if self.has_unshown(host, id) => Verdict::Stay,
+                Step::Idle | Step::Abort => Verdict::Failed,
+            };
+        }
+        if self.finish_told && (self.end_shown || self.shut_read) {
+            return Verdict::Over;
+        }
+        if outward == Step::Share || inward == Step::Share { Verdict::More } else { Verdict::Stay }
+    }
+
+    /// Bytes of the peer that the program has not been given for want of room.
+    fn has_unshown(&self, host: &Host, id: SocketId) -> bool {
+        !self.shut_read && !self.end_shown && !host.recv_chunks(id).is_empty()
+    }
+
+    /// Once writing is over HUP is a close, unless it is what two shutdowns look like.
+    fn notice_close(&mut self) {
+        let shut_both = self.shut_write && (self.shut_read || self.end_shown);
+        if self.hangup && self.finish_told && !shut_both {
+            self.closed = true;
+        }
+    }
+
+    fn outward(&mut self, now: Instant, host: &mut Host, id: SocketId) -> Step {
+        let mut share = PUMP_BYTES_PER_TURN_MAX;
+        while self.readable && !self.finish_told {
+            if share == 0 {
+                return Step::Share;
+            }
+            let limit = self.until_sentinel.map_or(share, |left| left.min(share));
+            if limit == 0 {
+                self.tell_finish(now, host, id);
+                break;
+            }
+            let mut space = host.send_space(id, limit);
+            let room: usize = space.iter().map(|chunk| chunk.len()).sum();
+            if room == 0 {
+                break;
+            }
+            match rustix::io::readv(&self.own_end, &mut space) {
+                Ok(0) => {
+                    self.end_of_file(now, host, id);
+                    break;
+                }
+                Ok(count) => {
+                    host.commit(now, id, count);
+                    share = share.saturating_sub(count);
+                    self.until_sentinel = self.until_sentinel.map(|left| left.saturating_sub(count));
+                    // Less than asked: the queue was empty, and what comes later makes a new edge. The last byte before
+                    // a sentinel makes none.
+                    let at_sentinel = self.until_sentinel == Some(0);
+                    self.readable = count == room || at_sentinel || self.hangup || self.closed;
+                }
+                Err(Errno::AGAIN) => {
+                    self.readable = false;
+                    self.finish_told = self.closed;
+                }
+                Err(Errno::INTR) => {}
+                Err(_) => return Step::Abort,
+            }
+        }
+        if self.reset_by_close() { Step::Abort } else { Step::Idle }
+    }
+
+    /// A close with bytes unread shows as an error of P, even where reading has nothing to say any more.
+    fn reset_by_close(&self) -> bool {
+        self.hangup && matches!(sockopt::socket_error(&self.own_end), Ok(Err(_)))
+    }
+
+    fn end_of_file(&mut self, now: Instant, host: &mut Host, id: SocketId) {
+        self.readable = false;
+        if self.shut_write && !self.closed {
+            self.tell_finish(now, host, id);
+        } else {
+            // Nobody shut this direction down, so the last descriptor is gone. The host is told by its close.
+            self.closed = true;
+            self.finish_told = true;
+        }
+    }
+
+    fn tell_finish(&mut self, now: Instant, host: &mut Host, id: SocketId) {
+        self.finish_told = true;
+        self.readable = false;
+        // ENOTCONN: the connection is over already, and so is its sending.
+        let _ = host.shutdown(now, id, How::Write);
+    }
+
+    fn inward(&mut self, now: Instant, host: &mut Host, id: SocketId) -> Step {
+        if self.end_shown || self.closed {
+            return Step::Idle;
+        }
+        let mut share = PUMP_BYTES_PER_TURN_MAX;
+        loop {
+            let chunks = host.recv_chunks(id);
+            let available: usize = chunks.iter().map(|chunk| chunk.len()).sum();
+            if available == 0 {
+                break;
+            }
+            if self.shut_read {
+                drop(chunks);
+                host.consume(now, id, available);
+                continue;
+            }
+            if !self.writable {
+                return Step::Idle;
+            }
+            if share == 0 {
+                return Step::Share;
+            }
+            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            match sendmsg(&self.own_end, &chunks, &mut SendAncillaryBuffer::default(), flags) {
+                Ok(count) => {
+                    drop(chunks);
+                    host.consume(now, id, count);
+                    share = share.saturating_sub(count);
+                    self.writable = count == available;
+                }
+                Err(Errno::AGAIN) => self.writable = false,
+                Err(Errno::INTR) => {}
+                // EPIPE: S is closed; P's edge says so in its turn.
+                Err(_) => {
+                    self.hangup = true;
+                    self.readable = true;
+                    self.writable = false;
+                    return Step::Share;
+                }
+            }
+        }
+        if host.readiness(id).read_hangup && host.error(id).is_none() {
+            let _ = shutdown(&self.own_end, Shutdown::Write);
+            self.end_shown = true;
+        }
+        Step::Idle
+    }
+}

@@ -1,0 +1,58 @@
+//! Calls that wait for something: blocking accept, connect and recvfrom.
+//!
+//! A held call is served again, from its beginning, whenever something happened to its socket: a call is written once,
+//! non-blocking. A thread has one call at a time, so a new call of a thread says that its held one was interrupted.
+
+use ieum_wire::Instant;
+
+use crate::notification::Call;
+
+/// A call that waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HeldCall {
+    pub(crate) call: Call,
+    /// The socket it waits for.
+    pub(crate) socket: u64,
+    /// When SO_RCVTIMEO or SO_SNDTIMEO ends it.
+    pub(crate) deadline: Option<Instant>,
+}
+
+/// All held calls, oldest first: whoever waits longest is served first. As many as threads that wait.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    calls: Vec<HeldCall>,
+}
+
+impl Held {
+    pub(crate) fn push(&mut self, held: HeldCall) {
+        self.calls.push(held);
+    }
+
+    /// The thread does something else now.
+    pub(crate) fn forget(&mut self, thread: i32) {
+        self.calls.retain(|held| held.call.thread != thread);
+    }
+
+    /// Takes out the calls that wait for `socket`.
+    pub(crate) fn take(&mut self, socket: u64) -> Vec<HeldCall> {
+        self.calls.extract_if(.., |held| held.socket == socket).collect()
+    }
+
+    /// Takes out the calls whose time is over.
+    pub(crate) fn take_expired(&mut self, now: Instant) -> Vec<HeldCall> {
+        self.calls.extract_if(.., |held| held.deadline.is_some_and(|deadline| deadline <= now)).collect()
+    }
+
+    /// When the next call's time is over.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.calls.iter().filter_map(|held| held.deadline).min()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &HeldCall> {
+        self.calls.iter()
+    }
+
+    pub(crate) fn waits_for(&self, socket: u64) -> bool {
+        self.calls.iter().any(|held| held.socket == socket)
+    }
+}

@@ -1,0 +1,68 @@
+//! Programs that do not know: their socket calls, served by a [`Host`](ieum_socket::Host).
+//!
+//! # Theory of operation
+//!
+//! A seccomp filter sends the *control* calls of a program's sockets to us; all other calls the kernel serves. For each
+//! internet socket the program gets a real descriptor, one end of AF_UNIX, and the bytes it reads and writes there are
+//! pumped to and from the host's connection. So read, write, poll, epoll, sendfile, dup, fork and exec work as they are,
+//! in programs of every language, and no privilege is needed.
+//!
+//! ```text
+//!   program ──calls──▶ notification ─▶ call/… ─▶ Host
+//!      │                                          │
+//!      S ◀══ bytes ══▶ P (carrier/…) ◀══ pump ══▶ ┘
+//! ```
+//!
+//! [`Runner`] is a room of the engine: it registers the descriptors it waits for and is called in its turn. It never
+//! waits itself.
+//!
+//! # Invariants
+//!
+//! 1. No system call gives the program an internet socket of the kernel ([`program`]'s filter says how).
+//! 2. A control call on one of our sockets is never passed on to the kernel, so nothing can change between our look at
+//!    it and the kernel's. Calls on other descriptors, and data calls, may be: only AF_UNIX stands behind them.
+//! 3. What the caller's memory says is believed only while its notification is valid.
+//! 4. An effect that only the caller could undo happens after its answer was delivered, or is undone when it was not.
+//! 5. A copy of a program's descriptor lives no longer than the turn that took it.
+//!
+//! # Files, in the order a call meets them
+//!
+//! - [`program`]: start, filter, signals, end.
+//! - `notification`, `memory`, `tracee`, `address`: who called, with what, on which socket.
+//! - `serve`, `call/…`: one file a call; `held`: calls that wait.
+//! - `socket`: the table; `carrier/…`: the AF_UNIX sockets; `name`: their names.
+//! - `runner`: the room; `turn`: what the host's events mean for carriers.
+//! - `bounds`: every bound; `sys`: unsafe code.
+//!
+//! # What differs from the kernel's sockets
+//!
+//! - read on a fresh or listening socket gives EINVAL, not ENOTCONN; write on a fresh one ENOTCONN, not EPIPE; the first
+//!   write after a reset EPIPE, not ECONNRESET.
+//! - Why an established connection failed other than by a reset (time-out, unreachable) shows only through SO_ERROR;
+//!   read and write say ECONNRESET.
+//! - Bytes that come after `shutdown(SHUT_RD)` cannot be read. SO_LINGER does not make close wait.
+//! - Urgent data is not carried. sendto with an address on a connected stream gives EISCONN.
+//! - Datagrams come without control messages (IP_PKTINFO and its like) and without an error queue; recvmmsg returns as
+//!   soon as one datagram came.
+//! - /proc/net, netlink and interface ioctls show the machine's interfaces.
+//! - Set-user-ID programs (sudo, su, ping of old) run without their privilege: the filter demands NO_NEW_PRIVS.
+
+mod address;
+mod bounds;
+mod call;
+mod carrier;
+mod held;
+mod memory;
+mod name;
+mod notification;
+pub mod program;
+mod runner;
+mod serve;
+mod socket;
+#[allow(unsafe_code, reason = "the one file of this crate with unsafe code")]
+mod sys;
+mod tracee;
+mod turn;
+
+pub use program::{ExitStatus, Program, SpawnError};
+pub use runner::Runner;

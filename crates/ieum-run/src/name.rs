@@ -1,0 +1,121 @@
+//! Names of the AF_UNIX sockets that stand between a program and its host.
+//!
+//! All names are abstract and begin with 128 random bits of this run, so that no other program meets them by chance.
+//! A name says what bears it: the program's end of a socket, our end, or the sender that stands for a remote.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use rustix::net::SocketAddrUnix;
+
+/// The names of one run.
+#[derive(Debug)]
+pub(crate) struct Names {
+    prefix: [u8; PREFIX_BYTES],
+}
+
+const PREFIX_BYTES: usize = 16;
+const REMOTE_BYTES: usize = 16 + 2 + 1;
+
+/// Who bears a name.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Bearer {
+    /// The program's end of socket `0`; made anew (`1`) when another takes its place.
+    Program(u64, u64),
+    /// Our end of socket `0`; made anew (`1`) when a connection goes back into the accept queue.
+    Carrier(u64, u64),
+    /// Our internal listener.
+    Listener,
+    /// What stands for a remote towards socket `0`; made anew (`1`) for each association.
+    Remote(u64, u64, SocketAddr),
+}
+
+impl Names {
+    /// Names that nobody else has.
+    pub(crate) fn new() -> std::io::Result<Names> {
+        let mut prefix = [0; PREFIX_BYTES];
+        getrandom::fill(&mut prefix).map_err(|error| std::io::Error::other(error.to_string()))?;
+        Ok(Names { prefix })
+    }
+
+    /// The name of `bearer`.
+    pub(crate) fn name(&self, bearer: Bearer) -> rustix::io::Result<SocketAddrUnix> {
+        let mut bytes = self.prefix.to_vec();
+        match bearer {
+            Bearer::Program(number, serial) => {
+                push(&mut bytes, b's', number);
+                bytes.extend_from_slice(&serial.to_be_bytes());
+            }
+            Bearer::Carrier(number, serial) => {
+                push(&mut bytes, b'p', number);
+                bytes.extend_from_slice(&serial.to_be_bytes());
+            }
+            Bearer::Listener => push(&mut bytes, b'l', 0),
+            Bearer::Remote(number, serial, remote) => {
+                push(&mut bytes, b'r', number);
+                bytes.extend_from_slice(&serial.to_be_bytes());
+                let (family, ip) = match remote.ip() {
+                    IpAddr::V4(ip) => (4, ip.to_ipv6_mapped()),
+                    IpAddr::V6(ip) => (6, ip),
+                };
+                bytes.push(family);
+                bytes.extend_from_slice(&ip.octets());
+                bytes.extend_from_slice(&remote.port().to_be_bytes());
+            }
+        }
+        SocketAddrUnix::new_abstract_name(&bytes)
+    }
+
+    /// The number of the socket whose carrier bears `name`.
+    pub(crate) fn carrier(&self, name: &SocketAddrUnix) -> Option<u64> {
+        let rest = name.abstract_name()?.strip_prefix(&self.prefix)?.strip_prefix(b"p")?;
+        Some(u64::from_be_bytes(*rest.first_chunk()?))
+    }
+
+    /// The remote that the bearer of `name` stands for.
+    pub(crate) fn remote(&self, name: &SocketAddrUnix) -> Option<SocketAddr> {
+        let rest = name.abstract_name()?.strip_prefix(&self.prefix)?.strip_prefix(b"r")?;
+        let rest: &[u8; REMOTE_BYTES] = rest.get(16..)?.try_into().ok()?;
+        let ip: [u8; 16] = rest.get(1..17)?.try_into().ok()?;
+        let ip = Ipv6Addr::from(ip);
+        let port = u16::from_be_bytes(rest.get(17..19)?.try_into().ok()?);
+        let ip = match rest.first() {
+            Some(4) => IpAddr::V4(ip.to_ipv4_mapped().unwrap_or(Ipv4Addr::UNSPECIFIED)),
+            _ => IpAddr::V6(ip),
+        };
+        Some(SocketAddr::new(ip, port))
+    }
+}
+
+fn push(bytes: &mut Vec<u8>, kind: u8, number: u64) {
+    bytes.push(kind);
+    bytes.extend_from_slice(&number.to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_tells_the_remote_it_stands_for() {
+        let names = Names::new().unwrap();
+        for remote in ["10.77.0.1:53", "[2001:db8::1]:443"] {
+            let remote: SocketAddr = remote.parse().unwrap();
+            let name = names.name(Bearer::Remote(7, 9, remote)).unwrap();
+            assert_eq!(names.remote(&name), Some(remote));
+            assert_eq!(names.carrier(&name), None);
+        }
+    }
+
+    #[test]
+    fn names_of_another_run_mean_nothing() {
+        let name = Names::new().unwrap().name(Bearer::Carrier(3, 0)).unwrap();
+        assert_eq!(Names::new().unwrap().carrier(&name), None);
+    }
+
+    #[test]
+    fn a_carrier_is_known_by_its_name() {
+        let names = Names::new().unwrap();
+        let name = names.name(Bearer::Carrier(u64::MAX, 1)).unwrap();
+        assert_eq!(names.carrier(&name), Some(u64::MAX));
+    }
+}

@@ -1,0 +1,283 @@
+//! The room: a program, its sockets, and the host behind them.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use ieum_engine::{Interest, Notice, Ready, Room, Turn};
+use ieum_socket::Host;
+use ieum_stack::LinkId;
+use ieum_wire::{Instant, Packet};
+
+use crate::bounds::{HELD_CHECK, LINGER_MAX, ROUNDS_PER_FRAME_MAX, SWEEP_AFTER};
+use crate::carrier::Probe;
+use crate::carrier::joint::Joint;
+use crate::held::Held;
+use crate::name::Names;
+use crate::notification::Notifier;
+use crate::program::family::Family;
+use crate::program::{ExitStatus, Program, SpawnError, spawn};
+use crate::socket::{Carrier, Connecting, Sockets};
+use crate::tracee::Tracees;
+
+/// A running program and the host that serves its sockets.
+pub struct Runner {
+    pub(crate) host: Host,
+    pub(crate) notifier: Notifier,
+    pub(crate) tracees: Tracees,
+    pub(crate) names: Names,
+    pub(crate) joint: Joint,
+    pub(crate) probe: Probe,
+    pub(crate) sockets: Sockets,
+    pub(crate) held: Held,
+    /// Sockets whose share of the last turn did not suffice.
+    pub(crate) more: BTreeSet<u64>,
+    /// Makes names that follow each other differ.
+    pub(crate) serial: u64,
+    pub(crate) timers: Timers,
+    pub(crate) notices: VecDeque<Notice>,
+    family: Family,
+    /// When waiting for bytes ends, once no process is left.
+    linger_until: Option<Instant>,
+    /// That time has come.
+    linger_is_over: bool,
+    /// The host had more to say than one turn could hear.
+    is_restless: bool,
+}
+
+/// The named timers of this room.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Timers {
+    /// Offer connections again to a full accept queue.
+    pub(crate) accept_retry_at: Option<Instant>,
+    /// Look for sockets that were closed without a sign.
+    pub(crate) sweep_at: Option<Instant>,
+    /// Look for held connects whose caller was interrupted.
+    pub(crate) held_check_at: Option<Instant>,
+}
+
+/// What a key of the engine stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Source {
+    Calls,
+    Signals,
+    /// Our end of a socket's carrier.
+    Carrier(u64),
+    /// The monitor of a datagram socket.
+    Monitor(u64),
+}
+
+impl Source {
+    pub(crate) fn key(self) -> u64 {
+        match self {
+            Source::Calls => 0,
+            Source::Signals => 1,
+            Source::Carrier(number) => number * 2,
+            Source::Monitor(number) => number * 2 + 1,
+        }
+    }
+
+    fn of(key: u64) -> Source {
+        match (key, key % 2) {
+            (0, _) => Source::Calls,
+            (1, _) => Source::Signals,
+            (_, 0) => Source::Carrier(key / 2),
+            _ => Source::Monitor(key / 2),
+        }
+    }
+}
+
+/// A carrier is told of each change once.
+pub(crate) const EDGES: Interest = Interest { read: true, write: true, edge: true };
+const LEVEL: Interest = Interest { read: true, write: false, edge: false };
+
+impl Runner {
+    /// Starts `program` with its sockets served by `host`. The calling thread's mask of signals changes: they come to
+    /// the runner from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`SpawnError`] says what a person should be told, and each kind has its exit code.
+    pub fn spawn(host: Host, program: Program) -> Result<Runner, SpawnError> {
+        let own = |error: std::io::Error| SpawnError::Own("cannot prepare the program's sockets", error);
+        let names = Names::new().map_err(own)?;
+        let joint = Joint::new(&names).map_err(|error| own(error.into()))?;
+        let (family, listener) = Family::new(spawn::spawn(&program)?);
+        Ok(Runner {
+            host,
+            notifier: Notifier::new(listener),
+            tracees: Tracees::default(),
+            names,
+            joint,
+            probe: Probe::default(),
+            sockets: Sockets::default(),
+            held: Held::default(),
+            more: BTreeSet::new(),
+            serial: 0,
+            timers: Timers::default(),
+            notices: VecDeque::new(),
+            family,
+            linger_until: None,
+            linger_is_over: false,
+            is_restless: false,
+        })
+    }
+
+    /// How the first process ended; 125 while it runs.
+    pub fn exit_status(&self) -> ExitStatus {
+        self.family.exit_status()
+    }
+
+    /// The host, to look at.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The host, to change its network.
+    pub fn host_mut(&mut self) -> &mut Host {
+        &mut self.host
+    }
+
+    /// A call may have left something that only a sweep finds.
+    pub(crate) fn sweep_later(&mut self, now: Instant) {
+        self.timers.sweep_at.get_or_insert(now + SWEEP_AFTER);
+    }
+
+    fn on_calls(&mut self, turn: &Turn<'_>, ready: Ready) {
+        if ready.read {
+            self.take_calls(turn);
+        } else if ready.hangup {
+            // Nobody is left behind the filter.
+            turn.unwatch(self.notifier.fd());
+        }
+    }
+
+    fn on_signals(&mut self, turn: &Turn<'_>) {
+        if self.family.on_signals(turn.now) {
+            self.sweep_later(turn.now);
+        }
+        self.notice_end(turn);
+    }
+
+    /// Once no process is left, nobody holds a socket any more.
+    fn notice_end(&mut self, turn: &Turn<'_>) {
+        if self.family.is_gone() && self.linger_until.is_none() {
+            self.linger_until = Some(turn.now + LINGER_MAX);
+            self.close_all(turn);
+        }
+    }
+
+    fn on_room_deadline(&mut self, turn: &Turn<'_>) {
+        let now = turn.now;
+        let due = |at: &mut Option<Instant>| at.take_if(|at| *at <= now).is_some();
+        if due(&mut self.timers.accept_retry_at) {
+            self.deliver_to_full(turn);
+        }
+        if due(&mut self.timers.sweep_at) {
+            self.sweep(now);
+        }
+        if due(&mut self.timers.held_check_at) {
+            self.check_held_connects(turn);
+        }
+        self.expire_held(turn);
+        self.family.on_deadline(now);
+        self.notice_end(turn);
+        self.linger_is_over |= self.linger_until.is_some_and(|at| at <= now);
+        self.is_restless = false;
+    }
+
+    /// Held connects are looked at while there are any.
+    pub(crate) fn check_held_later(&mut self, now: Instant) {
+        self.timers.held_check_at.get_or_insert(now + HELD_CHECK);
+    }
+}
+
+impl std::fmt::Debug for Runner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runner")
+            .field("family", &self.family)
+            .field("sockets", &self.sockets)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Room for Runner {
+    fn start(&mut self, turn: &Turn<'_>) -> std::io::Result<()> {
+        turn.watch(self.notifier.fd(), Source::Calls.key(), LEVEL)?;
+        turn.watch(self.family.signals(), Source::Signals.key(), LEVEL)
+    }
+
+    fn on_ready(&mut self, turn: &Turn<'_>, key: u64, ready: Ready) {
+        match Source::of(key) {
+            Source::Calls => self.on_calls(turn, ready),
+            Source::Signals => self.on_signals(turn),
+            Source::Carrier(number) | Source::Monitor(number) => self.on_carrier(turn, number, ready),
+        }
+    }
+
+    fn on_frame(&mut self, turn: &Turn<'_>, link: LinkId, frame: Packet) {
+        self.host.on_frame(turn.now, link, frame);
+    }
+
+    fn on_deadline(&mut self, turn: &Turn<'_>) {
+        if self.host.deadline().is_some_and(|at| at <= turn.now) {
+            self.host.on_deadline(turn.now);
+        }
+        self.on_room_deadline(turn);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        if self.is_restless || !self.more.is_empty() {
+            return Some(Instant::ZERO);
+        }
+        let linger_until = self.linger_until.filter(|_| !self.linger_is_over);
+        let Timers { accept_retry_at, sweep_at, held_check_at } = self.timers;
+        let own = [accept_retry_at, sweep_at, held_check_at, linger_until, self.held.deadline()];
+        [self.host.deadline(), self.family.deadline()].into_iter().chain(own).flatten().min()
+    }
+
+    fn settle(&mut self, turn: &Turn<'_>) {
+        self.on_host_events(turn);
+        for number in std::mem::take(&mut self.more) {
+            self.step(turn, number);
+        }
+        self.on_host_events(turn);
+    }
+
+    fn poll_frame(&mut self, turn: &Turn<'_>) -> Option<(LinkId, Packet)> {
+        for _ in 0..ROUNDS_PER_FRAME_MAX {
+            if let Some(frame) = self.host.poll_frame(turn.now) {
+                return Some(frame);
+            }
+            // What sockets of this host say to each other moves while frames are asked for, and no frame tells of it.
+            if !self.on_host_events(turn) {
+                return None;
+            }
+        }
+        self.is_restless = true;
+        None
+    }
+
+    fn poll_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    /// Ports are published by others; a runner has nothing to learn from them.
+    fn on_notice(&mut self, _turn: &Turn<'_>, _notice: Notice) {}
+
+    fn is_unfinished(&self) -> bool {
+        let draining = |carrier: &Carrier| match carrier {
+            Carrier::Stream(stream) => stream.is_draining(),
+            Carrier::Fresh
+            | Carrier::Connecting(Connecting::Held | Connecting::Filled { .. })
+            | Carrier::Listening(_)
+            | Carrier::Spent
+            | Carrier::Over
+            | Carrier::Datagram(_) => false,
+        };
+        self.host.unfinished() > 0 || self.sockets.iter().any(|(_, socket)| draining(&socket.carrier))
+    }
+
+    /// No process is left and no bytes, or their time is over.
+    fn is_finished(&self) -> bool {
+        self.linger_until.is_some() && (self.linger_is_over || !self.is_unfinished())
+    }
+}

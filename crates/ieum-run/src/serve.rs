@@ -1,0 +1,167 @@
+//! From a notified call to its answer.
+
+use ieum_engine::Turn;
+use ieum_socket::Errno;
+use ieum_wire::Instant;
+use rustix::fs::OFlags;
+
+use crate::bounds::CALLS_PER_TURN_MAX;
+use crate::held::HeldCall;
+use crate::memory::Memory;
+use crate::notification::Call;
+use crate::runner::Runner;
+use crate::socket::{Carrier, Connecting, host_errno};
+use crate::sys::{Reply, number as n};
+use crate::tracee::{self, Place};
+
+/// What becomes of a call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Answer {
+    /// It returns this.
+    Value(i64),
+    /// The kernel serves it: it is not about a socket of ours, or only about bytes.
+    Continue,
+    /// It has been answered already.
+    Answered,
+    /// It blocks until something happens to this socket, or until then.
+    Wait { socket: u64, deadline: Option<Instant> },
+}
+
+/// A call's answer, or the errno it fails with.
+pub(crate) type Served = Result<Answer, Errno>;
+
+impl Runner {
+    pub(crate) fn take_calls(&mut self, turn: &Turn<'_>) {
+        for _ in 0..CALLS_PER_TURN_MAX {
+            let Some(call) = self.notifier.next() else { return };
+            self.held.forget(call.thread);
+            let answer = self.serve(turn, &call);
+            self.finish(&call, answer, None);
+        }
+    }
+
+    /// Sends the answer; a blocking call is kept, with the deadline it had before if it was kept before.
+    fn finish(&mut self, call: &Call, answer: Served, before: Option<HeldCall>) {
+        let reply = match answer {
+            Ok(Answer::Value(value)) => Reply::Value(value),
+            Ok(Answer::Continue) => Reply::Continue,
+            Ok(Answer::Answered) => return,
+            Ok(Answer::Wait { socket, deadline }) => {
+                let deadline = before.map_or(deadline, |held| held.deadline);
+                return self.held.push(HeldCall { call: *call, socket, deadline });
+            }
+            Err(errno) => Reply::Error(errno.0),
+        };
+        // An error means that the caller was interrupted or killed. What answers this way can be asked again.
+        let _ = self.notifier.reply(call, reply);
+    }
+
+    fn serve(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
+        match call.number {
+            n::SYS_socket => self.call_socket(turn, call),
+            n::SYS_bind => self.call_bind(turn, call),
+            n::SYS_listen => self.call_listen(turn, call),
+            n::SYS_accept | n::SYS_accept4 => self.call_accept(turn, call),
+            n::SYS_connect => self.call_connect(turn, call),
+            n::SYS_getsockname => self.call_getsockname(call),
+            n::SYS_getpeername => self.call_getpeername(call),
+            n::SYS_shutdown => self.call_shutdown(turn, call),
+            n::SYS_getsockopt => self.call_getsockopt(call),
+            n::SYS_setsockopt => self.call_setsockopt(turn, call),
+            n::SYS_ioctl => self.call_ioctl(call),
+            n::SYS_sendto => self.call_sendto(turn, call),
+            n::SYS_sendmsg => self.call_sendmsg(turn, call),
+            n::SYS_sendmmsg => self.call_sendmmsg(turn, call),
+            n::SYS_recvfrom => self.call_recvfrom(turn, call),
+            n::SYS_recvmsg => self.call_recvmsg(turn, call),
+            n::SYS_recvmmsg => self.call_recvmmsg(turn, call),
+            n::SYS_seccomp => {
+                eprintln!(
+                    "ieum: the program asks for a seccomp listener of its own; the kernel allows only ieum's"
+                );
+                Ok(Answer::Continue)
+            }
+            _ => Ok(Answer::Continue),
+        }
+    }
+
+    /// Serves the calls that wait for a socket once more.
+    pub(crate) fn retry_held(&mut self, turn: &Turn<'_>, socket: u64) {
+        if !self.held.waits_for(socket) {
+            return;
+        }
+        for held in self.held.take(socket) {
+            if self.notifier.is_valid(&held.call) {
+                let answer = self.serve(turn, &held.call);
+                self.finish(&held.call, answer, Some(held));
+            }
+        }
+    }
+
+    /// The calls whose time is over: EAGAIN, but a connect goes on without its caller.
+    pub(crate) fn expire_held(&mut self, turn: &Turn<'_>) {
+        for held in self.held.take_expired(turn.now) {
+            let errno = match held.call.number {
+                n::SYS_connect => {
+                    self.fill(turn, held.socket);
+                    Errno(rustix::io::Errno::INPROGRESS.raw_os_error())
+                }
+                _ => Errno::EAGAIN,
+            };
+            let _ = self.notifier.reply(&held.call, Reply::Error(errno.0));
+        }
+    }
+
+    /// A connect whose caller was interrupted goes on, as Linux's does; from now on S looks like it.
+    pub(crate) fn check_held_connects(&mut self, turn: &Turn<'_>) {
+        let connecting: Vec<u64> = self
+            .sockets
+            .iter()
+            .filter(|(_, socket)| matches!(socket.carrier, Carrier::Connecting(Connecting::Held)))
+            .map(|(number, _)| number)
+            .collect();
+        for number in &connecting {
+            let waited_for =
+                self.held.iter().any(|held| held.socket == *number && self.notifier.is_valid(&held.call));
+            if !waited_for {
+                self.held.take(*number);
+                self.fill(turn, *number);
+            }
+        }
+        if !connecting.is_empty() {
+            self.check_held_later(turn.now);
+        }
+    }
+
+    /// The socket of ours that descriptor argument 0 names, if it does.
+    pub(crate) fn identify(&mut self, call: &Call) -> Option<u64> {
+        let place = Place { thread: call.thread, descriptor: call.int(0) };
+        let number = self.sockets.by_inode(tracee::socket_inode(place)?)?;
+        self.sockets.get_mut(number)?.place = Some(place);
+        Some(number)
+    }
+
+    /// A momentary copy of a socket's S.
+    pub(crate) fn copy(&mut self, number: u64) -> Result<std::os::fd::OwnedFd, Errno> {
+        let socket = self.sockets.get_mut(number).ok_or(Errno::EBADF)?;
+        let inode = socket.inode.ok_or(Errno::EBADF)?;
+        if let Some(place) = socket.place
+            && let Ok(copy) = self.tracees.copy(place, inode)
+        {
+            return Ok(copy);
+        }
+        let place = self.tracees.find(inode).ok_or(Errno::EBADF)?;
+        socket.place = Some(place);
+        self.tracees.copy(place, inode).map_err(host_errno)
+    }
+
+    /// The caller's memory.
+    pub(crate) fn memory<'a>(&'a self, call: &'a Call) -> Memory<'a> {
+        Memory::new(&self.notifier, call)
+    }
+}
+
+/// Whether calls on it must not block.
+pub(crate) fn is_nonblocking(copy: &std::os::fd::OwnedFd) -> bool {
+    rustix::fs::fcntl_getfl(copy).is_ok_and(|flags| flags.contains(OFlags::NONBLOCK))
+}

@@ -1,0 +1,179 @@
+//! The sockets of the program, by number, by inode and by the host's name for them.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+use ieum_socket::{Errno, Kind, SocketId};
+use ieum_wire::Instant;
+use rustix::net::{SocketAddrUnix, SocketType};
+
+use crate::bounds::OVER_MAX;
+use crate::carrier::datagram::Datagram;
+use crate::carrier::stream::Stream;
+use crate::tracee::Place;
+
+/// One socket of the program.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    pub(crate) host: SocketId,
+    /// AF_INET or AF_INET6.
+    pub(crate) domain: i32,
+    pub(crate) kind: Kind,
+    /// S; `None` while it waits in an accept queue.
+    pub(crate) inode: Option<u64>,
+    /// The name S bears; a socket that was accepted has none of its own.
+    pub(crate) name: Option<SocketAddrUnix>,
+    /// Where a descriptor of it was last seen.
+    pub(crate) place: Option<Place>,
+    /// Who connected to us, of an accepted socket.
+    pub(crate) accepted_from: Option<SocketAddr>,
+    pub(crate) carrier: Carrier,
+    /// S was made to show an error; which one, the host or [`Socket::error`] says.
+    pub(crate) shows_error: bool,
+    /// A datagram socket's error, taken from the host and not yet told.
+    pub(crate) error: Option<Errno>,
+}
+
+/// What stands between S and the host.
+#[derive(Debug)]
+pub(crate) enum Carrier {
+    /// S is unconnected.
+    Fresh,
+    /// The host connects.
+    Connecting(Connecting),
+    Stream(Stream),
+    Listening(Listening),
+    /// S showed a refusal and cannot be used again: another socket takes its place when it must.
+    Spent,
+    /// The connection is over; the program may still hold S.
+    Over,
+    Datagram(Datagram),
+}
+
+/// A connection in the making.
+#[derive(Debug)]
+pub(crate) enum Connecting {
+    /// A caller waits; S is unconnected.
+    Held,
+    /// Nobody waits; S is connected to this end of ours and full. The size its send buffer had.
+    Filled { own_end: OwnedFd, send_buffer: usize },
+}
+
+/// A listening S.
+#[derive(Debug, Default)]
+pub(crate) struct Listening {
+    /// When its life was last verified.
+    pub(crate) alive_at: Option<Instant>,
+    /// The program's accept queue was full: offer again.
+    pub(crate) full: bool,
+}
+
+/// All sockets of one run.
+#[derive(Debug, Default)]
+pub(crate) struct Sockets {
+    by_number: BTreeMap<u64, Socket>,
+    by_inode: HashMap<u64, u64>,
+    by_host: HashMap<SocketId, u64>,
+    /// Those whose closing nobody will tell, oldest first.
+    over: VecDeque<u64>,
+    last_number: u64,
+}
+
+impl Socket {
+    /// The kind of AF_UNIX socket that stands for it.
+    pub(crate) fn unix_kind(&self) -> SocketType {
+        match self.kind {
+            Kind::Stream => SocketType::STREAM,
+            Kind::Datagram => SocketType::DGRAM,
+        }
+    }
+
+    /// Whether the kernel tells when the program closes it; the others must be asked after by name.
+    pub(crate) fn tells_close(&self) -> bool {
+        match &self.carrier {
+            Carrier::Stream(_) | Carrier::Connecting(Connecting::Filled { .. }) => true,
+            Carrier::Fresh
+            | Carrier::Connecting(Connecting::Held)
+            | Carrier::Listening(_)
+            | Carrier::Spent
+            | Carrier::Over
+            | Carrier::Datagram(_) => false,
+        }
+    }
+}
+
+impl Sockets {
+    /// The number the next socket will have: names are made of it before there is a socket.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.last_number + 1
+    }
+
+    /// Returns the number of the socket, which is [`Sockets::next_number`].
+    pub(crate) fn insert(&mut self, socket: Socket) -> u64 {
+        self.last_number += 1;
+        let number = self.last_number;
+        self.by_host.insert(socket.host, number);
+        if let Some(inode) = socket.inode {
+            self.by_inode.insert(inode, number);
+        }
+        self.by_number.insert(number, socket);
+        number
+    }
+
+    /// S is `inode` from now on.
+    pub(crate) fn set_inode(&mut self, number: u64, inode: u64) {
+        let Some(socket) = self.by_number.get_mut(&number) else { return };
+        if let Some(before) = socket.inode.replace(inode) {
+            self.by_inode.remove(&before);
+        }
+        self.by_inode.insert(inode, number);
+    }
+
+    pub(crate) fn remove(&mut self, number: u64) -> Option<Socket> {
+        let socket = self.by_number.remove(&number)?;
+        self.by_host.remove(&socket.host);
+        if let Some(inode) = socket.inode {
+            // The kernel may have given the number of a closed socket to a new one.
+            if self.by_inode.get(&inode) == Some(&number) {
+                self.by_inode.remove(&inode);
+            }
+        }
+        Some(socket)
+    }
+
+    pub(crate) fn get(&self, number: u64) -> Option<&Socket> {
+        self.by_number.get(&number)
+    }
+
+    pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut Socket> {
+        self.by_number.get_mut(&number)
+    }
+
+    pub(crate) fn by_inode(&self, inode: u64) -> Option<u64> {
+        self.by_inode.get(&inode).copied()
+    }
+
+    pub(crate) fn by_host(&self, id: SocketId) -> Option<u64> {
+        self.by_host.get(&id).copied()
+    }
+
+    pub(crate) fn numbers(&self) -> Vec<u64> {
+        self.by_number.keys().copied().collect()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Socket)> {
+        self.by_number.iter().map(|(number, socket)| (*number, socket))
+    }
+
+    /// Socket `number` is over; returns one that has been over for so long that it is forgotten.
+    pub(crate) fn over(&mut self, number: u64) -> Option<u64> {
+        self.over.push_back(number);
+        if self.over.len() > OVER_MAX { self.over.pop_front() } else { None }
+    }
+}
+
+/// The kernel's error in the host's words.
+pub(crate) fn host_errno(error: rustix::io::Errno) -> Errno {
+    Errno(error.raw_os_error())
+}

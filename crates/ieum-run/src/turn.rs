@@ -1,0 +1,430 @@
+//! What the host's events and the carriers' readiness mean.
+
+use std::os::fd::AsFd;
+
+use ieum_engine::{Notice, Ready, Turn};
+use ieum_socket::{Errno, Event, Kind, RequestId, SocketId};
+use ieum_wire::Instant;
+
+use crate::bounds::{ACCEPT_RETRY, ALIVE_FOR, CALLS_PER_TURN_MAX};
+use crate::carrier::datagram::Delivery;
+use crate::carrier::joint;
+use crate::carrier::stream::{Stream, Verdict};
+use crate::name::Bearer;
+use crate::runner::{EDGES, Runner, Source};
+use crate::socket::{Carrier, Connecting, Socket, host_errno};
+
+impl Runner {
+    /// Hears what the host has to say. True if there was something.
+    pub(crate) fn on_host_events(&mut self, turn: &Turn<'_>) -> bool {
+        let mut heard = false;
+        while let Some(event) = self.host.poll_event() {
+            heard = true;
+            match event {
+                Event::Readiness(id) => {
+                    if let Some(number) = self.sockets.by_host(id) {
+                        self.step(turn, number);
+                    }
+                }
+                Event::Request(id, request) => self.on_request(turn.now, id, request),
+                Event::Serving { kind, address, serving } => {
+                    let datagram = kind == Kind::Datagram;
+                    self.notices.push_back(Notice::Serving { datagram, address, serving });
+                }
+            }
+        }
+        heard
+    }
+
+    pub(crate) fn on_carrier(&mut self, turn: &Turn<'_>, number: u64, ready: Ready) {
+        let Some(socket) = self.sockets.get_mut(number) else { return };
+        match &mut socket.carrier {
+            Carrier::Stream(stream) => stream.on_ready(ready),
+            Carrier::Datagram(datagram) => datagram.on_ready(ready),
+            Carrier::Connecting(Connecting::Filled { .. }) if ready.hangup => {
+                return self.abandon(turn.now, number);
+            }
+            Carrier::Fresh
+            | Carrier::Connecting(_)
+            | Carrier::Listening(_)
+            | Carrier::Spent
+            | Carrier::Over => return,
+        }
+        self.step(turn, number);
+    }
+
+    /// Does for one socket whatever can be done now.
+    pub(crate) fn step(&mut self, turn: &Turn<'_>, number: u64) {
+        let Some(socket) = self.sockets.get(number) else { return };
+        match &socket.carrier {
+            Carrier::Listening(_) => self.deliver_connections(turn, number),
+            Carrier::Connecting(Connecting::Held) => self.held_connect_changed(turn, number),
+            Carrier::Connecting(Connecting::Filled { .. }) => self.connect_changed(turn, number),
+            Carrier::Stream(_) => self.pump(turn, number),
+            Carrier::Datagram(_) => self.datagram_turn(turn, number),
+            Carrier::Fresh | Carrier::Spent | Carrier::Over => {}
+        }
+    }
+
+    /// A SYN came for a listening socket: answered only while that socket lives, which only its name can tell.
+    fn on_request(&mut self, now: Instant, id: SocketId, request: RequestId) {
+        let number = self.sockets.by_host(id);
+        if number.is_some_and(|number| self.listener_is_alive(now, number)) {
+            return self.host.accept_request(request);
+        }
+        self.host.refuse_request(request);
+        if let Some(number) = number {
+            self.forget(now, number);
+        }
+    }
+
+    fn listener_is_alive(&mut self, now: Instant, number: u64) -> bool {
+        let Some(socket) = self.sockets.get_mut(number) else { return false };
+        let (Carrier::Listening(listening), Some(name)) = (&mut socket.carrier, &socket.name) else {
+            return true;
+        };
+        if listening.alive_at.is_some_and(|at| now.since(at) < ALIVE_FOR) {
+            return true;
+        }
+        listening.alive_at = Some(now);
+        self.probe.is_alive(rustix::net::SocketType::STREAM, name)
+    }
+
+    /// The program closed it.
+    pub(crate) fn forget(&mut self, now: Instant, number: u64) {
+        if let Some(socket) = self.sockets.remove(number) {
+            self.host.close(now, socket.host);
+        }
+    }
+
+    /// The program closed it in the middle of something.
+    fn abandon(&mut self, now: Instant, number: u64) {
+        if let Some(socket) = self.sockets.remove(number) {
+            self.host.abort(now, socket.host);
+        }
+    }
+
+    /// Looks for sockets that were closed without a sign. True if one was.
+    pub(crate) fn sweep(&mut self, now: Instant) -> bool {
+        let mut dead = Vec::new();
+        for (number, socket) in self.sockets.iter().filter(|(_, socket)| !socket.tells_close()) {
+            if let Some(name) = &socket.name
+                && !self.probe.is_alive(socket.unix_kind(), name)
+            {
+                dead.push(number);
+            }
+        }
+        for number in &dead {
+            self.forget(now, *number);
+        }
+        !dead.is_empty()
+    }
+
+    /// No process is left: every socket is closed, and those with bytes to deliver deliver them.
+    pub(crate) fn close_all(&mut self, turn: &Turn<'_>) {
+        for number in self.sockets.numbers() {
+            let Some(socket) = self.sockets.get_mut(number) else { continue };
+            match &mut socket.carrier {
+                Carrier::Stream(stream) => {
+                    stream.assume_closed();
+                    self.pump(turn, number);
+                }
+                Carrier::Datagram(_) => {
+                    self.datagram_turn(turn, number);
+                    self.forget(turn.now, number);
+                }
+                Carrier::Fresh
+                | Carrier::Connecting(_)
+                | Carrier::Listening(_)
+                | Carrier::Spent
+                | Carrier::Over => self.forget(turn.now, number),
+            }
+        }
+    }
+
+    // Connections
+
+    /// Moves bytes of a connection.
+    pub(crate) fn pump(&mut self, turn: &Turn<'_>, number: u64) {
+        let Some(socket) = self.sockets.get_mut(number) else { return };
+        let Carrier::Stream(stream) = &mut socket.carrier else { return };
+        match stream.pump(turn.now, &mut self.host, socket.host) {
+            Verdict::Stay => {}
+            Verdict::More => drop(self.more.insert(number)),
+            Verdict::Close => self.forget(turn.now, number),
+            Verdict::Abort => self.abandon(turn.now, number),
+            Verdict::Failed => self.show_failure(turn.now, number),
+            Verdict::Over => self.end(turn.now, number),
+        }
+    }
+
+    /// Both directions ended: S sees it, and what it is asked the host still answers.
+    fn end(&mut self, now: Instant, number: u64) {
+        let Some(socket) = self.sockets.get_mut(number) else { return };
+        if let Carrier::Stream(stream) = &socket.carrier {
+            joint::discard_unread(&stream.own_end);
+        }
+        socket.carrier = Carrier::Over;
+        if let Some(oldest) = self.sockets.over(number) {
+            self.forget_if_over(now, oldest);
+        }
+    }
+
+    fn forget_if_over(&mut self, now: Instant, number: u64) {
+        if self.sockets.get(number).is_some_and(|socket| matches!(socket.carrier, Carrier::Over)) {
+            self.forget(now, number);
+        }
+    }
+
+    /// The connection failed: the program reads what is queued, then ECONNRESET; after an end of file nothing more.
+    fn show_failure(&mut self, now: Instant, number: u64) {
+        let Some(socket) = self.sockets.get(number) else { return };
+        let Carrier::Stream(stream) = &socket.carrier else { return };
+        if socket.inode.is_none() {
+            // It waits in an accept queue; whoever accepts it will be shown.
+            return;
+        }
+        let shows_error = !stream.end_shown;
+        if !shows_error {
+            return self.end(now, number);
+        }
+        if crate::sys::unread_bytes(stream.own_end.as_fd()) == 0
+            && let Ok(copy) = self.copy(number)
+        {
+            joint::leave_sentinel(copy.as_fd());
+        }
+        if let Some(socket) = self.sockets.get_mut(number) {
+            socket.carrier = Carrier::Over;
+            socket.shows_error = true;
+        }
+        if let Some(oldest) = self.sockets.over(number) {
+            self.forget_if_over(now, oldest);
+        }
+    }
+
+    /// Offers established connections to the program's accept queue.
+    fn deliver_connections(&mut self, turn: &Turn<'_>, number: u64) {
+        for _ in 0..CALLS_PER_TURN_MAX {
+            let Some(socket) = self.sockets.get(number) else { return };
+            let (id, domain) = (socket.host, socket.domain);
+            if !self.host.readiness(id).readable {
+                return self.set_full(turn.now, number, false);
+            }
+            let Some(name) = socket.name.clone() else { return };
+            match self.offer(turn.now, id, domain, &name) {
+                Ok(connection) => {
+                    self.watch_carrier(turn, connection);
+                    self.retry_held(turn, number);
+                    self.pump(turn, connection);
+                }
+                // Nobody listens there any more.
+                Err(Errno::ECONNREFUSED) => return self.forget(turn.now, number),
+                // The queue is full, or we are out of descriptors: it stays in the host's queue.
+                Err(_) => return self.set_full(turn.now, number, true),
+            }
+        }
+        self.more.insert(number);
+    }
+
+    fn offer(
+        &mut self,
+        now: Instant,
+        listener: SocketId,
+        domain: i32,
+        name: &rustix::net::SocketAddrUnix,
+    ) -> Result<u64, Errno> {
+        let own_name = self.names.name(Bearer::Carrier(self.sockets.next_number(), 0)).map_err(host_errno)?;
+        let own_end = joint::offer(&own_name, name).map_err(host_errno)?;
+        let (host, remote) = self.host.accept(listener)?;
+        let _ = now;
+        Ok(self.sockets.insert(Socket {
+            host,
+            domain,
+            kind: Kind::Stream,
+            inode: None,
+            name: None,
+            place: None,
+            accepted_from: Some(remote),
+            carrier: Carrier::Stream(Stream::new(own_end)),
+            shows_error: false,
+            error: None,
+        }))
+    }
+
+    fn set_full(&mut self, now: Instant, number: u64, is_full: bool) {
+        if let Some(Socket { carrier: Carrier::Listening(listening), .. }) = self.sockets.get_mut(number) {
+            listening.full = is_full;
+        }
+        if is_full {
+            self.timers.accept_retry_at.get_or_insert(now + ACCEPT_RETRY);
+        }
+    }
+
+    pub(crate) fn deliver_to_full(&mut self, turn: &Turn<'_>) {
+        let is_full = |carrier: &Carrier| matches!(carrier, Carrier::Listening(listening) if listening.full);
+        let full: Vec<u64> = self
+            .sockets
+            .iter()
+            .filter(|(_, socket)| is_full(&socket.carrier))
+            .map(|(number, _)| number)
+            .collect();
+        for number in full {
+            self.deliver_connections(turn, number);
+        }
+    }
+
+    /// Registers our end of a stream's carrier.
+    pub(crate) fn watch_carrier(&mut self, turn: &Turn<'_>, number: u64) {
+        let Some(socket) = self.sockets.get(number) else { return };
+        let own_end = match &socket.carrier {
+            Carrier::Stream(stream) => &stream.own_end,
+            Carrier::Connecting(Connecting::Filled { own_end, .. }) => own_end,
+            Carrier::Fresh
+            | Carrier::Connecting(Connecting::Held)
+            | Carrier::Listening(_)
+            | Carrier::Spent
+            | Carrier::Over
+            | Carrier::Datagram(_) => return,
+        };
+        if turn.watch(own_end.as_fd(), Source::Carrier(number).key(), EDGES).is_err() {
+            // Out of watches: a connection nobody hears of is worse than one that is reset.
+            self.abandon(turn.now, number);
+        }
+    }
+
+    // Connecting
+
+    /// Something happened to a connect that a caller waits for, or waited for until it was interrupted.
+    fn held_connect_changed(&mut self, turn: &Turn<'_>, number: u64) {
+        self.retry_held(turn, number);
+        let Some(socket) = self.sockets.get(number) else { return };
+        if matches!(socket.carrier, Carrier::Connecting(Connecting::Held)) && !self.held.waits_for(number) {
+            let readiness = self.host.readiness(socket.host);
+            if readiness.error {
+                self.set_carrier(number, Carrier::Fresh);
+            } else if readiness.writable {
+                self.established(turn, number);
+            }
+        }
+    }
+
+    /// Something happened to a connect that nobody waits for.
+    fn connect_changed(&mut self, turn: &Turn<'_>, number: u64) {
+        let Some(socket) = self.sockets.get(number) else { return };
+        let readiness = self.host.readiness(socket.host);
+        if readiness.error {
+            self.refused(number);
+        } else if readiness.writable {
+            self.established(turn, number);
+        }
+    }
+
+    /// S shows that its connect failed: our end is closed with the fill unread.
+    pub(crate) fn refused(&mut self, number: u64) {
+        let Some(socket) = self.sockets.get_mut(number) else { return };
+        let filled = matches!(socket.carrier, Carrier::Connecting(Connecting::Filled { .. }));
+        socket.shows_error = filled;
+        socket.carrier = if filled { Carrier::Spent } else { Carrier::Fresh };
+    }
+
+    /// The host's connection stands: S and P carry it from now on.
+    pub(crate) fn established(&mut self, turn: &Turn<'_>, number: u64) {
+        let Some(socket) = self.sockets.get_mut(number) else { return };
+        match std::mem::replace(&mut socket.carrier, Carrier::Fresh) {
+            Carrier::Connecting(Connecting::Filled { own_end, send_buffer }) => {
+                if let Ok(copy) = self.copy(number) {
+                    joint::restore(copy.as_fd(), send_buffer);
+                }
+                joint::drain_fill(own_end.as_fd());
+                self.set_carrier(number, Carrier::Stream(Stream::new(own_end)));
+            }
+            Carrier::Fresh | Carrier::Connecting(Connecting::Held) => match self.join(number) {
+                Ok(own_end) => {
+                    self.set_carrier(number, Carrier::Stream(Stream::new(own_end)));
+                    self.watch_carrier(turn, number);
+                }
+                // S is gone together with its caller.
+                Err(_) => return self.abandon(turn.now, number),
+            },
+            other @ (Carrier::Stream(_)
+            | Carrier::Listening(_)
+            | Carrier::Spent
+            | Carrier::Over
+            | Carrier::Datagram(_)) => return self.set_carrier(number, other),
+        }
+        self.more.insert(number);
+    }
+
+    /// Makes S show a connect that nobody waits for.
+    pub(crate) fn fill(&mut self, turn: &Turn<'_>, number: u64) {
+        let Ok(own_end) = self.join(number) else { return self.abandon(turn.now, number) };
+        let Ok(copy) = self.copy(number) else { return self.abandon(turn.now, number) };
+        let Ok(send_buffer) = joint::fill(copy.as_fd()) else { return self.abandon(turn.now, number) };
+        drop(copy);
+        self.set_carrier(number, Carrier::Connecting(Connecting::Filled { own_end, send_buffer }));
+        self.watch_carrier(turn, number);
+        // The outcome may have come in the meantime.
+        self.more.insert(number);
+    }
+
+    fn join(&mut self, number: u64) -> Result<std::os::fd::OwnedFd, Errno> {
+        let copy = self.copy(number)?;
+        let name = self.sockets.get(number).and_then(|socket| socket.name.as_ref()).ok_or(Errno::EBADF)?;
+        self.joint.join(copy.as_fd(), name).map_err(host_errno)
+    }
+
+    pub(crate) fn set_carrier(&mut self, number: u64, carrier: Carrier) {
+        if let Some(socket) = self.sockets.get_mut(number) {
+            socket.carrier = carrier;
+        }
+    }
+
+    // Datagrams
+
+    /// Moves datagrams and serves who waits for them.
+    pub(crate) fn datagram_turn(&mut self, turn: &Turn<'_>, number: u64) {
+        self.move_datagrams(turn, number);
+        self.retry_held(turn, number);
+    }
+
+    pub(crate) fn move_datagrams(&mut self, turn: &Turn<'_>, number: u64) {
+        self.take_datagram_error(number);
+        let Some(socket) = self.sockets.get_mut(number) else { return };
+        let (Carrier::Datagram(datagram), Some(name)) = (&mut socket.carrier, &socket.name) else { return };
+        let id = socket.host;
+        if datagram.outward(turn.now, &mut self.host, id) {
+            self.more.insert(number);
+        }
+        match datagram.inward(turn.now, &mut self.host, id, name, &self.names, number) {
+            Delivery::Idle => {}
+            Delivery::More => drop(self.more.insert(number)),
+            Delivery::Closed => return self.forget(turn.now, number),
+            Delivery::Blocked => {
+                if !datagram.is_connected()
+                    && let Some(monitor) = datagram.room_source()
+                    && turn.rewatch(monitor, Source::Monitor(number).key(), EDGES).is_err()
+                {
+                    let _ = turn.watch(monitor, Source::Monitor(number).key(), EDGES);
+                }
+            }
+        }
+    }
+
+    /// An error would be told by the host's next call, which is ours and not the program's: it is kept for the program.
+    fn take_datagram_error(&mut self, number: u64) {
+        let Some(socket) = self.sockets.get_mut(number) else { return };
+        if self.host.error(socket.host).is_none() {
+            return;
+        }
+        socket.error = self.host.take_error(socket.host);
+        if socket.shows_error {
+            return;
+        }
+        let Ok(copy) = self.copy(number) else { return };
+        let Some(socket) = self.sockets.get_mut(number) else { return };
+        if let (Carrier::Datagram(datagram), Some(name)) = (&mut socket.carrier, &socket.name) {
+            datagram.show_error(copy.as_fd(), name);
+            socket.shows_error = true;
+        }
+    }
+}
