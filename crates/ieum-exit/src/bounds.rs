@@ -1,0 +1,37 @@
+//! Every bound of the exit, with its unit and reason. What falls over one is counted (`counts`).
+
+use std::time::Duration;
+
+/// Connections at a time, in flows. Each holds a descriptor, and most machines allow a process far fewer; beyond it
+/// requests are refused, and published ports wait.
+pub(crate) const STREAM_FLOWS_MAX: usize = 16_384;
+
+/// Bytes of one flow in one direction in one round: enough to make a system call worth its price, little enough
+/// (some 60 µs of copying) that a hundred busy flows all move within milliseconds.
+pub(crate) const PUMP_BYTES_PER_ROUND_MAX: usize = 256 * 1024;
+
+/// Connections taken from one published port in one round.
+pub(crate) const ACCEPTS_PER_ROUND_MAX: usize = 64;
+
+/// Connections that may wait in the kernel for a published port, in entries; the kernel lowers it to its
+/// net.core.somaxconn.
+pub(crate) const PUBLISHED_BACKLOG: i32 = 4096;
+
+/// How often unfinished handshakes are looked at: nobody tells when the inside gave one up, and it holds a descriptor.
+pub(crate) const HANDSHAKE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// When a published port that could not take a connection for want of descriptors or flows tries again.
+pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Datagram flows at a time; the one idle for longest goes when there are more. A resolver that takes a new port for
+/// each question makes 8 a second before an answered flow ends early.
+pub(crate) const DATAGRAM_FLOWS_MAX: usize = 1024;
+
+/// How long a datagram flow lives unused. RFC 4787 §4.3 (REQ-5): never less than two minutes.
+pub(crate) const DATAGRAM_IDLE: Duration = Duration::from_secs(120);
+
+/// Datagrams taken from one source in one round.
+pub(crate) const DATAGRAMS_PER_ROUND_MAX: usize = 64;
+
+/// The largest datagram, in bytes of payload with room to spare (RFC 768 over IPv4 allows 65,507).
+pub(crate) const DATAGRAM_BYTES_MAX: usize = 65_535;

@@ -1,0 +1,127 @@
+//! A port is held without being open.
+//!
+//! TCP: a bound socket that never listens is the *reservation*. A connect to it is refused, and nobody else can bind
+//! the port, since it does not allow sharing. To listen, a second socket is bound beside it: for that moment both
+//! allow sharing (SO_REUSEADDR, which Linux grants while nobody listens). To cease, that second socket is closed.
+//!
+//! UDP: a bound socket receives at once, so while nobody serves it is connected to itself. The kernel then refuses
+//! datagrams of everybody else (ICMP port unreachable), as it would had nobody the port.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+
+use rustix::io::Errno;
+use rustix::net::{SocketType, bind, connect, connect_unspec, getsockname, listen, sockopt};
+
+use super::PublishError;
+use crate::bounds::PUBLISHED_BACKLOG;
+use crate::kernel;
+
+/// Binds a port of the machine; port 0 becomes the one taken.
+pub(super) fn reserve(kind: SocketType, wish: SocketAddr) -> Result<(OwnedFd, SocketAddr), PublishError> {
+    let explain = |error| match error {
+        Errno::ADDRINUSE => PublishError::InUse(wish),
+        Errno::ADDRNOTAVAIL => PublishError::NotLocal(wish),
+        Errno::ACCESS | Errno::PERM => PublishError::Privileged(wish),
+        error => PublishError::Other(wish, error.into()),
+    };
+    let socket = kernel::socket(kind).map_err(explain)?;
+    bind_alone(&socket, kind, wish).map_err(explain)?;
+    let taken = getsockname(&socket).and_then(SocketAddr::try_from).map_err(explain)?;
+    Ok((socket, taken))
+}
+
+fn bind_alone(socket: &OwnedFd, kind: SocketType, wish: SocketAddr) -> Result<(), Errno> {
+    match bind(socket, &wish) {
+        Err(Errno::ADDRINUSE) if kind == SocketType::STREAM => {
+            // Perhaps only remains of earlier connections (TIME-WAIT) hold it, which servers ignore in this way.
+            sockopt::set_socket_reuseaddr(socket, true)?;
+            bind(socket, &wish)?;
+            sockopt::set_socket_reuseaddr(socket, false)
+        }
+        other => other,
+    }
+}
+
+/// Opens a reserved TCP port.
+pub(super) fn open_stream(reservation: &OwnedFd, outside: SocketAddr) -> Result<OwnedFd, Errno> {
+    sockopt::set_socket_reuseaddr(reservation, true)?;
+    let listening = listen_beside(outside);
+    sockopt::set_socket_reuseaddr(reservation, false)?;
+    listening
+}
+
+fn listen_beside(outside: SocketAddr) -> Result<OwnedFd, Errno> {
+    let socket = kernel::socket(SocketType::STREAM)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    bind(&socket, &outside)?;
+    listen(&socket, PUBLISHED_BACKLOG)?;
+    Ok(socket)
+}
+
+/// Opens a reserved UDP port.
+pub(super) fn open_datagram(socket: &OwnedFd) -> Result<(), Errno> {
+    connect_unspec(socket)
+}
+
+/// Closes a UDP port that stays reserved.
+pub(super) fn close_datagram(socket: &OwnedFd, outside: SocketAddr) -> Result<(), Errno> {
+    let itself = match outside.ip() {
+        address if address.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        address => address,
+    };
+    connect(socket, &SocketAddr::new(itself, outside.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+
+    use super::*;
+
+    const ANY_PORT: &str = "127.0.0.1:0";
+
+    #[test]
+    fn a_reserved_port_refuses_and_cannot_be_taken() {
+        let (reservation, outside) = reserve(SocketType::STREAM, ANY_PORT.parse().unwrap()).unwrap();
+        let refused = |outside| TcpStream::connect(outside).map_err(|error| error.kind()).err();
+        assert_eq!(refused(outside), Some(std::io::ErrorKind::ConnectionRefused));
+        assert!(TcpListener::bind(outside).is_err(), "std sets SO_REUSEADDR, and still cannot have it");
+        assert!(matches!(reserve(SocketType::STREAM, outside), Err(PublishError::InUse(_))));
+
+        for _ in 0..2 {
+            let listening = open_stream(&reservation, outside).unwrap();
+            let client = TcpStream::connect(outside).unwrap();
+            let accepted = rustix::net::accept(&listening).unwrap();
+            // The server's side closes first, and leaves a TIME-WAIT behind.
+            drop(accepted);
+            drop(client);
+            assert!(TcpListener::bind(outside).is_err());
+            drop(listening);
+            assert_eq!(refused(outside), Some(std::io::ErrorKind::ConnectionRefused));
+        }
+        drop(reservation);
+        // The remains of connections do not keep a new ieum out.
+        reserve(SocketType::STREAM, outside).unwrap();
+    }
+
+    #[test]
+    fn a_reserved_datagram_port_refuses_until_it_is_opened() {
+        for wish in [ANY_PORT, "0.0.0.0:0"] {
+            let (socket, outside) = reserve(SocketType::DGRAM, wish.parse().unwrap()).unwrap();
+            let client = UdpSocket::bind(ANY_PORT).unwrap();
+            client.connect(("127.0.0.1", outside.port())).unwrap();
+            let refused = |client: &UdpSocket| {
+                client.send(b"?").unwrap();
+                client.send(b"?").map_err(|error| error.kind()).err()
+            };
+            close_datagram(&socket, outside).unwrap();
+            assert_eq!(refused(&client), Some(std::io::ErrorKind::ConnectionRefused));
+            open_datagram(&socket).unwrap();
+            assert_eq!(refused(&client), None);
+            close_datagram(&socket, outside).unwrap();
+            assert_eq!(refused(&client), Some(std::io::ErrorKind::ConnectionRefused));
+            assert!(UdpSocket::bind(("127.0.0.1", outside.port())).is_err());
+        }
+    }
+}
