@@ -1,0 +1,53 @@
+//! Exit codes, as env(1), nohup(1) and shells have them.
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+
+/// How ieum ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Code {
+    /// With the program's own code, or 128 + the signal that killed it.
+    Program(u8),
+    /// 125: ieum itself could not do its work.
+    Own,
+    /// 126: the program was found and cannot be executed.
+    CannotExecute,
+    /// 127: there is no such program.
+    NotFound,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> ExitCode {
+        ExitCode::from(match code {
+            Code::Program(code) => code,
+            Code::Own => 125,
+            Code::CannotExecute => 126,
+            Code::NotFound => 127,
+        })
+    }
+}
+
+/// One line on standard error.
+pub(crate) fn complain(sentence: &str) {
+    eprintln!("ieum: {sentence}");
+}
+
+/// Help and version were asked for, or something wrong was typed: the latter is a failure of ieum's, never to be
+/// taken for the program's own exit code 2.
+pub(crate) fn of_usage(error: &clap::Error) -> Code {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // A reader that has gone away has seen enough.
+            let _ = error.print();
+            Code::Program(0)
+        }
+        _ => {
+            let text = error.to_string();
+            let text = text.trim_start_matches("error: ");
+            let first = text.lines().next().unwrap_or("the arguments cannot be understood");
+            complain(&format!("{first} (try ieum --help)"));
+            Code::Own
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The command `ieum`.
+//!
+//! `args` is what can be typed, `run` what `ieum run` makes of it, `code` how it ends.
+#![forbid(unsafe_code)]
+
+mod args;
+mod code;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+use crate::code::{Code, complain};
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return code::of_usage(&error).into(),
+    };
+    let code = match args.command {
+        Command::Run(run) => run::run(run),
+    };
+    code.unwrap_or_else(|failure| {
+        complain(&failure.sentence);
+        failure.code
+    })
+    .into()
+}
+
+/// Why a command could not do its work.
+struct Failure {
+    code: Code,
+    /// What is wrong and what to do, in one line.
+    sentence: String,
+}
+
+impl Failure {
+    /// A failure of ieum itself.
+    fn own(sentence: impl Into<String>) -> Failure {
+        Failure { code: Code::Own, sentence: sentence.into() }
+    }
+}
