@@ -191,7 +191,8 @@ impl Host {
             if let Some(open) = description.open_mut() {
                 open.full = false;
             }
-            let reason = self.stack.udp_take_error(endpoint).filter(|reason| errno::is_hard(*reason));
+            let wanted = |reason: &_| errno::is_hard(*reason) || description.options.receives_errors();
+            let reason = self.stack.udp_take_error(endpoint).filter(wanted);
             description.error = reason.map(Errno::of_icmp).or(description.error);
         }
         self.tell(Some(id));

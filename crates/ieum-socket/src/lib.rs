@@ -29,13 +29,14 @@
 //!
 //! # Files
 //!
-//! - `host`: [`Host`], its doors to the stack, and events.
+//! - `host`: [`Host`], its doors to the stack, and the way of events (`event`).
 //! - `description`: the phases of a socket, and what a stream's phase means to calls (`stream`).
 //! - `call`: one file for each call.
 //! - `readiness`: the meaning of `poll(2)` in each phase.
 //! - `options`: the table of socket options, by level and number.
 //! - `errno`: the numbers, and which error of the stack has which.
 //! - `table`: descriptor tables, for those who are not given numbers by a kernel.
+//! - `bounds`: every bound of this room.
 //!
 //! # What it leaves out
 //!

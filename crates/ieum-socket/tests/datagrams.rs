@@ -4,9 +4,11 @@
 mod common;
 
 use common::{DATAGRAM, World, at, events, host, poll, read};
-use ieum_socket::numbers::{SO_BROADCAST, SOL_SOCKET};
-use ieum_socket::{Connect, Errno, Event, How, Kind, SocketId};
+use ieum_socket::numbers::{IP_RECVERR, IPPROTO_IP, SO_BROADCAST, SOL_SOCKET};
+use ieum_socket::{Connect, Errno, Event, Host, How, Kind, SocketId};
+use ieum_stack::{Datagram, LinkConfig, Stack, StackConfig};
 use ieum_wire::Instant;
+use ieum_wire::icmp4::Unreachable;
 
 const NOW: Instant = Instant::ZERO;
 
@@ -127,6 +129,34 @@ fn a_refused_datagram_is_no_matter_to_an_unconnected_socket() {
     assert_eq!(world.a.send_to(world.now, id, b"x", Some(at("10.0.0.2:9"))), Ok(1));
     world.settle();
     assert_eq!(poll(&world.a, id), "OUT");
+}
+
+#[test]
+fn passing_trouble_is_told_only_to_who_wants_errors() {
+    let mut host = host(1, false);
+    let link = host.stack_mut().add_link(LinkConfig::in_process());
+    host.stack_mut().add_address(link, "10.0.0.1/24".parse().unwrap());
+    let mut config = StackConfig::new([9; 32]);
+    config.accept_any_destination = true;
+    let mut gateway = Stack::new(config);
+    let far_link = gateway.add_link(LinkConfig::in_process());
+    gateway.add_address(far_link, "10.0.0.2/24".parse().unwrap());
+
+    let id = host.socket(2, DATAGRAM, 0).unwrap();
+    host.connect(NOW, id, Some(at("10.0.0.9:53"))).unwrap();
+    let mut refused = |host: &mut Host| {
+        host.send(NOW, id, b"x").unwrap();
+        let (_, frame) = host.poll_frame(NOW).expect("the datagram leaves");
+        gateway.on_frame(NOW, far_link, frame);
+        let Datagram { source, destination, .. } = gateway.poll_any_datagram().expect("it arrives");
+        gateway.udp_refuse(source, destination, Unreachable::Host);
+        let (_, frame) = gateway.poll_frame(NOW).expect("the error leaves");
+        host.on_frame(NOW, link, frame);
+        host.take_error(id)
+    };
+    assert_eq!(refused(&mut host), None);
+    host.set_option(NOW, id, IPPROTO_IP, IP_RECVERR, &[1, 0, 0, 0]).unwrap();
+    assert_eq!(refused(&mut host), Some(Errno::EHOSTUNREACH));
 }
 
 #[test]

@@ -109,6 +109,11 @@ impl Stack {
         self.ip.is_local(address)
     }
 
+    /// Does this address mean everybody on one of our networks?
+    pub fn is_broadcast(&self, address: IpAddr) -> bool {
+        self.ip.is_broadcast(address)
+    }
+
     /// What happened that was not told yet.
     pub fn poll_event(&mut self) -> Option<Event> {
         let event = self.events.pop()?;

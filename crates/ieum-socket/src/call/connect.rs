@@ -61,7 +61,7 @@ impl Host {
         address: SocketAddr,
     ) -> Result<Connect, Errno> {
         let remote = meant(address, bound.map(|bound| bound.address.ip()))?;
-        if means_many(remote.ip()) {
+        if remote.ip().is_multicast() || self.stack.is_broadcast(remote.ip()) {
             return Err(Errno::ENETUNREACH);
         }
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
@@ -98,23 +98,12 @@ impl Host {
         let Open { endpoint, bound, .. } = self.opened(id)?;
         let remote = meant(address, Some(bound.ip()))?;
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
-        if means_everybody(remote.ip()) && !description.options.broadcast() {
+        if self.stack.is_broadcast(remote.ip()) && !description.options.broadcast() {
             return Err(Errno::EACCES);
         }
         self.stack.udp_connect(endpoint, Some(remote))?;
         Ok(Connect::Done)
     }
-}
-
-/// Is this a broadcast address: the limited one, or the loopback network's? Those of other networks are known to the
-/// stack alone, which sends to them without asking for SO_BROADCAST.
-pub(crate) fn means_everybody(address: IpAddr) -> bool {
-    address == IpAddr::V4(LOOPBACK_BROADCAST) || address == IpAddr::V4(Ipv4Addr::BROADCAST)
-}
-
-/// Is this a broadcast or multicast address, which no connection can have?
-fn means_many(address: IpAddr) -> bool {
-    address.is_multicast() || means_everybody(address)
 }
 
 /// The destination that is meant: 0.0.0.0 is the host itself, by the address the socket is bound to.
@@ -126,6 +115,3 @@ pub(crate) fn meant(address: SocketAddr, bound: Option<IpAddr>) -> Result<Socket
     let own = bound.filter(|own| !own.is_unspecified()).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     Ok(SocketAddr::new(own, v4.port()))
 }
-
-/// 127/8 is a network of its own, as Linux's `lo` has it.
-const LOOPBACK_BROADCAST: Ipv4Addr = Ipv4Addr::new(127, 255, 255, 255);

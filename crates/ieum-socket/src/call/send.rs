@@ -7,7 +7,7 @@ use ieum_stack::{UdpId, UdpSendError};
 use ieum_wire::Instant;
 
 use crate::bounds::MESSAGE_BYTES_MAX;
-use crate::call::connect::{means_everybody, meant};
+use crate::call::connect::meant;
 use crate::description::{Phase, Stream};
 use crate::host::Host;
 use crate::{Errno, SocketId};
@@ -111,7 +111,7 @@ impl Host {
             }
             None => self.stack.udp_remote(open.endpoint).ok_or(Errno::EDESTADDRREQ)?,
         };
-        let everybody = means_everybody(to.ip());
+        let everybody = self.stack.is_broadcast(to.ip());
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         if everybody && !description.options.broadcast() {
             return Err(Errno::EACCES);

@@ -85,6 +85,7 @@ mod known {
     pub(super) const KEEPALIVE_INTERVAL: SocketOption = of_tcp(TCP_KEEPINTVL);
     pub(super) const KEEPALIVE_PROBES: SocketOption = of_tcp(TCP_KEEPCNT);
     pub(super) const USER_TIMEOUT: SocketOption = of_tcp(TCP_USER_TIMEOUT);
+    pub(super) const RECV_ERRORS: SocketOption = SocketOption::known(IPPROTO_IP, IP_RECVERR);
     pub(super) const TOS: SocketOption = SocketOption::known(IPPROTO_IP, IP_TOS);
     pub(super) const TTL: SocketOption = SocketOption::known(IPPROTO_IP, IP_TTL);
 }
@@ -128,6 +129,11 @@ impl Options {
     /// SO_BROADCAST.
     pub(crate) fn broadcast(&self) -> bool {
         self.flag(known::BROADCAST)
+    }
+
+    /// IP_RECVERR: passing trouble is an error too.
+    pub(crate) fn receives_errors(&self) -> bool {
+        self.flag(known::RECV_ERRORS)
     }
 
     /// SO_LINGER with 0 seconds: closing resets.

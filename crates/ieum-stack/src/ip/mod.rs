@@ -111,7 +111,9 @@ impl Ip {
     /// Does this address mean everybody on one of our networks?
     pub(crate) fn is_broadcast(&self, address: IpAddr) -> bool {
         let IpAddr::V4(address) = address else { return false };
-        address.is_broadcast() || self.addresses.iter().any(|own| own.cidr.broadcast() == Some(address))
+        address.is_broadcast()
+            || loopback_network().broadcast() == Some(address)
+            || self.addresses.iter().any(|own| own.cidr.broadcast() == Some(address))
     }
 
     /// The link that leads to an excepted loopback endpoint.

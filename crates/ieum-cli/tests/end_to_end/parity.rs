@@ -1,0 +1,81 @@
+//! The same program on Linux's sockets and on ieum's: every printed line equal, save those that
+//! `docs/DIFFERENCES.md` lists, and those must differ exactly as it says.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::support::{Folder, Running, compiled, ieum, namespaces, peer};
+
+/// A network like that of `ieum run --no-exit`: loopback, and a link on which nobody else is.
+const SAME_NETWORK: &str = "ip link set lo up && ip link add link0 type veth peer name link1 \
+    && ip address add 10.77.0.2/24 dev link0 \
+    && echo 100 >/proc/sys/net/ipv4/neigh/link0/retrans_time_ms \
+    && ip link set link0 up && ip link set link1 up && exec \"$@\"";
+
+/// Outcome by name of line.
+type Lines = BTreeMap<String, String>;
+
+fn lines(printed: &str) -> Lines {
+    let mut found = Lines::new();
+    for line in printed.lines() {
+        let (name, outcome) = line.split_once(": ").unwrap_or_else(|| panic!("not `name: outcome`: {line}"));
+        let before = found.insert(name.to_owned(), outcome.to_owned());
+        assert!(before.is_none(), "two lines are called {name}");
+    }
+    found
+}
+
+/// The rows of the table in `docs/DIFFERENCES.md`: name, then what Linux and ieum say.
+fn listed() -> BTreeMap<String, (String, String)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/DIFFERENCES.md");
+    let text = fs::read_to_string(path).expect("docs/DIFFERENCES.md is there");
+    let mut found = BTreeMap::new();
+    for row in text.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> =
+            row.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`')).collect();
+        assert_eq!(cells.len(), 4, "a row has name, Linux, ieum and reason: {row}");
+        let plain = |cell: &str| cell.replace("\\|", "|");
+        found.insert(cells[0].to_owned(), (plain(cells[1]), plain(cells[2])));
+    }
+    found
+}
+
+#[test]
+fn one_program_sees_the_same_on_linux_and_on_ieum() {
+    let Some(namespaces) = namespaces() else { return };
+    if !peer("gcc") {
+        return;
+    }
+    let folder = Folder::new();
+    let program = compiled("parity", &folder);
+    let native = [&namespaces[..], &["sh", "-ec", SAME_NETWORK, "sh", &program]].concat();
+    let linux = lines(&Running::start(&native).finish().success());
+    let under_ieum = Running::start(&ieum(&["--no-exit"], &[&program])).finish();
+    let ours = lines(&under_ieum.stdout);
+
+    let mut listed = listed();
+    let mut wrong = Vec::new();
+    for (name, expected) in &linux {
+        let got = ours.get(name).map_or("nothing", String::as_str);
+        match (listed.remove(name), got == expected) {
+            (None, true) => {}
+            (None, false) => wrong.push(format!("{name}: Linux {expected}, ieum {got}")),
+            (Some(_), true) => wrong.push(format!("{name}: listed as different, but both say {expected}")),
+            (Some(row), false) if row == (expected.clone(), got.to_owned()) => {}
+            (Some(row), false) => {
+                wrong.push(format!("{name}: Linux {expected}, ieum {got}, listed as {row:?}"))
+            }
+        }
+    }
+    wrong.extend(listed.keys().map(|name| format!("{name}: listed, but no line is called so")));
+    let count = linux.len();
+    assert!(
+        wrong.is_empty(),
+        "{} of {count} lines:\n{}\n{}",
+        wrong.len(),
+        wrong.join("\n"),
+        under_ieum.stderr
+    );
+    assert_eq!(under_ieum.code, 0, "{}", under_ieum.stderr);
+}

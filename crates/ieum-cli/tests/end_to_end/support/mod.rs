@@ -1,0 +1,26 @@
+//! What every test needs: peers, files, running programs.
+//!
+//! - `peers`: which programs the machine has, and where.
+//! - `files`: folders that vanish, the programs of these tests, the large file.
+//! - `running`: a program that runs, what it prints, how it ended.
+//! - `nginx`: its configuration.
+
+mod files;
+mod nginx;
+mod peers;
+mod running;
+
+pub(crate) use files::{Folder, compiled, payload, script};
+pub(crate) use nginx::nginx;
+pub(crate) use peers::{namespaces, path_of, peer, peers};
+pub(crate) use running::{Finished, Running, free_port};
+
+/// The command line `ieum run FLAGS -- PROGRAM`.
+pub(crate) fn ieum<'a>(flags: &[&'a str], program: &[&'a str]) -> Vec<&'a str> {
+    [&[env!("CARGO_BIN_EXE_ieum"), "run"], flags, &["--"], program].concat()
+}
+
+/// Whether the tests run as root.
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
