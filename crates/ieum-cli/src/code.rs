@@ -42,12 +42,30 @@ pub(crate) fn of_usage(error: &clap::Error) -> Code {
             let _ = error.print();
             Code::Program(0)
         }
-        _ => {
-            let text = error.to_string();
-            let text = text.trim_start_matches("error: ");
-            let first = text.lines().next().unwrap_or("the arguments cannot be understood");
-            complain(&format!("{first} (try ieum --help)"));
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let _ = error.print();
             Code::Own
         }
+        _ => {
+            complain(&format!("{} (ieum run --help says more)", what_is_wrong(&error.to_string())));
+            Code::Own
+        }
+    }
+}
+
+/// The first paragraph of a usage error, in one line: what follows repeats the usage.
+fn what_is_wrong(text: &str) -> String {
+    let lines = text.trim_start_matches("error: ").lines().map(str::trim);
+    lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_usage_error_becomes_one_line() {
+        let text = "error: the following were not given:\n  <PROGRAM>...\n\nUsage: ieum run";
+        assert_eq!(what_is_wrong(text), "the following were not given: <PROGRAM>...");
     }
 }

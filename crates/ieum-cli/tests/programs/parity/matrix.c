@@ -94,6 +94,7 @@ static void both_shut(struct subject *s)
     client(s);
     must(shutdown(s->fd, SHUT_RDWR) == 0, "this end is done");
     settle(s->fd, POLLHUP);
+    settle(s->far, POLLRDHUP);
 }
 
 static void both_finished(struct subject *s)
@@ -249,7 +250,12 @@ static void ask_tcp_state(const char *name, struct subject *s)
     struct tcp_info info = { 0 };
     socklen_t length = sizeof info;
     int result = getsockopt(s->fd, IPPROTO_TCP, TCP_INFO, &info, &length);
-    line(name, result ? result : info.tcpi_state);
+    /* Whether the far end has acknowledged a FIN yet is a matter of moments. */
+    bool finishing = info.tcpi_state == TCP_FIN_WAIT1 || info.tcpi_state == TCP_FIN_WAIT2;
+    if (result == 0 && finishing)
+        text(name, "FIN-WAIT");
+    else
+        line(name, result ? result : info.tcpi_state);
 }
 
 static void ask_unread(const char *name, struct subject *s)

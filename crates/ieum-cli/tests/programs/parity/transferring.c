@@ -97,6 +97,8 @@ static void full(void)
     line("full.send", send(both.client, block, 1, MSG_NOSIGNAL));
     must(shutdown(both.client, SHUT_WR) == 0, "this end finishes");
     blocking(both.server, true);
+    struct timeval patience = { .tv_sec = 5 };
+    must(setsockopt(both.server, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0, "a time-out is set");
     while ((count = read(both.server, block, sizeof block)) > 0)
         got += count;
     text("full.all-arrives", "%s", count == 0 && got == sent ? "yes" : "no");
