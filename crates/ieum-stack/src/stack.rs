@@ -5,7 +5,6 @@ use std::ops::RangeInclusive;
 
 use ieum_wire::{Cidr, Instant};
 
-use crate::TcpSettings;
 use crate::chance::Chance;
 use crate::context::Context;
 use crate::drops::{Drops, Tally};
@@ -26,10 +25,6 @@ pub struct StackConfig {
     pub ephemeral_ports: RangeInclusive<u16>,
     /// Offer and accept TCP timestamps (RFC 7323 §3).
     pub tcp_timestamps: bool,
-    /// Send buffer of connections whose settings come from no user, in bytes.
-    pub send_buffer_bytes: u32,
-    /// Receive buffer, likewise.
-    pub recv_buffer_bytes: u32,
     /// Every unicast IPv4 destination is taken as one of ours (the exit's stack).
     pub accept_any_destination: bool,
 }
@@ -37,13 +32,10 @@ pub struct StackConfig {
 impl StackConfig {
     /// The defaults, with a seed.
     pub fn new(seed: [u8; 32]) -> StackConfig {
-        let settings = TcpSettings::default();
         StackConfig {
             seed,
             ephemeral_ports: 32_768..=60_999,
             tcp_timestamps: true,
-            send_buffer_bytes: settings.send_buffer_bytes,
-            recv_buffer_bytes: settings.recv_buffer_bytes,
             accept_any_destination: false,
         }
     }
@@ -74,7 +66,7 @@ impl Stack {
         let [identification, ..] = chance.next_u32().to_be_bytes().map(u16::from);
         let ip = Ip::new(config.accept_any_destination, identification << 8);
         let udp = Udp::new(config.accept_any_destination, &mut chance);
-        let tcp = Tcp::new(&config, &mut chance);
+        let tcp = Tcp::new(config.tcp_timestamps, &mut chance);
         let mut ports = Ports::new(config.ephemeral_ports, &mut chance);
         ports.add_local(loopback_network(), None);
         let (events, drops) = (Events::default(), Drops::new());

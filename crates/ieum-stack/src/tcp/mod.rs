@@ -70,7 +70,6 @@ use crate::chance::{Chance, Keyed};
 use crate::context::Context;
 use crate::drops::{Drop, Drops};
 use crate::event::Event;
-use crate::stack::StackConfig;
 
 slotmap::new_key_type! {
     /// Names a listening TCP endpoint.
@@ -132,8 +131,8 @@ impl std::fmt::Debug for Tcp {
 }
 
 impl Tcp {
-    /// No connection yet.
-    pub(crate) fn new(config: &StackConfig, chance: &mut Chance) -> Tcp {
+    /// No connection yet. `timestamps`: offer and accept them (RFC 7323 §3).
+    pub(crate) fn new(timestamps: bool, chance: &mut Chance) -> Tcp {
         Tcp {
             connections: SlotMap::with_key(),
             half_opens: SlotMap::with_key(),
@@ -148,7 +147,7 @@ impl Tcp {
             timers: Timers::default(),
             secrets: Secrets::new(chance),
             spread: chance.keyed(),
-            timestamps: config.tcp_timestamps,
+            timestamps,
         }
     }
 
