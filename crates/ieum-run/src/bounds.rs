@@ -46,9 +46,6 @@ pub(crate) const OVER_MAX: usize = 1024;
 /// tell when that queue drains.
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(2);
 
-/// For how long a listening socket that was seen alive is believed to live.
-pub(crate) const ALIVE_FOR: Duration = Duration::from_millis(1);
-
 /// How long after a call sockets that tell nothing when they are closed are looked at.
 pub(crate) const SWEEP_AFTER: Duration = Duration::from_secs(1);
 

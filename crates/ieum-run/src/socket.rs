@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use ieum_socket::{Errno, Kind, SocketId};
-use ieum_wire::Instant;
 use rustix::net::{SocketAddrUnix, SocketType};
 
 use crate::bounds::OVER_MAX;
@@ -63,8 +62,6 @@ pub(crate) enum Connecting {
 /// A listening S.
 #[derive(Debug, Default)]
 pub(crate) struct Listening {
-    /// When its life was last verified.
-    pub(crate) alive_at: Option<Instant>,
     /// The program's accept queue was full: offer again.
     pub(crate) full: bool,
 }

@@ -5,8 +5,9 @@ use std::os::fd::AsFd;
 use ieum_engine::{Notice, Ready, Turn};
 use ieum_socket::{Errno, Event, Kind, RequestId, SocketId};
 use ieum_wire::Instant;
+use ieum_wire::icmp4::Unreachable;
 
-use crate::bounds::{ACCEPT_RETRY, ALIVE_FOR, CALLS_PER_TURN_MAX};
+use crate::bounds::{ACCEPT_RETRY, CALLS_PER_TURN_MAX};
 use crate::carrier::datagram::Delivery;
 use crate::carrier::joint;
 use crate::carrier::stream::{Stream, Verdict};
@@ -69,7 +70,7 @@ impl Runner {
     /// A SYN came for a listening socket: answered only while that socket lives, which only its name can tell.
     fn on_request(&mut self, now: Instant, id: SocketId, request: RequestId) {
         let number = self.sockets.by_host(id);
-        if number.is_some_and(|number| self.listener_is_alive(now, number)) {
+        if number.is_some_and(|number| self.listener_is_alive(number)) {
             return self.host.accept_request(request);
         }
         self.host.refuse_request(request);
@@ -78,16 +79,12 @@ impl Runner {
         }
     }
 
-    fn listener_is_alive(&mut self, now: Instant, number: u64) -> bool {
-        let Some(socket) = self.sockets.get_mut(number) else { return false };
-        let (Carrier::Listening(listening), Some(name)) = (&mut socket.carrier, &socket.name) else {
-            return true;
-        };
-        if listening.alive_at.is_some_and(|at| now.since(at) < ALIVE_FOR) {
-            return true;
+    fn listener_is_alive(&mut self, number: u64) -> bool {
+        let Some(socket) = self.sockets.get(number) else { return false };
+        match (&socket.carrier, &socket.name) {
+            (Carrier::Listening(_), Some(name)) => self.probe.is_alive(socket.unix_kind(), name),
+            _ => true,
         }
-        listening.alive_at = Some(now);
-        self.probe.is_alive(rustix::net::SocketType::STREAM, name)
     }
 
     /// The program closed it.
@@ -211,7 +208,7 @@ impl Runner {
                 return self.set_full(turn.now, number, false);
             }
             let Some(name) = socket.name.clone() else { return };
-            match self.offer(turn.now, id, domain, &name) {
+            match self.offer(id, domain, &name) {
                 Ok(connection) => {
                     self.watch_carrier(turn, connection);
                     self.retry_held(turn, number);
@@ -228,7 +225,6 @@ impl Runner {
 
     fn offer(
         &mut self,
-        now: Instant,
         listener: SocketId,
         domain: i32,
         name: &rustix::net::SocketAddrUnix,
@@ -236,7 +232,6 @@ impl Runner {
         let own_name = self.names.name(Bearer::Carrier(self.sockets.next_number(), 0)).map_err(host_errno)?;
         let own_end = joint::offer(&own_name, name).map_err(host_errno)?;
         let (host, remote) = self.host.accept(listener)?;
-        let _ = now;
         Ok(self.sockets.insert(Socket {
             host,
             domain,
@@ -398,7 +393,7 @@ impl Runner {
         match datagram.inward(turn.now, &mut self.host, id, name, &self.names, number) {
             Delivery::Idle => {}
             Delivery::More => drop(self.more.insert(number)),
-            Delivery::Closed => return self.forget(turn.now, number),
+            Delivery::Closed(source) => self.refuse_datagram(turn.now, number, source),
             Delivery::Blocked => {
                 if !datagram.is_connected()
                     && let Some(monitor) = datagram.room_source()
@@ -407,6 +402,15 @@ impl Runner {
                     let _ = turn.watch(monitor, Source::Monitor(number).key(), EDGES);
                 }
             }
+        }
+    }
+
+    /// A datagram came for a socket that was closed without a sign: its sender hears what it would have heard at once.
+    fn refuse_datagram(&mut self, now: Instant, number: u64, source: std::net::SocketAddr) {
+        let local = self.sockets.get(number).and_then(|socket| self.host.local_address(socket.host).ok());
+        self.forget(now, number);
+        if let Some(local) = local.filter(|local| !local.ip().is_unspecified()) {
+            self.host.stack_mut().udp_refuse(source, local, Unreachable::Port);
         }
     }
 

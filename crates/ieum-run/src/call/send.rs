@@ -26,7 +26,7 @@ impl Runner {
         let mut header = Header::of_buffer(call.word(1), call.size(2));
         (header.name, header.name_len) = (call.word(4), call.int(5));
         let sent = self.send_datagram(turn, call, number, &header);
-        self.answer_send(turn, call, number, call.int(3), sent)
+        self.answer_send(turn, number, call.int(3), sent)
     }
 
     pub(crate) fn call_sendmsg(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
@@ -36,7 +36,7 @@ impl Runner {
         }
         let header = Header::read(&self.memory(call), call.word(1)).map_err(host_errno)?;
         let sent = self.send_datagram(turn, call, number, &header);
-        self.answer_send(turn, call, number, call.int(2), sent)
+        self.answer_send(turn, number, call.int(2), sent)
     }
 
     pub(crate) fn call_sendmmsg(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
@@ -57,7 +57,7 @@ impl Runner {
                 }
                 // What was sent before counts; the error comes again with the next call.
                 Err(_) if index > 0 => return Ok(Answer::Value(i64::try_from(index).unwrap_or(0))),
-                Err(errno) => return self.answer_send(turn, call, number, call.int(3), Err(errno)),
+                Err(errno) => return self.answer_send(turn, number, call.int(3), Err(errno)),
             }
         }
         Ok(Answer::Value(i64::try_from(count).unwrap_or(0)))
@@ -101,7 +101,6 @@ impl Runner {
     fn answer_send(
         &mut self,
         turn: &Turn<'_>,
-        _call: &Call,
         number: u64,
         flags: i32,
         sent: Result<usize, Errno>,

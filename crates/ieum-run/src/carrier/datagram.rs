@@ -56,8 +56,8 @@ pub(crate) enum Delivery {
     More,
     /// S has no room: [`Datagram::room_source`] will tell.
     Blocked,
-    /// S is closed.
-    Closed,
+    /// S is closed, and a datagram from this remote came for it.
+    Closed(SocketAddr),
 }
 
 impl Datagram {
@@ -155,10 +155,10 @@ impl Datagram {
                 Ok(_) => {}
                 Err(Errno::AGAIN) => {
                     self.parked = Some((payload, remote));
-                    return self.block(name);
+                    return self.block(name, remote);
                 }
                 Err(Errno::INTR) => self.parked = Some((payload, remote)),
-                Err(Errno::CONNREFUSED) => return Delivery::Closed,
+                Err(Errno::CONNREFUSED) => return Delivery::Closed(remote),
                 // EMSGSIZE, ENOBUFS, or S connected in between: a datagram lost.
                 Err(_) => {}
             }
@@ -194,12 +194,12 @@ impl Datagram {
         sendto(&*sender, payload, flags, name)
     }
 
-    fn block(&mut self, name: &SocketAddrUnix) -> Delivery {
+    fn block(&mut self, name: &SocketAddrUnix, remote: SocketAddr) -> Delivery {
         self.blocked = true;
         if self.peer.is_none() && self.monitor.is_none() {
             match monitor(name) {
                 Ok(monitor) => self.monitor = Some(monitor),
-                Err(Errno::CONNREFUSED) => return Delivery::Closed,
+                Err(Errno::CONNREFUSED) => return Delivery::Closed(remote),
                 Err(_) => self.blocked = false,
             }
         }

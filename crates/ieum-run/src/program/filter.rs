@@ -216,7 +216,7 @@ mod tests {
             bpf::OFFSET_ARCH => n::AUDIT_ARCH,
             _ => {
                 let index = usize::try_from((offset - bpf::OFFSET_ARGUMENTS) / 8).unwrap();
-                let shift = if (offset - bpf::OFFSET_ARGUMENTS) % 8 == 0 { 0 } else { 32 };
+                let shift = if (offset - bpf::OFFSET_ARGUMENTS).is_multiple_of(8) { 0 } else { 32 };
                 u32::try_from(arguments[index] >> shift & 0xffff_ffff).unwrap()
             }
         }
