@@ -36,21 +36,18 @@ pub(crate) fn complain(sentence: &str) {
 /// Help and version were asked for, or something wrong was typed: the latter is a failure of ieum's, never to be
 /// taken for the program's own exit code 2.
 pub(crate) fn of_usage(error: &clap::Error) -> Code {
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // A reader that has gone away has seen enough.
-            let _ = error.print();
-            Code::Program(0)
-        }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            let _ = error.print();
-            Code::Own
-        }
-        _ => {
-            complain(&format!("{} (ieum run --help says more)", what_is_wrong(&error.to_string())));
-            Code::Own
-        }
+    let kind = error.kind();
+    if kind == ErrorKind::DisplayHelp || kind == ErrorKind::DisplayVersion {
+        // A reader that has gone away has seen enough.
+        let _ = error.print();
+        return Code::Program(0);
     }
+    if kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+    } else {
+        complain(&format!("{} (ieum run --help says more)", what_is_wrong(&error.to_string())));
+    }
+    Code::Own
 }
 
 /// The first paragraph of a usage error, in one line: what follows repeats the usage.

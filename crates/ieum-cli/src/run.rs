@@ -108,7 +108,7 @@ fn exit(run: &Run) -> Result<Option<Exit>, Failure> {
     let exit = Exit::new(ExitConfig {
         seed: seed()?,
         tcp_timestamps: !run.no_timestamps,
-        address: Cidr::new(run.gateway, run.address.prefix_bits()).unwrap_or(Cidr::host(run.gateway)),
+        address: Cidr::new(run.gateway, run.address.prefix_bits()).unwrap_or_else(|| Cidr::host(run.gateway)),
         host: run.address.address(),
         outbound: !run.no_exit,
         loopback_exceptions: loopback_resolvers(RESOLV_CONF),
