@@ -9,6 +9,6 @@ pub(crate) const EVENTS_MAX: usize = 256;
 /// other; others' descriptors and signals must be seen meanwhile. 16 passes of a busy stream take about 1 ms.
 pub(crate) const PASSES_MAX: usize = 16;
 
-/// How long the other rooms may go on delivering bytes after the first has finished. Linux lets a closed socket
-/// deliver for about as long (tcp_fin_timeout), and nobody wants a finished program to hold the terminal for longer.
+/// How long rooms may go on delivering bytes after the first has finished. Linux gives a closed socket about as long
+/// (tcp_fin_timeout), and nobody wants a finished program to hold the terminal for longer.
 pub(crate) const LINGER: Duration = Duration::from_secs(60);

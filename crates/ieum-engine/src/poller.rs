@@ -110,9 +110,9 @@ impl Poller {
         Turn { now, epoll: &self.epoll, room }
     }
 
-    /// Waits until something is ready, `longest` at most (`None`: for as long as it takes), and returns what is. A
-    /// signal ends the waiting with nothing.
-    pub(crate) fn wait(&mut self, longest: Option<Duration>) -> io::Result<Vec<Told>> {
+    /// Waits until something is ready, `longest` at most (`None`: for as long as it takes), and puts what is into
+    /// `told`, whose memory serves turn after turn. A signal ends the waiting with nothing.
+    pub(crate) fn wait(&mut self, longest: Option<Duration>, told: &mut Vec<Told>) -> io::Result<()> {
         // Rounded up to a whole millisecond, which kernels before 5.11 (no epoll_pwait2) can only wait: waking early
         // would mean to turn in vain until the deadline.
         let timeout = longest.map(|longest| {
@@ -120,16 +120,20 @@ impl Poller {
             let rounded = Duration::from_millis(milliseconds.min(u64::from(u32::MAX)));
             Timespec::try_from(rounded).unwrap_or_default()
         });
+        told.clear();
         self.events.clear();
         match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), timeout.as_ref()) {
-            Ok(_) => Ok(self.events.iter().map(told).collect()),
-            Err(rustix::io::Errno::INTR) => Ok(Vec::new()),
+            Ok(_) => {
+                told.extend(self.events.iter().map(read));
+                Ok(())
+            }
+            Err(rustix::io::Errno::INTR) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 }
 
-fn told(event: &epoll::Event) -> Told {
+fn read(event: &epoll::Event) -> Told {
     let (word, flags) = (event.data.u64(), event.flags);
     let ready = Ready {
         read: flags.contains(EventFlags::IN),

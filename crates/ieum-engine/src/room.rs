@@ -61,7 +61,7 @@ pub trait Room {
     /// Has it bytes still to deliver? The engine stays for them, within a bound.
     fn is_unfinished(&self) -> bool;
 
-    /// The first room's word that the run is over for it.
+    /// The first room's word that the run is over: nothing new begins. Every room may still be unfinished.
     fn is_finished(&self) -> bool {
         false
     }

@@ -44,7 +44,7 @@ impl Engine {
         self.joints.push(Joint { ends: [one, other], capture });
     }
 
-    /// Runs until the first room is finished and the others have delivered what they had, or 60 s have passed since.
+    /// Runs until the first room is finished and all have delivered what they had, or 60 s have passed since.
     ///
     /// # Errors
     ///
@@ -54,6 +54,7 @@ impl Engine {
             room.start(&self.poller.turn(self.clock.now(), number))?;
         }
         let mut finished_at = None;
+        let mut told = Vec::new();
         loop {
             let quiet = self.settle_all(rooms);
             let now = self.clock.now();
@@ -70,11 +71,11 @@ impl Engine {
             } else {
                 Some(std::time::Duration::ZERO)
             };
-            let ready = self.poller.wait(longest)?;
+            self.poller.wait(longest, &mut told)?;
             let now = self.clock.now();
-            for (number, key, ready) in ready {
-                if let Some(room) = rooms.get_mut(number) {
-                    room.on_ready(&self.poller.turn(now, number), key, ready);
+            for (number, key, ready) in &told {
+                if let Some(room) = rooms.get_mut(*number) {
+                    room.on_ready(&self.poller.turn(now, *number), *key, *ready);
                 }
             }
             self.wake(now, rooms);

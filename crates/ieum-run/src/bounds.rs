@@ -58,8 +58,5 @@ pub(crate) const TERM_TO_KILL: Duration = Duration::from_secs(2);
 /// How often SIGKILL is repeated to descendants that appear late.
 pub(crate) const KILL_AGAIN: Duration = Duration::from_millis(100);
 
-/// How long bytes of closed connections may still take once the program is gone.
-pub(crate) const LINGER_MAX: Duration = Duration::from_secs(60);
-
 /// Rounds of talk within the host before sources are looked at again.
 pub(crate) const ROUNDS_PER_FRAME_MAX: usize = 16;

@@ -7,7 +7,7 @@ use ieum_socket::Host;
 use ieum_stack::LinkId;
 use ieum_wire::{Instant, Packet};
 
-use crate::bounds::{HELD_CHECK, LINGER_MAX, ROUNDS_PER_FRAME_MAX, SWEEP_AFTER};
+use crate::bounds::{HELD_CHECK, ROUNDS_PER_FRAME_MAX, SWEEP_AFTER};
 use crate::carrier::Probe;
 use crate::carrier::joint::Joint;
 use crate::held::Held;
@@ -35,10 +35,8 @@ pub struct Runner {
     pub(crate) timers: Timers,
     pub(crate) notices: VecDeque<Notice>,
     family: Family,
-    /// When waiting for bytes ends, once no process is left.
-    linger_until: Option<Instant>,
-    /// That time has come.
-    linger_is_over: bool,
+    /// No process is left, and every socket was closed for that.
+    is_over: bool,
     /// The host had more to say than one turn could hear.
     is_restless: bool,
 }
@@ -115,8 +113,7 @@ impl Runner {
             timers: Timers::default(),
             notices: VecDeque::new(),
             family,
-            linger_until: None,
-            linger_is_over: false,
+            is_over: false,
             is_restless: false,
         })
     }
@@ -159,8 +156,8 @@ impl Runner {
 
     /// Once no process is left, nobody holds a socket any more.
     fn notice_end(&mut self, turn: &Turn<'_>) {
-        if self.family.is_gone() && self.linger_until.is_none() {
-            self.linger_until = Some(turn.now + LINGER_MAX);
+        if self.family.is_gone() && !self.is_over {
+            self.is_over = true;
             self.close_all(turn);
         }
     }
@@ -180,7 +177,6 @@ impl Runner {
         self.expire_held(turn);
         self.family.on_deadline(now);
         self.notice_end(turn);
-        self.linger_is_over |= self.linger_until.is_some_and(|at| at <= now);
         self.is_restless = false;
     }
 
@@ -228,9 +224,8 @@ impl Room for Runner {
         if self.is_restless || !self.more.is_empty() {
             return Some(Instant::ZERO);
         }
-        let linger_until = self.linger_until.filter(|_| !self.linger_is_over);
         let Timers { accept_retry_at, sweep_at, held_check_at } = self.timers;
-        let own = [accept_retry_at, sweep_at, held_check_at, linger_until, self.held.deadline()];
+        let own = [accept_retry_at, sweep_at, held_check_at, self.held.deadline()];
         [self.host.deadline(), self.family.deadline()].into_iter().chain(own).flatten().min()
     }
 
@@ -276,8 +271,8 @@ impl Room for Runner {
         self.host.unfinished() > 0 || self.sockets.iter().any(|(_, socket)| draining(&socket.carrier))
     }
 
-    /// No process is left and no bytes, or their time is over.
+    /// No process is left. What still has to be delivered the engine waits for, within its bound.
     fn is_finished(&self) -> bool {
-        self.linger_until.is_some() && (self.linger_is_over || !self.is_unfinished())
+        self.is_over
     }
 }
