@@ -25,10 +25,32 @@ pub(super) fn reserve(kind: SocketType, wish: SocketAddr) -> Result<(OwnedFd, So
         Errno::ACCESS | Errno::PERM => PublishError::Privileged(wish),
         error => PublishError::Other(wish, error.into()),
     };
-    let socket = kernel::socket(kind).map_err(explain)?;
-    bind_alone(&socket, kind, wish).map_err(explain)?;
-    let taken = getsockname(&socket).and_then(SocketAddr::try_from).map_err(explain)?;
+    let reserved = if kind == SocketType::DGRAM && wish.port() == 0 {
+        bind_free_datagram(wish)
+    } else {
+        bind_given(kind, wish)
+    };
+    reserved.map_err(explain)
+}
+
+fn bind_given(kind: SocketType, wish: SocketAddr) -> Result<(OwnedFd, SocketAddr), Errno> {
+    let socket = kernel::socket(kind)?;
+    bind_alone(&socket, kind, wish)?;
+    let taken = getsockname(&socket).and_then(SocketAddr::try_from)?;
     Ok((socket, taken))
+}
+
+/// A port that the kernel chose it takes back when the socket's association is dissolved; one that was named it does
+/// not. So the chosen one is named, beside the socket it was chosen for.
+fn bind_free_datagram(wish: SocketAddr) -> Result<(OwnedFd, SocketAddr), Errno> {
+    let (chosen, named) = (kernel::socket(SocketType::DGRAM)?, kernel::socket(SocketType::DGRAM)?);
+    sockopt::set_socket_reuseaddr(&chosen, true)?;
+    sockopt::set_socket_reuseaddr(&named, true)?;
+    bind(&chosen, &wish)?;
+    let taken = getsockname(&chosen).and_then(SocketAddr::try_from)?;
+    bind(&named, &taken)?;
+    sockopt::set_socket_reuseaddr(&named, false)?;
+    Ok((named, taken))
 }
 
 fn bind_alone(socket: &OwnedFd, kind: SocketType, wish: SocketAddr) -> Result<(), Errno> {

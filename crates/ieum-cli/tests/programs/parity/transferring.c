@@ -59,7 +59,7 @@ static void by_vectors(void)
 
 static void urgent(void)
 {
-    char into[16];
+    char into[16] = "-";
     struct pair both = connected();
     must(send(both.client, "ab", 2, 0) == 2, "bytes are sent");
     line("urgent.send", send(both.client, "!", 1, MSG_OOB));
@@ -172,7 +172,9 @@ static void registered_fresh(void)
     text("edge.fresh.connected", "%s", events(poller, PATIENCE_MS));
     int server = take(listening);
     must(write(server, "ab", 2) == 2, "bytes are written");
-    text("edge.fresh.bytes", "%s", events(poller, PATIENCE_MS));
+    /* An edge for OUT alone may come before: edge-triggered programs must bear edges without news. */
+    const char *seen = events(poller, PATIENCE_MS);
+    text("edge.fresh.bytes", "%s", strstr(seen, "IN") ? seen : events(poller, PATIENCE_MS));
     close(server);
     close(fd);
     close(listening);
