@@ -312,3 +312,43 @@ fn the_peers_end_of_life_does_not_hang_the_stack() {
     assert_eq!(pair.ends[0].stack.tcp_unfinished(), 0);
     assert_eq!(pair.ends[0].stack.deadline(), None);
 }
+
+#[test]
+fn an_excepted_loopback_endpoint_is_reached_over_its_link_and_its_refusals_come_back() {
+    let mut pair = Pair::with(|config| config.accept_any_destination = true);
+    let stub = "127.0.0.53:53".parse().unwrap();
+    let link = pair.ends[0].link;
+    pair.ends[0].stack.add_loopback_exception(stub, link);
+    pair.ends[1].stack.tcp_listen_any(TcpSettings::default());
+    for (refusal, failure) in [
+        (Refusal::Unreachable(Unreachable::Port), Failure::Unreachable(Unreachable::Port)),
+        (Refusal::Reset, Failure::Refused),
+    ] {
+        let client = pair.ends[0].stack.tcp_connect(pair.now, None, stub, TcpSettings::default()).unwrap();
+        pair.run(SECOND / 2);
+        let Some(Event::Request(request)) = pair.ends[1].events.pop() else {
+            panic!("the SYN crossed the link")
+        };
+        assert_eq!(pair.ends[1].stack.request(request).map(|it| it.local), Some(stub));
+        pair.ends[1].stack.tcp_refuse_request(request, refusal);
+        pair.run(SECOND / 2);
+        assert_eq!(pair.status(0, client).failure, Some(failure));
+    }
+    assert_eq!(pair.ends[0].stack.drops(), []);
+}
+
+#[test]
+fn a_whole_short_connection_drops_nothing() {
+    let mut pair = Pair::new(true);
+    let (client, server) = pair.established();
+    pair.send(0, client, b"question");
+    pair.run(SECOND);
+    assert_eq!(pair.recv(1, server), b"question");
+    pair.send(1, server, b"answer");
+    pair.ends[1].stack.tcp_close(pair.now, server);
+    pair.run(SECOND);
+    assert_eq!(pair.recv(0, client), b"answer");
+    pair.ends[0].stack.tcp_close(pair.now, client);
+    pair.run(SECOND);
+    assert_eq!((pair.ends[0].stack.drops(), pair.ends[1].stack.drops()), (vec![], vec![]));
+}

@@ -116,6 +116,11 @@ impl Ip {
             || self.addresses.iter().any(|own| own.cidr.broadcast() == Some(address))
     }
 
+    /// Is one of the excepted loopback endpoints behind this link at that address?
+    pub(crate) fn is_excepted(&self, address: IpAddr, link: LinkId) -> bool {
+        self.exceptions.iter().any(|exception| exception.endpoint.ip() == address && exception.link == link)
+    }
+
     /// The link that leads to an excepted loopback endpoint.
     pub(crate) fn loopback_exception(&self, endpoint: SocketAddr) -> Option<LinkId> {
         self.exceptions

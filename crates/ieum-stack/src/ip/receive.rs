@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ieum_wire::ip4::{Header, ParseError, Parsed};
-use ieum_wire::{Packet, segmentation};
+use ieum_wire::{Packet, Protocol, segmentation};
 
 use super::{Ip, is_loopback};
 use crate::drops::Drop;
@@ -57,15 +57,16 @@ impl Ip {
             return Err(Drop::Ip4Fragment);
         }
         let payload = packet.bytes().get(parsed.header_bytes..parsed.total_bytes).unwrap_or_default();
-        if !self.may_come_from(link, header.source, payload) {
+        if !self.may_come_from(link, header, payload) {
             return Err(Drop::MartianSource);
         }
         let for_whom = self.for_whom(link, header.destination)?;
         Ok(Incoming { parsed, for_whom })
     }
 
-    /// Can a packet from `source` honestly arrive over `link`?
-    fn may_come_from(&self, link: LinkId, source: Ipv4Addr, payload: &[u8]) -> bool {
+    /// Can a packet with this header honestly arrive over `link`?
+    fn may_come_from(&self, link: LinkId, header: &Header, payload: &[u8]) -> bool {
+        let source = header.source;
         let address = IpAddr::V4(source);
         if source.is_unspecified() || source.is_multicast() || self.is_broadcast(address) {
             return false;
@@ -73,7 +74,10 @@ impl Ip {
         if link == self.loopback || !self.is_local(address) {
             return true;
         }
-        // The answer of an endpoint in 127/8 that we reach over this link on purpose.
+        // The answer of an endpoint in 127/8 that we reach over this link on purpose, or the error that it has none.
+        if header.protocol == Protocol::Icmp4 {
+            return self.is_excepted(address, link);
+        }
         let port = segmentation::ports(payload).map(|(source_port, _)| source_port);
         port.is_some_and(|port| self.loopback_exception(SocketAddr::new(address, port)) == Some(link))
     }

@@ -77,7 +77,14 @@ impl Tcp {
                     self.leave(cx, id, Some(failure));
                     return self.settle(cx, id);
                 }
-                Progress::Established(open) => established(connection, open, segment),
+                Progress::Established(open) => {
+                    established(connection, open);
+                    if segment.header.flags.syn {
+                        // Everything in a SYN-ACK has been taken, its unscaled window too (RFC 7323 §2.2). Data on it,
+                        // which only fast open sends, comes again.
+                        return self.settle(cx, id);
+                    }
+                }
             }
         }
         self.open_receives(cx, id, segment);
@@ -251,14 +258,10 @@ impl Tcp {
 }
 
 /// SYN-SENT or SYN-RECEIVED → ESTABLISHED, for an active open. Our acknowledgement of the peer's SYN is owed.
-fn established(connection: &mut Connection, open: Open, segment: &Segment<'_>) {
+fn established(connection: &mut Connection, mut open: Open) {
+    open.recv.ack.now();
     connection.phase = Phase::Open(open);
     connection.news = true;
-    if segment.header.flags.syn
-        && let Some(open) = connection.open_mut()
-    {
-        open.recv.ack.now();
-    }
 }
 
 fn reason(error: ParseError) -> Drop {
