@@ -352,3 +352,24 @@ fn a_whole_short_connection_drops_nothing() {
     pair.run(SECOND);
     assert_eq!((pair.ends[0].stack.drops(), pair.ends[1].stack.drops()), (vec![], vec![]));
 }
+
+#[test]
+fn an_end_behind_a_closed_window_arrives_once_everything_was_read() {
+    let mut pair = Pair::new(true);
+    let (client, server) = pair.established();
+    let data = pattern(4_000_000);
+    let mut sent = 0;
+    for _ in 0..100 {
+        sent += pair.send(0, client, &data[sent..]);
+        pair.run(Duration::from_millis(3));
+    }
+    pair.ends[0].stack.tcp_finish(pair.now, client);
+    let mut received = Vec::new();
+    let begin = pair.now;
+    while !pair.status(1, server).peer_finished || received.len() < sent {
+        received.extend(pair.recv(1, server));
+        pair.run(Duration::from_millis(1));
+        assert!(pair.now.since(begin) < Duration::from_secs(2), "{} of {sent}", received.len());
+    }
+    assert!(received == data[..sent]);
+}

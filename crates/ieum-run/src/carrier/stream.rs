@@ -181,10 +181,10 @@ impl Stream {
                     host.commit(now, id, count);
                     share = share.saturating_sub(count);
                     self.until_sentinel = self.until_sentinel.map(|left| left.saturating_sub(count));
-                    // Less than asked: the queue was empty, and what comes later makes a new edge. The last byte before
-                    // a sentinel makes none.
-                    let at_sentinel = self.until_sentinel == Some(0);
-                    self.readable = count == room || at_sentinel || self.hangup || self.closed;
+                    // Less than asked: the queue was empty, and what comes later makes a new edge. An end makes none:
+                    // it was there before the last byte was taken.
+                    let may_be_at_end = self.shut_write || self.hangup || self.closed;
+                    self.readable = count == room || may_be_at_end;
                 }
                 Err(Errno::AGAIN) => {
                     self.readable = false;
