@@ -19,7 +19,8 @@ pub enum Event {
     AnyDatagram,
 }
 
-/// Events in the order in which they happened. Each is kept: whoever waits for edges sees as many as there were.
+/// Events in the order in which they happened. An event about a connection is there once until it is taken; others as
+/// often as they happened.
 ///
 /// Its length has the bounds of what events are about: an event of an endpoint goes with a datagram in a bounded
 /// queue, one of a connection with a change that its owner has not yet looked at.

@@ -143,9 +143,9 @@ impl Ports {
         self.bindings.get(id).map(|binding| binding.address)
     }
 
-    /// Did the socket of this binding allow sharing (SO_REUSEADDR)? Its connections inherit that.
+    /// Did the socket of this binding allow sharing, by either word? Its connections inherit that.
     pub(crate) fn allows_reuse(&self, id: BindingId) -> bool {
-        self.bindings.get(id).is_some_and(|binding| binding.reuse_address)
+        self.bindings.get(id).is_some_and(|binding| binding.reuse_address || binding.reuse_port)
     }
 
     /// Gives a binding up.

@@ -27,7 +27,9 @@ pub(super) const ANY_BACKLOG: u32 = 4096;
 /// connection can be made (Linux keeps at least 8 as well).
 pub(super) const SYN_QUEUE_MIN: u32 = 8;
 
-/// RSTs and ACKs owed to segments that belong to no connection. Beyond it the peer's retransmission asks again.
+/// RSTs and ACKs owed to segments that belong to no connection. Beyond it the peer's retransmission asks again. RSTs of
+/// connections that are aborted are not bound by it: there are no more of them than there were connections, and nobody
+/// would ask again.
 pub(super) const REPLIES_MAX: usize = 256;
 
 /// TIME-WAITs kept in all; the oldest ends early beyond (Linux: tcp_max_tw_buckets, 2¹⁷ on this much memory).
@@ -81,3 +83,7 @@ pub(super) const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a passive open may wait for its verdict, and is remembered when that was silence, so that the peer's
 /// repeated SYNs make no new request: longer than any kernel's connect lasts (about 130 s on Linux).
 pub(super) const REQUEST_WAIT: Duration = Duration::from_secs(180);
+
+/// For how long an old timestamp proves a segment old: half of what a clock of 1 ms takes to come around, with room
+/// for a faster one (RFC 7323 §5.5).
+pub(super) const STAMP_LIFETIME: Duration = Duration::from_secs(24 * 24 * 3600);

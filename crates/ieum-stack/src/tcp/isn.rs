@@ -19,7 +19,8 @@ impl Secrets {
     }
 
     /// RFC 6528 §3: a clock of 4 µs plus a keyed hash of the 4-tuple. A later connection of the same tuple begins
-    /// further right than an earlier one ended, so old segments do not fit into it.
+    /// further right than an earlier one began; and further right than it ended, unless that one sent more than
+    /// 250 kB/s for all its life: then TIME-WAIT and timestamps tell old segments from new ones.
     pub(super) fn isn(&self, now: Instant, tuple: &FourTuple) -> SeqNumber {
         SeqNumber::new(low_u32(self.isn.hash_one(tuple.words())).wrapping_add(low_u32(now.micros() / 4)))
     }

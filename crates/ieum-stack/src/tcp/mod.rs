@@ -224,14 +224,15 @@ impl Tcp {
         let Some(connection) = self.connections.get(id) else { return };
         let reply = match &connection.phase {
             Phase::Open(open) => Some(Reply::reset(connection.tuple, open.send.top(), Some(open.recv.nxt()))),
-            Phase::Handshake(handshake) => handshake
-                .peer
-                .map(|peer| Reply::reset(connection.tuple, handshake.own.iss + 1, Some(peer.irs + 1))),
+            // Whoever holds our SYN for a verdict need not think about it any longer.
+            Phase::Handshake(handshake) => handshake.sent_at.map(|_| {
+                let ack = handshake.peer.map(|peer| peer.irs + 1);
+                Reply::reset(connection.tuple, handshake.own.iss + 1, ack)
+            }),
             Phase::Closed(_) => None,
         };
-        if let Some(reply) = reply {
-            self.owe_reply(cx.drops, reply);
-        }
+        // Not bound by REPLIES_MAX: a peer that has nothing to say would never ask again.
+        self.replies.extend(reply);
         self.leave(cx, id, failure);
     }
 

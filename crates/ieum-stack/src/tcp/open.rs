@@ -5,7 +5,7 @@ use std::time::Duration;
 use ieum_wire::tcp::Timestamps;
 use ieum_wire::{Instant, SeqNumber, WindowScale};
 
-use super::bounds::{FIN_WAIT_2, ORPHAN_RETRIES_MAX, RETRIES_MAX};
+use super::bounds::{FIN_WAIT_2, ORPHAN_RETRIES_MAX, RETRIES_MAX, STAMP_LIFETIME};
 use super::peer_syn::{OwnSyn, PeerSyn, stamp};
 use super::recv::Recv;
 use super::send::{Send, SendStart, Sizes};
@@ -19,8 +19,9 @@ const STAMP_BYTES: u32 = 12;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stamps {
     offset: u32,
-    /// The peer's timestamp to be echoed (TS.Recent).
+    /// The peer's timestamp to be echoed (TS.Recent), and when it came.
     recent: u32,
+    recent_at: Instant,
     /// The acknowledgement last sent (Last.ACK.sent): only a segment at or before it may change `recent`.
     last_ack: SeqNumber,
 }
@@ -34,9 +35,11 @@ pub(super) struct Open {
     pub(super) mss: u32,
     /// Who ended its direction first.
     first_end: Option<Side>,
-    /// When the peer was last heard of, and the keepalive probes sent since.
-    pub(super) heard_at: Instant,
+    /// When the peer was last heard of.
+    heard_at: Instant,
+    /// Keepalive probes sent since, and when the last of them was.
     pub(super) probes: u32,
+    probed_at: Option<Instant>,
     pub(super) keepalive_owed: bool,
     /// When a connection that nobody holds stops waiting for the peer's FIN.
     pub(super) fin_wait_until: Option<Instant>,
@@ -68,6 +71,7 @@ impl Open {
         let stamps = own.stamp_offset.zip(peer.stamp).map(|(offset, recent)| Stamps {
             offset,
             recent,
+            recent_at: now,
             last_ack: peer.irs + 1,
         });
         let option_bytes = if stamps.is_some() { STAMP_BYTES } else { 0 };
@@ -89,6 +93,7 @@ impl Open {
             first_end: None,
             heard_at: now,
             probes: 0,
+            probed_at: None,
             keepalive_owed: false,
             fin_wait_until: None,
         }
@@ -109,7 +114,8 @@ impl Open {
         self.first_end.get_or_insert(Side::They);
     }
 
-    /// Nobody holds the connection any more: FIN-WAIT-2 has an end from now on.
+    /// Nobody holds the connection any more, or our end of such a one was acknowledged just now: FIN-WAIT-2 lasts from
+    /// here on.
     pub(super) fn orphaned(&mut self, now: Instant) {
         self.fin_wait_until = Some(now + FIN_WAIT_2);
     }
@@ -132,7 +138,22 @@ impl Open {
         if !self.send.is_idle() {
             return None;
         }
-        Some(self.heard_at + keepalive.idle + keepalive.interval * self.probes)
+        // From probe to probe, not from the beginning: who asks late must not take all questions for asked.
+        Some(self.probed_at.map_or(self.heard_at + keepalive.idle, |at| at + keepalive.interval))
+    }
+
+    /// The peer is to be asked whether it lives.
+    pub(super) fn owe_keepalive(&mut self, now: Instant) {
+        self.probes += 1;
+        self.probed_at = Some(now);
+        self.keepalive_owed = true;
+    }
+
+    /// The peer was heard of.
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.heard_at = now;
+        self.probes = 0;
+        self.probed_at = None;
     }
 
     pub(super) fn deadline(&self, settings: &TcpSettings, orphan: bool) -> Option<Instant> {
@@ -158,9 +179,10 @@ impl Open {
 }
 
 impl Stamps {
-    /// PAWS: is this timestamp older than one seen before? (RFC 7323 §5.3 R1)
-    pub(super) fn is_old(&self, value: u32) -> bool {
-        value.wrapping_sub(self.recent).cast_signed() < 0
+    /// PAWS: is this timestamp older than one seen before? (RFC 7323 §5.3 R1) Not known after 24 days of silence: the
+    /// peer's clock may have gone half around (§5.5).
+    pub(super) fn is_old(&self, now: Instant, value: u32) -> bool {
+        value.wrapping_sub(self.recent).cast_signed() < 0 && now.since(self.recent_at) < STAMP_LIFETIME
     }
 
     /// Is it later than the last one seen?
@@ -169,9 +191,10 @@ impl Stamps {
     }
 
     /// RFC 7323 §4.3 (2): a segment that covers what was last acknowledged gives the timestamp to echo.
-    pub(super) fn seen(&mut self, seq: SeqNumber, value: u32) {
-        if seq.at_or_before(self.last_ack) && !self.is_old(value) {
+    pub(super) fn seen(&mut self, now: Instant, seq: SeqNumber, value: u32) {
+        if seq.at_or_before(self.last_ack) && !self.is_old(now, value) {
             self.recent = value;
+            self.recent_at = now;
         }
     }
 

@@ -97,7 +97,10 @@ impl Tcp {
         let Some(open) = connection.open_mut() else { return };
         match open.segment_arrives(cx.now, segment, orphan) {
             Outcome::Taken { news } => connection.news |= news,
-            Outcome::Dropped(reason) => cx.drops.count(reason),
+            Outcome::Dropped { reason, news } => {
+                connection.news |= news;
+                cx.drops.count(reason);
+            }
             Outcome::Failed(failure) => self.leave(cx, id, Some(failure)),
             Outcome::Aborted(reason) => {
                 cx.drops.count(reason);
@@ -139,6 +142,10 @@ impl Tcp {
                 self.owe_reply(cx.drops, Reply::reset_for(segment));
             }
             return;
+        }
+        let window = u32::from(OwnSyn::window(&half_open.settings));
+        if header.seq.before(next) || header.seq.since(next) > window {
+            return cx.drops.count(Drop::TcpOutsideWindow);
         }
         let full =
             self.listeners.get(half_open.listener).is_none_or(|listener| listener.accept_queue_is_full());

@@ -1,4 +1,8 @@
 //! TIME-WAIT: what is left of a connection that we ended first (RFC 9293 §3.6.1).
+//!
+//! A FIN that comes again is acknowledged but does not begin the time anew, as RFC 9293 §3.10.7.4 has it: all of them
+//! last equally long, which lets them stand in one queue. A peer that loses our acknowledgement for a whole minute
+//! meets a RST instead.
 
 use ieum_wire::{Instant, SeqNumber};
 
@@ -25,7 +29,7 @@ impl TimeWait {
     /// (RFC 6191) its timestamp, is beyond everything of the old one.
     pub(super) fn allows(&self, seq: SeqNumber, stamp: Option<u32>) -> bool {
         let newer_stamp = match (&self.stamps, stamp) {
-            (Some(stamps), Some(value)) => !stamps.is_old(value) && stamps.is_newer(value),
+            (Some(stamps), Some(value)) => stamps.is_newer(value),
             (None, _) | (Some(_), None) => false,
         };
         newer_stamp || seq.after(self.recv_nxt)

@@ -2,6 +2,7 @@
 
 use ieum_wire::Instant;
 
+use super::bounds::ORPHAN_RETRIES_MAX;
 use super::connection::{Connection, Failure, Holder, Phase};
 use super::open::Open;
 use super::settings::TcpSettings;
@@ -46,7 +47,9 @@ impl Tcp {
             Outcome::GoesOn => {}
             Outcome::GivenUp => self.leave(cx, id, Some(Failure::TimedOut)),
             Outcome::Reset => self.abort(cx, id, Some(Failure::TimedOut)),
-            Outcome::Forgotten => self.leave(cx, id, None),
+            // Linux says nothing here. The peer that still holds its half learns by the RST that nobody will answer;
+            // an exit among them gives its socket back.
+            Outcome::Forgotten => self.abort(cx, id, None),
         }
         self.settle(cx, id);
     }
@@ -91,7 +94,9 @@ impl Open {
             let overdue = settings.user_timeout.is_some_and(|limit| {
                 self.send.waiting_since().is_some_and(|since| now.since(since) >= limit)
             });
-            if overdue || self.send.retries() >= Open::retries_max(orphan) {
+            // Nobody is left who could want to wait for a window for ever.
+            let pinned = orphan && self.send.doublings() >= ORPHAN_RETRIES_MAX;
+            if overdue || pinned || self.send.retries() >= Open::retries_max(orphan) {
                 // An orphan that cannot deliver its last bytes says so; else silence answers silence.
                 return if orphan { Outcome::Reset } else { Outcome::GivenUp };
             }
@@ -103,8 +108,7 @@ impl Open {
             if self.probes >= keepalive.probes {
                 return Outcome::Reset;
             }
-            self.probes += 1;
-            self.keepalive_owed = true;
+            self.owe_keepalive(now);
         }
         Outcome::GoesOn
     }

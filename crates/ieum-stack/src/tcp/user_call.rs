@@ -289,7 +289,7 @@ impl Tcp {
         let Some(connection) = self.connections.get_mut(id) else { return };
         match &mut connection.phase {
             Phase::Open(open) => open.we_finish(),
-            Phase::Handshake(_) => self.leave(cx, id, None),
+            Phase::Handshake(_) => self.abort(cx, id, None),
             Phase::Closed(_) => {}
         }
         self.settle(cx, id);
@@ -308,7 +308,7 @@ impl Tcp {
                 open.orphaned(cx.now);
             }
         } else {
-            self.leave(cx, id, None);
+            self.abort(cx, id, None);
         }
         self.settle(cx, id);
     }

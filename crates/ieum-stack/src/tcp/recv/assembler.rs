@@ -16,6 +16,11 @@ impl Assembler {
         self.ranges.is_empty()
     }
 
+    /// The position behind everything that has arrived out of order.
+    pub(in crate::tcp) fn end(&self) -> Option<SeqNumber> {
+        self.ranges.last().map(|range| range.1)
+    }
+
     /// `begin..end` arrived. False when too many ranges are known already: the caller then drops it.
     #[must_use]
     pub(in crate::tcp) fn insert(&mut self, begin: SeqNumber, end: SeqNumber) -> bool {

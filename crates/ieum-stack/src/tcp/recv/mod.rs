@@ -158,9 +158,18 @@ impl Recv {
         Arrived::InOrder
     }
 
-    /// The peer's FIN was seen at `position`. True once it and everything before it is there, the first time.
+    /// Where data must end: at the peer's FIN once that was seen, else at the right edge of the window.
+    pub(super) fn data_end_max(&self) -> SeqNumber {
+        self.fin_at.unwrap_or(self.promised)
+    }
+
+    /// The peer's FIN was seen at `position`. True once it and everything before it is there, the first time. One that
+    /// stands left of data received already contradicts it and is ignored.
     pub(super) fn fin_seen(&mut self, position: SeqNumber) -> bool {
-        self.fin_at.get_or_insert(position);
+        let contradicts = self.assembler.end().is_some_and(|end| end.after(position));
+        if !contradicts && position.at_or_after(self.nxt) {
+            self.fin_at.get_or_insert(position);
+        }
         self.take_fin()
     }
 

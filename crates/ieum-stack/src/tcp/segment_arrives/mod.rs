@@ -17,8 +17,14 @@ pub(super) enum Outcome {
         /// The user may read, write or learn something it could not before.
         news: bool,
     },
-    /// It goes on; the segment was not acceptable (what it owes for that is recorded).
-    Dropped(Drop),
+    /// It goes on; the segment, or what was left of it after its acknowledgement was taken, was not acceptable (what
+    /// is owed for that is recorded).
+    Dropped {
+        /// Why.
+        reason: Drop,
+        /// As above.
+        news: bool,
+    },
     /// → CLOSED by a RST.
     Failed(Failure),
     /// → CLOSED, and the peer is reset.
@@ -27,4 +33,11 @@ pub(super) enum Outcome {
     TimeWait,
     /// LAST-ACK → CLOSED.
     Closed,
+}
+
+impl Outcome {
+    /// Nothing of the segment was taken.
+    fn dropped(reason: Drop) -> Outcome {
+        Outcome::Dropped { reason, news: false }
+    }
 }

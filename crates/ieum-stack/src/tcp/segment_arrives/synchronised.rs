@@ -10,6 +10,13 @@ use crate::tcp::recv::Arrived;
 use crate::tcp::segment::Segment;
 use crate::tcp::state::{OurEnd, State};
 
+/// Why data was not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Unwanted {
+    TooManyHoles,
+    NoReader,
+}
+
 impl Open {
     /// `orphan`: nobody will read what arrives.
     pub(in crate::tcp) fn segment_arrives(
@@ -31,23 +38,27 @@ impl Open {
         if flags.syn {
             // RFC 5961 §4.2: a SYN in the window does not reset, it is answered with what we expect.
             self.recv.ack.challenge(now);
-            return Outcome::Dropped(Drop::TcpSynOnConnection);
+            return Outcome::dropped(Drop::TcpSynOnConnection);
         }
         if !flags.ack {
-            return Outcome::Dropped(Drop::TcpNoAck);
+            return Outcome::dropped(Drop::TcpNoAck);
         }
-        self.heard_at = now;
-        self.probes = 0;
+        self.heard(now);
         if let (Some(stamps), Some(theirs)) = (&mut self.stamps, segment.header.options.timestamps) {
-            stamps.seen(segment.header.seq, theirs.value);
+            stamps.seen(now, segment.header.seq, theirs.value);
         }
         let news = match self.check_ack(now, segment) {
             Ok(news) => news,
-            Err(reason) => return Outcome::Dropped(reason),
+            Err(reason) => return Outcome::dropped(reason),
         };
+        if orphan && news && self.state() == State::FinWait2 {
+            self.orphaned(now);
+        }
         let received = match self.take_data(now, segment, orphan) {
             Ok(received) => received,
-            Err(outcome) => return outcome,
+            // What the acknowledgement brought stays news.
+            Err(Unwanted::TooManyHoles) => return Outcome::Dropped { reason: Drop::TcpTooManyHoles, news },
+            Err(Unwanted::NoReader) => return Outcome::Aborted(Drop::TcpNoReader),
         };
         match self.state() {
             State::TimeWait => Outcome::TimeWait,
@@ -68,11 +79,11 @@ impl Open {
     fn check_stamp(&mut self, now: Instant, segment: &Segment<'_>) -> Option<Outcome> {
         let stamps = self.stamps.as_ref()?;
         let theirs = segment.header.options.timestamps?;
-        if segment.header.flags.rst || !stamps.is_old(theirs.value) {
+        if segment.header.flags.rst || !stamps.is_old(now, theirs.value) {
             return None;
         }
         self.recv.ack.challenge(now);
-        Some(Outcome::Dropped(Drop::TcpOldTimestamp))
+        Some(Outcome::dropped(Drop::TcpOldTimestamp))
     }
 
     /// First: is any of it in the window (§3.4)?
@@ -93,7 +104,7 @@ impl Open {
             return None;
         }
         if segment.header.flags.rst {
-            return Some(Outcome::Dropped(Drop::TcpOutsideWindow));
+            return Some(Outcome::dropped(Drop::TcpOutsideWindow));
         }
         if segment.payload.is_empty() && !segment.header.flags.fin {
             self.recv.ack.challenge(now);
@@ -101,7 +112,7 @@ impl Open {
             // Data sent again, because our acknowledgement was lost, must be answered each time, or the peer gives up.
             self.recv.ack.now();
         }
-        Some(Outcome::Dropped(Drop::TcpOutsideWindow))
+        Some(Outcome::dropped(Drop::TcpOutsideWindow))
     }
 
     /// Second: RFC 5961 §3.2. Only a RST at exactly the next position resets; another in the window is answered, so
@@ -111,7 +122,7 @@ impl Open {
             return Outcome::Failed(Failure::Reset);
         }
         self.recv.ack.challenge(now);
-        Outcome::Dropped(Drop::TcpResetNotExact)
+        Outcome::dropped(Drop::TcpResetNotExact)
     }
 
     /// Fifth: the acknowledgement. True when the user gains room to write or learns that its end has arrived.
@@ -143,15 +154,15 @@ impl Open {
     }
 
     /// Seventh and eighth: the data and the FIN, as far as they are new and in the window.
-    fn take_data(&mut self, now: Instant, segment: &Segment<'_>, orphan: bool) -> Result<bool, Outcome> {
+    fn take_data(&mut self, now: Instant, segment: &Segment<'_>, orphan: bool) -> Result<bool, Unwanted> {
         let nxt = self.recv.nxt();
-        let right = nxt + self.recv.window_left();
+        let right = self.recv.data_end_max();
         let seq = segment.header.seq;
         let skip = usize::try_from(nxt.since(seq)).unwrap_or(usize::MAX).min(segment.payload.len());
         let fits = usize::try_from(right.since(seq)).unwrap_or(usize::MAX).min(segment.payload.len());
         let data = &segment.payload[skip.min(fits)..fits];
         if fits < segment.payload.len() {
-            // The peer sent beyond what it was told; it learns the window at once.
+            // The peer sent beyond what it was told, or beyond its own end; it learns at once where we are.
             self.recv.ack.now();
         } else if skip > 0 {
             // RFC 5681 §4.2: what came twice is acknowledged at once; it may mean that an acknowledgement was lost.
@@ -159,7 +170,7 @@ impl Open {
         }
         if orphan && !data.is_empty() {
             // RFC 9293 §3.6.1: data for which there is no reader any more. The peer must learn that it is lost.
-            return Err(Outcome::Aborted(Drop::TcpNoReader));
+            return Err(Unwanted::NoReader);
         }
         let mut news = false;
         if !data.is_empty() && !self.recv.has_finished() {
@@ -167,7 +178,7 @@ impl Open {
             match self.recv.data_arrived(now, from, data, segment.frames) {
                 Arrived::InOrder => news = true,
                 Arrived::OutOfOrder => {}
-                Arrived::TooManyHoles => return Err(Outcome::Dropped(Drop::TcpTooManyHoles)),
+                Arrived::TooManyHoles => return Err(Unwanted::TooManyHoles),
             }
         }
         let fin_fits = segment.header.flags.fin && fits == segment.payload.len();

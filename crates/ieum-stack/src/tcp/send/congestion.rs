@@ -63,6 +63,11 @@ impl Reno {
         self.cwnd = mss;
     }
 
+    /// Nothing was sent for a time-out: at most the initial window goes at once (RFC 5681 §4.1).
+    pub(in crate::tcp) fn restart(&mut self, mss: u32) {
+        self.cwnd = self.cwnd.min(INITIAL_WINDOW_SEGMENTS * mss);
+    }
+
     /// Bytes that may be in flight.
     pub(in crate::tcp) fn window(&self) -> u32 {
         self.cwnd
@@ -84,6 +89,10 @@ impl Reno {
         was_limited: bool,
     ) -> Verdict {
         self.duplicates = 0;
+        if self.answered_until.is_some_and(|until| una.after(until)) {
+            // Forgotten in time: half the number space later the comparison would turn around.
+            self.answered_until = None;
+        }
         match self.phase {
             Phase::Open => {
                 if was_limited {
@@ -225,6 +234,18 @@ mod tests {
         for _ in 0..5 {
             assert_eq!(reno.duplicate(at(10_000), at(12_000), 2_000, MSS), Verdict::Continue);
         }
+    }
+
+    #[test]
+    fn a_loss_long_after_another_is_answered_at_once() {
+        let mut reno = Reno::new(MSS);
+        reno.timed_out(at(10_000), 10_000, MSS, true);
+        for i in 1..=30u32 {
+            reno.acknowledged(at(10_000) + i * 100_000_000, 100_000_000, 0, MSS, false);
+        }
+        let una = at(10_000) + 3_000_000_000;
+        let verdicts = [(); 3].map(|()| reno.duplicate(una, una + 10_000, 10_000, MSS));
+        assert_eq!(verdicts[2], Verdict::Retransmit);
     }
 
     #[test]

@@ -85,6 +85,8 @@ pub(super) struct Send {
     waiting_since: Option<Instant>,
     /// End of the last segment smaller than the MSS, for Nagle's algorithm.
     small_until: SeqNumber,
+    /// When data was last sent for the first time.
+    sent_at: Option<Instant>,
     /// The last transmission stopped at the congestion window.
     congestion_limited: bool,
     /// Owed: the first unacknowledged segment again.
@@ -139,6 +141,7 @@ impl Send {
             timing: None,
             waiting_since: None,
             small_until: start.iss,
+            sent_at: None,
             congestion_limited: false,
             retransmit_owed: false,
             probe_owed: false,
@@ -210,6 +213,11 @@ impl Send {
 
     pub(super) fn retries(&self) -> u32 {
         self.retries
+    }
+
+    /// How often the time-out was doubled, answered probes of a closed window included.
+    pub(super) fn doublings(&self) -> u32 {
+        self.rto.doublings()
     }
 
     pub(super) fn waiting_since(&self) -> Option<Instant> {
@@ -359,17 +367,19 @@ impl Send {
         if self.end == OurEnd::Acknowledged {
             return None;
         }
+        self.restart_after_idle(now, sizes.mss);
         let data_end = self.data_end();
         let unsent = data_end.since(self.nxt);
         let permission = permission(&self.facts(unsent, sizes, settings));
         self.congestion_limited = permission == Permission::CongestionLimited;
         match permission {
             Permission::Send(count) => Some(self.say(now, count, sizes)),
-            Permission::WindowLimited => {
+            // A corked rest is held for as long as the timer lasts, about 200 ms, as on Linux (tcp(7)).
+            Permission::WindowLimited | Permission::Held => {
                 self.persist(now);
                 None
             }
-            Permission::CongestionLimited | Permission::Held => None,
+            Permission::CongestionLimited => None,
             Permission::Nothing => {
                 let fin_unsent = self.end == OurEnd::Finished && self.nxt == data_end;
                 fin_unsent.then(|| self.say(now, 0, sizes))
@@ -403,11 +413,23 @@ impl Send {
         let is_new = self.nxt.at_or_after(self.top);
         self.nxt += length;
         self.top = self.top.max(self.nxt);
+        if is_new {
+            self.sent_at = Some(now);
+        }
         if is_new && self.timing.is_none() {
             self.timing = Some((self.nxt, now));
         }
         self.arm(now);
         piece
+    }
+
+    /// RFC 5681 §4.1: after an idle time-out nothing is known of the path any more, and a whole window at once would be a
+    /// burst.
+    fn restart_after_idle(&mut self, now: Instant, mss: u32) {
+        let idle = self.top == self.una && self.queued > 0;
+        if idle && self.sent_at.take_if(|at| now.since(*at) > self.rto.current()).is_some() {
+            self.congestion.restart(mss);
+        }
     }
 
     /// The first unacknowledged segment once more.
@@ -456,23 +478,24 @@ impl Send {
         }
     }
 
-    /// The window is closed and nothing is in flight: nobody but this timer would ever ask again.
+    /// Something waits and nothing is in flight: nobody but this timer would ever ask again.
     fn persist(&mut self, now: Instant) {
         if self.top == self.una && self.timer.is_none() {
             self.timer = Some(now + self.rto.current());
         }
     }
 
-    /// The window has opened: the persist timer, which waits only for that, ends. An answered probe is no failure
-    /// either: the peer lives (RFC 9293 §3.8.6.1, MUST-37).
+    /// The peer has acknowledged, if nothing new. While its window is closed that alone is no failure, however long
+    /// (RFC 9293 §3.8.6.1, MUST-37). With nothing in flight and the window open the persist timer has nothing to wait
+    /// for.
     pub(super) fn peer_answered(&mut self) {
-        if self.top == self.una {
+        if self.window == 0 {
+            self.retries = 0;
+        } else if self.top == self.una {
             self.retries = 0;
             self.waiting_since = None;
-            if self.window > 0 {
-                self.timer = None;
-                self.rto.progressed();
-            }
+            self.timer = None;
+            self.rto.progressed();
         }
     }
 

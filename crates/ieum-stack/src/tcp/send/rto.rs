@@ -57,6 +57,11 @@ impl Rto {
         base.saturating_mul(1 << self.doublings).min(RTO_MAX)
     }
 
+    /// How often the time-out has been doubled since the path last worked.
+    pub(in crate::tcp) fn doublings(&self) -> u32 {
+        self.doublings
+    }
+
     /// The smoothed round-trip time, once there is one.
     pub(in crate::tcp) fn smoothed(&self) -> Option<Duration> {
         self.estimate.map(|(srtt, _)| Duration::from_micros(srtt))
