@@ -111,7 +111,7 @@ fn descendants_get_sigterm_and_after_two_seconds_sigkill() {
     let mut running = Running::start(&ieum(&[], &[&python, &program, "parent"]));
     let line = running.line("ready");
     let stubborn = line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).and_then(Pid::from_raw);
-    running.error_line("stubborn got SIGTERM");
+    running.line("stubborn got SIGTERM");
     let finished = running.finish();
     assert_eq!(finished.code, 3, "{finished:?}");
     let took = begun.elapsed();

@@ -20,16 +20,15 @@ def on_term(_number, _frame):
 
 
 if role == "parent":
-    child = subprocess.Popen([sys.executable, __file__, "stubborn"], stdout=subprocess.PIPE, text=True)
-    print(child.stdout.readline(), end="", flush=True)
-    # What the child says later is read by whoever has our standard output: it was handed on as descriptor 2.
-    sys.stdout.flush()
+    child = subprocess.Popen([sys.executable, __file__, "stubborn"])
+    # The child stops itself when its handler is in place.
+    os.waitpid(child.pid, os.WUNTRACED)
+    os.kill(child.pid, signal.SIGCONT)
     os._exit(3)
 
 signal.signal(signal.SIGTERM, on_term)
 print("ready", os.getpid(), flush=True)
 if role == "stubborn":
-    # The parent's pipe ends with the parent.
-    os.dup2(2, 1)
+    os.kill(os.getpid(), signal.SIGSTOP)
 while True:
     signal.pause()

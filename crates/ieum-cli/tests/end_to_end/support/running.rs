@@ -190,6 +190,9 @@ impl Running {
         waiting.extend(
             self.stderr.source.iter().map(|source| PollFd::from_borrowed_fd(source.as_fd(), PollFlags::IN)),
         );
+        if waiting.is_empty() {
+            return;
+        }
         poll(&mut waiting, Some(&timeout)).expect("poll waits");
         drop(waiting);
         self.stdout.take_what_came();
