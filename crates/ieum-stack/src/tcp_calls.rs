@@ -130,7 +130,8 @@ impl Stack {
     }
 
     /// Free memory of the send buffer, at most `bytes_max`, to be filled from its front and then told by
-    /// [`Stack::tcp_commit`]. When less than asked for, an event tells of room.
+    /// [`Stack::tcp_commit`]. It may be less than there is room for: who fills it all asks again. When it is none at
+    /// all, an event tells of room.
     pub fn tcp_send_space(&mut self, id: ConnectionId, bytes_max: usize) -> Vec<IoSliceMut<'_>> {
         self.tcp.send_space(id, bytes_max)
     }
@@ -151,7 +152,8 @@ impl Stack {
         tcp.recv(&mut cx, id, into, peek)
     }
 
-    /// Received bytes in order, where they lie; [`Stack::tcp_consume`] takes them away.
+    /// Received bytes in order, where they lie, in as many slices as a vectored write takes: perhaps not all that are
+    /// readable. [`Stack::tcp_consume`] takes them away.
     pub fn tcp_recv_chunks(&self, id: ConnectionId) -> Vec<IoSlice<'_>> {
         self.tcp.recv_chunks(id)
     }

@@ -8,12 +8,19 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
 
-/// Bytes of one chunk: a quarter of a super-segment, so that one is copied in a handful of pieces, while a
-/// connection with a single byte waiting holds no more than this.
-const CHUNK_BYTES: usize = 16 * 1024;
+/// Bytes of one chunk: a page, so that a connection with a single byte waiting holds no more, and a super-segment is
+/// still copied in a dozen pieces.
+const CHUNK_BYTES: usize = 4 * 1024;
 
 /// Free chunks a thread keeps, 4 MiB in all: the buffers of two busy connections.
-const POOL_CHUNKS_MAX: usize = 256;
+const POOL_CHUNKS_MAX: usize = 1024;
+
+/// Slices handed out at once, for a vectored call: 1 MiB, and well below the 1024 that Linux takes (readv(2), IOV_MAX).
+const SLICES_MAX: usize = 256;
+
+/// New memory offered to be filled when the pool is empty: 64 KiB. What is offered is mostly more than what comes, and
+/// fresh memory costs a page fault each 4 KiB; who fills it all asks again.
+const FRESH_CHUNKS_MAX: usize = 16;
 
 type Chunk = Box<[u8]>;
 
@@ -21,11 +28,12 @@ thread_local! {
     static POOL: RefCell<Vec<Chunk>> = const { RefCell::new(Vec::new()) };
 }
 
-fn take_chunk() -> Chunk {
-    POOL.try_with(|pool| pool.borrow_mut().pop())
-        .ok()
-        .flatten()
-        .unwrap_or_else(|| vec![0; CHUNK_BYTES].into_boxed_slice())
+fn pooled_chunk() -> Option<Chunk> {
+    POOL.try_with(|pool| pool.borrow_mut().pop()).ok().flatten()
+}
+
+fn fresh_chunk() -> Chunk {
+    vec![0; CHUNK_BYTES].into_boxed_slice()
 }
 
 fn give_back(chunk: Chunk) {
@@ -64,28 +72,39 @@ impl ByteQueue {
         }
     }
 
-    /// Memory for `count` bytes beginning `offset` bytes behind the front, to be filled from its beginning. What was
-    /// filled is told with [`ByteQueue::filled`].
+    /// Memory for at most `count` bytes beginning `offset` bytes behind the front, to be filled from its beginning. It
+    /// may be less, but is at least one byte if any is asked for. What was filled is told with [`ByteQueue::filled`].
     pub(super) fn space_at(&mut self, offset: usize, count: usize) -> Vec<IoSliceMut<'_>> {
-        let (begin, end) = (self.head + offset, self.head + offset + count);
         if count == 0 {
             return Vec::new();
         }
+        let (begin, end) = (self.head + offset, self.head + offset + count);
         let (first, last) = (begin / CHUNK_BYTES, (end - 1) / CHUNK_BYTES);
-        for index in first..=last {
-            self.chunk_mut(index);
+        let last = last.min(first + SLICES_MAX - 1);
+        if self.chunks.len() <= last {
+            self.chunks.resize_with(last + 1, || None);
         }
-        self.chunks
-            .iter_mut()
-            .enumerate()
-            .skip(first)
-            .take(last + 1 - first)
-            .filter_map(|(index, chunk)| {
-                let from = begin.saturating_sub(index * CHUNK_BYTES);
-                let to = (end - index * CHUNK_BYTES).min(CHUNK_BYTES);
-                chunk.as_mut().map(|chunk| IoSliceMut::new(&mut chunk[from..to]))
-            })
-            .collect()
+        let (mut fresh, mut offered) = (0, 0);
+        for chunk in self.chunks.range_mut(first..=last) {
+            if chunk.is_none() {
+                *chunk = pooled_chunk();
+            }
+            if chunk.is_none() && fresh < FRESH_CHUNKS_MAX {
+                fresh += 1;
+                *chunk = Some(fresh_chunk());
+            }
+            if chunk.is_none() {
+                break;
+            }
+            offered += 1;
+        }
+        let chunks = self.chunks.iter_mut().enumerate().skip(first).take(offered);
+        let slices = chunks.filter_map(|(index, chunk)| {
+            let from = begin.saturating_sub(index * CHUNK_BYTES);
+            let to = (end - index * CHUNK_BYTES).min(CHUNK_BYTES);
+            chunk.as_mut().map(|chunk| IoSliceMut::new(&mut chunk[from..to]))
+        });
+        slices.collect()
     }
 
     /// Everything before `offset + count` is now written; memory asked for beyond goes back.
@@ -113,9 +132,9 @@ impl ByteQueue {
         })
     }
 
-    /// The same, for a vectored write.
+    /// The same for a vectored write: as many of the first pieces as such a call takes.
     pub(super) fn io_slices(&self, offset: usize, count: usize) -> Vec<IoSlice<'_>> {
-        self.slices(offset, count).map(IoSlice::new).collect()
+        self.slices(offset, count).take(SLICES_MAX).map(IoSlice::new).collect()
     }
 
     /// The first `count` bytes leave; the front moves.
@@ -146,7 +165,7 @@ impl ByteQueue {
         if index >= self.chunks.len() {
             self.chunks.resize_with(index + 1, || None);
         }
-        self.chunks[index].get_or_insert_with(take_chunk)
+        self.chunks[index].get_or_insert_with(|| pooled_chunk().unwrap_or_else(fresh_chunk))
     }
 }
 
@@ -192,8 +211,21 @@ mod tests {
         }
         assert_eq!(next, 66_000);
         queue.filled(16_000, 4_000);
-        assert_eq!(queue.chunks.len(), 2);
+        assert_eq!(queue.chunks.len(), 5);
         assert_eq!(read(&queue, 0, 20_000), pattern(0, 20_000));
+    }
+
+    #[test]
+    fn space_is_offered_in_bounds_and_never_none() {
+        let offered = |queue: &mut ByteQueue| -> usize {
+            queue.space_at(100, 1 << 24).iter().map(|slice| slice.len()).sum()
+        };
+        let mut queue = ByteQueue::default();
+        while pooled_chunk().is_some() {}
+        assert_eq!(offered(&mut queue), FRESH_CHUNKS_MAX * CHUNK_BYTES - 100);
+        assert_eq!(queue.space_at(0, 1).len(), 1);
+        (0..POOL_CHUNKS_MAX).for_each(|_| give_back(fresh_chunk()));
+        assert_eq!(offered(&mut queue), SLICES_MAX * CHUNK_BYTES - 100);
     }
 
     #[test]
