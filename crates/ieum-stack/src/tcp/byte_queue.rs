@@ -15,12 +15,12 @@ const CHUNK_BYTES: usize = 4 * 1024;
 /// Free chunks a thread keeps, 4 MiB in all: the buffers of two busy connections.
 const POOL_CHUNKS_MAX: usize = 1024;
 
-/// Slices handed out at once, for a vectored call: 1 MiB, and well below the 1024 that Linux takes (readv(2), IOV_MAX).
+/// Slices of readable bytes handed out at once: 1 MiB, and well below the 1024 that a vectored call takes (readv(2)).
 const SLICES_MAX: usize = 256;
 
-/// New memory offered to be filled when the pool is empty: 64 KiB. What is offered is mostly more than what comes, and
-/// fresh memory costs a page fault each 4 KiB; who fills it all asks again.
-const FRESH_CHUNKS_MAX: usize = 16;
+/// Memory offered to be filled at once: 64 KiB, a super-segment. What comes is mostly far less than there is room for,
+/// and offering costs something for each chunk; who fills it all asks again.
+const OFFERED_CHUNKS_MAX: usize = 16;
 
 type Chunk = Box<[u8]>;
 
@@ -28,12 +28,11 @@ thread_local! {
     static POOL: RefCell<Vec<Chunk>> = const { RefCell::new(Vec::new()) };
 }
 
-fn pooled_chunk() -> Option<Chunk> {
-    POOL.try_with(|pool| pool.borrow_mut().pop()).ok().flatten()
-}
-
-fn fresh_chunk() -> Chunk {
-    vec![0; CHUNK_BYTES].into_boxed_slice()
+fn take_chunk() -> Chunk {
+    POOL.try_with(|pool| pool.borrow_mut().pop())
+        .ok()
+        .flatten()
+        .unwrap_or_else(|| vec![0; CHUNK_BYTES].into_boxed_slice())
 }
 
 fn give_back(chunk: Chunk) {
@@ -80,25 +79,11 @@ impl ByteQueue {
         }
         let (begin, end) = (self.head + offset, self.head + offset + count);
         let (first, last) = (begin / CHUNK_BYTES, (end - 1) / CHUNK_BYTES);
-        let last = last.min(first + SLICES_MAX - 1);
-        if self.chunks.len() <= last {
-            self.chunks.resize_with(last + 1, || None);
+        let last = last.min(first + OFFERED_CHUNKS_MAX - 1);
+        for index in first..=last {
+            self.chunk_mut(index);
         }
-        let (mut fresh, mut offered) = (0, 0);
-        for chunk in self.chunks.range_mut(first..=last) {
-            if chunk.is_none() {
-                *chunk = pooled_chunk();
-            }
-            if chunk.is_none() && fresh < FRESH_CHUNKS_MAX {
-                fresh += 1;
-                *chunk = Some(fresh_chunk());
-            }
-            if chunk.is_none() {
-                break;
-            }
-            offered += 1;
-        }
-        let chunks = self.chunks.iter_mut().enumerate().skip(first).take(offered);
+        let chunks = self.chunks.iter_mut().enumerate().skip(first).take(last + 1 - first);
         let slices = chunks.filter_map(|(index, chunk)| {
             let from = begin.saturating_sub(index * CHUNK_BYTES);
             let to = (end - index * CHUNK_BYTES).min(CHUNK_BYTES);
@@ -165,7 +150,7 @@ impl ByteQueue {
         if index >= self.chunks.len() {
             self.chunks.resize_with(index + 1, || None);
         }
-        self.chunks[index].get_or_insert_with(|| pooled_chunk().unwrap_or_else(fresh_chunk))
+        self.chunks[index].get_or_insert_with(take_chunk)
     }
 }
 
@@ -216,16 +201,11 @@ mod tests {
     }
 
     #[test]
-    fn space_is_offered_in_bounds_and_never_none() {
-        let offered = |queue: &mut ByteQueue| -> usize {
-            queue.space_at(100, 1 << 24).iter().map(|slice| slice.len()).sum()
-        };
+    fn no_more_space_is_offered_than_a_super_segment_fills() {
         let mut queue = ByteQueue::default();
-        while pooled_chunk().is_some() {}
-        assert_eq!(offered(&mut queue), FRESH_CHUNKS_MAX * CHUNK_BYTES - 100);
+        let offered: usize = queue.space_at(100, 1 << 24).iter().map(|slice| slice.len()).sum();
+        assert_eq!(offered, OFFERED_CHUNKS_MAX * CHUNK_BYTES - 100);
         assert_eq!(queue.space_at(0, 1).len(), 1);
-        (0..POOL_CHUNKS_MAX).for_each(|_| give_back(fresh_chunk()));
-        assert_eq!(offered(&mut queue), SLICES_MAX * CHUNK_BYTES - 100);
     }
 
     #[test]
