@@ -18,9 +18,9 @@ const POOL_CHUNKS_MAX: usize = 1024;
 /// Slices of readable bytes handed out at once: 1 MiB, and well below the 1024 that a vectored call takes (readv(2)).
 const SLICES_MAX: usize = 256;
 
-/// Memory offered to be filled at once: 64 KiB, a super-segment. What comes is mostly far less than there is room for,
-/// and offering costs something for each chunk; who fills it all asks again.
-const OFFERED_CHUNKS_MAX: usize = 16;
+/// The most memory offered to be filled at once: 256 KiB. Offering costs something for each chunk, filled or not, so
+/// the offer follows what comes: one that was filled doubles the next, one that was mostly left halves it.
+const OFFERED_CHUNKS_MAX: usize = 64;
 
 type Chunk = Box<[u8]>;
 
@@ -54,6 +54,9 @@ pub(super) struct ByteQueue {
     head: usize,
     /// How far behind the front bytes were written.
     end: usize,
+    /// How many chunks beyond the first are offered next, and how many bytes were offered last.
+    offer_chunks: usize,
+    offered_bytes: usize,
 }
 
 impl ByteQueue {
@@ -79,7 +82,8 @@ impl ByteQueue {
         }
         let (begin, end) = (self.head + offset, self.head + offset + count);
         let (first, last) = (begin / CHUNK_BYTES, (end - 1) / CHUNK_BYTES);
-        let last = last.min(first + OFFERED_CHUNKS_MAX - 1);
+        let last = last.min(first + self.offer_chunks);
+        self.offered_bytes = count.min((last + 1) * CHUNK_BYTES - begin);
         for index in first..=last {
             self.chunk_mut(index);
         }
@@ -95,6 +99,11 @@ impl ByteQueue {
     /// Everything before `offset + count` is now written; memory asked for beyond goes back.
     pub(super) fn filled(&mut self, offset: usize, count: usize) {
         self.end = self.end.max(offset + count);
+        if count == self.offered_bytes {
+            self.offer_chunks = (2 * self.offer_chunks + 1).min(OFFERED_CHUNKS_MAX);
+        } else if 2 * count < self.offered_bytes {
+            self.offer_chunks /= 2;
+        }
         let chunks = if self.end == 0 { 0 } else { (self.head + self.end).div_ceil(CHUNK_BYTES) };
         for chunk in self.chunks.drain(chunks.min(self.chunks.len())..).flatten() {
             give_back(chunk);
@@ -189,6 +198,7 @@ mod tests {
         let mut queue = ByteQueue::default();
         queue.write_at(0, &pattern(0, 16_000));
         let mut next = 16_000;
+        queue.offer_chunks = OFFERED_CHUNKS_MAX;
         for slice in &mut queue.space_at(16_000, 50_000) {
             let bytes = pattern(next, slice.len());
             slice.copy_from_slice(&bytes);
@@ -201,11 +211,20 @@ mod tests {
     }
 
     #[test]
-    fn no_more_space_is_offered_than_a_super_segment_fills() {
+    fn the_offer_follows_what_comes() {
         let mut queue = ByteQueue::default();
-        let offered: usize = queue.space_at(100, 1 << 24).iter().map(|slice| slice.len()).sum();
-        assert_eq!(offered, OFFERED_CHUNKS_MAX * CHUNK_BYTES - 100);
-        assert_eq!(queue.space_at(0, 1).len(), 1);
+        let mut offer = |fill: fn(usize) -> usize| -> usize {
+            let offered = queue.space_at(0, 1 << 24).iter().map(|slice| slice.len()).sum();
+            queue.filled(0, fill(offered));
+            queue.advance(fill(offered));
+            offered
+        };
+        for expected in [1, 2, 4, 8, 16, 32, 64, 65, 65] {
+            assert_eq!(offer(|offered| offered), expected * CHUNK_BYTES);
+        }
+        for expected in [65, 33, 17, 9, 5, 3, 2, 1, 1] {
+            assert_eq!(offer(|_| 1), expected * CHUNK_BYTES);
+        }
     }
 
     #[test]
