@@ -24,8 +24,28 @@ pub enum Notice {
 
 /// One stack and what stands around it: the runner of a program, the exit. Never waits by itself.
 ///
-/// Each call is short: what would take long is cut into pieces by the room itself, which asks for another turn by a
-/// deadline that is now.
+/// # A turn
+///
+/// One turn of the loop is: [`Room::on_ready`] for each source that is ready, [`Room::on_deadline`] for each room whose
+/// deadline has come, and then passes over all rooms until none moves (at most 16, so that sources are seen
+/// meanwhile). A pass is, for each room: [`Room::settle`] once, then [`Room::poll_frame`] and [`Room::poll_notice`]
+/// until they have nothing more, each frame and notice going to its receiver at once.
+///
+/// # Work left over
+///
+/// Each call is short: `settle` moves a bounded share for each socket or flow, and the room remembers what is left. There
+/// is one way to ask for another turn: [`Room::deadline`] tells a time that has passed, [`Instant::ZERO`], for as long
+/// as the room *has work*. The engine then looks at the sources without waiting and takes the next turn at once: the
+/// room's `on_deadline` and its `settle` are called, in this order. So
+///
+/// 1. `settle` takes up what was left over, whatever woke the room, and leaves over again what exceeds its share;
+/// 2. `on_deadline` must stand being called before the room's own timers are due: it looks at each by its time;
+/// 3. to have work means that the next turn can get on with it. Who waits for room, for an event of the stack or for
+///    an edge of a descriptor has none, or the loop would spin;
+/// 4. a frame crosses because `poll_frame` gives it, not because a deadline is told: what `settle` makes the stack owe
+///    is asked for in the same pass.
+///
+/// Each room keeps what is left over in its own words, behind a `has_work` that `deadline` asks first.
 pub trait Room {
     /// Once, before the first turn: registers its first sources.
     ///

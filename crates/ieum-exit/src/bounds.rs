@@ -6,12 +6,12 @@ use std::time::Duration;
 /// requests are refused, and published ports wait.
 pub(crate) const STREAM_FLOWS_MAX: usize = 16_384;
 
-/// Bytes of one flow in one direction in one round: enough to make a system call worth its price, little enough
+/// Bytes of one flow in one direction in one turn: enough to make a system call worth its price, little enough
 /// (some 60 µs of copying) that a hundred busy flows all move within milliseconds.
-pub(crate) const PUMP_BYTES_PER_ROUND_MAX: usize = 256 * 1024;
+pub(crate) const PUMP_BYTES_PER_TURN_MAX: usize = 256 * 1024;
 
-/// Connections taken from one published port in one round.
-pub(crate) const ACCEPTS_PER_ROUND_MAX: usize = 64;
+/// Connections taken from one published port in one turn.
+pub(crate) const ACCEPTS_PER_TURN_MAX: usize = 64;
 
 /// Connections that may wait in the kernel for a published port, in entries; the kernel lowers it to its
 /// net.core.somaxconn.
@@ -19,6 +19,10 @@ pub(crate) const PUBLISHED_BACKLOG: i32 = 4096;
 
 /// How often unfinished handshakes are looked at: nobody tells when the inside gave one up, and it holds a descriptor.
 pub(crate) const HANDSHAKE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Handshakes at a time, in flows whose request may vanish: twice as many as the stack holds requests, so that looking
+/// whose request is gone, which is done when there are so many, finds at least every other one gone.
+pub(crate) const HANDSHAKES_MAX: usize = 8192;
 
 /// When a published port that could not take a connection for want of descriptors or flows tries again.
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -30,8 +34,8 @@ pub(crate) const DATAGRAM_FLOWS_MAX: usize = 1024;
 /// How long a datagram flow lives unused. RFC 4787 §4.3 (REQ-5): never less than two minutes.
 pub(crate) const DATAGRAM_IDLE: Duration = Duration::from_secs(120);
 
-/// Datagrams taken from one source in one round.
-pub(crate) const DATAGRAMS_PER_ROUND_MAX: usize = 64;
+/// Datagrams taken from one source in one turn.
+pub(crate) const DATAGRAMS_PER_TURN_MAX: usize = 64;
 
 /// The largest datagram, in bytes of payload with room to spare (RFC 768 over IPv4 allows 65,507).
 pub(crate) const DATAGRAM_BYTES_MAX: usize = 65_535;

@@ -14,7 +14,7 @@ use ieum_wire::icmp4::Unreachable;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketType, connect, recv, send};
 
-use crate::bounds::{DATAGRAM_BYTES_MAX, DATAGRAM_FLOWS_MAX, DATAGRAM_IDLE, DATAGRAMS_PER_ROUND_MAX};
+use crate::bounds::{DATAGRAM_BYTES_MAX, DATAGRAM_FLOWS_MAX, DATAGRAM_IDLE, DATAGRAMS_PER_TURN_MAX};
 use crate::counts::Reason;
 use crate::idle::Idle;
 use crate::kernel;
@@ -166,7 +166,7 @@ impl Datagrams {
 
 /// Answers go inside as from the destination. True when the share is used up before the socket is empty.
 fn receive(cx: &mut Context<'_>, socket: &OwnedFd, pair: Pair, buffer: &mut [u8]) -> bool {
-    for _ in 0..DATAGRAMS_PER_ROUND_MAX {
+    for _ in 0..DATAGRAMS_PER_TURN_MAX {
         match recv(socket, &mut *buffer, RecvFlags::DONTWAIT) {
             Ok((count, _)) => {
                 let payload = &buffer[..count];

@@ -129,7 +129,7 @@ impl Exit {
         }
     }
 
-    /// Somebody has more to do than one round's share.
+    /// Somebody has more to do than one turn's share.
     fn has_work(&self) -> bool {
         self.streams.has_work() || self.datagrams.has_work() || self.ports.iter().any(Port::has_work)
     }
@@ -188,6 +188,7 @@ impl Room for Exit {
 
     fn on_deadline(&mut self, turn: &Turn<'_>) {
         self.stack.on_deadline(turn.now);
+        self.take_events(turn);
         self.datagrams.on_deadline(turn.now);
         let mut cx = Context { turn, stack: &mut self.stack, counts: &mut self.counts };
         self.streams.on_deadline(&mut cx);

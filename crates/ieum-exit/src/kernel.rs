@@ -21,10 +21,15 @@ pub(crate) fn socket(kind: SocketType) -> Result<OwnedFd, Errno> {
     socket_with(AddressFamily::INET, kind, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)
 }
 
-/// A relay passes on at once whatever it gets: whether to wait was decided by who wrote it.
-pub(crate) fn pass_on_at_once(socket: &OwnedFd) {
-    // It only delays when refused.
+/// Sets a stream as a relay needs it. Each is an improvement only: should one be refused, bytes still pass.
+pub(crate) fn prepare_stream(socket: &OwnedFd) {
+    // Passed on at once: whether to wait was decided by who wrote it.
     let _ = sockopt::set_tcp_nodelay(socket, true);
+    // The remote may die without a word. The inside cannot find that out, since its peer is our stack, which lives: so
+    // the kernel asks (after two hours, as long as Linux's programs wait), and what it finds is mirrored.
+    let _ = sockopt::set_socket_keepalive(socket, true);
+    // A byte that was sent as urgent stays at its place; else reading would leave it out.
+    let _ = sockopt::set_socket_oobinline(socket, true);
 }
 
 /// How a connect began.
@@ -38,7 +43,7 @@ pub(crate) enum Begun {
 /// Begins to connect a stream.
 pub(crate) fn connect_stream(to: SocketAddr) -> Result<Begun, Errno> {
     let stream = socket(SocketType::STREAM)?;
-    pass_on_at_once(&stream);
+    prepare_stream(&stream);
     match connect(&stream, &to) {
         Ok(()) => Ok(Begun::Connected(stream)),
         Err(Errno::INPROGRESS) => Ok(Begun::InProgress(stream)),
@@ -82,5 +87,18 @@ pub(crate) fn unreachable(error: Errno) -> Option<Unreachable> {
         Errno::ACCESS | Errno::PERM => Some(Unreachable::Prohibited),
         Errno::NOPROTOOPT => Some(Unreachable::Protocol),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remote_that_dies_without_a_word_is_found() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let (Begun::Connected(stream) | Begun::InProgress(stream)) =
+            connect_stream(listener.local_addr().unwrap()).unwrap();
+        assert_eq!(sockopt::socket_keepalive(&stream), Ok(true));
     }
 }

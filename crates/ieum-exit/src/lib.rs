@@ -25,7 +25,7 @@
 //! 3. What one side has been told is delivered is with the other's kernel or in its buffers: an end is passed on only
 //!    after every byte before it.
 //! 4. Every source is edge-triggered and read until it says that it is empty; a flow that has used up its share of a
-//!    round stands in a queue of those that have more.
+//!    turn stands in a queue of those that have more.
 //! 5. A source's key is a serial number that never comes again, so a late event finds nobody.
 //!
 //! Files: `exit` the room and what becomes of its events; `target` where to; `stream/` connections; `datagram`

@@ -1,12 +1,49 @@
 //! Runs a program on a host of its own, with nothing around it: `alone PROGRAM [ARGUMENT]...`
 //!
-//! Its 127.0.0.1 is private, every port is free, and everything outside is unreachable.
+//! Its 127.0.0.1 is private, every port is free, and everything outside is unreachable. What it would tell of its ports
+//! to those who publish them is written on standard error where the environment has `ALONE_TELLS`.
 
 use std::process::ExitCode;
 
-use ieum_engine::{Clock, Engine};
+use ieum_engine::{Clock, Engine, Notice, Ready, Room, Turn};
 use ieum_run::{Program, Runner, SpawnError};
 use ieum_socket::{Host, HostConfig};
+use ieum_stack::LinkId;
+use ieum_wire::{Instant, Packet};
+
+/// A room that only hears what the runner tells.
+struct Hearer {
+    tells: bool,
+}
+
+impl Room for Hearer {
+    fn start(&mut self, _turn: &Turn<'_>) -> std::io::Result<()> {
+        Ok(())
+    }
+    fn on_ready(&mut self, _turn: &Turn<'_>, _key: u64, _ready: Ready) {}
+    fn on_frame(&mut self, _turn: &Turn<'_>, _link: LinkId, _frame: Packet) {}
+    fn on_deadline(&mut self, _turn: &Turn<'_>) {}
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+    fn settle(&mut self, _turn: &Turn<'_>) {}
+    fn poll_frame(&mut self, _turn: &Turn<'_>) -> Option<(LinkId, Packet)> {
+        None
+    }
+    fn poll_notice(&mut self) -> Option<Notice> {
+        None
+    }
+    fn on_notice(&mut self, _turn: &Turn<'_>, notice: Notice) {
+        let Notice::Serving { datagram, address, serving } = notice;
+        if self.tells {
+            let kind = if datagram { "udp" } else { "tcp" };
+            eprintln!("{} {kind} {address}", if serving { "serves" } else { "ceases" });
+        }
+    }
+    fn is_unfinished(&self) -> bool {
+        false
+    }
+}
 
 fn main() -> ExitCode {
     let mut seed = [0; 32];
@@ -26,8 +63,9 @@ fn main() -> ExitCode {
             });
         }
     };
+    let mut hearer = Hearer { tells: std::env::var_os("ALONE_TELLS").is_some() };
     let ran = Engine::new(Clock::start(), |trouble| eprintln!("alone: {trouble}"))
-        .and_then(|mut engine| engine.run(&mut [&mut runner]));
+        .and_then(|mut engine| engine.run(&mut [&mut runner, &mut hearer]));
     if let Err(error) = ran {
         eprintln!("alone: {error}");
         return ExitCode::from(125);

@@ -46,7 +46,9 @@ pub(crate) const OVER_MAX: usize = 1024;
 /// tell when that queue drains.
 pub(crate) const ACCEPT_RETRY: Duration = Duration::from_millis(2);
 
-/// How long after a call sockets that tell nothing when they are closed are looked at.
+/// When sockets that tell nothing as they are closed are looked at: so long after one was made, and so often while some
+/// serve (listen, or are bound to receive datagrams), since whoever publishes their ports goes by our word. A look is one
+/// bind(2) for each of them.
 pub(crate) const SWEEP_AFTER: Duration = Duration::from_secs(1);
 
 /// How often a held connect is looked at for a caller that was interrupted.

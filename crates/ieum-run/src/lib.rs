@@ -41,7 +41,8 @@
 //! - Why an established connection failed other than by a reset (time-out, unreachable) shows only through SO_ERROR;
 //!   read and write say ECONNRESET.
 //! - Bytes that come after `shutdown(SHUT_RD)` cannot be read. SO_LINGER does not make close wait.
-//! - Urgent data is not carried. sendto with an address on a connected stream gives EISCONN.
+//! - A byte sent as urgent arrives at its place in the stream, and is no more urgent: MSG_OOB finds none, SIOCATMARK no
+//!   mark, poll no PRI, and nobody gets SIGURG. sendto with an address on a connected stream gives EISCONN.
 //! - Datagrams come without control messages (IP_PKTINFO and its like) and without an error queue; recvmmsg returns as
 //!   soon as one datagram came.
 //! - /proc/net, netlink and interface ioctls show the machine's interfaces.

@@ -28,7 +28,7 @@ pub struct Runner {
     pub(crate) probe: Probe,
     pub(crate) sockets: Sockets,
     pub(crate) held: Held,
-    /// Sockets whose share of the last turn did not suffice.
+    /// Sockets whose share of the last turn did not suffice: work for the next.
     pub(crate) more: BTreeSet<u64>,
     /// Makes names that follow each other differ.
     pub(crate) serial: u64,
@@ -37,7 +37,7 @@ pub struct Runner {
     family: Family,
     /// No process is left, and every socket was closed for that.
     is_over: bool,
-    /// The host had more to say than one turn could hear.
+    /// The host had more to say than one turn could hear: work for the next.
     is_restless: bool,
 }
 
@@ -133,9 +133,14 @@ impl Runner {
         &mut self.host
     }
 
-    /// A call may have left something that only a sweep finds.
+    /// Something may be closed, or has been, that only a sweep finds.
     pub(crate) fn sweep_later(&mut self, now: Instant) {
         self.timers.sweep_at.get_or_insert(now + SWEEP_AFTER);
+    }
+
+    /// Something has more to do than one turn's share.
+    fn has_work(&self) -> bool {
+        self.is_restless || !self.more.is_empty()
     }
 
     fn on_calls(&mut self, turn: &Turn<'_>, ready: Ready) {
@@ -170,6 +175,9 @@ impl Runner {
         }
         if due(&mut self.timers.sweep_at) {
             self.sweep(now);
+            if self.serves() {
+                self.sweep_later(now);
+            }
         }
         if due(&mut self.timers.held_check_at) {
             self.check_held_connects(turn);
@@ -221,7 +229,7 @@ impl Room for Runner {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        if self.is_restless || !self.more.is_empty() {
+        if self.has_work() {
             return Some(Instant::ZERO);
         }
         let Timers { accept_retry_at, sweep_at, held_check_at } = self.timers;

@@ -9,6 +9,7 @@ use rustix::net::{SocketAddrUnix, SocketType};
 
 use crate::bounds::OVER_MAX;
 use crate::carrier::datagram::Datagram;
+use crate::carrier::joint::Fill;
 use crate::carrier::stream::Stream;
 use crate::tracee::Place;
 
@@ -55,8 +56,8 @@ pub(crate) enum Carrier {
 pub(crate) enum Connecting {
     /// A caller waits; S is unconnected.
     Held,
-    /// Nobody waits; S is connected to this end of ours and full. The size its send buffer had.
-    Filled { own_end: OwnedFd, send_buffer: usize },
+    /// Nobody waits; S is connected to this end of ours and full.
+    Filled { own_end: OwnedFd, fill: Fill },
 }
 
 /// A listening S.

@@ -15,11 +15,11 @@ pub(crate) mod number {
         AF_ALG, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, MSG_DONTWAIT, MSG_ERRQUEUE,
         MSG_FASTOPEN, MSG_PEEK, MSG_TRUNC, SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_RET_ALLOW,
         SECCOMP_RET_ERRNO, SECCOMP_RET_USER_NOTIF, SHUT_RD, SHUT_RDWR, SHUT_WR, SIGCHLD, SIGHUP, SIGINT,
-        SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SO_ERROR, SO_KEEPALIVE, SO_RCVBUF, SO_SNDBUF,
-        SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET, SYS_accept, SYS_accept4, SYS_bind, SYS_connect,
-        SYS_getpeername, SYS_getsockname, SYS_getsockopt, SYS_io_uring_setup, SYS_ioctl, SYS_listen,
-        SYS_recvfrom, SYS_recvmmsg, SYS_recvmsg, SYS_seccomp, SYS_sendmmsg, SYS_sendmsg, SYS_sendto,
-        SYS_setsockopt, SYS_shutdown, SYS_socket, TIOCOUTQ,
+        SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SO_ERROR, SO_RCVBUF, SO_SNDBUF, SOCK_CLOEXEC,
+        SOCK_NONBLOCK, SOL_SOCKET, SYS_accept, SYS_accept4, SYS_bind, SYS_connect, SYS_getpeername,
+        SYS_getsockname, SYS_getsockopt, SYS_io_uring_setup, SYS_ioctl, SYS_listen, SYS_recvfrom,
+        SYS_recvmmsg, SYS_recvmsg, SYS_seccomp, SYS_sendmmsg, SYS_sendmsg, SYS_sendto, SYS_setsockopt,
+        SYS_shutdown, SYS_socket, TIOCOUTQ,
     };
     /// The machine the filter lets through; every other one is refused.
     #[cfg(target_arch = "x86_64")]

@@ -29,6 +29,9 @@ impl Runner {
                 }
                 Event::Request(id, request) => self.on_request(turn.now, id, request),
                 Event::Serving { kind, address, serving } => {
+                    if serving {
+                        self.sweep_later(turn.now);
+                    }
                     let datagram = kind == Kind::Datagram;
                     self.notices.push_back(Notice::Serving { datagram, address, serving });
                 }
@@ -115,6 +118,19 @@ impl Runner {
             self.forget(now, *number);
         }
         !dead.is_empty()
+    }
+
+    /// Does somebody outside take a socket for served whose closing nobody would tell?
+    pub(crate) fn serves(&self) -> bool {
+        self.sockets.iter().any(|(_, socket)| match &socket.carrier {
+            Carrier::Listening(_) => true,
+            Carrier::Datagram(_) => {
+                self.host.local_address(socket.host).is_ok_and(|address| address.port() != 0)
+            }
+            Carrier::Fresh | Carrier::Connecting(_) | Carrier::Stream(_) | Carrier::Spent | Carrier::Over => {
+                false
+            }
+        })
     }
 
     /// No process is left: every socket is closed, and those with bytes to deliver deliver them.
@@ -326,11 +342,11 @@ impl Runner {
     pub(crate) fn established(&mut self, turn: &Turn<'_>, number: u64) {
         let Some(socket) = self.sockets.get_mut(number) else { return };
         match std::mem::replace(&mut socket.carrier, Carrier::Fresh) {
-            Carrier::Connecting(Connecting::Filled { own_end, send_buffer }) => {
+            Carrier::Connecting(Connecting::Filled { own_end, fill }) => {
                 if let Ok(copy) = self.copy(number) {
-                    joint::restore(copy.as_fd(), send_buffer);
+                    joint::restore(copy.as_fd(), fill);
                 }
-                joint::drain_fill(own_end.as_fd());
+                joint::drain_fill(own_end.as_fd(), fill);
                 self.set_carrier(number, Carrier::Stream(Stream::new(own_end)));
             }
             Carrier::Fresh | Carrier::Connecting(Connecting::Held) => match self.join(number) {
@@ -354,9 +370,9 @@ impl Runner {
     pub(crate) fn fill(&mut self, turn: &Turn<'_>, number: u64) {
         let Ok(own_end) = self.join(number) else { return self.abandon(turn.now, number) };
         let Ok(copy) = self.copy(number) else { return self.abandon(turn.now, number) };
-        let Ok(send_buffer) = joint::fill(copy.as_fd()) else { return self.abandon(turn.now, number) };
+        let Ok(fill) = joint::fill(copy.as_fd()) else { return self.abandon(turn.now, number) };
         drop(copy);
-        self.set_carrier(number, Carrier::Connecting(Connecting::Filled { own_end, send_buffer }));
+        self.set_carrier(number, Carrier::Connecting(Connecting::Filled { own_end, fill }));
         self.watch_carrier(turn, number);
         // The outcome may have come in the meantime.
         self.more.insert(number);

@@ -274,6 +274,29 @@ fn a_descriptor_passed_on_is_still_the_same_socket() {
     assert_eq!(to_the_end(&mut client), b"copy");
 }
 
+#[test]
+fn a_byte_sent_as_urgent_is_read_in_line_by_who_asks_for_it() {
+    let (mut client, mut server) = pair();
+    sockopt::set_socket_oobinline(&server, true).unwrap();
+    client.write_all(b"abc").unwrap();
+    rustix::net::send(&client, b"!", rustix::net::SendFlags::OOB).unwrap();
+    client.write_all(b"def").unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(to_the_end(&mut server), b"abc!def");
+}
+
+#[test]
+fn a_connection_inherits_its_listeners_keepalive() {
+    let (listener, address) = listener();
+    sockopt::set_socket_keepalive(&listener, true).unwrap();
+    let client = TcpStream::connect(address).unwrap();
+    let (server, _) = listener.accept().unwrap();
+    assert_eq!(sockopt::socket_keepalive(&server), Ok(true));
+    assert_eq!(sockopt::socket_keepalive(&client), Ok(false));
+    sockopt::set_socket_keepalive(&server, false).unwrap();
+    assert_eq!(sockopt::socket_keepalive(&server), Ok(false));
+}
+
 fn datagrams() -> (UdpSocket, SocketAddr) {
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();

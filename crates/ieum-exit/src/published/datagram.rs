@@ -11,7 +11,7 @@ use rustix::net::{RecvFlags, SendFlags, SocketType, recvfrom, sendto};
 use slotmap::SecondaryMap;
 
 use super::{Publish, PublishError, Published, Servers, reserve};
-use crate::bounds::{DATAGRAM_BYTES_MAX, DATAGRAM_FLOWS_MAX, DATAGRAM_IDLE, DATAGRAMS_PER_ROUND_MAX};
+use crate::bounds::{DATAGRAM_BYTES_MAX, DATAGRAM_FLOWS_MAX, DATAGRAM_IDLE, DATAGRAMS_PER_TURN_MAX};
 use crate::counts::Reason;
 use crate::idle::Idle;
 use crate::kernel;
@@ -116,7 +116,7 @@ impl DatagramPort {
         while let Some(id) = self.answered.pop_front() {
             self.answer(cx, id);
         }
-        for _ in 0..DATAGRAMS_PER_ROUND_MAX {
+        for _ in 0..DATAGRAMS_PER_TURN_MAX {
             if !self.readable {
                 return;
             }
@@ -133,7 +133,7 @@ impl DatagramPort {
         }
     }
 
-    /// More waits than one round's share.
+    /// More waits than one turn's share.
     pub(crate) fn has_work(&self) -> bool {
         self.readable || !self.answered.is_empty()
     }
@@ -175,7 +175,11 @@ impl DatagramPort {
         }
         let request = BindRequest { address: self.own, port: 0, reuse_address: false, reuse_port: false };
         let id = cx.stack.udp_bind(request).ok()?;
-        cx.stack.udp_connect(id, Some(self.inside)).ok()?;
+        if cx.stack.udp_connect(id, Some(self.inside)).is_err() {
+            // It must not keep its port: there are fewer of them than datagrams may come.
+            cx.stack.udp_close(id);
+            return None;
+        }
         self.endpoints.insert(peer, id);
         self.peers.insert(id, Peer { address: peer, last_used: cx.turn.now });
         self.idle.insert(cx.turn.now, id);

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::net::{SocketFlags, SocketType, accept_with};
 
 use super::{Publish, PublishError, Published, Servers, reserve};
-use crate::bounds::{ACCEPT_RETRY, ACCEPTS_PER_ROUND_MAX};
+use crate::bounds::{ACCEPT_RETRY, ACCEPTS_PER_TURN_MAX};
 use crate::counts::Reason;
 use crate::kernel;
 use crate::key::Source;
@@ -86,7 +86,7 @@ impl StreamPort {
     /// Takes a share of what waits.
     pub(crate) fn settle(&mut self, cx: &mut Context<'_>, streams: &mut Streams) {
         let Some(listening) = self.listening.as_ref().filter(|_| self.has_work()) else { return };
-        for _ in 0..ACCEPTS_PER_ROUND_MAX {
+        for _ in 0..ACCEPTS_PER_TURN_MAX {
             let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
             let accepted = if streams.is_full() {
                 cx.counts.count(Reason::TooManyFlows);

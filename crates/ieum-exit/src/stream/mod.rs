@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Something that happens to a flow only puts it into the queue of those to be looked at; [`Streams::settle`] looks at
-//! each once a round.
+//! each once a turn.
 //!
 //! Files: `open`, how flows begin; `pump`, how bytes and ends pass.
 
@@ -51,8 +51,6 @@ pub(crate) fn settings() -> TcpSettings {
 struct Edges {
     readable: bool,
     writable: bool,
-    /// An end or an error stands behind what can be read: reading goes on until it is met.
-    ended: bool,
 }
 
 /// Where a flow stands.
@@ -104,8 +102,7 @@ impl Streams {
     /// The kernel's socket is ready.
     pub(crate) fn on_ready(&mut self, serial: Serial, ready: Ready) {
         let Some(flow) = self.flows.get_mut(&serial) else { return };
-        flow.edges.ended |= ready.read_hangup || ready.hangup || ready.error;
-        flow.edges.readable |= ready.read || flow.edges.ended;
+        flow.edges.readable |= ready.read || ready.read_hangup || ready.hangup || ready.error;
         flow.edges.writable |= ready.write || ready.hangup || ready.error;
         self.enqueue(serial);
     }
@@ -142,13 +139,21 @@ impl Streams {
         self.check_at
     }
 
-    /// Handshakes that the inside gave up take their kernel sockets along.
+    /// Handshakes that the inside gave up take their kernel sockets along. Every event of the stack has been heard.
     pub(crate) fn on_deadline(&mut self, cx: &mut Context<'_>) {
         if self.check_at.is_none_or(|at| cx.turn.now < at) {
             return;
         }
+        self.drop_given_up(cx, true);
+        self.check_at = (!self.handshakes.is_empty()).then(|| cx.turn.now + HANDSHAKE_CHECK_INTERVAL);
+    }
+
+    /// Nobody tells that the inside gave a handshake up: its request is just not there any more. One that we have
+    /// answered looks the same when it ended well, so those are judged only when every event of the stack was heard.
+    fn drop_given_up(&mut self, cx: &mut Context<'_>, heard_all: bool) {
         let vanished = |serial: &Serial| match self.flows.get(serial).map(|flow| &flow.stage) {
-            Some(Stage::Reaching(id) | Stage::Answering(id)) => cx.stack.request(*id).is_none(),
+            Some(Stage::Reaching(id)) => cx.stack.request(*id).is_none(),
+            Some(Stage::Answering(id)) => heard_all && cx.stack.request(*id).is_none(),
             Some(Stage::Entering(_) | Stage::Joined(_)) | None => false,
         };
         let vanished: Vec<_> = self.handshakes.iter().copied().filter(vanished).collect();
@@ -156,7 +161,6 @@ impl Streams {
             cx.counts.count(Reason::GivenUp);
             self.reset(serial);
         }
-        self.check_at = (!self.handshakes.is_empty()).then(|| cx.turn.now + HANDSHAKE_CHECK_INTERVAL);
     }
 
     /// Bytes from inside have not yet reached the kernel, or an end has not reached the inside.

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::pump::Joined;
 use super::{Context, Stage, Streams, settings};
-use crate::bounds::HANDSHAKE_CHECK_INTERVAL;
+use crate::bounds::{HANDSHAKE_CHECK_INTERVAL, HANDSHAKES_MAX};
 use crate::counts::Reason;
 use crate::kernel::{self, Begun};
 use crate::key::Serial;
@@ -31,7 +31,10 @@ impl Streams {
         tuple: (SocketAddr, SocketAddr),
         targets: &Targets,
     ) -> Result<(), (Reason, Refusal)> {
-        if self.is_full() {
+        if self.handshakes.len() >= HANDSHAKES_MAX {
+            self.drop_given_up(cx, false);
+        }
+        if self.is_full() || self.handshakes.len() >= HANDSHAKES_MAX {
             return Err((Reason::TooManyFlows, Refusal::Reset));
         }
         let target = targets.of(tuple.0).map_err(|nowhere| (Reason::NotAllowed, refusal_of(nowhere)))?;
@@ -102,7 +105,7 @@ impl Streams {
 
     /// A connection came from outside for `inside`, where somebody listens.
     pub(crate) fn enter(&mut self, cx: &mut Context<'_>, socket: OwnedFd, inside: SocketAddr) {
-        kernel::pass_on_at_once(&socket);
+        kernel::prepare_stream(&socket);
         let Ok(connection) = cx.stack.tcp_connect(cx.turn.now, None, inside, settings()) else {
             cx.counts.count(Reason::PublishedRefused);
             return kernel::reset(socket);

@@ -2,8 +2,9 @@
 //!
 //! *Outward* is from the connection's receive buffer to the kernel, *inward* from the kernel into its send buffer; no
 //! byte is copied in between. An end follows its bytes: FIN becomes shutdown(WR) once everything before it was taken,
-//! end of file becomes a FIN. A reset of the kernel's peer becomes one of ours only after what had come before it has
-//! been acknowledged inside, since a peer on the same wire would have received it too.
+//! end of file becomes a FIN. A byte that the kernel's peer sent as urgent passes at its place in the stream, and is no
+//! more urgent inside (RFC 6093 §6 wants it read in line). A reset of the kernel's peer becomes one of ours only
+//! after what had come before it has been acknowledged inside, since a peer on the same wire would have received it too.
 
 use std::os::fd::OwnedFd;
 
@@ -13,7 +14,7 @@ use rustix::io::{Errno, readv};
 use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
 
 use super::Edges;
-use crate::bounds::PUMP_BYTES_PER_ROUND_MAX;
+use crate::bounds::PUMP_BYTES_PER_TURN_MAX;
 
 /// A flow whose both halves are established.
 #[derive(Debug)]
@@ -30,12 +31,12 @@ pub(super) struct Joined {
     outside_reset: bool,
 }
 
-/// What a round of pumping led to.
+/// What a turn of pumping led to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
     /// Wait for an event.
     Stay,
-    /// The round's share is used up.
+    /// The turn's share is used up.
     More,
     /// Both directions have ended well.
     Over,
@@ -45,7 +46,7 @@ pub(super) enum Verdict {
     ResetOutside,
 }
 
-/// How one direction ended its round.
+/// How one direction ended its turn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Step {
     Waits,
@@ -63,7 +64,7 @@ impl Joined {
         }
     }
 
-    /// Moves what can be moved, within a round's share.
+    /// Moves what can be moved, within a turn's share.
     pub(super) fn pump(
         &mut self,
         now: Instant,
@@ -103,7 +104,7 @@ impl Joined {
         edges: &mut Edges,
         status: &Status,
     ) -> Step {
-        let mut share = PUMP_BYTES_PER_ROUND_MAX;
+        let mut share = PUMP_BYTES_PER_TURN_MAX;
         loop {
             let chunks = stack.tcp_recv_chunks(self.connection);
             let available: usize = chunks.iter().map(|chunk| chunk.len()).sum();
@@ -144,7 +145,7 @@ impl Joined {
 
     /// From the kernel into our send buffer.
     fn inward(&mut self, now: Instant, stack: &mut Stack, socket: &OwnedFd, edges: &mut Edges) -> Step {
-        let mut share = PUMP_BYTES_PER_ROUND_MAX;
+        let mut share = PUMP_BYTES_PER_TURN_MAX;
         while edges.readable && !self.outside_ended && !self.outside_reset {
             if share == 0 {
                 return Step::Share;
@@ -163,10 +164,9 @@ impl Joined {
                 }
                 Ok(count) => {
                     stack.tcp_commit(now, self.connection, count);
+                    // Less than asked for says nothing about what is left: the kernel stops before and behind urgent
+                    // data. Only EAGAIN says that the queue is empty, so that what comes later makes a new edge.
                     share -= count;
-                    // Less than asked for: it was empty, and what comes later makes a new edge. But an end that
-                    // was told of already makes none.
-                    edges.readable = count == room || edges.ended;
                 }
                 Err(error) => {
                     stack.tcp_commit(now, self.connection, 0);
@@ -195,7 +195,6 @@ impl Joined {
     fn outside_fails(&mut self, edges: &mut Edges) {
         self.outside_deaf = true;
         edges.readable = true;
-        edges.ended = true;
         // Reading has met its end before; nothing but the reset is left.
         self.outside_reset = self.outside_ended;
     }

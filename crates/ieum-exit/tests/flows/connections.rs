@@ -19,7 +19,7 @@ fn listener() -> (TcpListener, String) {
 }
 
 /// How a connect from inside ends.
-fn outcome(to: &str) -> Option<Failure> {
+pub(crate) fn outcome(to: &str) -> Option<Failure> {
     let mut id = None;
     let mut failure = None;
     play(|scene| {
@@ -181,40 +181,70 @@ fn bytes_of_a_closed_connection_are_delivered_before_the_engine_ends() {
     assert_eq!(server.join().unwrap(), BYTES);
 }
 
+/// Does a kernel socket of this machine still try to connect to that port of loopback?
+fn kernel_connects_to(port: u16) -> bool {
+    const SYN_SENT: &str = "02";
+    let remote = format!(":{port:04X}");
+    let table = std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap();
+    table.lines().skip(1).any(|line| {
+        let mut fields = line.split_whitespace().skip(2);
+        fields.next().is_some_and(|field| field.ends_with(&remote)) && fields.next() == Some(SYN_SENT)
+    })
+}
+
 #[test]
-fn a_connect_given_up_inside_ends_on_the_machine_too() {
-    // A queue of one is filled, so that a further connect hangs until the kernel repeats its SYN after a second.
+fn connects_given_up_inside_end_on_the_machine_too() {
+    const CONNECTS: u64 = 100;
+    // A queue of one is filled, so that further connects hang.
     let (listener, to) = listener();
     rustix::net::listen(&listener, 0).unwrap();
-    let filler = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let _filler = TcpStream::connect(address).unwrap();
     let (bell, ring) = bell();
     let (go, wait) = mpsc::channel();
-    let server = thread::spawn(move || {
+    let watcher = thread::spawn(move || {
         let _ring = ring;
         wait.recv().unwrap();
-        listener.accept().unwrap();
-        let (mut stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        stream.read(&mut [0]).unwrap_err().kind()
+        // The script loses its patience should this never end.
+        while kernel_connects_to(address.port()) {
+            thread::yield_now();
+        }
     });
-    let (mut id, mut aborted) = (None, false);
+    let (mut ids, mut aborted) = (Vec::new(), false);
     let mut exit = exit(&[]);
     play_with(&mut exit, bell, |scene| {
-        match id {
-            None => id = Some(scene.connect(&to)),
-            // The SYN has crossed the link.
-            Some(id) if !aborted => {
-                scene.stack.tcp_abort(scene.now, id);
-                go.send(()).unwrap();
-                aborted = true;
-            }
-            Some(_) => {}
+        if ids.is_empty() {
+            ids = (0..CONNECTS).map(|_| scene.connect(&to)).collect();
+        } else if !aborted {
+            // The SYNs have crossed the link.
+            assert!(kernel_connects_to(address.port()));
+            ids.iter().for_each(|id| scene.stack.tcp_abort(scene.now, *id));
+            go.send(()).unwrap();
+            aborted = true;
         }
         scene.rung
     });
-    drop(filler);
-    assert_eq!(server.join().unwrap(), std::io::ErrorKind::ConnectionReset);
-    assert_eq!(exit.counts(), [("given up by the inside", 1)]);
+    watcher.join().unwrap();
+    assert_eq!(exit.counts(), [("given up by the inside", CONNECTS)]);
+}
+
+#[test]
+fn a_byte_sent_as_urgent_arrives_at_its_place() {
+    let (listener, to) = listener();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"abc").unwrap();
+        rustix::net::send(&stream, b"!", rustix::net::SendFlags::OOB).unwrap();
+        stream.write_all(b"def").unwrap();
+    });
+    let (mut id, mut received) = (None, Vec::new());
+    play(|scene| {
+        let id = *id.get_or_insert_with(|| scene.connect(&to));
+        read(scene, id, &mut received);
+        scene.status(id).peer_finished && scene.status(id).readable_bytes == 0
+    });
+    server.join().unwrap();
+    assert_eq!(received, b"abc!def");
 }
 
 #[test]

@@ -4,4 +4,5 @@
 mod connections;
 mod datagrams;
 mod inside;
+mod nowhere;
 mod published;

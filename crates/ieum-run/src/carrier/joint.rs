@@ -36,6 +36,7 @@ impl Joint {
             let peer = getpeername(&own_end)?.and_then(|peer| SocketAddrUnix::try_from(peer).ok());
             if peer.as_ref() == Some(name) {
                 widen(&own_end);
+                take_urgent_in_line(&own_end);
                 return Ok(own_end);
             }
         }
@@ -49,33 +50,50 @@ impl Joint {
 /// EAGAIN when the program's accept queue is full, ECONNREFUSED when nobody listens there any more.
 pub(crate) fn offer(own_name: &SocketAddrUnix, name: &SocketAddrUnix) -> Result<OwnedFd, Errno> {
     let own_end = named(SocketType::STREAM, SocketFlags::NONBLOCK, own_name)?;
+    take_urgent_in_line(&own_end);
     connect(&own_end, name)?;
     Ok(own_end)
 }
 
-/// Fills the queue of S, so that it is not writable while it connects; returns the size its send buffer had.
-pub(crate) fn fill(program_end: BorrowedFd<'_>) -> Result<usize, Errno> {
+/// A byte that S sends as urgent is read at its place among the others; else the kernel would leave it out.
+fn take_urgent_in_line(own_end: &OwnedFd) {
+    // A kernel without urgent data for AF_UNIX (before 5.15) refuses S's send, and there is nothing to place.
+    let _ = sockopt::set_socket_oobinline(own_end, true);
+}
+
+/// What was done to an S that connects, so that it can be undone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fill {
+    /// The size its send buffer had.
+    send_buffer: usize,
+    /// Bytes that lie in P for no other purpose.
+    bytes: usize,
+}
+
+/// Fills the queue of S, so that it is not writable while it connects.
+pub(crate) fn fill(program_end: BorrowedFd<'_>) -> Result<Fill, Errno> {
     // The kernel reports twice what was set.
     let send_buffer = sockopt::socket_send_buffer_size(program_end)? / 2;
     sockopt::set_socket_send_buffer_size(program_end, 0)?;
-    let fill = [0; FILL_BYTES];
-    match send(program_end, &fill, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-        Ok(_) | Err(Errno::AGAIN) => Ok(send_buffer),
-        Err(error) => Err(error),
+    let bytes = match send(program_end, &[0; FILL_BYTES], SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        Ok(bytes) => bytes,
+        Err(Errno::AGAIN) => 0,
+        Err(error) => return Err(error),
+    };
+    Ok(Fill { send_buffer, bytes })
+}
+
+/// Gives S its send buffer back. From now on the program may write, behind the fill.
+pub(crate) fn restore(program_end: BorrowedFd<'_>, fill: Fill) {
+    if sockopt::set_socket_send_buffer_size_force(program_end, fill.send_buffer).is_err() {
+        let _ = sockopt::set_socket_send_buffer_size(program_end, fill.send_buffer);
     }
 }
 
-/// Gives S its send buffer back.
-pub(crate) fn restore(program_end: BorrowedFd<'_>, send_buffer: usize) {
-    if sockopt::set_socket_send_buffer_size_force(program_end, send_buffer).is_err() {
-        let _ = sockopt::set_socket_send_buffer_size(program_end, send_buffer);
-    }
-}
-
-/// Takes the fill out of P: S becomes writable.
-pub(crate) fn drain_fill(own_end: BorrowedFd<'_>) {
+/// Takes the fill out of P, and no byte that the program may have written behind it: S becomes writable.
+pub(crate) fn drain_fill(own_end: BorrowedFd<'_>, fill: Fill) {
     let mut scratch = [0u8; FILL_BYTES];
-    let mut left = FILL_BYTES;
+    let mut left = fill.bytes.min(FILL_BYTES);
     while left > 0 {
         match recv(own_end, &mut scratch[..left], RecvFlags::DONTWAIT) {
             Ok((0, _)) | Err(_) => return,
@@ -113,4 +131,41 @@ pub(crate) fn put_back(
         shutdown(own_end.as_fd(), Shutdown::Write)?;
     }
     Ok(own_end)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::{AddressFamily, SocketFlags, socketpair};
+
+    use super::*;
+    use crate::sys::unread_bytes;
+
+    fn pair() -> (OwnedFd, OwnedFd) {
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        socketpair(AddressFamily::UNIX, SocketType::STREAM, flags, None).unwrap()
+    }
+
+    #[test]
+    fn draining_takes_the_fill_and_nothing_behind_it() {
+        let (program_end, own_end) = pair();
+        let fill = fill(program_end.as_fd()).unwrap();
+        assert_eq!(fill.bytes, unread_bytes(own_end.as_fd()));
+        restore(program_end.as_fd(), fill);
+        assert_eq!(send(&program_end, b"first", SendFlags::DONTWAIT), Ok(5));
+        drain_fill(own_end.as_fd(), fill);
+        assert_eq!(unread_bytes(own_end.as_fd()), 5);
+    }
+
+    #[test]
+    fn a_fill_that_found_little_room_is_drained_as_far_as_it_came() {
+        let (program_end, own_end) = pair();
+        sockopt::set_socket_send_buffer_size(&program_end, 0).unwrap();
+        let mut before = 0;
+        while let Ok(bytes) = send(&program_end, &[1; 100], SendFlags::DONTWAIT) {
+            before += bytes;
+        }
+        let fill = fill(program_end.as_fd()).unwrap();
+        drain_fill(own_end.as_fd(), fill);
+        assert_eq!(unread_bytes(own_end.as_fd()), before);
+    }
 }

@@ -7,7 +7,9 @@
 //!
 //! The program's ends, as P tells them: end of file without `shutdown` having been called is a close; so is HUP, unless
 //! both directions were shut, in which case nobody tells and nothing is left to do; ECONNRESET is a close with bytes
-//! unread. After `shutdown(SHUT_WR)` a sentinel byte stays in P for ever, so that a later reset can still be shown.
+//! unread. A byte the program sends as urgent passes in line, at its place in the stream (RFC 6093 §6 asks programs to
+//! receive it so). After `shutdown(SHUT_WR)` a sentinel byte stays in P for ever, so that a later reset can still be
+//! shown.
 
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -180,11 +182,9 @@ impl Stream {
                 Ok(count) => {
                     host.commit(now, id, count);
                     share = share.saturating_sub(count);
+                    // Less than asked for says nothing about what is left: reading stops at urgent data, and behind
+                    // descriptors that are sent along. Only EAGAIN says that the queue is empty.
                     self.until_sentinel = self.until_sentinel.map(|left| left.saturating_sub(count));
-                    // Less than asked: the queue was empty, and what comes later makes a new edge. An end makes none:
-                    // it was there before the last byte was taken.
-                    let may_be_at_end = self.shut_write || self.hangup || self.closed;
-                    self.readable = count == room || may_be_at_end;
                 }
                 Err(Errno::AGAIN) => {
                     self.readable = false;
@@ -248,11 +248,15 @@ impl Stream {
                     drop(chunks);
                     host.consume(now, id, count);
                     share = share.saturating_sub(count);
-                    self.writable = count == available;
                 }
                 Err(Errno::AGAIN) => self.writable = false,
                 Err(Errno::INTR) => {}
-                // EPIPE: S is closed; P's edge says so in its turn.
+                Err(error) if !is_gone(error) => {
+                    // ENOBUFS, ENOMEM: the kernel has no memory now, and no edge tells when it has some again: the next
+                    // turn asks.
+                    return Step::Share;
+                }
+                // S is closed; P's edge says so in its turn.
                 Err(_) => {
                     self.hangup = true;
                     self.readable = true;
@@ -267,4 +271,9 @@ impl Stream {
         }
         Step::Idle
     }
+}
+
+/// Whether a send failed because S is not there any more; other errors say only that it failed this time.
+fn is_gone(error: Errno) -> bool {
+    matches!(error, Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN)
 }

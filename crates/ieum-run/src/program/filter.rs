@@ -171,7 +171,7 @@ fn control_calls(a: &mut Assembler) {
             a.load_argument(1);
             a.if_not_equal(bits(n::SOL_SOCKET), n::SECCOMP_RET_USER_NOTIF);
             a.load_argument(2);
-            for name in [n::SO_RCVBUF, n::SO_SNDBUF, n::SO_KEEPALIVE] {
+            for name in [n::SO_RCVBUF, n::SO_SNDBUF] {
                 a.if_equal(bits(name), n::SECCOMP_RET_ALLOW);
             }
             for name in NATIVE_TIMEOUTS {
@@ -260,7 +260,12 @@ mod tests {
 
     #[test]
     fn buffer_sizes_and_timeouts_are_native_options() {
-        for (name, action) in [(20, n::SECCOMP_RET_ALLOW), (n::SO_ERROR, n::SECCOMP_RET_USER_NOTIF)] {
+        for (name, action) in [
+            (20, n::SECCOMP_RET_ALLOW),
+            (n::SO_RCVBUF, n::SECCOMP_RET_ALLOW),
+            (n::SO_ERROR, n::SECCOMP_RET_USER_NOTIF),
+            (libc::SO_KEEPALIVE, n::SECCOMP_RET_USER_NOTIF),
+        ] {
             let arguments = [3, u64::from(bits(n::SOL_SOCKET)), u64::from(bits(name)), 0, 0, 0];
             assert_eq!(verdict(n::SYS_getsockopt, arguments), action);
         }

@@ -1,0 +1,83 @@
+//! What the machine's routes say, told inside: each test runs this file anew in a network namespace of its own, where
+//! nothing can be sent to anybody.
+
+use std::process::{Command, Stdio};
+
+use ieum_stack::Failure;
+use ieum_wire::icmp4::Unreachable;
+
+use crate::connections::outcome;
+
+/// Set for the process in the namespace.
+const IN_NAMESPACE: &str = "IEUM_TEST_IN_NAMESPACE";
+
+/// An address for documentation (RFC 5737): nobody has it.
+const SOMEBODY: &str = "192.0.2.7:80";
+
+/// Runs `test` again, alone and in a namespace that `prepare` (words for a shell) has furnished. True in there, where
+/// the test goes on. Where the machine allows no namespace it says so; under `CI` that is a failure.
+fn in_a_namespace(test: &str, prepare: &str) -> bool {
+    if std::env::var_os(IN_NAMESPACE).is_some() {
+        return true;
+    }
+    let enter = |script: &str| {
+        let mut command = Command::new("unshare");
+        command.args(["--net", "--map-root-user", "sh", "-c", script]);
+        command
+    };
+    let furnished = enter(prepare).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !furnished.is_ok_and(|status| status.success()) {
+        let advice = "`unshare --net` and `ip` are missing or forbidden, so this test proves nothing";
+        assert!(std::env::var_os("CI").is_none(), "{advice}");
+        println!("{advice}");
+        return false;
+    }
+    let program = std::env::current_exe().unwrap();
+    let again = format!("{prepare} && exec \"$0\" --exact {test}");
+    let output = enter(&again).arg(program).env(IN_NAMESPACE, "1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains(" 1 passed"), "{said}");
+    false
+}
+
+#[test]
+fn a_machine_without_a_route_is_an_unreachable_network() {
+    if in_a_namespace("nowhere::a_machine_without_a_route_is_an_unreachable_network", "true") {
+        assert_eq!(outcome(SOMEBODY), Some(Failure::Unreachable(Unreachable::Network)));
+    }
+}
+
+#[test]
+fn a_host_that_the_machine_cannot_reach_is_an_unreachable_host() {
+    let test = "nowhere::a_host_that_the_machine_cannot_reach_is_an_unreachable_host";
+    if in_a_namespace(test, "ip route add unreachable 192.0.2.0/24") {
+        assert_eq!(outcome(SOMEBODY), Some(Failure::Unreachable(Unreachable::Host)));
+    }
+}
+
+#[test]
+fn a_neighbour_that_does_not_answer_is_an_unreachable_host() {
+    // The kernel asks three times, a second apart, and only then the connect fails: the verdict comes late.
+    let test = "nowhere::a_neighbour_that_does_not_answer_is_an_unreachable_host";
+    let prepare = "ip link set lo up && ip link add here type veth peer name there && \
+                   ip link set here up && ip link set there up && ip address add 192.0.2.1/24 dev here";
+    if in_a_namespace(test, prepare) {
+        assert_eq!(outcome(SOMEBODY), Some(Failure::Unreachable(Unreachable::Host)));
+    }
+}
+
+#[test]
+fn a_destination_that_the_machine_forbids_is_prohibited() {
+    let test = "nowhere::a_destination_that_the_machine_forbids_is_prohibited";
+    if in_a_namespace(test, "ip route add prohibit 192.0.2.0/24") {
+        assert_eq!(outcome(SOMEBODY), Some(Failure::Unreachable(Unreachable::Prohibited)));
+    }
+}
+
+#[test]
+fn a_refusal_of_the_machine_is_a_refusal_there_as_well() {
+    let test = "nowhere::a_refusal_of_the_machine_is_a_refusal_there_as_well";
+    if in_a_namespace(test, "ip link set lo up && ip address add 192.0.2.7/32 dev lo") {
+        assert_eq!(outcome(SOMEBODY), Some(Failure::Refused));
+    }
+}
