@@ -3,10 +3,11 @@
 
 use std::process::{Command, Stdio};
 
-use ieum_stack::Failure;
+use ieum_stack::{Failure, State};
 use ieum_wire::icmp4::Unreachable;
 
 use crate::connections::outcome;
+use crate::inside::{bell, exit, play_with};
 
 /// Set for the process in the namespace.
 const IN_NAMESPACE: &str = "IEUM_TEST_IN_NAMESPACE";
@@ -80,4 +81,27 @@ fn a_refusal_of_the_machine_is_a_refusal_there_as_well() {
     if in_a_namespace(test, "ip link set lo up && ip address add 192.0.2.7/32 dev lo") {
         assert_eq!(outcome(SOMEBODY), Some(Failure::Refused));
     }
+}
+
+#[test]
+fn a_host_that_never_answers_is_silence_there_as_well() {
+    // Somebody's link address is known, so SYNs go out and nobody takes them; the kernel gives up after one repetition,
+    // three seconds. Inside, the SYN goes on being repeated, at 1, 3 and 7 seconds, and makes no second request.
+    let test = "nowhere::a_host_that_never_answers_is_silence_there_as_well";
+    let prepare = "ip link set lo up && ip link add here type veth peer name there && \
+                   ip link set here up && ip link set there up && ip address add 192.0.2.1/24 dev here && \
+                   ip neighbour add 192.0.2.7 lladdr 02:00:00:00:00:07 dev here && \
+                   echo 1 >/proc/sys/net/ipv4/tcp_syn_retries";
+    if !in_a_namespace(test, prepare) {
+        return;
+    }
+    let (mut exit, (bell, _ring)) = (exit(&[]), bell());
+    let mut id = None;
+    play_with(&mut exit, bell, |scene| {
+        let id = *id.get_or_insert_with(|| scene.connect(SOMEBODY));
+        let status = scene.status(id);
+        assert_eq!((status.state, status.failure), (State::SynSent, None));
+        scene.now.micros() > 6_000_000
+    });
+    assert_eq!(exit.counts(), [("the kernel's connect failed", 1)]);
 }

@@ -35,3 +35,26 @@ impl Secrets {
 pub(super) fn low_u32(number: u64) -> u32 {
     u32::try_from(number & u64::from(u32::MAX)).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn tuple(port: u16) -> FourTuple {
+        FourTuple { local: ([10, 77, 0, 2], 80).into(), remote: ([10, 77, 0, 1], port).into() }
+    }
+
+    #[test]
+    fn who_knows_one_number_knows_no_other_but_the_next_of_the_same_tuple() {
+        let now = Instant::from_micros(1_000_000);
+        let secrets = Secrets::new(&mut Chance::new([1; 32]));
+        let others = Secrets::new(&mut Chance::new([2; 32]));
+        let isn = secrets.isn(now, &tuple(1));
+        assert_ne!(isn, secrets.isn(now, &tuple(2)));
+        assert_ne!(isn, others.isn(now, &tuple(1)));
+        assert_eq!(secrets.isn(now + Duration::from_millis(4), &tuple(1)), isn + 1000);
+        assert_ne!(secrets.stamp_offset(&tuple(1)), secrets.stamp_offset(&tuple(2)));
+    }
+}
