@@ -2,7 +2,7 @@
 
 use ieum_wire::Instant;
 
-use crate::world::NodeId;
+use crate::node::NodeId;
 
 /// One frame.
 #[derive(Clone, PartialEq, Eq, Debug)]

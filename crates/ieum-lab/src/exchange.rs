@@ -10,8 +10,9 @@ use ieum_socket::{Connect, Errno, Host, How, SocketId};
 use ieum_stack::Status;
 use ieum_wire::Instant;
 
+use crate::node::NodeId;
 use crate::pattern::Pattern;
-use crate::world::{NodeId, World};
+use crate::world::World;
 
 /// Which doors move the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,7 +4,7 @@
 //! a frame that arrives or a host's deadline. All chance comes from the world's seed, so the same seed gives the same
 //! bytes at the same microseconds, and a failure is named by its seed.
 //!
-//! - [`world`]: hosts, wires and virtual time.
+//! - [`world`]: hosts, wires and virtual time; [`node`]: what a host of it can do.
 //! - [`wire`]: one wire: latency, rate and faults.
 //! - [`fault`]: frames lost, duplicated, reordered, corrupted and delayed.
 //! - [`capture`]: what was put on the wires, and when.
@@ -16,6 +16,7 @@
 pub mod capture;
 pub mod exchange;
 pub mod fault;
+pub mod node;
 pub mod pair;
 pub mod pattern;
 pub mod wire;
@@ -24,7 +25,8 @@ pub mod world;
 pub use capture::{Capture, Record};
 pub use exchange::{Doors, Exchange};
 pub use fault::{Fault, Faults};
+pub use node::{Node, NodeId};
 pub use pair::Pair;
 pub use pattern::Pattern;
 pub use wire::Wire;
-pub use world::{Node, NodeId, Stuck, World};
+pub use world::{Stuck, World};

@@ -6,8 +6,9 @@ use ieum_socket::{Host, HostConfig};
 use ieum_stack::{LinkConfig, LinkId, RouteTarget, Stack, StackConfig};
 use ieum_wire::Cidr;
 
+use crate::node::{Node, NodeId};
 use crate::wire::Wire;
-use crate::world::{Node, NodeId, World};
+use crate::world::World;
 
 /// Two of a kind: 10.77.0.2 and 10.77.0.1, on a link of MTU 1500 that takes super-segments.
 #[derive(Clone, Copy, Debug)]
