@@ -11,7 +11,7 @@ use ieum_run::{Program, Runner, SpawnError};
 use ieum_socket::{Host, HostConfig};
 use ieum_stack::{LinkConfig, LinkId, RouteTarget};
 use ieum_wire::Cidr;
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 
 use crate::Failure;
 use crate::args::Run;

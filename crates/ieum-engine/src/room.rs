@@ -1,7 +1,7 @@
 //! What the engine drives.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ieum_stack::LinkId;
 use ieum_wire::{Instant, Packet};
@@ -9,7 +9,7 @@ use ieum_wire::{Instant, Packet};
 use crate::poller::{Ready, Turn};
 
 /// What one room tells the others: the only words that cross.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Notice {
     /// A host's stream port began or ceased to listen, or a datagram port to be bound: for published ports.
     Serving {
@@ -19,6 +19,13 @@ pub enum Notice {
         address: SocketAddr,
         /// It begins; else it ceases.
         serving: bool,
+    },
+    /// A name means these addresses from now on; none: nobody has it any more. For name services.
+    Name {
+        /// As a program asks for it, without a final dot, in lower case.
+        name: String,
+        /// In the order of preference.
+        addresses: Vec<IpAddr>,
     },
 }
 

@@ -120,7 +120,7 @@ impl Engine {
             while let Some(notice) = rooms[number].poll_notice() {
                 moved = true;
                 for (other, room) in rooms.iter_mut().enumerate().filter(|(other, _)| *other != number) {
-                    room.on_notice(&self.poller.turn(now, other), notice);
+                    room.on_notice(&self.poller.turn(now, other), notice.clone());
                 }
             }
         }
@@ -238,6 +238,7 @@ mod tests {
             port: 80,
             reuse_address: false,
             reuse_port: false,
+            v6_only: false,
         };
         let binding = server.stack.tcp_bind(request).unwrap();
         server.stack.tcp_listen(binding, 1, false, TcpSettings::default()).unwrap();

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use ieum_engine::Ready;
 use ieum_stack::Datagram;
 use ieum_wire::Instant;
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketType, connect, recv, send};
 

@@ -233,7 +233,7 @@ impl Room for Exit {
 
     /// A host began or ceased to serve: published ports open or close.
     fn on_notice(&mut self, turn: &Turn<'_>, notice: Notice) {
-        let Notice::Serving { datagram, address, serving } = notice;
+        let Notice::Serving { datagram, address, serving } = notice else { return };
         let mut cx = Context { turn, stack: &mut self.stack, counts: &mut self.counts };
         for (index, port) in self.ports.iter_mut().enumerate() {
             match port {

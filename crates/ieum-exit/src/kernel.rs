@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ieum_engine::Interest;
 use ieum_stack::Refusal;
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use ieum_wire::Cidr;
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 
 /// What the inside may reach, and as what.
 #[derive(Clone, Debug)]

@@ -149,8 +149,13 @@ impl Plan {
 
 fn listen(world: &mut World<Stack>, pair: &Pair, settings: TcpSettings) -> ListenerId {
     let address = Pair::server_at(80);
-    let request =
-        BindRequest { address: address.ip(), port: address.port(), reuse_address: false, reuse_port: false };
+    let request = BindRequest {
+        address: address.ip(),
+        port: address.port(),
+        reuse_address: false,
+        reuse_port: false,
+        v6_only: false,
+    };
     let server = world.node_mut(pair.server);
     let binding = server.tcp_bind(request).unwrap();
     server.tcp_listen(binding, 5, false, settings).unwrap()

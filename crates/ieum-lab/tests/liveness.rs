@@ -30,8 +30,13 @@ fn after<N: Node>(world: &World<N>, duration: Duration) -> Instant {
 /// The server listens on port 80, with room for `backlog`.
 fn listen(world: &mut World<Stack>, pair: &Pair, backlog: u32, settings: TcpSettings) -> ListenerId {
     let address = Pair::server_at(80);
-    let request =
-        BindRequest { address: address.ip(), port: address.port(), reuse_address: false, reuse_port: false };
+    let request = BindRequest {
+        address: address.ip(),
+        port: address.port(),
+        reuse_address: false,
+        reuse_port: false,
+        v6_only: false,
+    };
     let server = world.node_mut(pair.server);
     let binding = server.tcp_bind(request).unwrap();
     server.tcp_listen(binding, backlog, false, settings).unwrap()

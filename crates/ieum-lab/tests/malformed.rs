@@ -35,7 +35,13 @@ impl Scene {
         let server = world.node_mut(pair.server);
         let wish = |port| {
             let address = Pair::server_at(port);
-            BindRequest { address: address.ip(), port, reuse_address: false, reuse_port: false }
+            BindRequest {
+                address: address.ip(),
+                port,
+                reuse_address: false,
+                reuse_port: false,
+                v6_only: false,
+            }
         };
         let names = server.udp_bind(wish(53)).unwrap();
         let binding = server.tcp_bind(wish(80)).unwrap();

@@ -5,7 +5,7 @@ use std::os::fd::AsFd;
 use ieum_engine::{Notice, Ready, Turn};
 use ieum_socket::{Errno, Event, Kind, RequestId, SocketId};
 use ieum_wire::Instant;
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 
 use crate::bounds::{ACCEPT_RETRY, CALLS_PER_TURN_MAX};
 use crate::carrier::datagram::Delivery;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use ieum_stack::{BindError, ConnectError, Failure, ListenError, UdpSendError};
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 
 /// A Linux errno.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

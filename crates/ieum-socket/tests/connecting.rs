@@ -9,7 +9,7 @@ use common::{STREAM, World, at, events, host, poll, read};
 use ieum_socket::{Connect, Errno, Event, How};
 use ieum_stack::RouteTarget;
 use ieum_wire::Cidr;
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 
 #[test]
 fn a_fresh_stream_is_hung_up_and_says_so_to_each_call() {

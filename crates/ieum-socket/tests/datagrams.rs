@@ -8,7 +8,7 @@ use ieum_socket::numbers::{IP_RECVERR, IPPROTO_IP, SO_BROADCAST, SOL_SOCKET};
 use ieum_socket::{Connect, Errno, Event, Host, How, Kind, SocketId};
 use ieum_stack::{Datagram, LinkConfig, Stack, StackConfig};
 use ieum_wire::Instant;
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 
 const NOW: Instant = Instant::ZERO;
 

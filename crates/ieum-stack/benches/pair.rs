@@ -45,8 +45,13 @@ fn exchange(now: Instant, ends: &mut [End; 2]) {
 }
 
 fn connect(now: Instant, ends: &mut [End; 2], port: u16, count: usize) -> Vec<(ConnectionId, ConnectionId)> {
-    let request =
-        BindRequest { address: IpAddr::from([10, 77, 0, 2]), port, reuse_address: false, reuse_port: false };
+    let request = BindRequest {
+        address: IpAddr::from([10, 77, 0, 2]),
+        port,
+        reuse_address: false,
+        reuse_port: false,
+        v6_only: false,
+    };
     let binding = ends[1].stack.tcp_bind(request).unwrap();
     let listener = ends[1].stack.tcp_listen(binding, 4096, false, TcpSettings::default()).unwrap();
     let remote = SocketAddr::from(([10, 77, 0, 2], port));

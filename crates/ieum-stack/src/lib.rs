@@ -33,7 +33,7 @@ mod udp;
 pub use drops::Tally;
 pub use event::Event;
 pub use ip::RouteTarget;
-pub use link::{LinkConfig, LinkId};
+pub use link::{LinkConfig, LinkId, Medium};
 pub use port::{BindError, BindRequest, BindingId};
 pub use stack::{Stack, StackConfig};
 pub use tcp::{

@@ -1,5 +1,7 @@
 //! Links as the stack sees them: a name and what the other end can do.
 
+use ieum_wire::ethernet::MacAddress;
+
 use crate::bounds::LOOPBACK_MTU_BYTES;
 
 slotmap::new_key_type! {
@@ -16,21 +18,37 @@ pub struct LinkConfig {
     pub segmentation_offload: bool,
     /// It takes packets whose transport checksum is not computed.
     pub checksum_offload: bool,
+    /// What a frame is.
+    pub medium: Medium,
+}
+
+/// What a frame of a link is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Medium {
+    /// An IP packet, to whoever is at the other end.
+    Ip,
+    /// An Ethernet frame, to one of many neighbours; the address is our own.
+    Ethernet(MacAddress),
 }
 
 impl LinkConfig {
     /// Between two stacks of one process: MTU 1500, both offloads.
     pub fn in_process() -> LinkConfig {
-        LinkConfig { mtu_bytes: 1500, segmentation_offload: true, checksum_offload: true }
+        LinkConfig { mtu_bytes: 1500, segmentation_offload: true, checksum_offload: true, medium: Medium::Ip }
     }
 
     /// A wire: real frames of at most `mtu_bytes`, checksums computed.
     pub fn wire(mtu_bytes: u32) -> LinkConfig {
-        LinkConfig { mtu_bytes, segmentation_offload: false, checksum_offload: false }
+        LinkConfig { mtu_bytes, segmentation_offload: false, checksum_offload: false, medium: Medium::Ip }
     }
 
     /// Between the sockets of one host.
     pub(crate) fn loopback() -> LinkConfig {
-        LinkConfig { mtu_bytes: LOOPBACK_MTU_BYTES, segmentation_offload: true, checksum_offload: true }
+        LinkConfig {
+            mtu_bytes: LOOPBACK_MTU_BYTES,
+            segmentation_offload: true,
+            checksum_offload: true,
+            medium: Medium::Ip,
+        }
     }
 }

@@ -35,6 +35,9 @@ pub struct BindRequest {
     pub reuse_address: bool,
     /// Share the port with others that say so, listening or not (SO_REUSEPORT).
     pub reuse_port: bool,
+    /// `::` means IPv6 alone (IPV6_V6ONLY); else it means every local address of both families, and IPv4 peers are named
+    /// by their IPv4 addresses. No meaning for other addresses.
+    pub v6_only: bool,
 }
 
 /// Why a local address and port could not be reserved.
@@ -243,7 +246,8 @@ impl Ports {
 
     /// A port that nobody holds on an address overlapping with `address`.
     fn free_port(&self, protocol: Protocol, address: IpAddr, chance: &mut Chance) -> Option<u16> {
-        let alone = |port| BindRequest { address, port, reuse_address: false, reuse_port: false };
+        let alone =
+            |port| BindRequest { address, port, reuse_address: false, reuse_port: false, v6_only: false };
         self.walk(chance).find(|port| !self.conflicts(protocol, &alone(*port)))
     }
 
@@ -311,7 +315,13 @@ mod tests {
     }
 
     fn wish(address: &str, port: u16) -> BindRequest {
-        BindRequest { address: address.parse().unwrap(), port, reuse_address: false, reuse_port: false }
+        BindRequest {
+            address: address.parse().unwrap(),
+            port,
+            reuse_address: false,
+            reuse_port: false,
+            v6_only: false,
+        }
     }
 
     fn reusing(address: &str, port: u16) -> BindRequest {

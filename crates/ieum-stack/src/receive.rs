@@ -2,7 +2,7 @@
 //!
 //! Each layer returns what the next should see, or why the packet is dropped; nobody calls upwards.
 
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 use ieum_wire::{Instant, Packet, Protocol, segmentation};
 
 use crate::drops::Drop;

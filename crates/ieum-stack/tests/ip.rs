@@ -5,7 +5,7 @@ mod common;
 
 use common::{End, NOW, address, pair, settle};
 use ieum_stack::{LinkConfig, RouteTarget, UdpSendError};
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 use ieum_wire::{Packet, Protocol, ip4, udp};
 
 /// A datagram without a checksum, from anybody to anybody, with port 9 at both ends.

@@ -117,7 +117,7 @@ fn a_connect_that_is_given_up_takes_its_request_back() {
 fn a_server_that_shares_its_port_may_start_again_beside_its_old_connections() {
     let mut pair = Pair::new(true);
     let address = "0.0.0.0".parse().unwrap();
-    let request = BindRequest { address, port: 80, reuse_address: false, reuse_port: true };
+    let request = BindRequest { address, port: 80, reuse_address: false, reuse_port: true, v6_only: false };
     let stack = &mut pair.ends[1].stack;
     let binding = stack.tcp_bind(request).unwrap();
     let listener = stack.tcp_listen(binding, 5, false, TcpSettings::default()).unwrap();

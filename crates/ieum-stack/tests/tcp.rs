@@ -6,7 +6,7 @@ mod tcp_pair;
 use std::time::Duration;
 
 use ieum_stack::{Event, Failure, Refusal, State, TcpSettings};
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 use tcp_pair::{Pair, pattern};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -115,6 +115,7 @@ fn both_may_open_at_once() {
             port: 4000,
             reuse_address: false,
             reuse_port: false,
+            v6_only: false,
         };
         let binding = pair.ends[at].stack.tcp_bind(request).unwrap();
         let remote = std::net::SocketAddr::new(addresses[1 - at], 4000);

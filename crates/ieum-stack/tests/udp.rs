@@ -5,7 +5,7 @@ mod common;
 
 use common::{End, NOW, address, pair, settle, wish};
 use ieum_stack::{BindError, BindRequest, Event, LinkConfig, UdpSendError};
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 use ieum_wire::{ChecksumState, GsoKind, ip4, segmentation};
 
 #[test]

@@ -2,31 +2,10 @@
 
 use crate::bytes::{array_at, u16_at};
 use crate::checksum::Sum;
+use crate::unreachable::Unreachable;
 
 /// Bytes before a message's body.
 pub const HEADER_BYTES: usize = 8;
-
-/// Why a destination cannot be reached: the code of type 3 (RFC 792, RFC 1122 §3.2.2.1).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Unreachable {
-    /// Code 0.
-    Network,
-    /// Code 1.
-    Host,
-    /// Code 2: the transport protocol is not served.
-    Protocol,
-    /// Code 3: nobody has that port.
-    Port,
-    /// Code 4: larger than the next link's MTU, in bytes (RFC 1191 §4), and not to be fragmented.
-    FragmentationNeeded {
-        /// The next link's MTU; 0 from old routers.
-        mtu_bytes: u16,
-    },
-    /// Code 13, 9 or 10: forbidden by a filter (RFC 1812 §5.2.7.1).
-    Prohibited,
-    /// Any other code.
-    Other(u8),
-}
 
 /// An ICMP message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,7 +73,7 @@ impl<'a> Message<'a> {
         Ok(match kind {
             8 => Message::EchoRequest { identifier, sequence, data: body },
             0 => Message::EchoReply { identifier, sequence, data: body },
-            3 => Message::Unreachable { reason: Unreachable::from_wire(code, sequence), original: body },
+            3 => Message::Unreachable { reason: from_wire(code, sequence), original: body },
             11 => Message::TimeExceeded { code, original: body },
             _ => Message::Other { kind, code },
         })
@@ -106,7 +85,7 @@ impl<'a> Message<'a> {
             Message::EchoRequest { identifier, sequence, data } => (8, 0, identifier, sequence, data),
             Message::EchoReply { identifier, sequence, data } => (0, 0, identifier, sequence, data),
             Message::Unreachable { reason, original } => {
-                let (code, mtu_bytes) = reason.to_wire();
+                let (code, mtu_bytes) = to_wire(reason);
                 (3, code, 0, mtu_bytes, original)
             }
             Message::TimeExceeded { code, original } => (11, code, 0, 0, original),
@@ -123,29 +102,27 @@ impl<'a> Message<'a> {
     }
 }
 
-impl Unreachable {
-    fn from_wire(code: u8, mtu_bytes: u16) -> Unreachable {
-        match code {
-            0 => Unreachable::Network,
-            1 => Unreachable::Host,
-            2 => Unreachable::Protocol,
-            3 => Unreachable::Port,
-            4 => Unreachable::FragmentationNeeded { mtu_bytes },
-            9 | 10 | 13 => Unreachable::Prohibited,
-            other => Unreachable::Other(other),
-        }
+fn from_wire(code: u8, mtu_bytes: u16) -> Unreachable {
+    match code {
+        0 => Unreachable::Network,
+        1 => Unreachable::Host,
+        2 => Unreachable::Protocol,
+        3 => Unreachable::Port,
+        4 => Unreachable::FragmentationNeeded { mtu_bytes: mtu_bytes.into() },
+        9 | 10 | 13 => Unreachable::Prohibited,
+        other => Unreachable::Other(other),
     }
+}
 
-    fn to_wire(self) -> (u8, u16) {
-        match self {
-            Unreachable::Network => (0, 0),
-            Unreachable::Host => (1, 0),
-            Unreachable::Protocol => (2, 0),
-            Unreachable::Port => (3, 0),
-            Unreachable::FragmentationNeeded { mtu_bytes } => (4, mtu_bytes),
-            Unreachable::Prohibited => (13, 0),
-            Unreachable::Other(code) => (code, 0),
-        }
+fn to_wire(reason: Unreachable) -> (u8, u16) {
+    match reason {
+        Unreachable::Network => (0, 0),
+        Unreachable::Host => (1, 0),
+        Unreachable::Protocol => (2, 0),
+        Unreachable::Port => (3, 0),
+        Unreachable::FragmentationNeeded { mtu_bytes } => (4, u16::try_from(mtu_bytes).unwrap_or(u16::MAX)),
+        Unreachable::Prohibited => (13, 0),
+        Unreachable::Other(code) => (code, 0),
     }
 }
 

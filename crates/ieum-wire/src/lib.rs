@@ -8,7 +8,8 @@
 //! - [`packet`]: one IP packet of up to 65,535 bytes, the *super-segment* that all layers exchange.
 //! - [`segmentation`]: a super-segment cut into what a wire would carry.
 //! - [`ip4`]: the IPv4 header.
-//! - [`icmp4`]: ICMP for IPv4.
+//! - [`ethernet`]: the header of a frame, on links that have one.
+//! - [`icmp4`]: ICMP for IPv4; [`unreachable`]: its errors, in the words of both versions.
 //! - [`udp`], [`tcp`]: the transport headers; [`tcp::options`] inside the latter.
 //! - [`checksum`]: the Internet checksum.
 //! - [`seq`], [`units`], [`cidr`], [`time`]: numbers with a meaning.
@@ -16,6 +17,7 @@
 
 pub mod checksum;
 pub mod cidr;
+pub mod ethernet;
 pub mod icmp4;
 pub mod ip4;
 pub mod packet;
@@ -25,6 +27,7 @@ pub mod tcp;
 pub mod time;
 pub mod udp;
 pub mod units;
+pub mod unreachable;
 
 mod bytes;
 
@@ -33,3 +36,4 @@ pub use packet::{ChecksumState, Gso, GsoKind, Packet};
 pub use seq::SeqNumber;
 pub use time::Instant;
 pub use units::{Mss, Protocol, WindowScale};
+pub use unreachable::Unreachable;

@@ -7,6 +7,8 @@
 use std::cell::RefCell;
 use std::fmt;
 
+use crate::ethernet;
+
 /// The largest IP packet, in bytes: the total length field has 16 bits (RFC 791 §3.1).
 pub const PACKET_BYTES_MAX: usize = 65_535;
 
@@ -40,7 +42,7 @@ pub struct Gso {
     pub size_bytes: u16,
 }
 
-/// One IP packet, from its IP header to its last byte of payload.
+/// One IP packet, from its IP header to its last byte of payload; or an ARP message, where the frame's header says so.
 ///
 /// Its memory comes from a pool of the thread and goes back when the packet is dropped, last in first out, so that
 /// a stream of super-segments stays in the processor's cache.
@@ -50,6 +52,8 @@ pub struct Packet {
     pub gso: Option<Gso>,
     /// Whether the transport checksum was computed.
     pub checksum: ChecksumState,
+    /// The frame's header, on links that have one; it stands beside the packet's bytes and is not among them.
+    pub ethernet: Option<ethernet::Header>,
 }
 
 impl Packet {
@@ -60,7 +64,7 @@ impl Packet {
             .ok()
             .flatten()
             .unwrap_or_else(|| Vec::with_capacity(PACKET_BYTES_MAX));
-        Packet { bytes, gso: None, checksum: ChecksumState::Present }
+        Packet { bytes, gso: None, checksum: ChecksumState::Present, ethernet: None }
     }
 
     /// A packet as it came from a wire: its checksum is to be verified.
@@ -118,6 +122,7 @@ impl Clone for Packet {
         copy.extend(&self.bytes);
         copy.gso = self.gso;
         copy.checksum = self.checksum;
+        copy.ethernet = self.ethernet;
         copy
     }
 }

@@ -173,7 +173,13 @@ impl DatagramPort {
             cx.counts.count(Reason::FlowEvicted);
             self.forget(cx.stack, oldest);
         }
-        let request = BindRequest { address: self.own, port: 0, reuse_address: false, reuse_port: false };
+        let request = BindRequest {
+            address: self.own,
+            port: 0,
+            reuse_address: false,
+            reuse_port: false,
+            v6_only: false,
+        };
         let id = cx.stack.udp_bind(request).ok()?;
         if cx.stack.udp_connect(id, Some(self.inside)).is_err() {
             // It must not keep its port: there are fewer of them than datagrams may come.

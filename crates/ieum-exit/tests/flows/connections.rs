@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use ieum_stack::{Failure, State, TcpSettings};
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 
 use crate::inside::{Scene, bell, exit, play, play_with};
 

@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 use std::thread;
 
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 
 use crate::inside::{play, request};
 

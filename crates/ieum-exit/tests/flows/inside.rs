@@ -50,7 +50,13 @@ impl Scene<'_> {
 
 /// Every address, that port.
 pub(crate) fn request(port: u16) -> BindRequest {
-    BindRequest { address: [0, 0, 0, 0].into(), port, reuse_address: false, reuse_port: false }
+    BindRequest {
+        address: [0, 0, 0, 0].into(),
+        port,
+        reuse_address: false,
+        reuse_port: false,
+        v6_only: false,
+    }
 }
 
 /// The room: goes on with its script until that is true.

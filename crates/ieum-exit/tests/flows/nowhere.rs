@@ -4,7 +4,7 @@
 use std::process::{Command, Stdio};
 
 use ieum_stack::{Failure, State};
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 
 use crate::connections::outcome;
 use crate::inside::{bell, exit, play_with};

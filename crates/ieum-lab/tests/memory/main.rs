@@ -10,8 +10,13 @@ use ieum_stack::{BindRequest, ConnectionId, Event, ListenerId, Stack, TcpSetting
 
 fn listen(world: &mut World<Stack>, pair: &Pair) -> ListenerId {
     let address = Pair::server_at(80);
-    let request =
-        BindRequest { address: address.ip(), port: address.port(), reuse_address: false, reuse_port: false };
+    let request = BindRequest {
+        address: address.ip(),
+        port: address.port(),
+        reuse_address: false,
+        reuse_port: false,
+        v6_only: false,
+    };
     let server = world.node_mut(pair.server);
     let binding = server.tcp_bind(request).unwrap();
     server.tcp_listen(binding, 4096, false, TcpSettings::default()).unwrap()

@@ -84,5 +84,6 @@ fn request(description: &Description, address: SocketAddr) -> BindRequest {
         port: address.port(),
         reuse_address: description.options.reuse_address(),
         reuse_port: description.options.reuse_port(),
+        v6_only: false,
     }
 }

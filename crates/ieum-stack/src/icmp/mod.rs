@@ -19,7 +19,7 @@
 use std::collections::VecDeque;
 use std::net::IpAddr;
 
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 
 use crate::bounds::{ICMP_QUEUE_BYTES_MAX, ICMP_QUEUE_MESSAGES_MAX, ICMP_QUOTE_BYTES_MAX};
 

@@ -1,6 +1,7 @@
 //! The way up: echo requests become replies, errors the packet they are about.
 
-use ieum_wire::icmp4::{Message, ParseError, Unreachable};
+use ieum_wire::Unreachable;
+use ieum_wire::icmp4::{Message, ParseError};
 
 use super::quote::Quoted;
 use super::{Icmp, Owed, What};

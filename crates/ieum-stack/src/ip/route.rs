@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ieum_wire::Cidr;
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 
 use super::{Ip, is_loopback};
 use crate::link::LinkId;

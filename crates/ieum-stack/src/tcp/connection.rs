@@ -6,7 +6,7 @@
 //! open before its handshake ends one as well ([`super::half_open`]).
 
 use ieum_wire::Instant;
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 
 use super::ListenerId;
 use super::handshake::Handshake;

@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 
 use ieum_wire::Instant;
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 
 use super::ListenerId;
 use super::bounds::SYN_ACK_RETRIES_MAX;

@@ -1,6 +1,6 @@
 //! The way up: a segment finds its owner.
 
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 use ieum_wire::tcp::ParseError;
 use ieum_wire::{Mss, SeqNumber};
 

@@ -5,7 +5,7 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 use ieum_wire::tcp::{Flags, HEADER_BYTES_MAX, Header, Options};
 use ieum_wire::{Protocol, SeqNumber};
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 use ieum_wire::{Instant, Protocol, ip4, udp};
 
 use super::endpoint::Endpoint;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 
 use super::Datagram;
 use crate::bounds::{DATAGRAM_OVERHEAD_BYTES, UDP_RECEIVE_QUEUE_BYTES_MAX};

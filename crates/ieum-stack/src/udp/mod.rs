@@ -18,7 +18,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 use slotmap::SlotMap;
 
 use crate::bounds::UDP_ANY_QUEUE_BYTES_MAX;

@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
+use ieum_wire::Unreachable;
 use ieum_wire::checksum::pseudo_header;
-use ieum_wire::icmp4::Unreachable;
 use ieum_wire::udp::{Header, ParseError};
 use ieum_wire::{ChecksumState, Protocol};
 

@@ -70,7 +70,13 @@ pub(crate) fn settle(one: &mut End, other: &mut End) {
 
 pub(crate) fn wish(address: &str) -> BindRequest {
     let address: SocketAddr = address.parse().unwrap();
-    BindRequest { address: address.ip(), port: address.port(), reuse_address: false, reuse_port: false }
+    BindRequest {
+        address: address.ip(),
+        port: address.port(),
+        reuse_address: false,
+        reuse_port: false,
+        v6_only: false,
+    }
 }
 
 pub(crate) fn address(text: &str) -> SocketAddr {

@@ -118,7 +118,7 @@ impl Pair {
 
     pub(crate) fn listen(&mut self, at: usize, port: u16, backlog: u32, held: bool) -> ListenerId {
         let address = "0.0.0.0".parse().unwrap();
-        let request = BindRequest { address, port, reuse_address: true, reuse_port: false };
+        let request = BindRequest { address, port, reuse_address: true, reuse_port: false, v6_only: false };
         let binding = self.ends[at].stack.tcp_bind(request).unwrap();
         self.ends[at].stack.tcp_listen(binding, backlog, held, TcpSettings::default()).unwrap()
     }

@@ -1,7 +1,7 @@
 //! A segment on an active open: SYN-SENT, RFC 9293 §3.10.7.3, and SYN-RECEIVED after a crossed SYN, §3.10.7.4.
 
 use ieum_wire::Instant;
-use ieum_wire::icmp4::Unreachable;
+use ieum_wire::Unreachable;
 
 use crate::drops::Drop;
 use crate::tcp::connection::Failure;
