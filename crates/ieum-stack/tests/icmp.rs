@@ -5,7 +5,8 @@ mod common;
 
 use common::{End, NOW, address, pair, settle};
 use ieum_stack::LinkConfig;
-use ieum_wire::icmp4::{Message, Unreachable};
+use ieum_wire::Unreachable;
+use ieum_wire::icmp4::Message;
 use ieum_wire::{Instant, Packet, Protocol, ip4};
 
 /// A packet from 10.77.0.2 (or another) as a wire would carry it.
