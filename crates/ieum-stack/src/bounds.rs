@@ -2,6 +2,8 @@
 //!
 //! What falls over a bound is counted by its reason ([`crate::Stack::drops`]) or refused with an error of its own.
 
+use std::time::Duration;
+
 /// Receive queue of a UDP endpoint, in bytes of payload and [`DATAGRAM_OVERHEAD_BYTES`] each.
 /// Linux's net.core.rmem_default, so that a burst that fits there fits here.
 pub(crate) const UDP_RECEIVE_QUEUE_BYTES_MAX: usize = 212_992;
@@ -22,7 +24,23 @@ pub(crate) const UDP_ANY_QUEUE_BYTES_MAX: usize = 8 * UDP_RECEIVE_QUEUE_BYTES_MA
 pub(crate) const DATAGRAM_OVERHEAD_BYTES: usize = 128;
 
 /// The largest UDP payload over IPv4, in bytes: 65,535 less both headers (RFC 768, RFC 791).
-pub(crate) const UDP_PAYLOAD_BYTES_MAX: usize = 65_507;
+pub(crate) const UDP_PAYLOAD_BYTES_MAX_IP4: usize = 65_507;
+
+/// The same over IPv6, whose length field does not count its own header (RFC 8200 §3). No jumbograms (RFC 2675).
+pub(crate) const UDP_PAYLOAD_BYTES_MAX_IP6: usize = 65_527;
+
+/// All datagrams being put together from fragments, in bytes with overhead. Linux's net.ipv4.ipfrag_high_thresh.
+pub(crate) const REASSEMBLY_BYTES_MAX: usize = 4 << 20;
+
+/// What keeping a datagram, or a separate piece of one, is charged beside its bytes, in bytes.
+pub(crate) const FRAGMENT_OVERHEAD_BYTES: usize = 64;
+
+/// Separate pieces of one datagram, in pieces: 65,535 bytes in fragments of the smallest link (RFC 791: 68 bytes, 48 of
+/// payload), every second one missing.
+pub(crate) const REASSEMBLY_PIECES_MAX: usize = 683;
+
+/// How long the missing fragments of a datagram are waited for. RFC 8200 §4.5 says 60 s, RFC 1122 §3.3.2 60 to 120.
+pub(crate) const REASSEMBLY_TIME: Duration = Duration::from_secs(60);
 
 /// ICMP messages owed, in messages: they are answers, and whoever sees none asks again.
 pub(crate) const ICMP_QUEUE_MESSAGES_MAX: usize = 64;
@@ -40,5 +58,8 @@ pub(crate) const ICMP_ERRORS_BURST_MAX: u32 = 50;
 /// (RFC 1812 §4.3.2.3, RFC 1122 §3.2.2).
 pub(crate) const ICMP_QUOTE_BYTES_MAX: usize = 548;
 
-/// MTU of the link between a host's own sockets, in bytes: the largest IP packet there is.
+/// What an ICMPv6 error quotes, in bytes: with its own headers 1280, the MTU every link has (RFC 4443 §2.4 (c)).
+pub(crate) const ICMP6_QUOTE_BYTES_MAX: usize = 1232;
+
+/// MTU of the link between a host's own sockets, in bytes: the largest packet of IPv4.
 pub(crate) const LOOPBACK_MTU_BYTES: u32 = 65_535;

@@ -1,7 +1,8 @@
 //! Why packets were dropped: one reason, one name, one counter.
 //!
 //! Each packet given to [`crate::Stack::on_frame`] is accepted or dropped for exactly one reason; [`Tally`] lets
-//! anyone check that. Reasons of the second kind are about packets that we ourselves would have sent.
+//! anyone check that. Reasons of the second kind are about packets that we
+//! ourselves would have sent, or whose parts were each accepted.
 
 /// Writes the enum of reasons, their order and their names from one list.
 macro_rules! reasons {
@@ -41,16 +42,30 @@ reasons! {
     received {
         /// It came over a link that this stack does not have.
         LinkUnknown => "link unknown",
-        /// Shorter than an IP header, or than its own total length.
+        /// Neither version 4 nor version 6 of IP.
+        IpVersion => "ip version",
+        /// Shorter than an IPv4 header, or than its own total length.
         Ip4Truncated => "ip4 truncated",
-        /// The version is not 4.
-        Ip4Version => "ip4 version",
         /// The header length is below 20 bytes or beyond the packet.
         Ip4HeaderLength => "ip4 header length",
         /// The header checksum does not add up.
         Ip4Checksum => "ip4 checksum",
-        /// A fragment: reassembly is not served yet.
-        Ip4Fragment => "ip4 fragment",
+        /// Shorter than an IPv6 header, or than its own payload length.
+        Ip6Truncated => "ip6 truncated",
+        /// An extension header reaches beyond the packet, stands where it may not, or is one too many.
+        Ip6ExtensionHeader => "ip6 extension header",
+        /// An option that may not be skipped (RFC 8200 §4.2).
+        Ip6Option => "ip6 option",
+        /// A routing header that is not used up (RFC 5095).
+        Ip6Routing => "ip6 routing header",
+        /// A fragment whose length or place cannot be.
+        FragmentMisfits => "fragment misfits",
+        /// A fragment that was there already.
+        FragmentCopy => "fragment copy",
+        /// A fragment that overlaps others: it ends its datagram (RFC 5722).
+        FragmentOverlap => "fragment overlap",
+        /// A fragment of a datagram in more pieces than are kept.
+        FragmentPieces => "fragment pieces",
         /// A source address that cannot come over that link (RFC 1122 §3.2.1.3, RFC 1812 §5.3.7).
         MartianSource => "martian source",
         /// A loopback destination that came from outside.
@@ -127,6 +142,12 @@ reasons! {
         TcpIcmpIgnored => "tcp icmp ignored",
     }
     sent {
+        /// A datagram whose missing fragments did not come in time.
+        FragmentsLate => "fragments late",
+        /// A datagram whose fragments were driven out by those of others.
+        FragmentsDrivenOut => "fragments driven out",
+        /// A datagram for a link that is too narrow even for fragments.
+        UdpUnsent => "udp unsent",
         /// An ICMP error beyond the rate.
         IcmpRate => "icmp rate",
         /// An ICMP error or reply that was refused for want of room or of a way to its receiver.

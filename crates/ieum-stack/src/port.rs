@@ -61,7 +61,21 @@ struct Binding {
     address: SocketAddr,
     reuse_address: bool,
     reuse_port: bool,
+    v6_only: bool,
     listening: bool,
+}
+
+impl Binding {
+    fn span(&self) -> Span {
+        Span { address: self.address.ip(), v6_only: self.v6_only }
+    }
+}
+
+/// The addresses that a holder of a port has it on.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    address: IpAddr,
+    v6_only: bool,
 }
 
 /// Who holds one port of one protocol.
@@ -126,7 +140,9 @@ impl Ports {
             return Err(BindError::NotLocal);
         }
         let port = match request.port {
-            0 => self.free_port(protocol, request.address, chance).ok_or(BindError::NoFreePort)?,
+            0 => self
+                .free_port(protocol, request.address, request.v6_only, chance)
+                .ok_or(BindError::NoFreePort)?,
             _ if self.conflicts(protocol, &request) => return Err(BindError::InUse),
             port => port,
         };
@@ -135,10 +151,18 @@ impl Ports {
             address: SocketAddr::new(request.address, port),
             reuse_address: request.reuse_address,
             reuse_port: request.reuse_port,
+            v6_only: request.v6_only,
             listening: false,
         });
         self.holders.entry((protocol, port)).or_default().bindings.push(id);
         Ok(id)
+    }
+
+    /// Does a binding of `::` stand for IPv4 too?
+    pub(crate) fn is_for_both_families(&self, id: BindingId) -> bool {
+        self.bindings.get(id).is_some_and(|binding| {
+            binding.address.ip() == IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED) && !binding.v6_only
+        })
     }
 
     /// The address and port of a binding.
@@ -177,7 +201,7 @@ impl Ports {
             *other != id
                 && self.bindings.get(*other).is_some_and(|other| {
                     other.listening
-                        && overlap(other.address.ip(), binding.address.ip())
+                        && overlap(other.span(), binding.span())
                         && !(other.reuse_port && binding.reuse_port)
                 })
         };
@@ -232,7 +256,7 @@ impl Ports {
     pub(crate) fn is_bound(&self, protocol: Protocol, local: SocketAddr) -> bool {
         self.holders.get(&(protocol, local.port())).is_some_and(|holders| {
             let mut bound = holders.bindings.iter().filter_map(|id| self.bindings.get(*id));
-            bound.any(|binding| overlap(binding.address.ip(), local.ip()))
+            bound.any(|binding| overlap(binding.span(), Span { address: local.ip(), v6_only: true }))
         })
     }
 
@@ -245,9 +269,14 @@ impl Ports {
     }
 
     /// A port that nobody holds on an address overlapping with `address`.
-    fn free_port(&self, protocol: Protocol, address: IpAddr, chance: &mut Chance) -> Option<u16> {
-        let alone =
-            |port| BindRequest { address, port, reuse_address: false, reuse_port: false, v6_only: false };
+    fn free_port(
+        &self,
+        protocol: Protocol,
+        address: IpAddr,
+        v6_only: bool,
+        chance: &mut Chance,
+    ) -> Option<u16> {
+        let alone = |port| BindRequest { address, port, reuse_address: false, reuse_port: false, v6_only };
         self.walk(chance).find(|port| !self.conflicts(protocol, &alone(*port)))
     }
 
@@ -268,13 +297,15 @@ impl Ports {
                 || (binding.reuse_port && request.reuse_port)
         };
         let mut bindings = holders.bindings.iter().filter_map(|id| self.bindings.get(*id));
-        if bindings.any(|binding| overlap(binding.address.ip(), request.address) && !shares(binding)) {
+        let span = Span { address: request.address, v6_only: request.v6_only };
+        if bindings.any(|binding| overlap(binding.span(), span) && !shares(binding)) {
             return true;
         }
         let reuse = request.reuse_address || request.reuse_port;
         let refuses = |occupants: &Occupants| !reuse || occupants.alone > 0;
         if request.address.is_unspecified() {
-            holders.occupants.values().any(refuses)
+            let at = |address: &IpAddr| overlap(span, Span { address: *address, v6_only: true });
+            holders.occupants.iter().any(|(address, occupants)| at(address) && refuses(occupants))
         } else {
             holders.occupants.get(&request.address).is_some_and(refuses)
         }
@@ -294,9 +325,15 @@ impl Ports {
 /// Everybody on the link (RFC 919 §7).
 const BROADCAST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
 
-/// Can one packet be meant for both addresses?
-fn overlap(one: IpAddr, other: IpAddr) -> bool {
-    one == other || (one.is_ipv4() == other.is_ipv4() && (one.is_unspecified() || other.is_unspecified()))
+/// Can one packet be meant for both?
+fn overlap(one: Span, other: Span) -> bool {
+    let any = |span: Span| span.address.is_unspecified();
+    let both_families = |span: Span| any(span) && span.address.is_ipv6() && !span.v6_only;
+    if one.address.is_ipv4() == other.address.is_ipv4() {
+        one.address == other.address || any(one) || any(other)
+    } else {
+        both_families(one) || both_families(other)
+    }
 }
 
 #[cfg(test)]
@@ -340,6 +377,21 @@ mod tests {
         assert!(bind(wish("127.8.9.1", 80)).is_ok());
         assert_eq!(bind(wish("10.77.0.3", 80)), Err(BindError::NotLocal));
         assert!(ports.bind(Protocol::Udp, wish(ANY, 80), &mut chance).is_ok());
+    }
+
+    #[test]
+    fn an_unspecified_ip6_address_means_ip4_too_unless_it_says_otherwise() {
+        let (mut ports, mut chance) = ports();
+        let mut bind = |request| ports.bind(Protocol::Tcp, request, &mut chance);
+        let alone = BindRequest { v6_only: true, ..wish("::", 80) };
+        assert!(bind(alone).is_ok());
+        assert!(bind(wish(ANY, 80)).is_ok());
+        assert!(bind(wish("::", 81)).is_ok());
+        assert_eq!(bind(wish(ANY, 81)), Err(BindError::InUse));
+        assert_eq!(bind(wish(OWN, 81)), Err(BindError::InUse));
+        assert!(bind(wish(OWN, 82)).is_ok());
+        assert_eq!(bind(wish("::", 82)), Err(BindError::InUse));
+        assert!(bind(BindRequest { v6_only: true, ..wish("::", 82) }).is_ok());
     }
 
     #[test]

@@ -2,11 +2,11 @@
 //!
 //! Each layer returns what the next should see, or why the packet is dropped; nobody calls upwards.
 
-use ieum_wire::Unreachable;
-use ieum_wire::{Instant, Packet, Protocol, segmentation};
+use ieum_wire::ip::{Fragment, Parsed};
+use ieum_wire::{Instant, Packet, Protocol, Unreachable, segmentation};
 
 use crate::drops::Drop;
-use crate::icmp::Quoted;
+use crate::icmp::{Heard, Quoted};
 use crate::ip::{For, Incoming, Received};
 use crate::link::LinkId;
 use crate::stack::Stack;
@@ -16,23 +16,56 @@ impl Stack {
     pub fn on_frame(&mut self, now: Instant, link: LinkId, frame: Packet) {
         self.drops.received();
         match self.ip.receive(link, &frame) {
-            Ok(incoming) => self.on_packet(now, &frame, &incoming),
+            Ok(incoming) => match incoming.parsed.header.fragment {
+                None => self.on_packet(now, &frame, &incoming),
+                Some(fragment) => self.on_fragment(now, link, &frame, &incoming.parsed, fragment),
+            },
             Err(reason) => self.drops.count(reason),
         }
         self.drops.judged();
     }
 
+    /// A part of a datagram: if it was the last that was missing, the whole goes on its way.
+    fn on_fragment(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        frame: &Packet,
+        parsed: &Parsed,
+        fragment: Fragment,
+    ) {
+        let whole = self.ip.reassembly.receive(now, frame, parsed, fragment);
+        for _ in 0..std::mem::take(&mut self.ip.reassembly.driven_out) {
+            self.drops.count(Drop::FragmentsDrivenOut);
+        }
+        match whole {
+            Ok(None) => {}
+            Ok(Some(whole)) => match self.ip.receive(link, &whole) {
+                Ok(incoming) => self.on_packet(now, &whole, &incoming),
+                Err(reason) => self.drops.count(reason),
+            },
+            Err(reason) => self.drops.count(reason),
+        }
+    }
+
     fn on_packet(&mut self, now: Instant, packet: &Packet, incoming: &Incoming) {
         let Incoming { parsed, for_whom } = *incoming;
         let received = Received {
-            source: parsed.header.source.into(),
-            destination: parsed.header.destination.into(),
+            source: parsed.header.source,
+            destination: parsed.header.destination,
             tos: parsed.header.tos,
             payload: packet.bytes().get(parsed.header_bytes..parsed.total_bytes).unwrap_or_default(),
             frames: segmentation::frames(packet),
         };
         let outcome = match parsed.header.protocol {
-            Protocol::Icmp4 => self.on_icmp(now, &received, for_whom),
+            Protocol::Icmp4 if received.source.is_ipv4() => {
+                let heard = self.icmp.receive4(&received, for_whom);
+                heard.and_then(|heard| self.on_icmp(now, heard, &received))
+            }
+            Protocol::Icmp6 if received.source.is_ipv6() => {
+                let heard = self.icmp.receive6(&received, for_whom);
+                heard.and_then(|heard| self.on_icmp(now, heard, &received))
+            }
             Protocol::Udp => self.udp.receive(&received, packet.checksum, for_whom, &mut self.events),
             Protocol::Tcp if for_whom == For::Everybody => Err(Drop::TcpNotUnicast),
             Protocol::Tcp if !segmentation::checksum_is_valid(packet, &parsed) => Err(Drop::TcpChecksum),
@@ -41,7 +74,7 @@ impl Stack {
                 tcp.receive(&mut cx, &received);
                 Ok(())
             }
-            Protocol::Other(_) => Err(Drop::ProtocolUnknown),
+            Protocol::Icmp4 | Protocol::Icmp6 | Protocol::Other(_) => Err(Drop::ProtocolUnknown),
         };
         if let Err(reason) = outcome {
             self.refuse(packet, incoming, &received, reason);
@@ -65,10 +98,11 @@ impl Stack {
         }
     }
 
-    fn on_icmp(&mut self, now: Instant, received: &Received<'_>, for_whom: For) -> Result<(), Drop> {
-        match self.icmp.receive(received, for_whom)? {
-            Some((reason, quoted)) => self.on_unreachable(now, reason, &quoted, received),
-            None => Ok(()),
+    fn on_icmp(&mut self, now: Instant, heard: Heard<'_>, received: &Received<'_>) -> Result<(), Drop> {
+        match heard {
+            Heard::Nothing => Ok(()),
+            Heard::Unreachable(reason, quoted) => self.on_unreachable(now, reason, &quoted, received),
+            Heard::Neighbor(..) => Err(Drop::IcmpKind),
         }
     }
 
@@ -95,7 +129,9 @@ impl Stack {
                 let _told = self.udp.on_unreachable(reason, quoted.ours, quoted.theirs, &mut self.events);
                 Ok(())
             }
-            (Protocol::Tcp | Protocol::Icmp4 | Protocol::Other(_), _) => Err(Drop::IcmpQuote),
+            (Protocol::Tcp | Protocol::Icmp4 | Protocol::Icmp6 | Protocol::Other(_), _) => {
+                Err(Drop::IcmpQuote)
+            }
         }
     }
 }

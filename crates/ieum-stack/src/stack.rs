@@ -3,14 +3,14 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
-use ieum_wire::{Cidr, Instant};
+use ieum_wire::{Cidr, Instant, Protocol, Unreachable};
 
 use crate::chance::Chance;
 use crate::context::Context;
 use crate::drops::{Drops, Tally};
 use crate::event::{Event, Events};
 use crate::icmp::Icmp;
-use crate::ip::{Ip, RouteTarget, loopback_network};
+use crate::ip::{Ip, RouteTarget, loopback_networks};
 use crate::link::{LinkConfig, LinkId};
 use crate::port::Ports;
 use crate::tcp::Tcp;
@@ -25,7 +25,7 @@ pub struct StackConfig {
     pub ephemeral_ports: RangeInclusive<u16>,
     /// Offer and accept TCP timestamps (RFC 7323 §3).
     pub tcp_timestamps: bool,
-    /// Every unicast IPv4 destination is taken as one of ours (the exit's stack).
+    /// Every unicast destination is taken as one of ours (the exit's stack).
     pub accept_any_destination: bool,
 }
 
@@ -56,19 +56,18 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// A stack with its loopback link and 127/8, and nothing else.
+    /// A stack with its loopback link, 127/8 and ::1, and nothing else.
     ///
     /// # Panics
     ///
     /// When the range of ephemeral ports is empty.
     pub fn new(config: StackConfig) -> Stack {
         let mut chance = Chance::new(config.seed);
-        let [identification, ..] = chance.next_u32().to_be_bytes().map(u16::from);
-        let ip = Ip::new(config.accept_any_destination, identification << 8);
+        let ip = Ip::new(config.accept_any_destination, &mut chance);
         let udp = Udp::new(config.accept_any_destination, &mut chance);
         let tcp = Tcp::new(config.tcp_timestamps, &mut chance);
         let mut ports = Ports::new(config.ephemeral_ports, &mut chance);
-        ports.add_local(loopback_network(), None);
+        loopback_networks().into_iter().for_each(|network| ports.add_local(network, None));
         let (events, drops) = (Events::default(), Drops::new());
         Stack { ip, icmp: Icmp::new(), udp, tcp, ports, events, drops, chance }
     }
@@ -78,7 +77,7 @@ impl Stack {
         self.ip.add_link(config)
     }
 
-    /// Adds an own address, its network's route over the link, and its network's broadcast address.
+    /// Adds an own address of either family, its network's route over the link, and its network's broadcast address.
     pub fn add_address(&mut self, link: LinkId, address: Cidr) {
         self.ip.add_address(link, address);
         self.ports.add_local(Cidr::host(address.address()), address.broadcast().map(IpAddr::V4));
@@ -90,13 +89,34 @@ impl Stack {
         self.ip.add_route(network, target, source);
     }
 
+    /// Takes out the route to exactly this network.
+    pub fn remove_route(&mut self, network: Cidr) {
+        self.ip.remove_route(network);
+    }
+
+    /// A link is gone: its routes too, and every connection that runs over it fails at once, as unreachable.
+    pub fn link_down(&mut self, now: Instant, link: LinkId) {
+        let over = |cx: &Context<'_>, local, remote| {
+            cx.path(Protocol::Tcp, Some(local), remote).is_ok_and(|path| path.link == link)
+        };
+        let (tcp, mut cx) = self.split(now);
+        tcp.fail_all(&mut cx, Unreachable::Network, over);
+        self.ip.remove_routes(link);
+    }
+
+    /// A neighbour is known to be gone: every connection to that address fails at once, as unreachable.
+    pub fn tcp_fail_remote(&mut self, now: Instant, remote: IpAddr) {
+        let (tcp, mut cx) = self.split(now);
+        tcp.fail_all(&mut cx, Unreachable::Host, |_, _, other| other.ip() == remote);
+    }
+
     /// `endpoint`, an address in 127/8 with a port, is reached over `link` unless a socket here is bound to it: so a
     /// host's programs find the resolver stub of the machine where its resolv.conf says.
     pub fn add_loopback_exception(&mut self, endpoint: SocketAddr, link: LinkId) {
         self.ip.add_loopback_exception(endpoint, link);
     }
 
-    /// Is this address one of our own? All of 127/8 is.
+    /// Is this address one of our own? All of 127/8 is, and ::1.
     pub fn is_local(&self, address: IpAddr) -> bool {
         self.ip.is_local(address)
     }

@@ -20,13 +20,16 @@ impl Stack {
         }
     }
 
-    /// Errors and echoes first, since they are few and somebody waits for them; then datagrams, which were promised
+    /// What is cut already goes out whole; then errors and echoes, since they are few and somebody waits for them; then datagrams, which were promised
     /// to leave at once; then TCP, which can wait and fills whatever is left.
     fn transmit(&mut self, now: Instant) -> Option<(LinkId, Packet)> {
+        if let Some(fragment) = self.ip.transmit() {
+            return Some(fragment);
+        }
         if let Some(out) = self.icmp.transmit(now, &mut self.ip, &mut self.drops) {
             return Some(out);
         }
-        if let Some(out) = self.udp.transmit(&mut self.ip, &mut self.events) {
+        if let Some(out) = self.udp.transmit(&mut self.ip, &mut self.drops, &mut self.events) {
             return Some(out);
         }
         let (tcp, mut cx) = self.split(now);

@@ -3,10 +3,11 @@
 
 mod common;
 
-use common::{End, NOW, address, pair, settle, wish};
+use std::time::Duration;
+
+use common::{End, NOW, address, dual_pair, pair, settle, wish};
 use ieum_stack::{BindError, BindRequest, Event, LinkConfig, UdpSendError};
-use ieum_wire::Unreachable;
-use ieum_wire::{ChecksumState, GsoKind, ip4, segmentation};
+use ieum_wire::{ChecksumState, GsoKind, Unreachable, ip, segmentation};
 
 #[test]
 fn a_datagram_arrives_with_its_addresses() {
@@ -138,7 +139,9 @@ fn the_largest_datagram_goes_as_one_packet_and_one_byte_more_is_refused() {
     host.send(client, "10.77.0.1:53", &payload);
     let packets = host.poll();
     let [packet] = packets.as_slice() else { panic!("one packet") };
-    assert_eq!(packet.gso.map(|gso| (gso.kind, gso.size_bytes)), Some((GsoKind::UdpFragments, 1480)));
+    assert!(
+        packet.gso.is_some_and(|gso| matches!(gso.kind, GsoKind::Fragments { .. }) && gso.size_bytes == 1480)
+    );
     assert_eq!(packet.checksum, ChecksumState::Deferred);
     peer.give(packet.clone());
     assert_eq!(peer.recv(server).unwrap().1, payload);
@@ -148,28 +151,120 @@ fn the_largest_datagram_goes_as_one_packet_and_one_byte_more_is_refused() {
 
 #[test]
 fn a_wire_gets_checksums_and_nothing_larger_than_its_mtu() {
-    let mut host = End::new("10.77.0.2/24", LinkConfig::wire(1500), false);
-    let client = host.bind("0.0.0.0:0");
-    host.send(client, "10.77.0.1:53", &[1; 1472]);
-    let too_large = host.stack.udp_send(NOW, client, address("10.77.0.1:53"), &[1; 1473]);
-    assert_eq!(too_large, Err(UdpSendError::TooLarge));
-    let packets = host.poll();
-    let [packet] = packets.as_slice() else { panic!("one packet") };
-    assert_eq!((packet.len(), packet.checksum), (1500, ChecksumState::Present));
-    let parsed = ip4::Header::parse(packet.bytes()).unwrap();
-    assert!(segmentation::checksum_is_valid(packet, &parsed));
+    let (mut host, _) = dual_pair(LinkConfig::wire(1500));
+    let client = host.bind("[::]:0");
+    for (to, fits, headers) in [("10.77.0.1:53", 1472, 20), ("[fd77::1]:53", 1452, 40)] {
+        host.send(client, to, &vec![1; fits]);
+        let packets = host.poll();
+        let [packet] = packets.as_slice() else { panic!("one packet") };
+        assert_eq!((packet.len(), packet.checksum), (1500, ChecksumState::Present));
+        let parsed = ip::parse(packet.bytes()).unwrap();
+        assert_eq!(parsed.header_bytes, headers);
+        assert!(segmentation::checksum_is_valid(packet, &parsed));
+        host.send(client, to, &vec![1; fits + 1]);
+        let packets = host.poll();
+        assert_eq!(packets.len(), 2);
+        for packet in packets {
+            assert!(packet.len() <= 1500 && packet.gso.is_none());
+            assert!(ip::parse(packet.bytes()).unwrap().header.fragment.is_some());
+        }
+    }
 }
 
 #[test]
-fn fragments_are_dropped_and_counted() {
-    let (mut host, mut peer) = pair(false);
-    let (client, server) = (host.bind("0.0.0.0:0"), peer.bind("0.0.0.0:53"));
-    host.send(client, "10.77.0.1:53", &[1; 3000]);
-    for packet in host.poll() {
-        segmentation::cut(&packet, |fragment| peer.give(fragment));
+fn fragments_arrive_as_the_datagram_they_were_in_any_order() {
+    for (to, largest) in [("10.77.0.1:53", 65_507), ("[fd77::1]:53", 65_527)] {
+        for link in [LinkConfig::wire(1500), LinkConfig::wire(1280)] {
+            let (mut host, mut peer) = dual_pair(link);
+            let (client, server) = (host.bind("[::]:0"), peer.bind("[::]:53"));
+            let payload: Vec<u8> = (0..largest).map(|at: u32| (at % 251) as u8).collect();
+            host.send(client, to, &payload);
+            let mut fragments = host.poll();
+            let count = fragments.len();
+            assert!(count > 40, "{count} fragments");
+            // Every second one first, the last one before the first.
+            fragments.reverse();
+            let (odd, even): (Vec<_>, Vec<_>) =
+                fragments.into_iter().enumerate().partition(|(at, _)| at % 2 == 1);
+            for (_, fragment) in odd.into_iter().chain(even) {
+                assert!(peer.recv(server).is_none());
+                peer.give(fragment);
+            }
+            assert!(peer.recv(server).is_some_and(|(_, received)| received == payload));
+            assert_eq!(peer.stack.drops(), []);
+            assert_eq!(peer.stack.deadline(), None);
+            peer.stack.check();
+        }
     }
-    assert_eq!(peer.recv(server), None);
-    assert_eq!(peer.stack.drops(), [("ip4 fragment", 3)]);
+}
+
+#[test]
+fn a_fragment_that_never_comes_is_waited_for_a_minute_and_its_sender_told() {
+    for to in ["10.77.0.1:53", "[fd77::1]:53"] {
+        for missing in [0, 2] {
+            let (mut host, mut peer) = dual_pair(LinkConfig::wire(1500));
+            let (client, server) = (host.bind("[::]:0"), peer.bind("[::]:53"));
+            host.stack.udp_connect(client, Some(address(to))).unwrap();
+            host.send(client, to, &[1; 4000]);
+            let mut fragments = host.poll();
+            fragments.remove(missing);
+            fragments.into_iter().for_each(|fragment| peer.give(fragment));
+            let late = peer.stack.deadline().unwrap();
+            assert_eq!(late, NOW + Duration::from_secs(60));
+            peer.stack.on_deadline(late);
+            assert_eq!(peer.stack.drops(), [("fragments late", 1)]);
+            assert_eq!((peer.recv(server), peer.stack.deadline()), (None, None));
+            // Without the first fragment nobody could know what is meant.
+            let told = if missing == 0 { None } else { Some(Unreachable::Host) };
+            settle(&mut host, &mut peer);
+            assert_eq!(host.stack.udp_take_error(client), told);
+            peer.stack.check();
+        }
+    }
+}
+
+#[test]
+fn an_endpoint_of_both_families_hears_both_and_one_of_ip6_alone_does_not() {
+    let (mut host, mut peer) = dual_pair(LinkConfig::in_process());
+    let both = peer.bind("[::]:53");
+    let alone = peer.stack.udp_bind(BindRequest { v6_only: true, ..wish("[::]:54") }).unwrap();
+    let (four, six) = (host.bind("10.77.0.2:4"), host.bind("[fd77::2]:6"));
+    for port in [53, 54] {
+        host.send(four, &format!("10.77.0.1:{port}"), b"four");
+        host.send(six, &format!("[fd77::1]:{port}"), b"six");
+    }
+    settle(&mut host, &mut peer);
+    assert_eq!(peer.recv(both), Some(("10.77.0.2:4".into(), b"four".to_vec())));
+    assert_eq!(peer.recv(both), Some(("[fd77::2]:6".into(), b"six".to_vec())));
+    assert_eq!(peer.recv(alone), Some(("[fd77::2]:6".into(), b"six".to_vec())));
+    assert_eq!(peer.recv(alone), None);
+    peer.send(both, "10.77.0.2:4", b"back");
+    peer.send(both, "[fd77::2]:6", b"back");
+    let refused = peer.stack.udp_send(NOW, alone, address("10.77.0.2:4"), b"no");
+    assert_eq!(refused, Err(UdpSendError::Unreachable(Unreachable::Network)));
+    settle(&mut host, &mut peer);
+    assert_eq!(host.recv(four), Some(("10.77.0.1:53".into(), b"back".to_vec())));
+    assert_eq!(host.recv(six), Some(("[fd77::1]:53".into(), b"back".to_vec())));
+    peer.stack.udp_close(both);
+    peer.stack.check();
+    assert!(peer.stack.udp_bind(wish("0.0.0.0:53")).is_ok());
+}
+
+#[test]
+fn a_connected_endpoint_of_both_families_goes_back_to_both() {
+    let (mut host, mut peer) = dual_pair(LinkConfig::in_process());
+    let (both, server) = (host.bind("[::]:9"), peer.bind("[::]:53"));
+    host.stack.udp_connect(both, Some(address("10.77.0.1:53"))).unwrap();
+    assert_eq!(host.stack.udp_address(both), Some(address("10.77.0.2:9")));
+    host.stack.check();
+    peer.send(server, "[fd77::2]:9", b"other family");
+    settle(&mut host, &mut peer);
+    assert_eq!(host.recv(both), None);
+    host.stack.udp_connect(both, None).unwrap();
+    assert_eq!(host.stack.udp_address(both), Some(address("[::]:9")));
+    peer.send(server, "[fd77::2]:9", b"again");
+    settle(&mut host, &mut peer);
+    assert_eq!(host.recv(both), Some(("[fd77::1]:53".into(), b"again".to_vec())));
 }
 
 #[test]
@@ -206,7 +301,7 @@ fn port_zero_and_other_families_are_no_destination() {
     let client = host.bind("0.0.0.0:0");
     let to = |host: &mut End, text: &str| host.stack.udp_send(NOW, client, address(text), b"");
     assert_eq!(to(&mut host, "10.77.0.1:0"), Err(UdpSendError::Unreachable(Unreachable::Port)));
-    assert_eq!(to(&mut host, "[::1]:1"), Err(UdpSendError::Unreachable(Unreachable::Network)));
+    assert_eq!(to(&mut host, "[fd77::1]:1"), Err(UdpSendError::Unreachable(Unreachable::Network)));
     host.stack.udp_close(client);
     assert_eq!(to(&mut host, "10.77.0.1:1"), Err(UdpSendError::NoFreePort));
 }

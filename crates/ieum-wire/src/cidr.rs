@@ -1,7 +1,7 @@
 //! An address with the length of its network prefix.
 
 use std::fmt;
-use std::net::{AddrParseError, IpAddr, Ipv4Addr};
+use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// An address and its prefix length, as in `10.77.0.2/24`.
@@ -25,6 +25,9 @@ impl Cidr {
 
     /// All IPv4 addresses, `0.0.0.0/0`.
     pub const ALL_IP4: Cidr = Cidr { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), prefix_bits: 0 };
+
+    /// All IPv6 addresses, `::/0`.
+    pub const ALL_IP6: Cidr = Cidr { address: IpAddr::V6(Ipv6Addr::UNSPECIFIED), prefix_bits: 0 };
 
     /// The address, host bits included.
     pub const fn address(self) -> IpAddr {

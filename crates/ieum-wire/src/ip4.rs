@@ -97,6 +97,14 @@ impl Header {
         Ok(Parsed { header, header_bytes, total_bytes })
     }
 
+    /// The fields of a header that stands alone, without the packet whose length it tells; it was parsed before.
+    pub fn parse_alone(header: &[u8]) -> Option<Header> {
+        let mut packet = header.to_vec();
+        let length = usize::from(u16_at(header, 2)?);
+        packet.resize(length.max(header.len()), 0);
+        Header::parse(&packet).ok().map(|parsed| parsed.header)
+    }
+
     /// The 20 bytes of this header for a packet of `total_bytes`, checksum included.
     pub fn emit(&self, total_bytes: u16) -> [u8; HEADER_BYTES] {
         let mut out = [0u8; HEADER_BYTES];

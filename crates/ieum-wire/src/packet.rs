@@ -1,6 +1,6 @@
 //! One IP packet with what offloading needs to know: the super-segment.
 //!
-//! A packet may be larger than any wire's MTU, up to 65,535 bytes. [`Gso`] then says into what it is to be cut
+//! A packet may be larger than any wire's MTU, up to 65,535 bytes of payload. [`Gso`] then says into what it is to be cut
 //! should it ever meet a wire, and [`ChecksumState`] whether the transport checksum has been computed. Between two
 //! stacks of one process neither is ever done; [`crate::segmentation`] does both for whoever needs real frames.
 
@@ -9,8 +9,9 @@ use std::fmt;
 
 use crate::ethernet;
 
-/// The largest IP packet, in bytes: the total length field has 16 bits (RFC 791 §3.1).
-pub const PACKET_BYTES_MAX: usize = 65_535;
+/// The largest IP packet, in bytes: an IPv6 header and the payload its length field of 16 bits can tell (RFC 8200 §3).
+/// The largest of IPv4 is a header smaller (RFC 791 §3.1).
+pub const PACKET_BYTES_MAX: usize = 65_575;
 
 /// How the transport checksum of a packet stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,8 +30,14 @@ pub enum ChecksumState {
 pub enum GsoKind {
     /// TCP segments, each with its own header.
     Tcp,
-    /// Fragments of one UDP datagram (RFC 791 §2.3).
-    UdpFragments,
+    /// UDP datagrams, each with its own header (Linux's UDP_SEGMENT). Only devices know it: what they receive is cut
+    /// before a stack sees it.
+    Datagrams,
+    /// Fragments of one datagram (RFC 791 §2.3, RFC 8200 §4.5).
+    Fragments {
+        /// What names the datagram that IPv6 fragments belong to; an IPv4 header has it in itself.
+        identification: u32,
+    },
 }
 
 /// How to cut a packet that is larger than the MTU.
@@ -38,7 +45,7 @@ pub enum GsoKind {
 pub struct Gso {
     /// Into what.
     pub kind: GsoKind,
-    /// Payload bytes of each part but the last: TCP payload, or IP payload of a fragment (a multiple of 8).
+    /// Payload bytes of each part but the last: TCP or UDP payload, or IP payload of a fragment (a multiple of 8).
     pub size_bytes: u16,
 }
 
@@ -67,6 +74,23 @@ impl Packet {
         Packet { bytes, gso: None, checksum: ChecksumState::Present, ethernet: None }
     }
 
+    /// A packet whose bytes `write` appends to an empty buffer with room for [`PACKET_BYTES_MAX`]: so a device reads
+    /// straight into it. The checksum is to be verified.
+    ///
+    /// # Errors
+    ///
+    /// What `write` answers.
+    ///
+    /// # Panics
+    ///
+    /// When there are more bytes than [`PACKET_BYTES_MAX`].
+    pub fn written<E>(write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Packet, E> {
+        let mut packet = Packet::new();
+        write(&mut packet.bytes)?;
+        assert!(packet.len() <= PACKET_BYTES_MAX, "an IP packet has at most 65,575 bytes");
+        Ok(packet)
+    }
+
     /// A packet as it came from a wire: its checksum is to be verified.
     pub fn from_wire(bytes: &[u8]) -> Packet {
         let mut packet = Packet::new();
@@ -90,7 +114,7 @@ impl Packet {
     ///
     /// When the packet would exceed [`PACKET_BYTES_MAX`]; whoever builds a packet knows its size before.
     pub fn extend(&mut self, bytes: &[u8]) {
-        assert!(self.bytes.len() + bytes.len() <= PACKET_BYTES_MAX, "an IP packet has at most 65,535 bytes");
+        assert!(self.bytes.len() + bytes.len() <= PACKET_BYTES_MAX, "an IP packet has at most 65,575 bytes");
         self.bytes.extend_from_slice(bytes);
     }
 

@@ -5,6 +5,9 @@ use crate::bytes::u16_at;
 /// Bytes of the header.
 pub const HEADER_BYTES: usize = 8;
 
+/// Where the length field stands in the header.
+pub(crate) const LENGTH_AT: usize = 4;
+
 /// Where the checksum field stands in the header.
 pub const CHECKSUM_AT: usize = 6;
 

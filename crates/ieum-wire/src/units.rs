@@ -9,6 +9,8 @@ pub enum Protocol {
     Tcp,
     /// UDP, 17.
     Udp,
+    /// ICMP for IPv6, 58.
+    Icmp6,
     /// Any other, by its number.
     Other(u8),
 }
@@ -20,6 +22,7 @@ impl Protocol {
             Protocol::Icmp4 => 1,
             Protocol::Tcp => 6,
             Protocol::Udp => 17,
+            Protocol::Icmp6 => 58,
             Protocol::Other(number) => number,
         }
     }
@@ -31,6 +34,7 @@ impl From<u8> for Protocol {
             1 => Protocol::Icmp4,
             6 => Protocol::Tcp,
             17 => Protocol::Udp,
+            58 => Protocol::Icmp6,
             other => Protocol::Other(other),
         }
     }
@@ -43,6 +47,8 @@ pub struct Mss(u16);
 impl Mss {
     /// What a peer that sends no MSS option is taken to accept (RFC 9293 §3.7.1, MUST-15).
     pub const DEFAULT_IP4: Mss = Mss(536);
+    /// The same over IPv6.
+    pub const DEFAULT_IP6: Mss = Mss(1220);
     /// The smallest MSS obeyed; a peer that asks for less would make us send headers almost alone.
     /// Linux has the same floor (TCP_MIN_SND_MSS).
     pub const FLOOR: Mss = Mss(48);
@@ -55,6 +61,11 @@ impl Mss {
     /// What fits into a link's MTU below IPv4 and TCP headers without options.
     pub fn of_mtu_ip4(mtu_bytes: u32) -> Mss {
         Mss::announced(u16::try_from(mtu_bytes.saturating_sub(40)).unwrap_or(u16::MAX))
+    }
+
+    /// The same below an IPv6 header.
+    pub fn of_mtu_ip6(mtu_bytes: u32) -> Mss {
+        Mss::announced(u16::try_from(mtu_bytes.saturating_sub(60)).unwrap_or(u16::MAX))
     }
 
     /// Bytes, as the option carries them.

@@ -1,4 +1,4 @@
-//! ICMP for IPv4: echoes answered, errors sent and understood (RFC 792, RFC 1122 §3.2.2).
+//! ICMP, both versions: echoes answered, errors sent and understood (RFC 792, RFC 1122 §3.2.2; RFC 4443).
 //!
 //! Whoever refuses a packet says so here ([`Icmp::owe_unreachable`]); the message is written when the conductor asks
 //! ([`Icmp::transmit`]). A received error is read down to the connection it is about ([`Quoted`]) and returned: the
@@ -21,13 +21,16 @@ use std::net::IpAddr;
 
 use ieum_wire::Unreachable;
 
-use crate::bounds::{ICMP_QUEUE_BYTES_MAX, ICMP_QUEUE_MESSAGES_MAX, ICMP_QUOTE_BYTES_MAX};
+use crate::bounds::{
+    ICMP_QUEUE_BYTES_MAX, ICMP_QUEUE_MESSAGES_MAX, ICMP_QUOTE_BYTES_MAX, ICMP6_QUOTE_BYTES_MAX,
+};
 
 mod quote;
 mod receive;
 mod transmit;
 
 pub(crate) use quote::Quoted;
+pub(crate) use receive::Heard;
 
 use transmit::Rate;
 
@@ -44,8 +47,14 @@ struct Owed {
 /// Which message.
 #[derive(Clone, Copy, Debug)]
 enum What {
-    EchoReply { identifier: u16, sequence: u16, tos: u8 },
+    EchoReply {
+        identifier: u16,
+        sequence: u16,
+        tos: u8,
+    },
     Unreachable(Unreachable),
+    /// Its fragments did not all come in time.
+    FragmentsLate,
 }
 
 /// Messages owed and the rate of errors.
@@ -67,8 +76,18 @@ impl Icmp {
     /// "What you sent to `from` could not be delivered." `to` is who sent it; `original` is that packet from its IP
     /// header on, at least the header and 8 bytes.
     pub(crate) fn owe_unreachable(&mut self, from: IpAddr, to: IpAddr, reason: Unreachable, original: &[u8]) {
-        let quote = &original[..original.len().min(ICMP_QUOTE_BYTES_MAX)];
-        if !self.owe(Owed { from, to, what: What::Unreachable(reason), bytes: quote.to_vec() }) {
+        self.owe_error(from, to, What::Unreachable(reason), original);
+    }
+
+    /// "Of what you sent to `from` not all came in time"; `original` begins with the header of its first fragment.
+    pub(crate) fn owe_fragments_late(&mut self, from: IpAddr, to: IpAddr, original: &[u8]) {
+        self.owe_error(from, to, What::FragmentsLate, original);
+    }
+
+    fn owe_error(&mut self, from: IpAddr, to: IpAddr, what: What, original: &[u8]) {
+        let quote_bytes_max = if to.is_ipv4() { ICMP_QUOTE_BYTES_MAX } else { ICMP6_QUOTE_BYTES_MAX };
+        let quote = &original[..original.len().min(quote_bytes_max)];
+        if !self.owe(Owed { from, to, what, bytes: quote.to_vec() }) {
             self.unsent += 1;
         }
     }

@@ -1,8 +1,8 @@
 //! What an ICMP error is about: the beginning of a packet we are said to have sent.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
-use ieum_wire::{Protocol, SeqNumber, segmentation};
+use ieum_wire::{Protocol, SeqNumber, ip, ip4, ip6, segmentation};
 
 /// The packet that an ICMP error quotes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,27 +19,39 @@ pub(crate) struct Quoted {
 
 impl Quoted {
     /// Reads an IP header and the 8 bytes behind it. The header is not that of a whole packet: its length and its
-    /// checksum (routers may have changed fields) prove nothing here and are not looked at.
+    /// checksum (routers may have changed fields) prove nothing here and are not looked at. We send no IPv4 options and no
+    /// extension headers, so a quote that has some is none of ours; but a fragment header, which we do send, says nothing
+    /// about ports unless it is that of the first fragment, and no transport of ours waits to hear of fragments.
     pub(crate) fn parse(original: &[u8]) -> Option<Quoted> {
-        let first = *original.first()?;
-        let header_bytes = usize::from(first & 0x0f) * 4;
-        if first >> 4 != 4 || header_bytes < 20 {
-            return None;
-        }
-        let address = |at| {
-            let octets: [u8; 4] = original.get(at..at + 4)?.try_into().ok()?;
-            Some(Ipv4Addr::from(octets))
+        let (protocol, source, destination, header_bytes) = match ip::version(original)? {
+            4 => addresses4(original)?,
+            6 => addresses6(original)?,
+            _ => return None,
         };
         let payload = original.get(header_bytes..header_bytes + 8)?;
         let (source_port, destination_port) = segmentation::ports(payload)?;
-        let protocol = Protocol::from(*original.get(9)?);
         Some(Quoted {
             protocol,
-            ours: SocketAddr::new(address(12)?.into(), source_port),
-            theirs: SocketAddr::new(address(16)?.into(), destination_port),
+            ours: SocketAddr::new(source, source_port),
+            theirs: SocketAddr::new(destination, destination_port),
             seq: segmentation::sequence(payload).filter(|_| protocol == Protocol::Tcp),
         })
     }
+}
+
+/// What both headers tell: protocol, source, destination, and where the payload begins.
+type Told = (Protocol, IpAddr, IpAddr, usize);
+
+fn addresses4(original: &[u8]) -> Option<Told> {
+    let header_bytes = usize::from(*original.first()? & 0x0f) * 4;
+    let address = |at: usize| original.get(at..)?.first_chunk::<4>().map(|octets| IpAddr::from(*octets));
+    let protocol = Protocol::from(*original.get(9)?);
+    (header_bytes >= ip4::HEADER_BYTES).then_some((protocol, address(12)?, address(16)?, header_bytes))
+}
+
+fn addresses6(original: &[u8]) -> Option<Told> {
+    let header = ip6::Header::parse_alone(original)?;
+    Some((header.protocol, header.source.into(), header.destination.into(), ip6::HEADER_BYTES))
 }
 
 #[cfg(test)]
@@ -59,6 +71,25 @@ mod tests {
         assert_eq!(quoted.ours, "10.0.0.1:40000".parse().unwrap());
         assert_eq!(quoted.theirs, "10.0.0.2:80".parse().unwrap());
         assert_eq!(quoted.seq, Some(SeqNumber::new(0x0102_0304)));
+    }
+
+    #[test]
+    fn the_header_of_ip6_is_read_as_well() {
+        let header = ip6::Header {
+            source: "fd77::2".parse().unwrap(),
+            destination: "fd77::1".parse().unwrap(),
+            protocol: Protocol::Udp,
+            hop_limit: 64,
+            traffic_class: 0,
+            fragment: None,
+        };
+        let mut bytes = header.emit(1000).as_ref().to_vec();
+        bytes.extend([0x9c, 0x40, 0, 53, 1, 2, 3, 4]);
+        let quoted = Quoted::parse(&bytes).unwrap();
+        assert_eq!(quoted.ours, "[fd77::2]:40000".parse().unwrap());
+        assert_eq!(quoted.theirs, "[fd77::1]:53".parse().unwrap());
+        assert_eq!((quoted.protocol, quoted.seq), (Protocol::Udp, None));
+        assert_eq!(Quoted::parse(&bytes[..47]), None);
     }
 
     #[test]

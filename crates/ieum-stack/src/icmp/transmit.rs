@@ -1,14 +1,13 @@
 //! The way down: what is owed is written, errors at a limited rate.
 
-use std::net::SocketAddr;
+use std::net::IpAddr;
 
-use ieum_wire::icmp4::Message;
-use ieum_wire::{Gso, GsoKind, Instant, Packet, Protocol, ip4};
+use ieum_wire::{Instant, Packet, Protocol, icmp4, icmp6, ip4};
 
 use super::{Icmp, Owed, What};
 use crate::bounds::{ICMP_ERRORS_BURST_MAX, ICMP_ERRORS_PER_SECOND_MAX};
 use crate::drops::{Drop, Drops};
-use crate::ip::{Ip, Outgoing, Path, fragment_bytes};
+use crate::ip::{Ip, Outgoing};
 use crate::link::LinkId;
 
 impl Icmp {
@@ -24,45 +23,65 @@ impl Icmp {
         }
         while let Some(owed) = self.owed.pop_front() {
             self.owed_bytes -= owed.bytes.len();
-            if matches!(owed.what, What::Unreachable(_)) && !self.rate.allows(now) {
+            if matches!(owed.what, What::Unreachable(_) | What::FragmentsLate) && !self.rate.allows(now) {
                 drops.count(Drop::IcmpRate);
                 continue;
             }
-            let to = SocketAddr::new(owed.to, 0);
-            match ip.path(Some(owed.from), to.ip()) {
-                Ok(path) => match build(&owed, &path, ip) {
-                    Some(packet) => return Some((path.link, packet)),
-                    None => drops.count(Drop::IcmpUnsent),
-                },
-                Err(_) => drops.count(Drop::IcmpUnsent),
+            let sent = ip.path(Some(owed.from), owed.to).ok().and_then(|path| {
+                let packet = build(&owed, ip);
+                ip.fit(&path, packet).ok()
+            });
+            match sent {
+                Some(out) => return Some(out),
+                None => drops.count(Drop::IcmpUnsent),
             }
         }
         None
     }
 }
 
-/// The packet, or `None` when it is larger than a link takes that cannot cut it.
-fn build(owed: &Owed, path: &Path, ip: &mut Ip) -> Option<Packet> {
-    let (message, tos) = match owed.what {
-        What::EchoReply { identifier, sequence, tos } => {
-            (Message::EchoReply { identifier, sequence, data: &owed.bytes }, tos)
-        }
-        What::Unreachable(reason) => (Message::Unreachable { reason, original: &owed.bytes }, 0),
+fn build(owed: &Owed, ip: &mut Ip) -> Packet {
+    let (bytes, protocol) = match (owed.from, owed.to) {
+        (IpAddr::V6(from), IpAddr::V6(to)) => (message6(owed).emit(from, to), Protocol::Icmp6),
+        _ => (message4(owed).emit(), Protocol::Icmp4),
     };
-    let bytes = message.emit();
-    let fragments = fragment_bytes(path, bytes.len()).ok()?;
+    let tos = match owed.what {
+        What::EchoReply { tos, .. } => tos,
+        What::Unreachable(_) | What::FragmentsLate => 0,
+    };
     let outgoing = Outgoing {
         source: owed.from,
         destination: owed.to,
-        protocol: Protocol::Icmp4,
+        protocol,
         ttl: ip4::TTL_DEFAULT,
         tos,
         dont_fragment: false,
     };
     let mut packet = ip.begin(&outgoing, bytes.len());
     packet.extend(&bytes);
-    packet.gso = fragments.map(|size_bytes| Gso { kind: GsoKind::UdpFragments, size_bytes });
-    Some(packet)
+    packet
+}
+
+fn message4(owed: &Owed) -> icmp4::Message<'_> {
+    let bytes = owed.bytes.as_slice();
+    match owed.what {
+        What::EchoReply { identifier, sequence, .. } => {
+            icmp4::Message::EchoReply { identifier, sequence, data: bytes }
+        }
+        What::Unreachable(reason) => icmp4::Message::Unreachable { reason, original: bytes },
+        What::FragmentsLate => icmp4::Message::TimeExceeded { code: 1, original: bytes },
+    }
+}
+
+fn message6(owed: &Owed) -> icmp6::Message<'_> {
+    let bytes = owed.bytes.as_slice();
+    match owed.what {
+        What::EchoReply { identifier, sequence, .. } => {
+            icmp6::Message::EchoReply { identifier, sequence, data: bytes }
+        }
+        What::Unreachable(reason) => icmp6::Message::Unreachable { reason, original: bytes },
+        What::FragmentsLate => icmp6::Message::TimeExceeded { code: 1, original: bytes },
+    }
 }
 
 /// A bucket of permissions to send errors, refilled as time passes.

@@ -1,40 +1,51 @@
-//! IPv4: which packets are ours, which way they leave, and the header they leave with.
+//! IP, both versions: which packets are ours, which way they leave, and the header they leave with.
 //!
 //! [`Ip::receive`] judges a packet from a link and returns where its payload lies and whom it means, or nothing;
-//! [`Ip::path`] finds a way out and a source address; [`Ip::begin`] writes the header. The transports do the rest.
+//! fragments wait in [`Reassembly`] until they are whole; [`Ip::path`] finds a way out and a source address;
+//! [`Ip::begin`] writes the header. The transports do the rest.
 //!
-//! What it does not do: it forwards nothing, joins no multicast group, reads no options and, for now, reassembles no
-//! fragments (they are counted). Address types are made for both families; IPv6 has no routes yet.
+//! What it does not do: it forwards nothing, joins no multicast group but those that every IPv6 host is in, and obeys no
+//! options. It makes no link-local addresses (RFC 4291 §2.1 wants one for each link): whoever needs one adds it.
 //!
 //! Invariants:
 //!
-//! 1. The stack has one loopback link from the start; 127/8 is local and never leaves over another link, save as the
-//!    destination of a loopback exception.
+//! 1. The stack has one loopback link from the start; 127/8 and ::1 are local and never leave over another link, save as
+//!    the destination of a loopback exception.
 //! 2. Routes stand in the order of their prefixes, longest first; no two name the same network.
 //! 3. The host is weak (RFC 1122 §3.3.4.2): a packet for an own address is taken from any link.
 //!
-//! Files, as a packet meets them: `receive` (up), `route` (where to), `transmit` (down).
+//! Files, as a packet meets them: `receive` and `reassembly` (up), `route` and `source` (where to, and as whom),
+//! `transmit` (down).
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use ieum_wire::Cidr;
+use ieum_wire::{Cidr, Packet};
 use slotmap::SlotMap;
 
+use crate::chance::Chance;
 use crate::link::{LinkConfig, LinkId};
 
+mod reassembly;
 mod receive;
 mod route;
+mod source;
 mod transmit;
 
 pub(crate) use receive::{For, Incoming, Received};
 pub(crate) use route::Path;
 pub use route::RouteTarget;
-pub(crate) use transmit::{Outgoing, fragment_bytes};
+pub(crate) use transmit::Outgoing;
 
+use reassembly::Reassembly;
 use route::Route;
 
-/// The addresses of a host that never leave it (RFC 1122 §3.2.1.3 (g)).
-pub(crate) fn loopback_network() -> Cidr {
+/// The addresses of a host that never leave it (RFC 1122 §3.2.1.3 (g), RFC 4291 §2.5.3).
+pub(crate) fn loopback_networks() -> [Cidr; 2] {
+    [loopback4(), Cidr::host(Ipv6Addr::LOCALHOST.into())]
+}
+
+fn loopback4() -> Cidr {
     Cidr::new(Ipv4Addr::new(127, 0, 0, 0).into(), 8).expect("8 bits are a prefix of an IPv4 address")
 }
 
@@ -63,12 +74,16 @@ pub(crate) struct Ip {
     /// Packets for any unicast address are taken as ours.
     accept_any_destination: bool,
     /// The identification of the next packet that may be fragmented (RFC 6864 §4.3).
-    identification: u16,
+    identification: u32,
+    /// Fragments of others' datagrams.
+    pub(crate) reassembly: Reassembly,
+    /// Fragments of one of ours, for a link that cannot cut: they leave before anything else.
+    fragments: VecDeque<(LinkId, Packet)>,
 }
 
 impl Ip {
-    /// The loopback link and nothing else. `identification` is where numbering begins.
-    pub(crate) fn new(accept_any_destination: bool, identification: u16) -> Ip {
+    /// The loopback link and nothing else.
+    pub(crate) fn new(accept_any_destination: bool, chance: &mut Chance) -> Ip {
         let mut links = SlotMap::with_key();
         let loopback = links.insert(LinkConfig::loopback());
         Ip {
@@ -78,7 +93,9 @@ impl Ip {
             routes: Vec::new(),
             exceptions: Vec::new(),
             accept_any_destination,
-            identification,
+            identification: chance.next_u32(),
+            reassembly: Reassembly::new(chance),
+            fragments: VecDeque::new(),
         }
     }
 
@@ -112,8 +129,16 @@ impl Ip {
     pub(crate) fn is_broadcast(&self, address: IpAddr) -> bool {
         let IpAddr::V4(address) = address else { return false };
         address.is_broadcast()
-            || loopback_network().broadcast() == Some(address)
+            || loopback4().broadcast() == Some(address)
             || self.addresses.iter().any(|own| own.cidr.broadcast() == Some(address))
+    }
+
+    /// Is this a group of IPv6 that we are in: all nodes (RFC 4291 §2.7.1), or the solicited-node group of one of our
+    /// addresses?
+    fn is_own_group(&self, address: IpAddr) -> bool {
+        let IpAddr::V6(group) = address else { return false };
+        group == ALL_NODES
+            || self.addresses.iter().any(|own| solicited_node(own.cidr.address()) == Some(group))
     }
 
     /// Is one of the excepted loopback endpoints behind this link at that address?
@@ -130,7 +155,18 @@ impl Ip {
     }
 }
 
+/// Everybody on the link (RFC 4291 §2.7.1).
+const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+
+/// The group that neighbours ask when they look for the owner of an IPv6 address (RFC 4291 §2.7.1).
+pub(crate) fn solicited_node(address: IpAddr) -> Option<Ipv6Addr> {
+    let IpAddr::V6(address) = address else { return None };
+    let [.., a, b, c] = address.octets();
+    let last = u16::from_be_bytes([b, c]);
+    Some(Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | u16::from(a), last))
+}
+
 /// Does this address never leave its host?
 fn is_loopback(address: IpAddr) -> bool {
-    loopback_network().contains(address)
+    address.is_loopback()
 }

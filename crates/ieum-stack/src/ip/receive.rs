@@ -1,9 +1,9 @@
 //! The way up: is this a packet, may it come from there, and is it for us?
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
-use ieum_wire::ip4::{Header, ParseError, Parsed};
-use ieum_wire::{Packet, Protocol, segmentation};
+use ieum_wire::ip::{self, Header, ParseError, Parsed};
+use ieum_wire::{Packet, Protocol, ip4, ip6, segmentation};
 
 use super::{Ip, is_loopback};
 use crate::drops::Drop;
@@ -50,12 +50,8 @@ impl Ip {
         if !self.links.contains_key(link) {
             return Err(Drop::LinkUnknown);
         }
-        let parsed = Header::parse(packet.bytes()).map_err(reason)?;
+        let parsed = ip::parse(packet.bytes()).map_err(reason)?;
         let header = &parsed.header;
-        // A super-datagram of our own process is whole, whatever its size: it would become fragments on a wire only.
-        if header.is_fragment() {
-            return Err(Drop::Ip4Fragment);
-        }
         let payload = packet.bytes().get(parsed.header_bytes..parsed.total_bytes).unwrap_or_default();
         if !self.may_come_from(link, header, payload) {
             return Err(Drop::MartianSource);
@@ -67,34 +63,41 @@ impl Ip {
     /// Can a packet with this header honestly arrive over `link`?
     fn may_come_from(&self, link: LinkId, header: &Header, payload: &[u8]) -> bool {
         let source = header.source;
-        let address = IpAddr::V4(source);
-        if source.is_unspecified() || source.is_multicast() || self.is_broadcast(address) {
+        if source.is_unspecified() {
+            // RFC 4861 §4.3: who asks whether an address is free has none yet.
+            return header.protocol == Protocol::Icmp6 && header.destination.is_multicast();
+        }
+        if source.is_multicast() || self.is_broadcast(source) || is_mapped(source) {
             return false;
         }
-        if link == self.loopback || !self.is_local(address) {
+        if link == self.loopback || !self.is_local(source) {
             return true;
         }
-        // The answer of an endpoint in 127/8 that we reach over this link on purpose, or the error that it has none.
-        if header.protocol == Protocol::Icmp4 {
-            return self.is_excepted(address, link);
+        // The answer of a loopback endpoint that we reach over this link on purpose, or the error that it has none.
+        if matches!(header.protocol, Protocol::Icmp4 | Protocol::Icmp6) {
+            return self.is_excepted(source, link);
         }
+        // Only the first fragment tells a port.
         let port = segmentation::ports(payload).map(|(source_port, _)| source_port);
-        port.is_some_and(|port| self.loopback_exception(SocketAddr::new(address, port)) == Some(link))
+        header.fragment.is_none()
+            && port.is_some_and(|port| self.loopback_exception(SocketAddr::new(source, port)) == Some(link))
     }
 
-    fn for_whom(&self, link: LinkId, destination: Ipv4Addr) -> Result<For, Drop> {
-        let address = IpAddr::V4(destination);
-        if is_loopback(address) {
+    fn for_whom(&self, link: LinkId, destination: IpAddr) -> Result<For, Drop> {
+        if is_loopback(destination) {
             return match link == self.loopback {
                 true => Ok(For::Own),
                 false if self.accept_any_destination => Ok(For::Other),
                 false => Err(Drop::MartianDestination),
             };
         }
-        if self.is_local(address) {
+        if is_mapped(destination) {
+            return Err(Drop::MartianDestination);
+        }
+        if self.is_local(destination) {
             return Ok(For::Own);
         }
-        if self.is_broadcast(address) {
+        if self.is_broadcast(destination) || self.is_own_group(destination) {
             return Ok(For::Everybody);
         }
         // Nobody stands for a group: who accepts any destination accepts any single one.
@@ -105,11 +108,26 @@ impl Ip {
     }
 }
 
+/// An IPv4 address in IPv6's clothes never stands in a packet (RFC 4942 §2.2): it would pass by rules made for IPv4.
+fn is_mapped(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some())
+}
+
 fn reason(error: ParseError) -> Drop {
     match error {
-        ParseError::Truncated => Drop::Ip4Truncated,
-        ParseError::Version => Drop::Ip4Version,
-        ParseError::HeaderLength => Drop::Ip4HeaderLength,
-        ParseError::Checksum => Drop::Ip4Checksum,
+        ParseError::Version => Drop::IpVersion,
+        ParseError::Ip4(error) => match error {
+            ip4::ParseError::Truncated => Drop::Ip4Truncated,
+            ip4::ParseError::Version => Drop::IpVersion,
+            ip4::ParseError::HeaderLength => Drop::Ip4HeaderLength,
+            ip4::ParseError::Checksum => Drop::Ip4Checksum,
+        },
+        ParseError::Ip6(error) => match error {
+            ip6::ParseError::Truncated => Drop::Ip6Truncated,
+            ip6::ParseError::Version => Drop::IpVersion,
+            ip6::ParseError::ExtensionHeader => Drop::Ip6ExtensionHeader,
+            ip6::ParseError::Option => Drop::Ip6Option,
+            ip6::ParseError::Routing => Drop::Ip6Routing,
+        },
     }
 }

@@ -1,6 +1,6 @@
 //! Which way, and with which source address.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ieum_wire::Cidr;
 use ieum_wire::Unreachable;
@@ -26,6 +26,12 @@ pub(super) struct Route {
     source: Option<IpAddr>,
 }
 
+impl Route {
+    fn is_to(&self, network: Cidr) -> bool {
+        self.network.prefix_bits() == network.prefix_bits() && network.contains(self.network.address())
+    }
+}
+
 /// A way out: all that a transport needs to know to build packets for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Path {
@@ -42,12 +48,19 @@ pub(crate) struct Path {
 }
 
 impl Ip {
+    /// Takes out every route over `link`.
+    pub(crate) fn remove_routes(&mut self, link: LinkId) {
+        self.routes.retain(|route| route.target != RouteTarget::Link(link));
+    }
+
+    /// Takes out the route to exactly this network.
+    pub(crate) fn remove_route(&mut self, network: Cidr) {
+        self.routes.retain(|route| !route.is_to(network));
+    }
+
     /// Adds a route; one to the same network is replaced.
     pub(crate) fn add_route(&mut self, network: Cidr, target: RouteTarget, source: Option<IpAddr>) {
-        let same = |route: &Route| {
-            route.network.prefix_bits() == network.prefix_bits() && network.contains(route.network.address())
-        };
-        self.routes.retain(|route| !same(route));
+        self.remove_route(network);
         // Longest prefix first (RFC 1812 §5.2.4.3), so that the first match is the best.
         let at = self.routes.partition_point(|route| route.network.prefix_bits() > network.prefix_bits());
         self.routes.insert(at, Route { network, target, source });
@@ -57,10 +70,17 @@ impl Ip {
     ///
     /// Own addresses are reached over the loopback link, where the destination itself is the source, or 127.0.0.1
     /// for all of 127/8 (as Linux's local table has it). A loopback source leaves over no other link
-    /// (RFC 1122 §3.2.1.3 (g)), unless this stack stands for every address.
+    /// (RFC 1122 §3.2.1.3 (g)), unless this stack stands for every address. Families do not mix.
     pub(crate) fn path(&self, source: Option<IpAddr>, destination: IpAddr) -> Result<Path, Unreachable> {
+        if source.is_some_and(|source| source.is_ipv4() != destination.is_ipv4()) {
+            return Err(Unreachable::Network);
+        }
         if is_loopback(destination) {
-            return self.path_of(self.loopback, source.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)));
+            let itself = match destination {
+                IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+                IpAddr::V6(_) => destination,
+            };
+            return self.path_of(self.loopback, source.unwrap_or(itself));
         }
         if self.is_local(destination) {
             return self.path_of(self.loopback, source.unwrap_or(destination));
@@ -93,7 +113,7 @@ impl Ip {
                 };
             }
             Some(source) => source,
-            None => self.address_for(link, destination).ok_or(Unreachable::Network)?,
+            None => self.source_for(link, destination).ok_or(Unreachable::Network)?,
         };
         self.path_of(link, source)
     }
@@ -108,18 +128,12 @@ impl Ip {
             checksum_offload: config.checksum_offload,
         })
     }
-
-    /// The own address for packets over `link`: of the destination's network, else any of the link's, else any.
-    fn address_for(&self, link: LinkId, destination: IpAddr) -> Option<IpAddr> {
-        let on_link = || self.addresses.iter().filter(|own| own.link == link);
-        let best = on_link().find(|own| own.cidr.contains(destination));
-        best.or_else(|| on_link().next()).or_else(|| self.addresses.first()).map(|own| own.cidr.address())
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chance::Chance;
     use crate::link::LinkConfig;
 
     fn address(text: &str) -> IpAddr {
@@ -127,7 +141,7 @@ mod tests {
     }
 
     fn host() -> (Ip, LinkId, LinkId) {
-        let mut ip = Ip::new(false, 0);
+        let mut ip = Ip::new(false, &mut Chance::new([1; 32]));
         let one = ip.add_link(LinkConfig::in_process());
         let two = ip.add_link(LinkConfig::wire(1400));
         ip.add_address(one, "10.77.0.2/24".parse().unwrap());
@@ -152,9 +166,12 @@ mod tests {
     #[test]
     fn own_addresses_are_reached_over_the_loopback_link() {
         let (ip, _, _) = host();
-        for (to, source) in
-            [("10.78.0.2", "10.78.0.2"), ("127.0.0.1", "127.0.0.1"), ("127.4.5.6", "127.0.0.1")]
-        {
+        for (to, source) in [
+            ("10.78.0.2", "10.78.0.2"),
+            ("127.0.0.1", "127.0.0.1"),
+            ("127.4.5.6", "127.0.0.1"),
+            ("::1", "::1"),
+        ] {
             let path = ip.path(None, address(to)).unwrap();
             assert_eq!((path.link, path.source), (ip.loopback(), address(source)));
         }
@@ -162,9 +179,10 @@ mod tests {
 
     #[test]
     fn without_a_route_the_network_is_unreachable() {
-        let ip = Ip::new(false, 0);
+        let ip = Ip::new(false, &mut Chance::new([1; 32]));
         assert_eq!(ip.path(None, address("10.0.0.1")).unwrap_err(), Unreachable::Network);
-        assert_eq!(ip.path(None, address("::1")).unwrap_err(), Unreachable::Network);
+        assert_eq!(ip.path(None, address("fd77::1")).unwrap_err(), Unreachable::Network);
+        assert_eq!(ip.path(Some(address("10.0.0.1")), address("::1")).unwrap_err(), Unreachable::Network);
         assert_eq!(ip.path(None, address("0.0.0.0")).unwrap_err(), Unreachable::Network);
     }
 

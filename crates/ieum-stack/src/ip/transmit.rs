@@ -1,10 +1,11 @@
-//! The way down: the header of a packet about to be built.
+//! The way down: the header of a packet about to be built, and fragments of what is too large.
 
 use std::net::IpAddr;
 
-use ieum_wire::{Packet, Protocol, ip4};
+use ieum_wire::{Gso, GsoKind, Packet, Protocol, ip4, ip6, segmentation};
 
 use super::{Ip, Path};
+use crate::link::LinkId;
 
 /// What a transport says about a packet it begins.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +20,7 @@ pub(crate) struct Outgoing {
     pub(crate) ttl: u8,
     /// DSCP and ECN.
     pub(crate) tos: u8,
-    /// Routers may not fragment it.
+    /// Nobody may fragment it. (Routers never do in IPv6.)
     pub(crate) dont_fragment: bool,
 }
 
@@ -28,56 +29,90 @@ impl Ip {
     ///
     /// # Panics
     ///
-    /// When the packet would exceed 65,535 bytes, or is not IPv4: [`Ip::path`] gives no other addresses.
+    /// When the payload exceeds what a header can tell, or the families differ: [`Ip::path`] gives no such addresses.
     pub(crate) fn begin(&mut self, outgoing: &Outgoing, payload_bytes: usize) -> Packet {
-        let (IpAddr::V4(source), IpAddr::V4(destination)) = (outgoing.source, outgoing.destination) else {
-            unreachable!("only IPv4 has routes");
-        };
-        let total_bytes = u16::try_from(ip4::HEADER_BYTES + payload_bytes)
-            .expect("a transport builds packets of at most 65,535 bytes");
-        let header = ip4::Header {
-            source,
-            destination,
-            protocol: outgoing.protocol,
-            ttl: outgoing.ttl,
-            tos: outgoing.tos,
-            identification: self.identification(outgoing.dont_fragment),
-            dont_fragment: outgoing.dont_fragment,
-            more_fragments: false,
-            fragment_offset_bytes: 0,
-        };
         let mut packet = Packet::new();
-        packet.extend(&header.emit(total_bytes));
+        match (outgoing.source, outgoing.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                let total_bytes = u16::try_from(ip4::HEADER_BYTES + payload_bytes)
+                    .expect("a transport builds packets of at most 65,535 bytes");
+                let [.., high, low] = self.identification(outgoing.dont_fragment).to_be_bytes();
+                let header = ip4::Header {
+                    source,
+                    destination,
+                    protocol: outgoing.protocol,
+                    ttl: outgoing.ttl,
+                    tos: outgoing.tos,
+                    identification: u16::from_be_bytes([high, low]),
+                    dont_fragment: outgoing.dont_fragment,
+                    more_fragments: false,
+                    fragment_offset_bytes: 0,
+                };
+                packet.extend(&header.emit(total_bytes));
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                let header = ip6::Header {
+                    source,
+                    destination,
+                    protocol: outgoing.protocol,
+                    hop_limit: outgoing.ttl,
+                    traffic_class: outgoing.tos,
+                    fragment: None,
+                };
+                packet.extend(header.emit(payload_bytes).as_ref());
+            }
+            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => {
+                unreachable!("no path leads from one family to the other")
+            }
+        }
         packet
     }
 
     /// RFC 6864 §4.1: the identification of a packet that is never fragmented has no meaning, so it is 0 and tells
     /// nothing. Others count on, so that two datagrams under way at once differ.
-    fn identification(&mut self, dont_fragment: bool) -> u16 {
+    fn identification(&mut self, dont_fragment: bool) -> u32 {
         if dont_fragment {
             return 0;
         }
         self.identification = self.identification.wrapping_add(1);
         self.identification
     }
-}
 
-/// How a packet with `payload_bytes` behind its IP header fits `path`: `None` as it is, `Some` as a super-datagram
-/// to be cut into fragments with so much payload each.
-///
-/// # Errors
-///
-/// [`TooLarge`] when the link would have to cut it and cannot: we do not fragment ourselves yet.
-pub(crate) fn fragment_bytes(path: &Path, payload_bytes: usize) -> Result<Option<u16>, TooLarge> {
-    let room_bytes = path.mtu_bytes.saturating_sub(20);
-    if u32::try_from(payload_bytes).is_ok_and(|bytes| bytes <= room_bytes) {
-        return Ok(None);
+    /// A finished packet without `gso` takes its way: as it is, marked for a link that cuts, or cut here and now. What
+    /// is cut here comes out of [`Ip::transmit`], the first fragment at once.
+    ///
+    /// # Errors
+    ///
+    /// [`TooLarge`] when the link has no room for a fragment.
+    pub(crate) fn fit(&mut self, path: &Path, mut packet: Packet) -> Result<(LinkId, Packet), TooLarge> {
+        if u32::try_from(packet.len()).is_ok_and(|bytes| bytes <= path.mtu_bytes) {
+            return Ok((path.link, packet));
+        }
+        let headers_bytes = match path.source {
+            IpAddr::V4(_) => ip4::HEADER_BYTES,
+            IpAddr::V6(_) => ip6::HEADER_BYTES + ip6::FRAGMENT_HEADER_BYTES,
+        };
+        // Every fragment but the last carries a multiple of 8 bytes (RFC 791 §3.1, RFC 8200 §4.5).
+        let mtu_bytes = usize::try_from(path.mtu_bytes).unwrap_or(usize::MAX);
+        let size_bytes = u16::try_from(mtu_bytes.saturating_sub(headers_bytes) & !7).map_err(|_| TooLarge)?;
+        if size_bytes == 0 {
+            return Err(TooLarge);
+        }
+        let identification = self.identification(false);
+        packet.gso = Some(Gso { kind: GsoKind::Fragments { identification }, size_bytes });
+        if path.segmentation_offload {
+            return Ok((path.link, packet));
+        }
+        segmentation::cut(&packet, |fragment| self.fragments.push_back((path.link, fragment)));
+        self.transmit().ok_or(TooLarge)
     }
-    // Every fragment but the last carries a multiple of 8 bytes (RFC 791 §3.1).
-    let size_bytes = u16::try_from(room_bytes & !7).map_err(|_| TooLarge)?;
-    if path.segmentation_offload && size_bytes > 0 { Ok(Some(size_bytes)) } else { Err(TooLarge) }
+
+    /// The next fragment of a packet that was cut here.
+    pub(crate) fn transmit(&mut self) -> Option<(LinkId, Packet)> {
+        self.fragments.pop_front()
+    }
 }
 
-/// A packet is larger than its link takes.
+/// A link is too narrow even for a fragment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TooLarge;

@@ -1,7 +1,7 @@
 //! A listener: its SYN queue is counted, its accept queue is kept.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use super::ConnectionId;
 use super::bounds::{ANY_BACKLOG, SYN_QUEUE_MIN};
@@ -12,9 +12,28 @@ use crate::port::BindingId;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Place {
     /// One port of one address, or of all when the address is unspecified.
-    Bound(BindingId, SocketAddr),
+    Bound {
+        binding: BindingId,
+        local: SocketAddr,
+        /// `::` stands for IPv4 too.
+        both_families: bool,
+    },
     /// Every address and port that nobody else listens on.
     Any,
+}
+
+impl Place {
+    /// Under which addresses and port it stands among the listeners.
+    pub(super) fn addresses(self) -> impl Iterator<Item = SocketAddr> {
+        let (first, second) = match self {
+            Place::Any => (None, None),
+            Place::Bound { local, both_families, .. } => {
+                let any4 = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), local.port());
+                (Some(local), both_families.then_some(any4))
+            }
+        };
+        first.into_iter().chain(second)
+    }
 }
 
 /// A listening endpoint.
@@ -33,28 +52,18 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) fn bound(
-        binding: BindingId,
-        local: SocketAddr,
+    pub(super) fn new(
+        place: Place,
         backlog: u32,
         held: bool,
         settings: TcpSettings,
         reuse: bool,
     ) -> Listener {
-        let place = Place::Bound(binding, local);
         Listener { place, settings, held, reuse, backlog, half_open: 0, accept_queue: VecDeque::new() }
     }
 
     pub(super) fn any(settings: TcpSettings) -> Listener {
-        Listener {
-            place: Place::Any,
-            settings,
-            held: true,
-            reuse: true,
-            backlog: ANY_BACKLOG,
-            half_open: 0,
-            accept_queue: VecDeque::new(),
-        }
+        Listener::new(Place::Any, ANY_BACKLOG, true, settings, true)
     }
 
     pub(super) fn set_backlog(&mut self, backlog: u32) {

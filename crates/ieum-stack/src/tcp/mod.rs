@@ -323,6 +323,29 @@ impl Tcp {
         group.get(hash % group.len().max(1)).copied()
     }
 
+    /// Every connection whose local and remote address `meant` names fails as unreachable, and the peer is not told: no
+    /// way leads there. In the order of their making, so that same calls give same events.
+    pub(crate) fn fail_all(
+        &mut self,
+        cx: &mut Context<'_>,
+        reason: ieum_wire::Unreachable,
+        meant: impl Fn(&Context<'_>, std::net::IpAddr, SocketAddr) -> bool,
+    ) {
+        let lives = |connection: &Connection| !matches!(connection.phase, Phase::Closed(_));
+        let all = self.connections.iter().filter(|(_, connection)| lives(connection));
+        let ids: Vec<_> = all
+            .filter(|(_, connection)| meant(cx, connection.tuple.local.ip(), connection.tuple.remote))
+            .map(|(id, _)| id)
+            .collect();
+        for id in ids {
+            self.leave(cx, id, Some(Failure::Unreachable(reason)));
+            if let Some(connection) = self.connections.get_mut(id) {
+                connection.news = true;
+            }
+            self.settle(cx, id);
+        }
+    }
+
     /// Every invariant of every open connection.
     pub(crate) fn check(&self) {
         for (id, connection) in &self.connections {

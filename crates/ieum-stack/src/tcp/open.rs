@@ -122,8 +122,9 @@ impl Open {
 
     /// How large segments and packets may be on a link.
     pub(super) fn sizes(&self, segmentation_offload: bool) -> Sizes {
-        // The largest IP packet less the largest headers without other options, in whole segments.
-        let whole = (65_535 - 20 - 20 - STAMP_BYTES) / self.mss * self.mss;
+        // The largest packet less the largest headers without other options, in whole segments. IPv6 has room for 20
+        // bytes more; devices that take super-segments count them from the IP header on, in both families.
+        let whole = (65_535 - 40 - 20 - STAMP_BYTES) / self.mss * self.mss;
         Sizes { mss: self.mss, piece_max: if segmentation_offload { whole.max(self.mss) } else { self.mss } }
     }
 

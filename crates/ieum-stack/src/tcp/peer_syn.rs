@@ -1,9 +1,10 @@
 //! What a peer's SYN says, and what both SYNs together make of a connection.
 
-use ieum_wire::tcp::{Header, Options, Timestamps};
+use ieum_wire::tcp::{Options, Timestamps};
 use ieum_wire::{Instant, Mss, SeqNumber, WindowScale};
 
 use super::isn::low_u32;
+use super::segment::Segment;
 use super::settings::TcpSettings;
 
 /// The facts of the peer's SYN that outlive it.
@@ -20,10 +21,12 @@ pub(super) struct PeerSyn {
 }
 
 impl PeerSyn {
-    pub(super) fn of(header: &Header) -> PeerSyn {
+    pub(super) fn of(segment: &Segment<'_>) -> PeerSyn {
+        let header = &segment.header;
+        let unsaid = if segment.tuple.remote.is_ipv4() { Mss::DEFAULT_IP4 } else { Mss::DEFAULT_IP6 };
         PeerSyn {
             irs: header.seq,
-            mss: header.options.mss.map_or(Mss::DEFAULT_IP4, Mss::announced),
+            mss: header.options.mss.map_or(unsaid, Mss::announced),
             scale: header.options.window_scale,
             stamp: header.options.timestamps.map(|stamps| stamps.value),
             window: header.window,

@@ -1,5 +1,7 @@
 //! The way up: a segment finds its owner.
 
+use std::net::SocketAddr;
+
 use ieum_wire::Unreachable;
 use ieum_wire::tcp::ParseError;
 use ieum_wire::{Mss, SeqNumber};
@@ -43,8 +45,8 @@ impl Tcp {
         &mut self,
         cx: &mut Context<'_>,
         reason: Unreachable,
-        ours: std::net::SocketAddr,
-        theirs: std::net::SocketAddr,
+        ours: SocketAddr,
+        theirs: SocketAddr,
         seq: SeqNumber,
     ) {
         let tuple = FourTuple { local: ours, remote: theirs };
@@ -224,7 +226,7 @@ impl Tcp {
         };
         listener.half_open += 1;
         let own = self.own_syn(cx, &tuple, path.mtu_bytes, &settings);
-        let peer = PeerSyn::of(&segment.header);
+        let peer = PeerSyn::of(segment);
         let mut half_open = HalfOpen::new(tuple, listener_id, own, peer, settings);
         if held {
             half_open.timer = Some(cx.now + super::bounds::REQUEST_WAIT);
@@ -249,7 +251,10 @@ impl Tcp {
         mtu_bytes: u32,
         settings: &TcpSettings,
     ) -> OwnSyn {
-        let mss = Mss::of_mtu_ip4(mtu_bytes);
+        let mss = match tuple.local {
+            SocketAddr::V4(_) => Mss::of_mtu_ip4(mtu_bytes),
+            SocketAddr::V6(_) => Mss::of_mtu_ip6(mtu_bytes),
+        };
         OwnSyn {
             iss: self.secrets.isn(cx.now, tuple),
             mss: settings.mss_max.map_or(mss, |bound| mss.min(Mss::announced(bound))),

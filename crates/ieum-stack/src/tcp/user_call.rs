@@ -46,7 +46,7 @@ pub enum ConnectError {
     /// A connection with that 4-tuple exists, if only in TIME-WAIT.
     #[error("that connection exists already")]
     InUse,
-    /// The two addresses are of different families, or of one that is not served.
+    /// The two addresses are of different families.
     #[error("the address family is not served")]
     Family,
 }
@@ -66,9 +66,12 @@ impl Tcp {
         let local = ports.address(binding).ok_or(ListenError::InUse)?;
         ports.set_listening(binding, true)?;
         let reuse = ports.allows_reuse(binding);
-        let listener = Listener::bound(binding, local, backlog, held, bounded(settings), reuse);
-        let id = self.listeners.insert(listener);
-        self.listening.entry(local).or_default().push(id);
+        let both_families = ports.is_for_both_families(binding);
+        let place = Place::Bound { binding, local, both_families };
+        let id = self.listeners.insert(Listener::new(place, backlog, held, bounded(settings), reuse));
+        for address in place.addresses() {
+            self.listening.entry(address).or_default().push(id);
+        }
         Ok(id)
     }
 
@@ -137,14 +140,16 @@ impl Tcp {
         let Some(listener) = self.listeners.remove(id) else { return };
         match listener.place {
             Place::Any => self.listens_any = None,
-            Place::Bound(binding, local) => {
+            Place::Bound { binding, .. } => {
                 // Ceasing to listen conflicts with nobody.
                 let _ = cx.ports.set_listening(binding, false);
-                if let Some(group) = self.listening.get_mut(&local) {
-                    group.retain(|other| *other != id);
-                    if group.is_empty() {
-                        self.listening.remove(&local);
-                    }
+            }
+        }
+        for address in listener.place.addresses() {
+            if let Some(group) = self.listening.get_mut(&address) {
+                group.retain(|other| *other != id);
+                if group.is_empty() {
+                    self.listening.remove(&address);
                 }
             }
         }
@@ -177,9 +182,13 @@ impl Tcp {
         settings: TcpSettings,
     ) -> Result<ConnectionId, ConnectError> {
         let settings = bounded(settings);
+        // Without IPv6's flow label and scope, which would make equals differ.
+        let remote = SocketAddr::new(remote.ip(), remote.port());
         let bound = binding.and_then(|binding| cx.ports.address(binding));
         let source = bound.map(|local| local.ip()).filter(|address| !address.is_unspecified());
-        if source.is_some_and(|source| source.is_ipv4() != remote.is_ipv4()) {
+        let both_families = binding.is_some_and(|binding| cx.ports.is_for_both_families(binding));
+        let own_family = bound.is_none_or(|bound| bound.is_ipv4() == remote.is_ipv4());
+        if !own_family && !both_families {
             return Err(ConnectError::Family);
         }
         let path = cx.path(Protocol::Tcp, source, remote).map_err(ConnectError::Unreachable)?;

@@ -8,6 +8,7 @@ use ieum_wire::{Instant, Protocol, ip4, udp};
 use super::endpoint::Endpoint;
 use super::{Datagram, UdpId, UdpSendError};
 use crate::context::Context;
+use crate::ip::Outgoing;
 use crate::port::{BindError, BindRequest};
 use crate::{ConnectError, Stack};
 
@@ -20,8 +21,9 @@ impl Stack {
     pub fn udp_bind(&mut self, request: BindRequest) -> Result<UdpId, BindError> {
         let binding = self.ports.bind(Protocol::Udp, request, &mut self.chance)?;
         let bound = self.ports.address(binding).ok_or(BindError::InUse)?;
-        let id = self.udp.endpoints.insert(Endpoint::new(binding, bound, request.reuse_port));
-        self.udp.demux.insert(bound, None, id);
+        let endpoint = Endpoint::new(binding, bound, !request.v6_only, request.reuse_port);
+        let id = self.udp.endpoints.insert(endpoint);
+        self.udp.demux.insert(&self.udp.endpoints[id], id);
         Ok(id)
     }
 
@@ -40,23 +42,24 @@ impl Stack {
     ///
     /// # Errors
     ///
-    /// No route, or an address that is not IPv4.
+    /// No route, or an address of a family that the endpoint does not speak.
     pub fn udp_connect(&mut self, id: UdpId, remote: Option<SocketAddr>) -> Result<(), ConnectError> {
         let Some(endpoint) = self.udp.endpoints.get(id) else { return Ok(()) };
-        let (old_local, old_remote, bound) = (endpoint.local, endpoint.remote, endpoint.bound);
+        let bound = endpoint.bound;
+        let remote = remote.map(plain);
         let local = match remote {
             None => bound,
-            Some(SocketAddr::V6(_)) => return Err(ConnectError::Family),
+            Some(remote) if !endpoint.speaks_to(remote) => return Err(ConnectError::Family),
             Some(remote) => {
                 let (_, _, cx) = self.parts(Instant::ZERO);
                 let path = cx.path(Protocol::Udp, source_of(&cx, bound), remote);
                 SocketAddr::new(path.map_err(ConnectError::Unreachable)?.source, bound.port())
             }
         };
-        self.udp.demux.remove(old_local, old_remote, id);
-        self.udp.demux.insert(local, remote, id);
         if let Some(endpoint) = self.udp.endpoints.get_mut(id) {
+            self.udp.demux.remove(endpoint, id);
             (endpoint.local, endpoint.remote) = (local, remote);
+            self.udp.demux.insert(endpoint, id);
         }
         Ok(())
     }
@@ -73,7 +76,13 @@ impl Stack {
         to: SocketAddr,
         payload: &[u8],
     ) -> Result<(), UdpSendError> {
-        let local = self.udp_address(id).ok_or(UdpSendError::NoFreePort)?;
+        let to = plain(to);
+        let endpoint = self.udp.endpoints.get(id).ok_or(UdpSendError::NoFreePort)?;
+        if !endpoint.speaks_to(to) {
+            return Err(UdpSendError::Unreachable(Unreachable::Network));
+        }
+        // What a connected endpoint leaves with is not what it must leave with towards others of the other family.
+        let local = if endpoint.local.is_ipv4() == to.is_ipv4() { endpoint.local } else { endpoint.bound };
         let (_, udp, cx) = self.parts(now);
         let path = path(&cx, source_of(&cx, local), to)?;
         udp.owe(Some(id), path, local.port(), to, payload)
@@ -91,9 +100,7 @@ impl Stack {
         to: SocketAddr,
         payload: &[u8],
     ) -> Result<(), UdpSendError> {
-        if source.is_ipv6() {
-            return Err(UdpSendError::Unreachable(Unreachable::Network));
-        }
+        let to = plain(to);
         let (_, udp, cx) = self.parts(now);
         let path = path(&cx, Some(source.ip()), to)?;
         udp.owe(None, path, source.port(), to, payload)
@@ -117,7 +124,7 @@ impl Stack {
     /// Gives the endpoint and its port up. What was sent still leaves; what was received is gone.
     pub fn udp_close(&mut self, id: UdpId) {
         let Some(endpoint) = self.udp.endpoints.remove(id) else { return };
-        self.udp.demux.remove(endpoint.local, endpoint.remote, id);
+        self.udp.demux.remove(&endpoint, id);
         self.ports.release(endpoint.binding);
     }
 
@@ -129,23 +136,27 @@ impl Stack {
     /// The answer to a datagram from `source` to `destination` that could not be delivered: an ICMP error. The
     /// datagram itself is gone, so the error quotes headers made anew, enough for its sender to know it by.
     pub fn udp_refuse(&mut self, source: SocketAddr, destination: SocketAddr, reason: Unreachable) {
-        let (IpAddr::V4(from), IpAddr::V4(to)) = (source.ip(), destination.ip()) else { return };
-        let ip = ip4::Header {
-            source: from,
-            destination: to,
+        if source.is_ipv4() != destination.is_ipv4() {
+            return;
+        }
+        let outgoing = Outgoing {
+            source: source.ip(),
+            destination: destination.ip(),
             protocol: Protocol::Udp,
             ttl: ip4::TTL_DEFAULT,
             tos: 0,
-            identification: 0,
-            dont_fragment: false,
-            more_fragments: false,
-            fragment_offset_bytes: 0,
+            dont_fragment: true,
         };
         let header = udp::Header { source_port: source.port(), destination_port: destination.port() };
-        let mut original = ip.emit(28).to_vec();
-        original.extend(header.emit(8));
-        self.icmp.owe_unreachable(destination.ip(), source.ip(), reason, &original);
+        let mut original = self.ip.begin(&outgoing, udp::HEADER_BYTES);
+        original.extend(&header.emit(8));
+        self.icmp.owe_unreachable(destination.ip(), source.ip(), reason, original.bytes());
     }
+}
+
+/// An address and port without IPv6's flow label and scope, which would make equals differ.
+fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip(), address.port())
 }
 
 /// The source that a local address dictates: none when it is unspecified, or means many.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use slotmap::SlotMap;
 
@@ -11,7 +11,7 @@ use super::endpoint::Endpoint;
 use crate::chance::{Chance, Keyed};
 
 /// Local address, and the remote of connected endpoints.
-type Key = (SocketAddr, Option<SocketAddr>);
+pub(super) type Key = (SocketAddr, Option<SocketAddr>);
 
 /// Endpoints by their addresses. Several share a key only where their sockets allowed it.
 #[derive(Debug)]
@@ -25,14 +25,21 @@ impl Demux {
         Demux { table: HashMap::with_hasher(chance.keyed()) }
     }
 
-    /// An endpoint is reached at `local` from now on, only by `remote` if there is one.
-    pub(super) fn insert(&mut self, local: SocketAddr, remote: Option<SocketAddr>, id: UdpId) {
-        self.table.entry((local, remote)).or_default().push(id);
+    /// An endpoint is reached in its places from now on.
+    pub(super) fn insert(&mut self, endpoint: &Endpoint, id: UdpId) {
+        for place in endpoint.places() {
+            self.table.entry(place).or_default().push(id);
+        }
     }
 
     /// It is not any more.
-    pub(super) fn remove(&mut self, local: SocketAddr, remote: Option<SocketAddr>, id: UdpId) {
-        let key = (local, remote);
+    pub(super) fn remove(&mut self, endpoint: &Endpoint, id: UdpId) {
+        for place in endpoint.places() {
+            self.leave(place, id);
+        }
+    }
+
+    fn leave(&mut self, key: Key, id: UdpId) {
         if let Some(group) = self.table.get_mut(&key) {
             group.retain(|other| *other != id);
             if group.is_empty() {
@@ -83,8 +90,11 @@ impl Demux {
     }
 }
 
-/// The same port, whatever the address.
+/// The same port, whatever the address of that family.
 fn any_address(address: SocketAddr) -> SocketAddr {
-    // An endpoint that is bound to no address of IPv6 serves IPv4 by another entry, once IPv6 is there.
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port())
+    let any = match address {
+        SocketAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    SocketAddr::new(any, address.port())
 }

@@ -1,11 +1,12 @@
 //! One endpoint, and the queue of what it received.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ieum_wire::Unreachable;
 
 use super::Datagram;
+use super::demux::Key;
 use crate::bounds::{DATAGRAM_OVERHEAD_BYTES, UDP_RECEIVE_QUEUE_BYTES_MAX};
 use crate::port::BindingId;
 
@@ -20,6 +21,8 @@ pub(super) struct Endpoint {
     pub(super) local: SocketAddr,
     /// The only peer it hears, when connected.
     pub(super) remote: Option<SocketAddr>,
+    /// Its `::` stands for IPv4 too.
+    pub(super) both_families: bool,
     /// Datagrams are spread over all endpoints that share its port by SO_REUSEPORT.
     pub(super) reuse_port: bool,
     /// What was received and not yet taken.
@@ -34,18 +37,37 @@ pub(super) struct Endpoint {
 
 impl Endpoint {
     /// A fresh endpoint.
-    pub(super) fn new(binding: BindingId, bound: SocketAddr, reuse_port: bool) -> Endpoint {
+    pub(super) fn new(
+        binding: BindingId,
+        bound: SocketAddr,
+        both_families: bool,
+        reuse_port: bool,
+    ) -> Endpoint {
         Endpoint {
             binding,
             bound,
             local: bound,
             remote: None,
+            both_families,
             reuse_port,
             inbox: Inbox::new(UDP_RECEIVE_QUEUE_BYTES_MAX),
             error: None,
             owed_bytes: 0,
             awaits_room: false,
         }
+    }
+
+    /// Can a datagram of this endpoint go there? Not to the other family, unless it stands for both.
+    pub(super) fn speaks_to(&self, remote: SocketAddr) -> bool {
+        let both = self.both_families && self.bound.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+        both || self.bound.is_ipv4() == remote.is_ipv4()
+    }
+
+    /// Where it stands in the demux.
+    pub(super) fn places(&self) -> impl Iterator<Item = Key> + use<> {
+        let second = (self.both_families && self.local.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED))
+            .then(|| (SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), self.local.port()), self.remote));
+        std::iter::once((self.local, self.remote)).chain(second)
     }
 }
 

@@ -4,12 +4,16 @@
 //! Received datagrams wait in its [`Inbox`]; sent ones in one FIFO for all, each with the way it will take, until the
 //! conductor asks. Both are bounded in bytes. Empty datagrams are datagrams.
 //!
-//! What it does not do: a datagram to everybody is not looped back to our own endpoints, no multicast groups, and
-//! datagrams larger than the MTU leave only by links that can cut them ([`UdpSendError::TooLarge`] otherwise).
+//! An endpoint bound to `::` and not to IPv6 alone stands for both families: it has two places in the demux, and its
+//! peers of IPv4 are named by their IPv4 addresses.
+//!
+//! What it does not do: a datagram to everybody is not looped back to our own endpoints, and there are no multicast
+//! groups.
 //!
 //! Invariants:
 //!
-//! 1. Each endpoint stands in the demux exactly once: under (local, remote) when connected, else under local alone.
+//! 1. Each endpoint stands in the demux exactly once: under (local, remote) when connected, else under local alone; one
+//!    that is bound to `::` for both families also under 0.0.0.0.
 //! 2. A connected endpoint's local address is a single one.
 //! 3. An endpoint holds exactly one binding, given up when it closes; datagrams it had sent still leave.
 //!
@@ -56,7 +60,7 @@ pub enum UdpSendError {
     /// No way leads there; nothing leads to port 0.
     #[error("no route")]
     Unreachable(Unreachable),
-    /// More than 65,507 bytes, or more than the link's MTU where the link cannot cut.
+    /// More than 65,507 bytes, or 65,527 over IPv6.
     #[error("too large")]
     TooLarge,
     /// Too much is waiting to be sent: [`crate::Event::Udp`] comes when there is room again.
@@ -94,11 +98,15 @@ impl Udp {
 
     /// The invariants above.
     pub(crate) fn check(&self) {
+        let mut places = 0;
         for (id, endpoint) in &self.endpoints {
-            let group = self.demux.group(endpoint.local, endpoint.remote);
-            let times = group.iter().filter(|other| **other == id).count();
-            assert_eq!(times, 1, "each endpoint stands in the demux once");
+            for (local, remote) in endpoint.places() {
+                let group = self.demux.group(local, remote);
+                let times = group.iter().filter(|other| **other == id).count();
+                assert_eq!(times, 1, "each endpoint stands in each of its places once");
+                places += 1;
+            }
         }
-        assert_eq!(self.demux.len(), self.endpoints.len(), "the demux holds nobody who is gone");
+        assert_eq!(self.demux.len(), places, "the demux holds nobody who is gone");
     }
 }

@@ -3,13 +3,17 @@
 use std::net::SocketAddr;
 
 use ieum_wire::udp::{HEADER_BYTES, Header};
-use ieum_wire::{ChecksumState, Gso, GsoKind, Packet, Protocol, ip4, segmentation};
+use ieum_wire::{ChecksumState, Packet, Protocol, ip4, segmentation};
 
 use super::endpoint::cost_bytes;
 use super::{Udp, UdpId, UdpSendError};
-use crate::bounds::{UDP_PAYLOAD_BYTES_MAX, UDP_SEND_FROM_QUEUE_BYTES_MAX, UDP_SEND_QUEUE_BYTES_MAX};
+use crate::bounds::{
+    UDP_PAYLOAD_BYTES_MAX_IP4, UDP_PAYLOAD_BYTES_MAX_IP6, UDP_SEND_FROM_QUEUE_BYTES_MAX,
+    UDP_SEND_QUEUE_BYTES_MAX,
+};
+use crate::drops::{Drop, Drops};
 use crate::event::{Event, Events};
-use crate::ip::{Ip, Outgoing, Path, fragment_bytes};
+use crate::ip::{Ip, Outgoing, Path};
 use crate::link::LinkId;
 
 /// A datagram on its way out.
@@ -18,8 +22,6 @@ pub(super) struct Owed {
     /// Whose send queue it is charged to.
     endpoint: Option<UdpId>,
     path: Path,
-    /// Set when the link is to cut it: payload bytes of each fragment.
-    fragment_bytes: Option<u16>,
     source_port: u16,
     destination: SocketAddr,
     payload: Vec<u8>,
@@ -35,22 +37,31 @@ impl Udp {
         destination: SocketAddr,
         payload: &[u8],
     ) -> Result<(), UdpSendError> {
-        if payload.len() > UDP_PAYLOAD_BYTES_MAX {
+        if payload.len() > payload_bytes_max(destination) {
             return Err(UdpSendError::TooLarge);
         }
-        let fragment_bytes =
-            fragment_bytes(&path, HEADER_BYTES + payload.len()).map_err(|_| UdpSendError::TooLarge)?;
         self.charge(endpoint, cost_bytes(payload))?;
         let payload = payload.to_vec();
-        self.owed.push_back(Owed { endpoint, path, fragment_bytes, source_port, destination, payload });
+        self.owed.push_back(Owed { endpoint, path, source_port, destination, payload });
         Ok(())
     }
 
-    /// The next datagram's packet.
-    pub(crate) fn transmit(&mut self, ip: &mut Ip, events: &mut Events) -> Option<(LinkId, Packet)> {
-        let owed = self.owed.pop_front()?;
-        self.discharge(&owed, events);
-        Some((owed.path.link, build(&owed, ip)))
+    /// The next datagram's packet, or its first fragment.
+    pub(crate) fn transmit(
+        &mut self,
+        ip: &mut Ip,
+        drops: &mut Drops,
+        events: &mut Events,
+    ) -> Option<(LinkId, Packet)> {
+        while let Some(owed) = self.owed.pop_front() {
+            self.discharge(&owed, events);
+            let packet = build(&owed, ip);
+            match ip.fit(&owed.path, packet) {
+                Ok(out) => return Some(out),
+                Err(_) => drops.count(Drop::UdpUnsent),
+            }
+        }
+        None
     }
 
     fn charge(&mut self, endpoint: Option<UdpId>, cost_bytes: usize) -> Result<(), UdpSendError> {
@@ -87,6 +98,11 @@ impl Udp {
     }
 }
 
+/// The largest payload that a header can tell.
+fn payload_bytes_max(destination: SocketAddr) -> usize {
+    if destination.is_ipv4() { UDP_PAYLOAD_BYTES_MAX_IP4 } else { UDP_PAYLOAD_BYTES_MAX_IP6 }
+}
+
 fn build(owed: &Owed, ip: &mut Ip) -> Packet {
     let outgoing = Outgoing {
         source: owed.path.source,
@@ -99,9 +115,8 @@ fn build(owed: &Owed, ip: &mut Ip) -> Packet {
     let length_bytes = HEADER_BYTES + owed.payload.len();
     let header = Header { source_port: owed.source_port, destination_port: owed.destination.port() };
     let mut packet = ip.begin(&outgoing, length_bytes);
-    packet.extend(&header.emit(u16::try_from(length_bytes).expect("owe() takes at most 65,507 bytes")));
+    packet.extend(&header.emit(u16::try_from(length_bytes).expect("owe() takes at most 65,527 bytes")));
     packet.extend(&owed.payload);
-    packet.gso = owed.fragment_bytes.map(|size_bytes| Gso { kind: GsoKind::UdpFragments, size_bytes });
     packet.checksum = ChecksumState::Deferred;
     if !owed.path.checksum_offload {
         segmentation::finish_checksum(&mut packet);

@@ -20,7 +20,15 @@ impl End {
         let link = stack.add_link(link);
         stack.add_address(link, address.parse().unwrap());
         stack.add_route(Cidr::ALL_IP4, RouteTarget::Link(link), None);
+        stack.add_route(Cidr::ALL_IP6, RouteTarget::Link(link), None);
         End { stack, link }
+    }
+
+    /// The same with an address of either family.
+    pub(crate) fn dual(address4: &str, address6: &str, link: LinkConfig) -> End {
+        let mut end = End::new(address4, link, false);
+        end.stack.add_address(end.link, address6.parse().unwrap());
+        end
     }
 
     /// A UDP endpoint.
@@ -51,6 +59,11 @@ impl End {
 pub(crate) fn pair(accept_any_destination: bool) -> (End, End) {
     let link = LinkConfig::in_process();
     (End::new("10.77.0.2/24", link, false), End::new("10.77.0.1/24", link, accept_any_destination))
+}
+
+/// The same two over any link, with fd77::2 and fd77::1 beside.
+pub(crate) fn dual_pair(link: LinkConfig) -> (End, End) {
+    (End::dual("10.77.0.2/24", "fd77::2/64", link), End::dual("10.77.0.1/24", "fd77::1/64", link))
 }
 
 /// Carries packets both ways until nobody has any.

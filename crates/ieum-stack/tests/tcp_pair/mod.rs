@@ -9,7 +9,7 @@ use std::time::Duration;
 use ieum_stack::{
     BindRequest, ConnectionId, Event, LinkConfig, LinkId, ListenerId, Stack, StackConfig, Status, TcpSettings,
 };
-use ieum_wire::{Instant, Packet, ip4, tcp};
+use ieum_wire::{Instant, Packet, ip, tcp};
 
 /// How long a packet is under way.
 pub(crate) const DELAY: Duration = Duration::from_millis(1);
@@ -43,12 +43,25 @@ impl Pair {
     }
 
     pub(crate) fn with(change: impl Fn(&mut StackConfig)) -> Pair {
+        Pair::over(LinkConfig::in_process(), |number| IpAddr::from([10, 77, 0, number]), change)
+    }
+
+    /// Two that speak IPv6 over that link.
+    pub(crate) fn of_ip6(link: LinkConfig) -> Pair {
+        Pair::over(link, |number| IpAddr::from([0xfd77, 0, 0, 0, 0, 0, 0, number.into()]), |_| ())
+    }
+
+    fn over(
+        link_config: LinkConfig,
+        address: impl Fn(u8) -> IpAddr,
+        change: impl Fn(&mut StackConfig),
+    ) -> Pair {
         let end = |number: u8| {
             let mut config = StackConfig::new([number; 32]);
             change(&mut config);
             let mut stack = Stack::new(config);
-            let link = stack.add_link(LinkConfig::in_process());
-            let address = IpAddr::from([10, 77, 0, number]);
+            let link = stack.add_link(link_config);
+            let address = address(number);
             stack.add_address(link, format!("{address}/24").parse().unwrap());
             End { stack, link, address, events: Vec::new() }
         };
@@ -117,7 +130,7 @@ impl Pair {
     }
 
     pub(crate) fn listen(&mut self, at: usize, port: u16, backlog: u32, held: bool) -> ListenerId {
-        let address = "0.0.0.0".parse().unwrap();
+        let address = "::".parse().unwrap();
         let request = BindRequest { address, port, reuse_address: true, reuse_port: false, v6_only: false };
         let binding = self.ends[at].stack.tcp_bind(request).unwrap();
         self.ends[at].stack.tcp_listen(binding, backlog, held, TcpSettings::default()).unwrap()
@@ -161,7 +174,7 @@ impl Pair {
 
 /// The TCP header of a packet and the length of its payload.
 pub(crate) fn segment(packet: &Packet) -> (tcp::Header, usize) {
-    let parsed = ip4::Header::parse(packet.bytes()).unwrap();
+    let parsed = ip::parse(packet.bytes()).unwrap();
     let (header, payload) =
         tcp::Header::parse(&packet.bytes()[parsed.header_bytes..parsed.total_bytes]).unwrap();
     (header, payload.len())

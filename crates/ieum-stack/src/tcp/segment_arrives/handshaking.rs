@@ -52,7 +52,7 @@ impl Handshake {
             };
         }
         let peer = match (self.peer, flags.syn) {
-            (None, true) => PeerSyn::of(header),
+            (None, true) => PeerSyn::of(segment),
             (Some(peer), _) => peer,
             (None, false) => return Progress::Dropped(Drop::TcpNoSyn),
         };
