@@ -154,7 +154,7 @@ fn kind(bytes: &[u8]) -> &'static str {
                 _ => "data",
             }
         }
-        Protocol::Other(_) => "other",
+        Protocol::Icmp6 | Protocol::Other(_) => "other",
     }
 }
 
