@@ -2,23 +2,49 @@
 //!
 //! The corpus is what two stacks really said to each other: SYN and SYN-ACK with options, data, RST, a datagram, an
 //! echo request and an ICMP error. Of each packet every shorter beginning and every single flipped bit is tried,
-//! once as it is (some checksum must catch it) and once with all checksums mended, so that every parser and every
-//! rule behind it sees the flaw itself.
+//! once as it is (some checksum must catch it, save where IPv6 has none: hop limit, traffic class, flow label) and once
+//! with all checksums mended, so that every parser and every rule behind it sees the flaw itself. All of it in both
+//! families.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use ieum_lab::pair::{CLIENT, CLIENT_6};
 use ieum_lab::{NodeId, Pair, Wire, World};
 use ieum_stack::{BindRequest, ConnectionId, Event, LinkId, ListenerId, Stack, TcpSettings, UdpId};
-use ieum_wire::checksum::Sum;
-use ieum_wire::icmp4::Message;
-use ieum_wire::{ChecksumState, Instant, Packet, Protocol, ip4, segmentation, tcp};
+use ieum_wire::checksum::{Sum, pseudo_header};
+use ieum_wire::{ChecksumState, Instant, Packet, Protocol, icmp4, icmp6, ip, ip4, ip6, segmentation, tcp};
 
 /// Reasons that are not about received packets.
 const SENT: [&str; 4] = ["icmp rate", "icmp unsent", "tcp reply queue full", "tcp no route"];
 
+/// In which family they talk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Family {
+    Ip4,
+    Ip6,
+}
+
+impl Family {
+    fn server_at(self, port: u16) -> SocketAddr {
+        match self {
+            Family::Ip4 => Pair::server_at(port),
+            Family::Ip6 => Pair::server_6_at(port),
+        }
+    }
+
+    fn client_at(self, port: u16) -> SocketAddr {
+        match self {
+            Family::Ip4 => SocketAddr::from((CLIENT, port)),
+            Family::Ip6 => SocketAddr::from((CLIENT_6, port)),
+        }
+    }
+}
+
 /// A server that listens on TCP 80 and UDP 53, and a client with two connections to it.
 struct Scene {
+    family: Family,
     world: World<Stack>,
     pair: Pair,
     listener: ListenerId,
@@ -30,11 +56,11 @@ struct Scene {
 }
 
 impl Scene {
-    fn new() -> Scene {
+    fn new(family: Family) -> Scene {
         let (mut world, pair) = Pair::new(11, &Wire::clean(Duration::from_millis(1)), true);
         let server = world.node_mut(pair.server);
         let wish = |port| {
-            let address = Pair::server_at(port);
+            let address = family.server_at(port);
             BindRequest {
                 address: address.ip(),
                 port,
@@ -47,9 +73,9 @@ impl Scene {
         let binding = server.tcp_bind(wish(80)).unwrap();
         let listener = server.tcp_listen(binding, 64, false, TcpSettings::default()).unwrap();
         world.record();
-        let alive = connect(&mut world, &pair, listener);
-        let broken = connect(&mut world, &pair, listener);
-        Scene { world, pair, listener, names, alive, broken }
+        let alive = connect(&mut world, &pair, family, listener);
+        let broken = connect(&mut world, &pair, family, listener);
+        Scene { family, world, pair, listener, names, alive, broken }
     }
 
     fn until(&self) -> Instant {
@@ -81,8 +107,8 @@ impl Scene {
 
         while self.world.node_mut(server).udp_recv(self.names).is_some() {}
         let client = self.world.node_mut(self.pair.client);
-        let to = Pair::server_at(53);
-        client.udp_send_from(now, "10.77.0.2:6000".parse().unwrap(), to, b"name?").unwrap();
+        let (from, to) = (self.family.client_at(6000), self.family.server_at(53));
+        client.udp_send_from(now, from, to, b"name?").unwrap();
         self.world.run(until, |world| world.node(server).udp_peek(self.names).is_some()).unwrap();
     }
 
@@ -115,10 +141,15 @@ impl Scene {
     }
 }
 
-fn connect(world: &mut World<Stack>, pair: &Pair, listener: ListenerId) -> (ConnectionId, ConnectionId) {
+fn connect(
+    world: &mut World<Stack>,
+    pair: &Pair,
+    family: Family,
+    listener: ListenerId,
+) -> (ConnectionId, ConnectionId) {
     let now = world.now();
     let client = world.node_mut(pair.client);
-    let near = client.tcp_connect(now, None, Pair::server_at(80), TcpSettings::default()).unwrap();
+    let near = client.tcp_connect(now, None, family.server_at(80), TcpSettings::default()).unwrap();
     let mut far = None;
     let until = now + Duration::from_secs(5);
     let accept = |world: &mut World<Stack>| {
@@ -135,15 +166,16 @@ fn connect(world: &mut World<Stack>, pair: &Pair, listener: ListenerId) -> (Conn
 
 /// What kind of packet these bytes are.
 fn kind(bytes: &[u8]) -> &'static str {
-    let parsed = ip4::Header::parse(bytes).unwrap();
+    let parsed = ip::parse(bytes).unwrap();
     let payload = &bytes[parsed.header_bytes..parsed.total_bytes];
     match parsed.header.protocol {
         Protocol::Udp => "datagram",
-        Protocol::Icmp4 => match Message::parse(payload).unwrap() {
-            Message::EchoRequest { .. } => "echo request",
-            Message::Unreachable { .. } => "unreachable",
-            Message::EchoReply { .. } | Message::TimeExceeded { .. } | Message::Other { .. } => "other icmp",
-        },
+        Protocol::Icmp4
+            if matches!(icmp4::Message::parse(payload), Ok(icmp4::Message::Unreachable { .. })) =>
+        {
+            "unreachable"
+        }
+        Protocol::Icmp6 if payload[0] == 1 => "unreachable",
         Protocol::Tcp => {
             let (header, data) = tcp::Header::parse(payload).unwrap();
             match header.flags {
@@ -154,16 +186,28 @@ fn kind(bytes: &[u8]) -> &'static str {
                 _ => "data",
             }
         }
-        Protocol::Icmp6 | Protocol::Other(_) => "other",
+        Protocol::Icmp4 | Protocol::Icmp6 | Protocol::Other(_) => "other",
     }
 }
 
-/// The packet with its total length and every checksum set right, as far as it has such fields.
+/// The packet with its length and every checksum set right, as far as it has such fields.
 fn mended(bytes: &[u8]) -> Packet {
     let mut bytes = bytes.to_vec();
+    match ip::version(&bytes) {
+        Some(4) => mend4(&mut bytes),
+        Some(6) => mend6(&mut bytes),
+        Some(_) | None => {}
+    }
+    let mut packet = Packet::from_wire(&bytes);
+    packet.checksum = ChecksumState::Deferred;
+    segmentation::finish_checksum(&mut packet);
+    packet
+}
+
+fn mend4(bytes: &mut [u8]) {
     let header_bytes = bytes.first().map_or(0, |first| usize::from(first & 0x0f) * 4);
     if header_bytes < 20 || bytes.len() < header_bytes {
-        return Packet::from_wire(&bytes);
+        return;
     }
     let total = u16::try_from(bytes.len()).unwrap();
     bytes[2..4].copy_from_slice(&total.to_be_bytes());
@@ -176,10 +220,30 @@ fn mended(bytes: &[u8]) -> Packet {
         let checksum = Sum::new().plus(message).finish();
         message[2..4].copy_from_slice(&checksum.to_be_bytes());
     }
-    let mut packet = Packet::from_wire(&bytes);
-    packet.checksum = ChecksumState::Deferred;
-    segmentation::finish_checksum(&mut packet);
-    packet
+}
+
+fn mend6(bytes: &mut [u8]) {
+    let Some(length) = bytes.len().checked_sub(ip6::HEADER_BYTES) else { return };
+    bytes[4..6].copy_from_slice(&u16::try_from(length).unwrap().to_be_bytes());
+    if bytes[6] == Protocol::Icmp6.number() && length >= 4 {
+        let header = ip6::Header::parse_alone(bytes).unwrap();
+        let message = &mut bytes[ip6::HEADER_BYTES..];
+        message[2..4].copy_from_slice(&[0, 0]);
+        let pseudo = pseudo_header(header.source.into(), header.destination.into(), Protocol::Icmp6, length);
+        let checksum = pseudo.plus(message).finish();
+        message[2..4].copy_from_slice(&checksum.to_be_bytes());
+    }
+}
+
+/// Does some checksum cover the bit in which this variant differs? RFC 8200 has none for the traffic class, the flow
+/// label and the hop limit.
+fn is_covered(family: Family, original: &[u8], variant: &[u8]) -> bool {
+    let differs = |at: usize| variant.get(at) != original.get(at);
+    let version = |bytes: &[u8]| bytes.first().map(|first| first >> 4);
+    family == Family::Ip4
+        || variant.len() < original.len()
+        || version(original) != version(variant)
+        || !(0..4).chain([7]).any(differs)
 }
 
 /// Every shorter beginning, and the whole with every single bit flipped.
@@ -201,32 +265,49 @@ fn say_everything(scene: &mut Scene) {
     scene.world.node_mut(client).tcp_send(now, near, b"twenty bytes of data");
     scene.world.node_mut(server).tcp_send(now, far, b"and twenty in answer");
     // Nobody has this port at the client: its ICMP error comes back to the server, and the other way round.
-    let closed = "10.77.0.2:9".parse().unwrap();
+    let closed = scene.family.client_at(9);
     scene.world.node_mut(server).udp_send(now, scene.names, closed, b"lost").unwrap();
-    let source = "10.77.0.2:6000".parse().unwrap();
-    scene.world.node_mut(client).udp_send_from(now, source, Pair::server_at(9), b"lost").unwrap();
+    let source = scene.family.client_at(6000);
+    scene.world.node_mut(client).udp_send_from(now, source, scene.family.server_at(9), b"lost").unwrap();
     scene.rest();
-    scene.world.node_mut(client).udp_send_from(now, source, Pair::server_at(53), b"name?").unwrap();
+    scene.world.node_mut(client).udp_send_from(now, source, scene.family.server_at(53), b"name?").unwrap();
     scene.rest();
 }
 
 /// An echo request from one host of the pair to the other.
-fn echo_request(from: [u8; 4], to: [u8; 4]) -> Vec<u8> {
-    let message = Message::EchoRequest { identifier: 1, sequence: 2, data: b"ping" }.emit();
-    let header = ip4::Header {
-        source: from.into(),
-        destination: to.into(),
-        protocol: Protocol::Icmp4,
-        ttl: 64,
-        tos: 0,
-        identification: 0,
-        dont_fragment: false,
-        more_fragments: false,
-        fragment_offset_bytes: 0,
-    };
-    let mut bytes = header.emit(u16::try_from(20 + message.len()).unwrap()).to_vec();
-    bytes.extend(message);
-    bytes
+fn echo_request(from: IpAddr, to: IpAddr) -> Vec<u8> {
+    let (identifier, sequence, data) = (1, 2, b"ping".as_slice());
+    match (from, to) {
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            let message = icmp4::Message::EchoRequest { identifier, sequence, data }.emit();
+            let header = ip4::Header {
+                source,
+                destination,
+                protocol: Protocol::Icmp4,
+                ttl: 64,
+                tos: 0,
+                identification: 0,
+                dont_fragment: false,
+                more_fragments: false,
+                fragment_offset_bytes: 0,
+            };
+            [header.emit(u16::try_from(20 + message.len()).unwrap()).as_slice(), &message].concat()
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            let message =
+                icmp6::Message::EchoRequest { identifier, sequence, data }.emit(source, destination);
+            let header = ip6::Header {
+                source,
+                destination,
+                protocol: Protocol::Icmp6,
+                hop_limit: 64,
+                traffic_class: 0,
+                fragment: None,
+            };
+            [header.emit(message.len()).as_ref(), &message].concat()
+        }
+        _ => unreachable!("both are of one family"),
+    }
 }
 
 /// What the client and the server said, without and with the client's RST for the broken connection.
@@ -237,7 +318,7 @@ fn corpora(scene: &mut Scene, with_reset: bool) -> [Vec<(&'static str, Vec<u8>)>
         scene.world.node_mut(client).tcp_abort(now, scene.broken.0);
         scene.rest();
     }
-    let (one, other) = ([10, 77, 0, 2], [10, 77, 0, 1]);
+    let (one, other) = (scene.family.client_at(0).ip(), scene.family.server_at(0).ip());
     let mut client = scene.corpus(scene.pair.client);
     client.push(("echo request", echo_request(one, other)));
     let mut server = scene.corpus(scene.pair.server);
@@ -252,8 +333,8 @@ fn names(corpus: &[(&'static str, Vec<u8>)]) -> Vec<&'static str> {
 }
 
 /// Feeds `mend`ed or raw variants of everything to both hosts, and tells of each raw one that it must be dropped.
-fn torment(mend: bool, with_reset: bool) {
-    let mut scene = Scene::new();
+fn torment(family: Family, mend: bool, with_reset: bool) {
+    let mut scene = Scene::new(family);
     let [client, server] = corpora(&mut scene, with_reset);
     let mut expected = vec!["ack", "data", "datagram", "echo request", "rst", "syn", "unreachable"];
     expected.retain(|name| with_reset || *name != "rst");
@@ -272,7 +353,8 @@ fn torment(mend: bool, with_reset: bool) {
                     scene.feed(victim, link, mended(&variant));
                 } else {
                     let counted = scene.feed(victim, link, Packet::from_wire(&variant));
-                    assert_eq!(counted, (0, 1), "variant {number} of {name} was not dropped");
+                    let dropped = counted == (0, 1) || !is_covered(family, &bytes, &variant);
+                    assert!(dropped, "{family:?}: variant {number} of {name} was not dropped");
                 }
             }
         }
@@ -284,39 +366,45 @@ fn torment(mend: bool, with_reset: bool) {
     let _ = scene.world.run(later, |_| false);
     let Scene { world, pair, listener, .. } = &mut scene;
     while world.node_mut(pair.server).tcp_accept(*listener).is_some() {}
-    connect(world, pair, *listener);
+    connect(world, pair, family, *listener);
     scene.assert_alive();
 }
 
 #[test]
 fn every_broken_packet_is_dropped_for_one_reason() {
-    torment(false, false);
+    torment(Family::Ip4, false, false);
+    torment(Family::Ip6, false, false);
 }
 
 #[test]
 fn every_broken_packet_of_a_connection_that_is_gone_is_dropped_too() {
-    torment(false, true);
+    torment(Family::Ip4, false, true);
+    torment(Family::Ip6, false, true);
 }
 
 #[test]
 fn no_flaw_behind_right_checksums_stops_the_stack() {
-    torment(true, false);
+    torment(Family::Ip4, true, false);
+    torment(Family::Ip6, true, false);
 }
 
 #[test]
 fn no_flaw_behind_right_checksums_stops_the_stack_when_the_connection_is_gone() {
-    torment(true, true);
+    torment(Family::Ip4, true, true);
+    torment(Family::Ip6, true, true);
 }
 
 #[test]
 fn the_corpus_itself_is_accepted() {
-    let mut scene = Scene::new();
-    let [client, _] = corpora(&mut scene, false);
-    let (server, link) = (scene.pair.server, scene.pair.server_link);
-    for (name, bytes) in client {
-        let counted = scene.feed(server, link, Packet::from_wire(&bytes));
-        // What TCP has seen before it may rightly drop; the rest is as good the second time.
-        let is_tcp = !["datagram", "echo request", "unreachable"].contains(&name);
-        assert!(counted == (1, 0) || is_tcp, "{name}: {counted:?}");
+    for family in [Family::Ip4, Family::Ip6] {
+        let mut scene = Scene::new(family);
+        let [client, _] = corpora(&mut scene, false);
+        let (server, link) = (scene.pair.server, scene.pair.server_link);
+        for (name, bytes) in client {
+            let counted = scene.feed(server, link, Packet::from_wire(&bytes));
+            // What TCP has seen before it may rightly drop; the rest is as good the second time.
+            let is_tcp = !["datagram", "echo request", "unreachable"].contains(&name);
+            assert!(counted == (1, 0) || is_tcp, "{family:?}, {name}: {counted:?}");
+        }
     }
 }
