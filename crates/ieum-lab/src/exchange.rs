@@ -52,8 +52,14 @@ pub struct Exchange {
 /// How many bytes a side offers or takes in one call.
 const CHUNK_BYTES: usize = 32 * 1024;
 
-/// AF_INET and SOCK_STREAM (socket(2)).
-const STREAM: (i32, i32) = (2, 1);
+/// A stream socket for an address of that family (socket(2)).
+fn stream(host: &mut Host, address: SocketAddr) -> SocketId {
+    const AF_INET: i32 = 2;
+    const AF_INET6: i32 = 10;
+    const SOCK_STREAM: i32 = 1;
+    let domain = if address.is_ipv4() { AF_INET } else { AF_INET6 };
+    host.socket(domain, SOCK_STREAM, 0).expect("streams are served")
+}
 
 impl Exchange {
     /// `server` listens at `address`, and `client` connects to it. Each sends `bytes` to the other.
@@ -71,11 +77,11 @@ impl Exchange {
     ) -> Exchange {
         let now = world.now();
         let host = world.node_mut(server);
-        let listener = host.socket(STREAM.0, STREAM.1, 0).expect("streams are served");
+        let listener = stream(host, address);
         host.bind(listener, address).expect("the server's address can be bound");
         host.listen(listener, 8).expect("nobody else listens there");
         let host = world.node_mut(client);
-        let socket = host.socket(STREAM.0, STREAM.1, 0).expect("streams are served");
+        let socket = stream(host, address);
         let connecting = host.connect(now, socket, Some(address));
         assert_eq!(connecting, Ok(Connect::InProgress), "the client has a route to the server");
         let (there, back) = (Pattern::new(0x00c0_ffee), Pattern::new(0x7ea));

@@ -6,7 +6,7 @@
 //!
 //! - [`world`]: hosts, wires and virtual time; [`node`]: what a host of it can do.
 //! - [`wire`]: one wire: latency, rate and faults.
-//! - [`fault`]: frames lost, duplicated, reordered, corrupted and delayed.
+//! - [`fault`]: frames lost, duplicated, reordered, corrupted and delayed; it is `ieum-device`'s, for real links too.
 //! - [`capture`]: what was put on the wires, and when.
 //! - [`pattern`]: bytes that know their place, so that a receiver can check them.
 //! - [`pair`]: the smallest world.
@@ -15,7 +15,6 @@
 
 pub mod capture;
 pub mod exchange;
-pub mod fault;
 pub mod node;
 pub mod pair;
 pub mod pattern;
@@ -24,7 +23,8 @@ pub mod world;
 
 pub use capture::{Capture, Record};
 pub use exchange::{Doors, Exchange};
-pub use fault::{Fault, Faults};
+pub use ieum_device::fault;
+pub use ieum_device::fault::{Fault, Faults};
 pub use node::{Node, NodeId};
 pub use pair::Pair;
 pub use pattern::Pattern;

@@ -1,6 +1,7 @@
 //! Many bytes both ways over a wire that misbehaves: nothing is lost, changed or out of order, and nobody waits for ever.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
@@ -12,6 +13,11 @@ const MIB: u64 = 1024 * 1024;
 /// 100 Mbit/s, 10 ms there and back.
 fn wire(faults: Faults) -> Wire {
     Wire { latency: Duration::from_millis(5), bytes_per_second: NonZeroU64::new(12_500_000), faults }
+}
+
+/// Three in four talk by IPv4, the rest by IPv6.
+fn server_at(seed: u64) -> SocketAddr {
+    if seed % 4 == 3 { Pair::server_6_at(80) } else { Pair::server_at(80) }
 }
 
 /// Moves `bytes` each way; the world must come to its end within `within` of virtual time, and then to rest with
@@ -29,7 +35,7 @@ fn exchange(
     }
     let doors = if seed % 4 < 2 { Doors::Copying } else { Doors::InPlace };
     let (client, server) = (pair.client, pair.server);
-    let mut exchange = Exchange::begin(&mut world, client, server, Pair::server_at(80), bytes, doors);
+    let mut exchange = Exchange::begin(&mut world, client, server, server_at(seed), bytes, doors);
     let outcome = world.run(Instant::ZERO + within, |world| exchange.pump(world));
     if let Err(stuck) = outcome {
         panic!(

@@ -1,24 +1,19 @@
 //! An open socket description: what descriptors refer to.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use ieum_stack::{BindingId, ConnectionId, ListenerId, UdpId};
+use ieum_stack::{BindingId, ConnectionId, ListenerId};
 
 use crate::Errno;
+use crate::endpoint::Endpoint;
+use crate::make::{Domain, Kind, Make};
 use crate::options::Options;
-
-/// The kinds of sockets that are served.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Kind {
-    /// SOCK_STREAM: TCP.
-    Stream,
-    /// SOCK_DGRAM: UDP.
-    Datagram,
-}
 
 /// What `socket(2)` makes.
 #[derive(Debug)]
 pub(crate) struct Description {
+    /// Its family and protocol, for ever.
+    pub(crate) make: Make,
     pub(crate) options: Options,
     /// The pending error (Linux's `sk_err`): told by the next call that can fail, or by SO_ERROR, once.
     pub(crate) error: Option<Errno>,
@@ -64,6 +59,8 @@ pub(crate) struct Bound {
     /// The program called `bind`: the address is kept when the socket is disconnected. Linux gives up a port that it
     /// chose itself then, but goes on to show it; here what is shown is held.
     pub(crate) by_program: bool,
+    /// `::` here is IPv6 alone.
+    pub(crate) v6_only: bool,
 }
 
 /// A listening socket.
@@ -103,39 +100,53 @@ pub(crate) enum Datagram {
 /// A datagram socket with a port.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Open {
-    pub(crate) endpoint: UdpId,
+    pub(crate) endpoint: Endpoint,
     /// What was bound: told when the port is published and when it is not any more.
     pub(crate) bound: SocketAddr,
     /// The program named the port; it is kept when the socket is disconnected (Linux's SOCK_BINDPORT_LOCK).
     pub(crate) port_named: bool,
+    /// `::` here is IPv6 alone.
+    pub(crate) v6_only: bool,
     /// The last datagram found no room; cleared by the stack's word that there is some.
     pub(crate) full: bool,
 }
 
-/// The address of what is not bound.
-pub(crate) const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
-
 impl Description {
     /// As `socket(2)` makes it.
-    pub(crate) fn new(kind: Kind) -> Description {
-        let phase = match kind {
+    pub(crate) fn new(make: Make) -> Description {
+        let phase = match make.kind() {
             Kind::Stream => Phase::Stream(Stream::Unbound),
             Kind::Datagram => Phase::Datagram(Datagram::Unbound),
         };
-        Description { options: Options::default(), error: None, shut: Shut::default(), phase, told: false }
+        let options = Options::of(make);
+        Description { make, options, error: None, shut: Shut::default(), phase, told: false }
     }
 
-    /// As `accept(2)` makes it: with the listener's options.
-    pub(crate) fn accepted(options: Options, active: Active) -> Description {
+    /// As `accept(2)` makes it: with the listener's family and options.
+    pub(crate) fn accepted(make: Make, options: Options, active: Active) -> Description {
         let phase = Phase::Stream(Stream::Active(active));
-        Description { options, error: None, shut: Shut::default(), phase, told: false }
+        Description { make, options, error: None, shut: Shut::default(), phase, told: false }
     }
 
     /// Which kind it is.
     pub(crate) fn kind(&self) -> Kind {
-        match self.phase {
-            Phase::Stream(_) => Kind::Stream,
-            Phase::Datagram(_) => Kind::Datagram,
+        self.make.kind()
+    }
+
+    /// The address of what is not bound.
+    pub(crate) fn nowhere(&self) -> SocketAddr {
+        let any: IpAddr = match self.make.domain {
+            Domain::Ip4 => Ipv4Addr::UNSPECIFIED.into(),
+            Domain::Ip6 => Ipv6Addr::UNSPECIFIED.into(),
+        };
+        SocketAddr::new(any, 0)
+    }
+
+    /// An address of the stack as the program sees it: sockets of IPv6 name IPv4 as `::ffff:a.b.c.d`.
+    pub(crate) fn shown(&self, address: SocketAddr) -> SocketAddr {
+        match (self.make.domain, address) {
+            (Domain::Ip6, SocketAddr::V4(v4)) => SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port()),
+            (Domain::Ip4 | Domain::Ip6, address) => address,
         }
     }
 

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use ieum_stack::{BindError, ConnectError, Failure, ListenError, UdpSendError};
+use ieum_stack::{BindError, ConnectError, ListenError, PingSendError, UdpSendError};
 use ieum_wire::Unreachable;
+
+use crate::make::Domain;
 
 /// A Linux errno.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,7 +53,7 @@ numbers! {
     EDOM = 33;
     /// There is no such datum.
     ENODATA = 61;
-    /// A membership asked of a stream.
+    /// A membership asked of a stream; over IPv6, a protocol that the peer does not know.
     EPROTO = 71;
     /// A datagram needs a destination.
     EDESTADDRREQ = 89;
@@ -94,9 +96,11 @@ numbers! {
 }
 
 impl Errno {
-    /// What an ICMP error means to a socket (Linux's `icmp_err_convert`).
-    pub(crate) fn of_icmp(reason: Unreachable) -> Errno {
+    /// What an ICMP error means to a socket (Linux's `icmp_err_convert`, and `icmpv6_err_convert` for IPv6).
+    pub(crate) fn of_icmp(reason: Unreachable, domain: Domain) -> Errno {
         match reason {
+            Unreachable::Prohibited if domain == Domain::Ip6 => Errno::EACCES,
+            Unreachable::Protocol if domain == Domain::Ip6 => Errno::EPROTO,
             Unreachable::Network | Unreachable::Other(6 | 11) => Errno::ENETUNREACH,
             Unreachable::Protocol => Errno::ENOPROTOOPT,
             Unreachable::Port => Errno::ECONNREFUSED,
@@ -114,7 +118,7 @@ impl Errno {
             | Unreachable::Protocol
             | Unreachable::Port
             | Unreachable::FragmentationNeeded { .. }
-            | Unreachable::Other(_) => Errno::of_icmp(reason),
+            | Unreachable::Other(_) => Errno::of_icmp(reason, Domain::Ip4),
         }
     }
 }
@@ -167,13 +171,14 @@ impl From<UdpSendError> for Errno {
     }
 }
 
-impl From<Failure> for Errno {
-    fn from(failure: Failure) -> Errno {
-        match failure {
-            Failure::Refused => Errno::ECONNREFUSED,
-            Failure::Reset => Errno::ECONNRESET,
-            Failure::TimedOut => Errno::ETIMEDOUT,
-            Failure::Unreachable(reason) => Errno::of_icmp(reason),
+impl From<PingSendError> for Errno {
+    fn from(error: PingSendError) -> Errno {
+        match error {
+            PingSendError::NotAnEchoRequest => Errno::EINVAL,
+            PingSendError::TooLarge => Errno::EMSGSIZE,
+            PingSendError::Family => Errno::EAFNOSUPPORT,
+            PingSendError::Unreachable(reason) => Errno::of_route(reason),
+            PingSendError::QueueFull | PingSendError::Gone => Errno::EAGAIN,
         }
     }
 }
@@ -208,6 +213,7 @@ mod tests {
     #[test]
     fn a_prohibiting_route_and_a_filter_on_the_way_differ() {
         assert_eq!(Errno::of_route(Unreachable::Prohibited), Errno::EACCES);
-        assert_eq!(Errno::of_icmp(Unreachable::Prohibited), Errno::EHOSTUNREACH);
+        assert_eq!(Errno::of_icmp(Unreachable::Prohibited, Domain::Ip4), Errno::EHOSTUNREACH);
+        assert_eq!(Errno::of_icmp(Unreachable::Prohibited, Domain::Ip6), Errno::EACCES);
     }
 }

@@ -19,8 +19,11 @@ pub enum Event {
     Serving {
         /// Which of the two.
         kind: Kind,
-        /// Where it is reached; unspecified means every local address.
+        /// Where it is reached, in plain addresses of either family; 0.0.0.0 means every local address of IPv4, `::`
+        /// every one of both families.
         address: SocketAddr,
+        /// `::` means IPv6 alone (IPV6_V6ONLY).
+        v6_only: bool,
         /// Began, or ceased.
         serving: bool,
     },

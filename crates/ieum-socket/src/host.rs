@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 
-use ieum_stack::{ConnectionId, LinkId, ListenerId, Refusal, Stack, StackConfig, Status, UdpId};
+use ieum_stack::{ConnectionId, LinkId, ListenerId, PingId, Refusal, Stack, StackConfig, Status, UdpId};
 use ieum_wire::{Instant, Packet};
 use slotmap::{SecondaryMap, SlotMap};
 
-use crate::description::{Description, Kind, Phase, Stream};
+use crate::description::{Description, Phase, Stream};
+use crate::endpoint::Endpoint;
+use crate::make::{Domain, Kind, Make};
 use crate::{Errno, Event, RequestId, errno};
 
 slotmap::new_key_type! {
@@ -35,6 +37,7 @@ pub struct Host {
     pub(crate) connections: SecondaryMap<ConnectionId, SocketId>,
     pub(crate) listeners: SecondaryMap<ListenerId, SocketId>,
     pub(crate) endpoints: SecondaryMap<UdpId, SocketId>,
+    pub(crate) pings: SecondaryMap<PingId, SocketId>,
     pub(crate) hold_requests: bool,
     /// The time of the last call that had one, for those that need none of their own but tell the stack.
     pub(crate) now: Instant,
@@ -52,6 +55,7 @@ impl Host {
             connections: SecondaryMap::new(),
             listeners: SecondaryMap::new(),
             endpoints: SecondaryMap::new(),
+            pings: SecondaryMap::new(),
             hold_requests: config.hold_requests,
             now: Instant::ZERO,
             events: VecDeque::new(),
@@ -128,6 +132,16 @@ impl Host {
         self.descriptions.get(id).map(Description::kind)
     }
 
+    /// The family and protocol of a socket; `None` when it is closed.
+    pub fn make(&self, id: SocketId) -> Option<Make> {
+        self.descriptions.get(id).map(|description| description.make)
+    }
+
+    /// The address family of a socket; `None` when it is closed.
+    pub fn domain(&self, id: SocketId) -> Option<Domain> {
+        self.make(id).map(|make| make.domain)
+    }
+
     /// TCP's state and counters of a stream socket that has a connection.
     pub fn status(&self, id: SocketId) -> Option<Status> {
         self.stack.tcp_status(self.descriptions.get(id)?.active()?.connection)
@@ -155,7 +169,14 @@ impl Host {
                 ieum_stack::Event::Connection(connection) => {
                     self.tell(self.connections.get(connection).copied());
                 }
-                ieum_stack::Event::Udp(endpoint) => self.endpoint_changed(endpoint),
+                ieum_stack::Event::Udp(endpoint) => {
+                    let id = self.endpoints.get(endpoint).copied();
+                    self.endpoint_changed(id, Endpoint::Udp(endpoint));
+                }
+                ieum_stack::Event::Ping(endpoint) => {
+                    let id = self.pings.get(endpoint).copied();
+                    self.endpoint_changed(id, Endpoint::Ping(endpoint));
+                }
                 // A host takes no datagrams but its own.
                 ieum_stack::Event::AnyDatagram => {}
             }
@@ -174,8 +195,16 @@ impl Host {
     }
 
     /// Queues the word that somebody serves an address, or ceased to.
-    pub(crate) fn tell_serving(&mut self, kind: Kind, address: std::net::SocketAddr, serving: bool) {
-        self.events.push_back(Event::Serving { kind, address, serving });
+    pub(crate) fn tell_serving(
+        &mut self,
+        kind: Kind,
+        address: std::net::SocketAddr,
+        v6_only: bool,
+        serving: bool,
+    ) {
+        // For any other address than `::` the option means nothing.
+        let v6_only = v6_only && address.is_ipv6() && address.ip().is_unspecified();
+        self.events.push_back(Event::Serving { kind, address, v6_only, serving });
     }
 
     fn tell_request(&mut self, request: RequestId) {
@@ -185,15 +214,21 @@ impl Host {
         }
     }
 
-    fn endpoint_changed(&mut self, endpoint: UdpId) {
-        let Some(id) = self.endpoints.get(endpoint).copied() else { return };
+    /// A datagram came, or there is room again, or an ICMP error. Hard errors are told to connected sockets, all to
+    /// those that asked for them (IP_RECVERR).
+    fn endpoint_changed(&mut self, id: Option<SocketId>, endpoint: Endpoint) {
+        let Some(id) = id else { return };
+        let (reason, remote) = (self.endpoint_take_error(endpoint), self.endpoint_remote(endpoint));
         if let Some(description) = self.descriptions.get_mut(id) {
             if let Some(open) = description.open_mut() {
                 open.full = false;
             }
-            let wanted = |reason: &_| errno::is_hard(*reason) || description.options.receives_errors();
-            let reason = self.stack.udp_take_error(endpoint).filter(wanted);
-            description.error = reason.map(Errno::of_icmp).or(description.error);
+            let domain = remote.map_or(description.make.domain, |remote| Domain::of(remote.ip()));
+            let told = |reason: &_| {
+                remote.is_some() && errno::is_hard(*reason) || description.options.receives_errors(domain)
+            };
+            let reason = reason.filter(told);
+            description.error = reason.map(|reason| Errno::of_icmp(reason, domain)).or(description.error);
         }
         self.tell(Some(id));
     }
@@ -214,7 +249,19 @@ impl Host {
         }
         for (endpoint, id) in &self.endpoints {
             let open = self.descriptions.get(*id).and_then(Description::open);
-            assert_eq!(open.map(|open| open.endpoint), Some(endpoint), "an endpoint has its socket");
+            assert_eq!(
+                open.map(|open| open.endpoint),
+                Some(Endpoint::Udp(endpoint)),
+                "an endpoint has its socket"
+            );
+        }
+        for (endpoint, id) in &self.pings {
+            let open = self.descriptions.get(*id).and_then(Description::open);
+            assert_eq!(
+                open.map(|open| open.endpoint),
+                Some(Endpoint::Ping(endpoint)),
+                "an endpoint has its socket"
+            );
         }
         for (_, id) in &self.listeners {
             assert!(self.is_listening(*id), "a listener has its socket");

@@ -30,8 +30,9 @@
 //! # Files
 //!
 //! - `host`: [`Host`], its doors to the stack, and the way of events (`event`).
-//! - `description`: the phases of a socket, and what a stream's phase means to calls (`stream`).
-//! - `call`: one file for each call.
+//! - `make`: families, kinds and protocols. `description`: the phases of a socket, and what a stream's phase means to calls (`stream`);
+//!   `endpoint`: what a datagram socket holds.
+//! - `call`: one file for each call. `snapshot`: all sockets at one moment.
 //! - `readiness`: the meaning of `poll(2)` in each phase.
 //! - `options`: the table of socket options, by level and number.
 //! - `errno`: the numbers, and which error of the stack has which.
@@ -40,28 +41,32 @@
 //!
 //! # What it leaves out
 //!
-//! IPv6, raw sockets, urgent data, control messages and the error queue; multicast groups (joining one is refused
+//! Raw sockets, urgent data, control messages and the error queue; multicast groups (joining one is refused
 //! with ENODEV). An option that only influences what ieum has no counterpart for is stored and read back.
 #![forbid(unsafe_code)]
 
 mod bounds;
 mod call;
 mod description;
+mod endpoint;
 mod errno;
 mod event;
 mod host;
+mod make;
 mod options;
 mod readiness;
+mod snapshot;
 mod stream;
 mod table;
 
 pub use call::connect::Connect;
 pub use call::shutdown::How;
-pub use description::Kind;
 pub use errno::Errno;
 pub use event::{Event, RequestId};
 pub use host::{Host, HostConfig, SocketId};
+pub use make::{Domain, Kind, Make, Protocol};
 pub use options::SocketOption;
 pub use options::numbers;
 pub use readiness::Readiness;
+pub use snapshot::SocketView;
 pub use table::DescriptorTable;

@@ -37,7 +37,7 @@ impl Host {
             },
             Phase::Datagram(Datagram::Unbound) => datagram(description, false, true),
             Phase::Datagram(Datagram::Open(Open { endpoint, full, .. })) => {
-                datagram(description, self.stack.udp_peek(*endpoint).is_some(), !full)
+                datagram(description, self.endpoint_peek(*endpoint).is_some(), !full)
             }
         }
     }

@@ -5,6 +5,7 @@ use ieum_stack::{Failure, State, Status};
 
 use crate::description::{Active, Description, Shut};
 use crate::host::Host;
+use crate::make::Domain;
 use crate::{Errno, SocketId};
 
 /// A connection as its socket sees it now.
@@ -49,7 +50,9 @@ impl View {
                 read: description.shut.read || peer_finished || closed,
                 write: description.shut.write || finished || closed,
             },
-            error: description.error.or_else(|| fresh_failure.map(|failure| pending(failure, peer_finished))),
+            error: description
+                .error
+                .or_else(|| fresh_failure.map(|failure| pending(failure, peer_finished, active))),
             readable_bytes: status.map_or(0, |status| status.readable_bytes),
             sendable_bytes: status.map_or(0, |status| status.sendable_bytes),
         }
@@ -58,10 +61,13 @@ impl View {
 
 /// The pending error a failure leaves. After the peer's FIN nothing more was to come, so that its RST concerns only
 /// what we would send.
-fn pending(failure: Failure, peer_finished: bool) -> Errno {
+fn pending(failure: Failure, peer_finished: bool, active: &Active) -> Errno {
     match failure {
         Failure::Reset if peer_finished => Errno::EPIPE,
-        Failure::Reset | Failure::Refused | Failure::TimedOut | Failure::Unreachable(_) => failure.into(),
+        Failure::Reset => Errno::ECONNRESET,
+        Failure::Refused => Errno::ECONNREFUSED,
+        Failure::TimedOut => Errno::ETIMEDOUT,
+        Failure::Unreachable(reason) => Errno::of_icmp(reason, Domain::of(active.remote.ip())),
     }
 }
 

@@ -201,5 +201,8 @@ fn sending_serves_a_port_too() {
     let id = world.a.socket(2, DATAGRAM, 0).unwrap();
     world.a.send_to(world.now, id, b"x", Some(at("10.0.0.2:9"))).unwrap();
     let address = world.a.local_address(id).unwrap();
-    assert_eq!(events(&mut world.a), [Event::Serving { kind: Kind::Datagram, address, serving: true }]);
+    assert_eq!(
+        events(&mut world.a),
+        [Event::Serving { kind: Kind::Datagram, address, v6_only: false, serving: true }]
+    );
 }

@@ -128,7 +128,8 @@ fn the_backlog_bounds_who_waits_to_be_accepted() {
 #[test]
 fn whoever_publishes_ports_is_told_what_is_served() {
     let mut host = host(1, false);
-    let serving = |kind, address: &str, serving| Event::Serving { kind, address: at(address), serving };
+    let serving =
+        |kind, address: &str, serving| Event::Serving { kind, address: at(address), v6_only: false, serving };
 
     let id = bound(&mut host, STREAM, "127.0.0.1:80").unwrap();
     assert_eq!(events(&mut host), []);

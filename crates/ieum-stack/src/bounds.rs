@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-/// Receive queue of a UDP endpoint, in bytes of payload and [`DATAGRAM_OVERHEAD_BYTES`] each.
+/// Receive queue of a UDP or ping endpoint, in bytes of payload and [`DATAGRAM_OVERHEAD_BYTES`] each.
 /// Linux's net.core.rmem_default, so that a burst that fits there fits here.
 pub(crate) const UDP_RECEIVE_QUEUE_BYTES_MAX: usize = 212_992;
 
-/// Datagrams of one UDP endpoint that were sent and not yet asked for by `poll_frame`, in bytes likewise.
+/// Datagrams of one UDP or ping endpoint that were sent and not yet asked for by `poll_frame`, in bytes likewise.
 /// Linux's net.core.wmem_default.
 pub(crate) const UDP_SEND_QUEUE_BYTES_MAX: usize = 212_992;
 
@@ -28,6 +28,12 @@ pub(crate) const UDP_PAYLOAD_BYTES_MAX_IP4: usize = 65_507;
 
 /// The same over IPv6, whose length field does not count its own header (RFC 8200 §3). No jumbograms (RFC 2675).
 pub(crate) const UDP_PAYLOAD_BYTES_MAX_IP6: usize = 65_527;
+
+/// The largest ICMP message a ping endpoint may send over IPv4, in bytes: 65,535 less the IP header (RFC 791).
+pub(crate) const PING_MESSAGE_BYTES_MAX_IP4: usize = 65_515;
+
+/// The same over IPv6, whose length field does not count its own header (RFC 8200 §3).
+pub(crate) const PING_MESSAGE_BYTES_MAX_IP6: usize = 65_535;
 
 /// All datagrams being put together from fragments, in bytes with overhead. Linux's net.ipv4.ipfrag_high_thresh.
 pub(crate) const REASSEMBLY_BYTES_MAX: usize = 4 << 20;

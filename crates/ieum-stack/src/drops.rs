@@ -86,6 +86,8 @@ reasons! {
         IcmpQuote => "icmp quote",
         /// More ICMP messages are owed than the queue holds.
         IcmpQueueFull => "icmp queue full",
+        /// The ping endpoint's receive queue is full.
+        PingQueueFull => "ping queue full",
         /// Shorter than a UDP header, or than its own length.
         UdpTruncated => "udp truncated",
         /// The UDP length is below 8.
@@ -150,7 +152,7 @@ reasons! {
         UdpUnsent => "udp unsent",
         /// An ICMP error beyond the rate.
         IcmpRate => "icmp rate",
-        /// An ICMP error or reply that was refused for want of room or of a way to its receiver.
+        /// An ICMP error, request or reply that was refused for want of room or of a way to its receiver.
         IcmpUnsent => "icmp unsent",
         /// More resets and acknowledgements without a connection are owed than the queue holds.
         TcpReplyQueueFull => "tcp reply queue full",

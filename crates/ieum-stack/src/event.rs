@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::{ConnectionId, HalfOpenId, ListenerId, UdpId};
+use crate::{ConnectionId, HalfOpenId, ListenerId, PingId, UdpId};
 
 /// Something changed: ask the stack what. Events carry no data, so that a late reader misses nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,6 +15,8 @@ pub enum Event {
     Connection(ConnectionId),
     /// A datagram came, there is room again, or an ICMP error was stored.
     Udp(UdpId),
+    /// An echo reply came, there is room again, or an ICMP error was stored.
+    Ping(PingId),
     /// (`accept_any_destination` only) Datagrams nobody is bound for wait: `poll_any_datagram` until there is none.
     AnyDatagram,
 }

@@ -32,12 +32,13 @@ mod udp;
 
 pub use drops::Tally;
 pub use event::Event;
+pub use icmp::ping::{PingId, PingSendError};
 pub use ip::RouteTarget;
 pub use link::{LinkConfig, LinkId, Medium};
 pub use port::{BindError, BindRequest, BindingId};
 pub use stack::{Stack, StackConfig};
 pub use tcp::{
-    ConnectError, ConnectionId, Failure, HalfOpenId, Keepalive, ListenError, ListenerId, Refusal, Request,
-    State, Status, TcpSettings,
+    ConnectError, ConnectionId, Failure, HalfOpenId, Keepalive, Listed, ListenError, ListenerId, Refusal,
+    Request, State, Status, TcpSettings,
 };
 pub use udp::{Datagram, UdpId, UdpSendError};

@@ -101,6 +101,7 @@ impl Stack {
     fn on_icmp(&mut self, now: Instant, heard: Heard<'_>, received: &Received<'_>) -> Result<(), Drop> {
         match heard {
             Heard::Nothing => Ok(()),
+            Heard::EchoReply(identifier) => self.icmp.ping.on_reply(received, identifier, &mut self.events),
             Heard::Unreachable(reason, quoted) => self.on_unreachable(now, reason, &quoted, received),
             Heard::Neighbor(..) => Err(Drop::IcmpKind),
         }
@@ -129,9 +130,12 @@ impl Stack {
                 let _told = self.udp.on_unreachable(reason, quoted.ours, quoted.theirs, &mut self.events);
                 Ok(())
             }
-            (Protocol::Tcp | Protocol::Icmp4 | Protocol::Icmp6 | Protocol::Other(_), _) => {
-                Err(Drop::IcmpQuote)
+            (Protocol::Icmp4 | Protocol::Icmp6, _) => {
+                let identifier = quoted.echo.ok_or(Drop::IcmpQuote)?;
+                self.icmp.ping.on_unreachable(reason, quoted.ours.ip(), identifier, &mut self.events);
+                Ok(())
             }
+            (Protocol::Tcp | Protocol::Other(_), _) => Err(Drop::IcmpQuote),
         }
     }
 }

@@ -121,6 +121,11 @@ impl Stack {
         self.ip.is_local(address)
     }
 
+    /// Does a route lead there?
+    pub fn is_reachable(&self, address: IpAddr) -> bool {
+        self.ip.path(None, address).is_ok()
+    }
+
     /// Does this address mean everybody on one of our networks?
     pub fn is_broadcast(&self, address: IpAddr) -> bool {
         self.ip.is_broadcast(address)
@@ -143,6 +148,7 @@ impl Stack {
     pub fn check(&self) {
         self.tcp.check();
         self.udp.check();
+        self.icmp.ping.check();
         let Tally { received, accepted, dropped } = self.tally();
         assert_eq!(received, accepted + dropped, "every packet is accepted or dropped, for one reason");
     }

@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use ieum_wire::{Instant, Protocol};
 
 use crate::{
-    BindError, BindRequest, BindingId, ConnectError, ConnectionId, HalfOpenId, ListenError, ListenerId,
-    Refusal, Request, Stack, Status, TcpSettings,
+    BindError, BindRequest, BindingId, ConnectError, ConnectionId, HalfOpenId, Listed, ListenError,
+    ListenerId, Refusal, Request, Stack, Status, TcpSettings,
 };
 
 impl Stack {
@@ -85,7 +85,18 @@ impl Stack {
         self.tcp.accept(listener)
     }
 
-    /// How many connections wait to be accepted.
+    /// So many connections given out by [`Stack::tcp_accept`] wait in a queue of the caller's own: each counts
+    /// against the backlog, once, until this says that it does not any more.
+    pub fn tcp_set_waiting_elsewhere(&mut self, listener: ListenerId, count: u32) {
+        self.tcp.set_waiting_elsewhere(listener, count);
+    }
+
+    /// How many connections count against the backlog: those here and those that wait elsewhere.
+    pub fn tcp_waiting(&self, listener: ListenerId) -> u32 {
+        self.tcp.waiting(listener)
+    }
+
+    /// How many connections [`Stack::tcp_accept`] could give out now.
     pub fn tcp_accept_queue_len(&self, listener: ListenerId) -> usize {
         self.tcp.accept_queue_len(listener)
     }
@@ -121,6 +132,12 @@ impl Stack {
     /// How a connection stands; `None` once it was closed.
     pub fn tcp_status(&self, id: ConnectionId) -> Option<Status> {
         self.tcp.status(id)
+    }
+
+    /// Every connection, whoever holds it or nobody, every passive open before its handshake ends, and every TIME-WAIT:
+    /// what a table of sockets shows. The order is that of the tables inside, the same for the same calls.
+    pub fn tcp_connections(&self) -> impl Iterator<Item = Listed> + '_ {
+        self.tcp.list()
     }
 
     /// Queues bytes to be sent; returns how many there was room for. When fewer than given, an event tells of room.

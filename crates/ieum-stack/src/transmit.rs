@@ -29,6 +29,9 @@ impl Stack {
         if let Some(out) = self.icmp.transmit(now, &mut self.ip, &mut self.drops) {
             return Some(out);
         }
+        if let Some(out) = self.icmp.ping.transmit(&mut self.ip, &mut self.drops, &mut self.events) {
+            return Some(out);
+        }
         if let Some(out) = self.udp.transmit(&mut self.ip, &mut self.drops, &mut self.events) {
             return Some(out);
         }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use crate::description::{Active, Description, Phase, Stream};
 use crate::host::Host;
+use crate::make::Domain;
 use crate::{Errno, SocketId};
 
 impl Host {
@@ -22,7 +23,7 @@ impl Host {
             }
             Phase::Stream(Stream::Listening(listening)) => *listening,
         };
-        let options = description.options.clone();
+        let (make, options) = (description.make, description.options.clone());
         if self.descriptions.len() >= crate::bounds::DESCRIPTIONS_MAX {
             return Err(Errno::ENFILE);
         }
@@ -30,8 +31,10 @@ impl Host {
             let connection = self.stack.tcp_accept(listening.listener).ok_or(Errno::EAGAIN)?;
             // Whom the stack has forgotten already cannot be named any more.
             let Some(status) = self.stack.tcp_status(connection) else { continue };
-            if listening.reconfigured {
-                self.stack.tcp_configure(self.now, connection, options.tcp_settings());
+            // A listener of both families was given the settings of IPv6.
+            let domain = Domain::of(status.remote.ip());
+            if listening.reconfigured || domain != make.domain {
+                self.stack.tcp_configure(self.now, connection, options.tcp_settings(domain));
             }
             let active = Active {
                 connection,
@@ -41,9 +44,11 @@ impl Host {
                 answered: true,
                 failure_seen: false,
             };
-            let accepted = self.descriptions.insert(Description::accepted(options, active));
+            let description = Description::accepted(make, options, active);
+            let shown = description.shown(status.remote);
+            let accepted = self.descriptions.insert(description);
             self.connections.insert(connection, accepted);
-            return Ok((accepted, status.remote));
+            return Ok((accepted, shown));
         }
     }
 }

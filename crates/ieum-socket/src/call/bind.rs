@@ -1,26 +1,27 @@
 //! `bind(2)`, and the binding that other calls do on the way.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use ieum_stack::BindRequest;
 
-use crate::description::{Bound, Datagram, Description, NOWHERE, Open, Phase, Stream};
+use crate::call::destination::needs_scope;
+use crate::description::{Bound, Datagram, Description, Open, Phase, Stream};
 use crate::host::Host;
+use crate::make::{Domain, Make, Protocol};
 use crate::{Errno, Kind, SocketId};
 
 impl Host {
     /// Gives the socket a local address and port; port 0 means a free one. All ports are free for everyone here, the
-    /// low ones too.
+    /// low ones too. On a ping socket the port is the identifier of its echo requests.
     ///
     /// # Errors
     ///
     /// EADDRNOTAVAIL when the address is none of the host's, EINVAL when the socket has one already, EADDRINUSE,
-    /// EAFNOSUPPORT.
+    /// EAFNOSUPPORT for an address of IPv6 on a socket of IPv4; EINVAL for one of IPv4 on a socket of IPv6, as a mapped
+    /// one with IPV6_V6ONLY, and for a link-local one without its link; ENODEV for a link that is not there.
     pub fn bind(&mut self, id: SocketId, address: SocketAddr) -> Result<(), Errno> {
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
-        if address.is_ipv6() {
-            return Err(Errno::EAFNOSUPPORT);
-        }
+        let address = plain(description, address)?;
         match description.phase {
             Phase::Stream(Stream::Unbound) => {
                 let bound = Bound { by_program: true, ..self.bind_stream(id, address)? };
@@ -29,7 +30,7 @@ impl Host {
             }
             Phase::Datagram(Datagram::Unbound) => self.open_datagram(id, address).map(|_| ()),
             // Linux looks at the address before it looks at the socket.
-            Phase::Stream(_) | Phase::Datagram(_) if !self.could_be_bound(address.ip()) => {
+            Phase::Stream(_) | Phase::Datagram(_) if !self.could_be_bound(description.make, address.ip()) => {
                 Err(Errno::EADDRNOTAVAIL)
             }
             Phase::Stream(Stream::Bound(_) | Stream::Listening(_) | Stream::Active(_))
@@ -37,31 +38,43 @@ impl Host {
         }
     }
 
-    /// Reserves an address for a stream; its phase stays as it is.
+    /// Reserves an address, as the stack names it, for a stream; its phase stays as it is.
     pub(crate) fn bind_stream(&mut self, id: SocketId, address: SocketAddr) -> Result<Bound, Errno> {
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
         let binding = self.stack.tcp_bind(request(description, address))?;
         let address = self.stack.binding_address(binding).unwrap_or(address);
-        Ok(Bound { binding, address, by_program: false })
+        let v6_only = self.descriptions.get(id).is_some_and(|description| description.options.v6_only());
+        Ok(Bound { binding, address, by_program: false, v6_only })
     }
 
     /// The endpoint of a datagram socket; one that has none gets any port, as sending and connecting do.
     pub(crate) fn opened(&mut self, id: SocketId) -> Result<Open, Errno> {
-        match self.descriptions.get(id).ok_or(Errno::EBADF)?.open() {
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        match description.open() {
             Some(open) => Ok(*open),
             // Linux says EAGAIN when no port is left for a socket that did not ask for one.
-            None => self.open_datagram(id, NOWHERE).map_err(|_| Errno::EAGAIN),
+            None => {
+                let nowhere = description.nowhere();
+                self.open_datagram(id, nowhere).map_err(|_| Errno::EAGAIN)
+            }
         }
     }
 
     fn open_datagram(&mut self, id: SocketId, address: SocketAddr) -> Result<Open, Errno> {
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        let (make, request) = (description.make, request(description, address));
+        let endpoint = match make.protocol {
+            Protocol::Icmp => self.bind_ping(id, request)?,
+            Protocol::Udp | Protocol::Tcp => self.bind_udp(id, request)?,
+        };
+        let bound = self.endpoint_address(endpoint).unwrap_or(address);
+        let v6_only = request.v6_only;
+        let open = Open { endpoint, bound, port_named: address.port() != 0, v6_only, full: false };
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
-        let endpoint = self.stack.udp_bind(request(description, address))?;
-        let bound = self.stack.udp_address(endpoint).unwrap_or(address);
-        let open = Open { endpoint, bound, port_named: address.port() != 0, full: false };
         description.phase = Phase::Datagram(Datagram::Open(open));
-        self.endpoints.insert(endpoint, id);
-        self.tell_serving(Kind::Datagram, bound, true);
+        if make.protocol == Protocol::Udp {
+            self.tell_serving(Kind::Datagram, bound, v6_only, true);
+        }
         Ok(open)
     }
 
@@ -72,8 +85,9 @@ impl Host {
         }
     }
 
-    fn could_be_bound(&self, address: IpAddr) -> bool {
-        address.is_unspecified() || address.is_multicast() || self.stack.is_local(address)
+    fn could_be_bound(&self, make: Make, address: IpAddr) -> bool {
+        let group = address.is_multicast() && make.protocol != Protocol::Icmp;
+        address.is_unspecified() || group || self.stack.is_local(address)
     }
 }
 
@@ -84,6 +98,33 @@ fn request(description: &Description, address: SocketAddr) -> BindRequest {
         port: address.port(),
         reuse_address: description.options.reuse_address(),
         reuse_port: description.options.reuse_port(),
-        v6_only: false,
+        v6_only: description.options.v6_only(),
     }
+}
+
+/// The address in the stack's words, if a socket of that make can have one like it.
+fn plain(description: &Description, address: SocketAddr) -> Result<SocketAddr, Errno> {
+    match (description.make.domain, address) {
+        (Domain::Ip4, SocketAddr::V4(_)) => Ok(address),
+        (Domain::Ip4, SocketAddr::V6(_)) => Err(Errno::EAFNOSUPPORT),
+        // A sockaddr_in is too short.
+        (Domain::Ip6, SocketAddr::V4(_)) => Err(Errno::EINVAL),
+        (Domain::Ip6, SocketAddr::V6(v6)) => plain6(description, v6),
+    }
+}
+
+fn plain6(description: &Description, address: SocketAddrV6) -> Result<SocketAddr, Errno> {
+    let (ip, protocol) = (*address.ip(), description.make.protocol);
+    if let Some(mapped) = ip.to_ipv4_mapped() {
+        let speaks_ip4 = !description.options.v6_only() && protocol != Protocol::Icmp;
+        return if speaks_ip4 { Ok((mapped, address.port()).into()) } else { Err(Errno::EINVAL) };
+    }
+    if ip.is_multicast() && protocol != Protocol::Udp || needs_scope(ip) && address.scope_id() == 0 {
+        return Err(Errno::EINVAL);
+    }
+    if needs_scope(ip) {
+        // The links of a host have no numbers a program could know.
+        return Err(Errno::ENODEV);
+    }
+    Ok((ip, address.port()).into())
 }

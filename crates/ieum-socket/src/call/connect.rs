@@ -1,11 +1,13 @@
 //! `connect(2)`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use ieum_wire::Instant;
 
+use crate::call::destination::Purpose;
 use crate::description::{Active, Bound, Open, Phase, Stream};
 use crate::host::Host;
+use crate::make::Domain;
 use crate::{Errno, SocketId};
 
 /// How far connecting has come.
@@ -19,7 +21,7 @@ pub enum Connect {
 }
 
 impl Host {
-    /// Connects a stream, or sets a datagram socket's remote address; 0.0.0.0 means this host. `None` is AF_UNSPEC:
+    /// Connects a stream, or sets a datagram socket's remote address; 0.0.0.0 and `::` mean this host. `None` is AF_UNSPEC:
     /// it dissolves the association of a datagram socket and resets the connection of a stream.
     ///
     /// While a stream is connecting, the next call says EALREADY; the first one after it has ended says how, and
@@ -29,7 +31,7 @@ impl Host {
     ///
     /// ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EHOSTUNREACH, EACCES (broadcast, or a prohibiting route), EISCONN,
     /// EALREADY, EADDRNOTAVAIL when no port is free, ECONNABORTED when an attempt's failure was told before,
-    /// EAFNOSUPPORT.
+    /// EAFNOSUPPORT, EINVAL.
     pub fn connect(
         &mut self,
         now: Instant,
@@ -60,16 +62,18 @@ impl Host {
         bound: Option<Bound>,
         address: SocketAddr,
     ) -> Result<Connect, Errno> {
-        let remote = meant(address, bound.map(|bound| bound.address.ip()))?;
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        let remote = self.destination(description, address, Purpose::Dial)?;
         if remote.ip().is_multicast() || self.stack.is_broadcast(remote.ip()) {
             return Err(Errno::ENETUNREACH);
         }
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
-        let settings = description.options.tcp_settings();
+        let settings = description.options.tcp_settings(Domain::of(remote.ip()));
         let binding = bound.map(|bound| bound.binding);
         let connection = self.stack.tcp_connect(now, binding, remote, settings)?;
         let local = self.stack.tcp_status(connection).map(|status| status.local);
-        let local = local.or_else(|| bound.map(|bound| bound.address)).unwrap_or(crate::description::NOWHERE);
+        let local =
+            local.or_else(|| bound.map(|bound| bound.address)).unwrap_or_else(|| description.nowhere());
         description.error = None;
         let active = Active { connection, bound, local, remote, answered: false, failure_seen: false };
         description.phase = Phase::Stream(Stream::Active(active));
@@ -95,23 +99,13 @@ impl Host {
     }
 
     fn associate(&mut self, id: SocketId, address: SocketAddr) -> Result<Connect, Errno> {
-        let Open { endpoint, bound, .. } = self.opened(id)?;
-        let remote = meant(address, Some(bound.ip()))?;
+        let Open { endpoint, .. } = self.opened(id)?;
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        let remote = self.destination(description, address, Purpose::Associate)?;
         if self.stack.is_broadcast(remote.ip()) && !description.options.broadcast() {
             return Err(Errno::EACCES);
         }
-        self.stack.udp_connect(endpoint, Some(remote))?;
+        self.endpoint_connect(endpoint, Some(remote))?;
         Ok(Connect::Done)
     }
-}
-
-/// The destination that is meant: 0.0.0.0 is the host itself, by the address the socket is bound to.
-pub(crate) fn meant(address: SocketAddr, bound: Option<IpAddr>) -> Result<SocketAddr, Errno> {
-    let SocketAddr::V4(v4) = address else { return Err(Errno::EAFNOSUPPORT) };
-    if !v4.ip().is_unspecified() {
-        return Ok(address);
-    }
-    let own = bound.filter(|own| !own.is_unspecified()).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    Ok(SocketAddr::new(own, v4.port()))
 }

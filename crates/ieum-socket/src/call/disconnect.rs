@@ -4,6 +4,7 @@
 use ieum_wire::Instant;
 
 use crate::description::{Active, Bound, Datagram, Listening, Open, Phase, Shut, Stream};
+use crate::endpoint::Endpoint;
 use crate::host::Host;
 use crate::{Errno, Kind, SocketId};
 
@@ -40,7 +41,7 @@ impl Host {
     pub(crate) fn end_listening(&mut self, now: Instant, listening: Listening) {
         self.listeners.remove(listening.listener);
         self.stack.tcp_close_listener(now, listening.listener);
-        self.tell_serving(Kind::Stream, listening.bound.address, false);
+        self.tell_serving(Kind::Stream, listening.bound.address, listening.bound.v6_only, false);
     }
 
     /// Resets the connection. The program that did it finds ECONNRESET pending, unless it was over before.
@@ -66,7 +67,7 @@ impl Host {
     fn dissociate(&mut self, id: SocketId, open: Open) {
         if open.port_named {
             // Dissolving needs no route, so it cannot fail.
-            let _ = self.stack.udp_connect(open.endpoint, None);
+            let _ = self.endpoint_connect(open.endpoint, None);
             return;
         }
         self.close_endpoint(open);
@@ -77,8 +78,9 @@ impl Host {
 
     /// Gives up the port of a datagram socket.
     pub(crate) fn close_endpoint(&mut self, open: Open) {
-        self.endpoints.remove(open.endpoint);
-        self.stack.udp_close(open.endpoint);
-        self.tell_serving(Kind::Datagram, open.bound, false);
+        self.endpoint_close(open.endpoint);
+        if let Endpoint::Udp(_) = open.endpoint {
+            self.tell_serving(Kind::Datagram, open.bound, open.v6_only, false);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! `listen(2)`.
 
 use crate::bounds::BACKLOG_MAX;
-use crate::description::{Bound, Listening, NOWHERE, Phase, Stream};
+use crate::description::{Bound, Listening, Phase, Stream};
 use crate::host::Host;
 use crate::{Errno, Kind, SocketId};
 
@@ -29,21 +29,31 @@ impl Host {
                 self.begin_listening(id, bound, backlog)
             }
             Phase::Stream(Stream::Unbound) => {
-                let bound = self.bind_stream(id, NOWHERE)?;
+                let nowhere = description.nowhere();
+                let bound = self.bind_stream(id, nowhere)?;
                 self.set_stream(id, Stream::Bound(bound));
                 self.begin_listening(id, bound, backlog)
             }
         }
     }
 
+    /// So many connections given out by [`Host::accept`] the program has not accepted yet: they wait in a queue of
+    /// the caller's own, and count against the backlog.
+    pub fn set_waiting_elsewhere(&mut self, id: SocketId, count: u32) {
+        let Some(description) = self.descriptions.get(id) else { return };
+        if let Phase::Stream(Stream::Listening(listening)) = &description.phase {
+            self.stack.tcp_set_waiting_elsewhere(listening.listener, count);
+        }
+    }
+
     fn begin_listening(&mut self, id: SocketId, bound: Bound, backlog: u32) -> Result<(), Errno> {
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
-        let settings = description.options.tcp_settings();
+        let settings = description.options.tcp_settings(description.make.domain);
         let listener = self.stack.tcp_listen(bound.binding, backlog, self.hold_requests, settings)?;
         let listening = Listening { listener, bound, backlog, reconfigured: false };
         description.phase = Phase::Stream(Stream::Listening(listening));
         self.listeners.insert(listener, id);
-        self.tell_serving(Kind::Stream, bound.address, true);
+        self.tell_serving(Kind::Stream, bound.address, bound.v6_only, true);
         Ok(())
     }
 }

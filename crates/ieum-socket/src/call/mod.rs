@@ -4,6 +4,7 @@ mod accept;
 mod bind;
 mod close;
 pub(crate) mod connect;
+pub(crate) mod destination;
 mod disconnect;
 mod listen;
 mod name;

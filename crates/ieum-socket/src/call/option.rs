@@ -2,9 +2,10 @@
 
 use ieum_wire::Instant;
 
-use crate::description::{Phase, Stream};
+use crate::description::{Datagram, Phase, Stream};
 use crate::host::Host;
-use crate::numbers::{SO_REUSEADDR, SO_REUSEPORT, SOL_SOCKET};
+use crate::make::Domain;
+use crate::numbers::{IPPROTO_IPV6, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, SOL_SOCKET};
 use crate::{Errno, SocketId};
 
 impl Host {
@@ -47,9 +48,16 @@ impl Host {
     ) -> Result<(), Errno> {
         self.now = now;
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
-        let kind = description.kind();
-        let before = description.options.tcp_settings();
-        description.options.set(kind, level, name, value)?;
+        let make = description.make;
+        // A connection is configured for the family it runs over; what will have one, for the socket's own.
+        let domain = description.active().map_or(make.domain, |active| Domain::of(active.remote.ip()));
+        let before = description.options.tcp_settings(domain);
+        if (make.domain, level, name) == (Domain::Ip6, IPPROTO_IPV6, IPV6_V6ONLY) && self.has_port(id) {
+            // ipv6(7): only before it is bound, by name or by use.
+            return Err(Errno::EINVAL);
+        }
+        let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
+        description.options.set(make, level, name, value)?;
         let bound = match &description.phase {
             Phase::Stream(Stream::Bound(bound)) => Some(bound),
             Phase::Stream(Stream::Listening(listening)) => Some(&listening.bound),
@@ -64,7 +72,7 @@ impl Host {
             let options = &description.options;
             self.stack.binding_set_reuse(bound.binding, options.reuse_address(), options.reuse_port());
         }
-        let after = description.options.tcp_settings();
+        let after = description.options.tcp_settings(domain);
         if before != after {
             match &mut description.phase {
                 Phase::Stream(Stream::Active(active)) => {
@@ -75,5 +83,19 @@ impl Host {
             }
         }
         Ok(())
+    }
+
+    /// Does the socket hold a port? A connection that failed has given its own back.
+    fn has_port(&self, id: SocketId) -> bool {
+        let Some(description) = self.descriptions.get(id) else { return false };
+        match &description.phase {
+            Phase::Stream(Stream::Unbound) | Phase::Datagram(Datagram::Unbound) => false,
+            Phase::Stream(Stream::Bound(_) | Stream::Listening(_)) | Phase::Datagram(Datagram::Open(_)) => {
+                true
+            }
+            Phase::Stream(Stream::Active(active)) => {
+                active.bound.is_some() || self.view(description).is_some_and(|view| !view.closed)
+            }
+        }
     }
 }

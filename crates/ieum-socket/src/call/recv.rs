@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use ieum_wire::Instant;
 
-use crate::description::{Datagram, NOWHERE, Phase, Stream};
+use crate::description::{Datagram, Phase, Stream};
 use crate::host::Host;
 use crate::{Errno, SocketId};
 
@@ -56,16 +56,13 @@ impl Host {
         }
         let datagram = match endpoint {
             None => None,
-            Some(endpoint) if peek => {
-                self.stack.udp_peek(endpoint).map(|datagram| (datagram.payload.clone(), datagram.source))
-            }
-            Some(endpoint) => {
-                self.stack.udp_recv(endpoint).map(|datagram| (datagram.payload, datagram.source))
-            }
+            Some(endpoint) if peek => self.endpoint_peek(endpoint).cloned(),
+            Some(endpoint) => self.endpoint_recv(endpoint),
         };
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
         match datagram {
-            Some(datagram) => Ok(datagram),
-            None if description.shut.read => Ok((Vec::new(), NOWHERE)),
+            Some(datagram) => Ok((datagram.payload, description.shown(datagram.source))),
+            None if description.shut.read => Ok((Vec::new(), description.nowhere())),
             None => Err(Errno::EAGAIN),
         }
     }

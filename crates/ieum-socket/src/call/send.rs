@@ -3,12 +3,12 @@
 use std::io::IoSliceMut;
 use std::net::SocketAddr;
 
-use ieum_stack::{UdpId, UdpSendError};
 use ieum_wire::Instant;
 
 use crate::bounds::MESSAGE_BYTES_MAX;
-use crate::call::connect::meant;
+use crate::call::destination::Purpose;
 use crate::description::{Phase, Stream};
+use crate::endpoint::Endpoint;
 use crate::host::Host;
 use crate::{Errno, SocketId};
 
@@ -30,7 +30,7 @@ impl Host {
     /// Streams: EAGAIN when there is no room or no connection yet; EPIPE when nothing can be sent any more, after the
     /// pending error (ECONNRESET, ETIMEDOUT …) was told once. Datagrams: EDESTADDRREQ, EMSGSIZE, EACCES for a
     /// broadcast without SO_BROADCAST, ENETUNREACH, EHOSTUNREACH, ECONNREFUSED from an earlier datagram, EAGAIN,
-    /// EPIPE after SHUT_WR, EINVAL for port 0, EAFNOSUPPORT.
+    /// EPIPE after SHUT_WR, EINVAL for port 0 or what is no echo request, EAFNOSUPPORT.
     pub fn send_to(
         &mut self,
         now: Instant,
@@ -103,13 +103,15 @@ impl Host {
         }
         let to = match address {
             Some(address) => {
-                let to = meant(address, Some(open.bound.ip()))?;
-                if to.port() == 0 {
+                let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+                let to = self.destination(description, address, Purpose::Send)?;
+                // The port of an echo request's destination means nothing.
+                if to.port() == 0 && matches!(open.endpoint, Endpoint::Udp(_)) {
                     return Err(Errno::EINVAL);
                 }
                 to
             }
-            None => self.stack.udp_remote(open.endpoint).ok_or(Errno::EDESTADDRREQ)?,
+            None => self.endpoint_remote(open.endpoint).ok_or(Errno::EDESTADDRREQ)?,
         };
         let everybody = self.stack.is_broadcast(to.ip());
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
@@ -122,28 +124,12 @@ impl Host {
         if description.shut.write {
             return Err(Errno::EPIPE);
         }
-        self.transmit_datagram(now, id, open.endpoint, to, bytes)
-    }
-
-    fn transmit_datagram(
-        &mut self,
-        now: Instant,
-        id: SocketId,
-        endpoint: UdpId,
-        to: SocketAddr,
-        bytes: &[u8],
-    ) -> Result<usize, Errno> {
-        if to.port() == 0 {
-            // Only a connected remote can have it; Linux sends such a datagram, and nobody can hear it.
-            return Ok(bytes.len());
+        if !self.endpoint_send(now, open.endpoint, to, bytes)? {
+            if let Some(open) = self.descriptions.get_mut(id).and_then(|description| description.open_mut()) {
+                open.full = true;
+            }
+            return Err(Errno::EAGAIN);
         }
-        let sent = self.stack.udp_send(now, endpoint, to, bytes);
-        if sent == Err(UdpSendError::QueueFull)
-            && let Some(open) = self.descriptions.get_mut(id).and_then(|description| description.open_mut())
-        {
-            open.full = true;
-        }
-        sent?;
         Ok(bytes.len())
     }
 }

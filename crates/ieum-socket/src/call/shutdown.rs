@@ -54,7 +54,7 @@ impl Host {
                 Some(active.connection).filter(|_| !view.closed)
             }
             Phase::Datagram(Datagram::Open(open)) => {
-                let connected = self.stack.udp_remote(open.endpoint).is_some();
+                let connected = self.endpoint_remote(open.endpoint).is_some();
                 self.mark(id, how);
                 return if connected { Ok(()) } else { Err(Errno::ENOTCONN) };
             }

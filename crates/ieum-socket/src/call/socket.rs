@@ -3,7 +3,8 @@
 use crate::bounds::DESCRIPTIONS_MAX;
 use crate::description::Description;
 use crate::host::Host;
-use crate::{Errno, Kind, SocketId};
+use crate::make::{Domain, Make, Protocol};
+use crate::{Errno, SocketId};
 
 impl Host {
     /// Makes a socket. `domain`, `kind` and `protocol` as in socket(2), without the bits SOCK_NONBLOCK and
@@ -11,40 +12,44 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// As Linux tells a program without privileges: EAFNOSUPPORT for any family but AF_INET, EINVAL for numbers out
-    /// of range, ESOCKTNOSUPPORT, EPROTONOSUPPORT, EPERM for raw and packet sockets, EACCES for ping sockets;
-    /// ENFILE when the host is full.
+    /// As Linux tells a program without privileges: EAFNOSUPPORT for any family but AF_INET and AF_INET6, EINVAL for
+    /// numbers out of range, ESOCKTNOSUPPORT, EPROTONOSUPPORT, EPERM for raw and packet sockets; ENFILE when the host
+    /// is full. Ping sockets are for everybody: `net.ipv4.ping_group_range` is the host's own affair.
     pub fn socket(&mut self, domain: i32, kind: i32, protocol: i32) -> Result<SocketId, Errno> {
-        let kind = kind_of(domain, kind, protocol)?;
+        let make = make_of(domain, kind, protocol)?;
         if self.descriptions.len() >= DESCRIPTIONS_MAX {
             return Err(Errno::ENFILE);
         }
-        Ok(self.descriptions.insert(Description::new(kind)))
+        Ok(self.descriptions.insert(Description::new(make)))
     }
 }
 
 /// What the three numbers mean.
-fn kind_of(domain: i32, kind: i32, protocol: i32) -> Result<Kind, Errno> {
+fn make_of(domain: i32, kind: i32, protocol: i32) -> Result<Make, Errno> {
     if !(0..FAMILIES).contains(&domain) {
         return Err(Errno::EAFNOSUPPORT);
     }
     if !(0..KINDS).contains(&kind) {
         return Err(Errno::EINVAL);
     }
-    if domain != AF_INET {
-        return Err(Errno::EAFNOSUPPORT);
-    }
-    if kind == SOCK_PACKET {
+    let domain = match domain {
+        AF_INET => Domain::Ip4,
+        AF_INET6 => Domain::Ip6,
+        _ => return Err(Errno::EAFNOSUPPORT),
+    };
+    // Of AF_INET it once meant AF_PACKET.
+    if kind == SOCK_PACKET && domain == Domain::Ip4 {
         return Err(Errno::EPERM);
     }
     if !(0..PROTOCOLS).contains(&protocol) {
         return Err(Errno::EINVAL);
     }
+    let make = |protocol| Ok(Make { domain, protocol });
     match (kind, protocol) {
-        (SOCK_STREAM, 0 | IPPROTO_TCP) => Ok(Kind::Stream),
-        (SOCK_DGRAM, 0 | IPPROTO_UDP) => Ok(Kind::Datagram),
-        // A ping socket: Linux asks net.ipv4.ping_group_range, which by default names nobody.
-        (SOCK_DGRAM, IPPROTO_ICMP) => Err(Errno::EACCES),
+        (SOCK_STREAM, 0 | IPPROTO_TCP) => make(Protocol::Tcp),
+        (SOCK_DGRAM, 0 | IPPROTO_UDP) => make(Protocol::Udp),
+        (SOCK_DGRAM, IPPROTO_ICMP) if domain == Domain::Ip4 => make(Protocol::Icmp),
+        (SOCK_DGRAM, IPPROTO_ICMPV6) if domain == Domain::Ip6 => make(Protocol::Icmp),
         (SOCK_STREAM | SOCK_DGRAM | SOCK_RAW, _) if kind != SOCK_RAW || protocol == 0 => {
             Err(Errno::EPROTONOSUPPORT)
         }
@@ -54,6 +59,7 @@ fn kind_of(domain: i32, kind: i32, protocol: i32) -> Result<Kind, Errno> {
 }
 
 const AF_INET: i32 = 2;
+const AF_INET6: i32 = 10;
 const SOCK_STREAM: i32 = 1;
 const SOCK_DGRAM: i32 = 2;
 const SOCK_RAW: i32 = 3;
@@ -61,6 +67,7 @@ const SOCK_PACKET: i32 = 10;
 const IPPROTO_ICMP: i32 = 1;
 const IPPROTO_TCP: i32 = 6;
 const IPPROTO_UDP: i32 = 17;
+const IPPROTO_ICMPV6: i32 = 58;
 /// One more than the largest family Linux has a number for (NPROTO).
 const FAMILIES: i32 = 46;
 /// One more than the largest kind (SOCK_MAX).
@@ -74,29 +81,41 @@ mod tests {
 
     #[test]
     fn what_is_not_served_is_refused_as_linux_refuses_it() {
+        let make = |domain, protocol| Ok(Make { domain, protocol });
+        let (ip4, ip6) = (Domain::Ip4, Domain::Ip6);
         let cases = [
-            ((2, 1, 0), Ok(Kind::Stream)),
-            ((2, 1, 6), Ok(Kind::Stream)),
-            ((2, 2, 0), Ok(Kind::Datagram)),
-            ((2, 2, 17), Ok(Kind::Datagram)),
+            ((2, 1, 0), make(ip4, Protocol::Tcp)),
+            ((2, 1, 6), make(ip4, Protocol::Tcp)),
+            ((2, 2, 0), make(ip4, Protocol::Udp)),
+            ((2, 2, 17), make(ip4, Protocol::Udp)),
             ((2, 0, 0), Err(Errno::ESOCKTNOSUPPORT)),
             ((2, 1, 17), Err(Errno::EPROTONOSUPPORT)),
             ((2, 1, 262), Err(Errno::EPROTONOSUPPORT)),
             ((2, 2, 6), Err(Errno::EPROTONOSUPPORT)),
-            ((2, 2, 1), Err(Errno::EACCES)),
+            ((2, 2, 1), make(ip4, Protocol::Icmp)),
+            ((2, 2, 58), Err(Errno::EPROTONOSUPPORT)),
             ((2, 3, 0), Err(Errno::EPROTONOSUPPORT)),
             ((2, 3, 1), Err(Errno::EPERM)),
             ((2, 5, 0), Err(Errno::ESOCKTNOSUPPORT)),
             ((2, 10, 0), Err(Errno::EPERM)),
             ((2, 11, 0), Err(Errno::EINVAL)),
             ((2, 1, 300), Err(Errno::EINVAL)),
-            ((10, 1, 0), Err(Errno::EAFNOSUPPORT)),
+            ((10, 1, 0), make(ip6, Protocol::Tcp)),
+            ((10, 2, 0), make(ip6, Protocol::Udp)),
+            ((10, 2, 58), make(ip6, Protocol::Icmp)),
+            ((10, 2, 1), Err(Errno::EPROTONOSUPPORT)),
+            ((10, 1, 17), Err(Errno::EPROTONOSUPPORT)),
+            ((10, 3, 58), Err(Errno::EPERM)),
+            ((10, 5, 0), Err(Errno::ESOCKTNOSUPPORT)),
+            ((10, 10, 0), Err(Errno::ESOCKTNOSUPPORT)),
+            ((10, 1, 300), Err(Errno::EINVAL)),
+            ((1, 1, 0), Err(Errno::EAFNOSUPPORT)),
             ((10, 99, 0), Err(Errno::EINVAL)),
             ((99, 1, 0), Err(Errno::EAFNOSUPPORT)),
             ((-1, 1, 0), Err(Errno::EAFNOSUPPORT)),
         ];
         for ((domain, kind, protocol), expected) in cases {
-            assert_eq!(kind_of(domain, kind, protocol), expected, "socket({domain}, {kind}, {protocol})");
+            assert_eq!(make_of(domain, kind, protocol), expected, "socket({domain}, {kind}, {protocol})");
         }
     }
 }

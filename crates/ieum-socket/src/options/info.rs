@@ -46,9 +46,8 @@ pub(super) fn of_connection(status: Option<&Status>) -> Vec<u8> {
 }
 
 /// Of a listening socket: how many wait, and how many may.
-pub(super) fn of_listener(waiting: usize, backlog: u32) -> Vec<u8> {
-    let unacked = u32::try_from(waiting).unwrap_or(u32::MAX);
-    Info { state: LISTEN, unacked, sacked: backlog, cwnd: 10, ..Info::default() }.bytes()
+pub(super) fn of_listener(waiting: u32, backlog: u32) -> Vec<u8> {
+    Info { state: LISTEN, unacked: waiting, sacked: backlog, cwnd: 10, ..Info::default() }.bytes()
 }
 
 impl Info {

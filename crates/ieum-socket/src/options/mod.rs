@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use ieum_stack::{Keepalive, TcpSettings};
 
-use crate::{Errno, Kind};
+use crate::make::{Domain, Protocol};
+use crate::{Errno, Make};
 use numbers::*;
 use special::{Linger, Times};
 use table::{ROWS, Row, Rule};
@@ -30,9 +31,9 @@ pub struct SocketOption {
 }
 
 impl SocketOption {
-    /// The option of `kind` with this level and number, if there is one.
-    pub fn from_linux(kind: Kind, level: i32, name: i32) -> Option<SocketOption> {
-        let at = ROWS.iter().position(|row| row.level == level && row.name == name && row.serves(kind))?;
+    /// The option of a socket like this with this level and number, if there is one.
+    pub fn from_linux(make: Make, level: i32, name: i32) -> Option<SocketOption> {
+        let at = ROWS.iter().position(|row| row.level == level && row.name == name && row.serves(make))?;
         Some(SocketOption { index: u8::try_from(at).ok()? })
     }
 
@@ -88,6 +89,10 @@ mod known {
     pub(super) const RECV_ERRORS: SocketOption = SocketOption::known(IPPROTO_IP, IP_RECVERR);
     pub(super) const TOS: SocketOption = SocketOption::known(IPPROTO_IP, IP_TOS);
     pub(super) const TTL: SocketOption = SocketOption::known(IPPROTO_IP, IP_TTL);
+    pub(super) const RECV_ERRORS6: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_RECVERR);
+    pub(super) const TRAFFIC_CLASS: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_TCLASS);
+    pub(super) const HOPS: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_UNICAST_HOPS);
+    pub(super) const V6_ONLY: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_V6ONLY);
 }
 
 /// The options of one socket.
@@ -100,18 +105,28 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// The options of a fresh socket. Those of ping sockets share their identifiers, and never speak both families.
+    pub(crate) fn of(make: Make) -> Options {
+        let mut options = Options::default();
+        if make.protocol == Protocol::Icmp {
+            options.store(known::REUSE_ADDRESS, 1);
+            options.store(known::V6_ONLY, 1);
+        }
+        options
+    }
+
     /// Sets an option from the bytes given to setsockopt(2).
-    pub(crate) fn set(&mut self, kind: Kind, level: i32, name: i32, value: &[u8]) -> Result<(), Errno> {
-        if let Some(result) = self.set_special(kind, level, name, value) {
+    pub(crate) fn set(&mut self, make: Make, level: i32, name: i32, value: &[u8]) -> Result<(), Errno> {
+        if let Some(result) = self.set_special(make, level, name, value) {
             return result;
         }
-        let option = SocketOption::from_linux(kind, level, name);
+        let option = SocketOption::from_linux(make, level, name);
         if level == SOL_SOCKET && value.len() < 4 {
             return Err(Errno::EINVAL);
         }
         let option = option.ok_or(Errno::ENOPROTOOPT)?;
         let number = option.row().parse(value)?;
-        let stored = option.row().judge(kind, number)?;
+        let stored = option.row().judge(make.kind(), number)?;
         self.store(option, stored);
         Ok(())
     }
@@ -131,9 +146,17 @@ impl Options {
         self.flag(known::BROADCAST)
     }
 
-    /// IP_RECVERR: passing trouble is an error too.
-    pub(crate) fn receives_errors(&self) -> bool {
-        self.flag(known::RECV_ERRORS)
+    /// IP_RECVERR or IPV6_RECVERR: passing trouble is an error too.
+    pub(crate) fn receives_errors(&self, domain: Domain) -> bool {
+        self.flag(match domain {
+            Domain::Ip4 => known::RECV_ERRORS,
+            Domain::Ip6 => known::RECV_ERRORS6,
+        })
+    }
+
+    /// IPV6_V6ONLY; never of a socket of IPv4.
+    pub(crate) fn v6_only(&self) -> bool {
+        self.flag(known::V6_ONLY)
     }
 
     /// SO_LINGER with 0 seconds: closing resets.
@@ -149,8 +172,12 @@ impl Options {
         usize::try_from(asked.min(reachable).max(1)).unwrap_or(usize::MAX)
     }
 
-    /// What the options of a stream mean to its connection.
-    pub(crate) fn tcp_settings(&self) -> TcpSettings {
+    /// What the options of a stream mean to a connection over that family.
+    pub(crate) fn tcp_settings(&self, domain: Domain) -> TcpSettings {
+        let (tos, ttl) = match domain {
+            Domain::Ip4 => (known::TOS, known::TTL),
+            Domain::Ip6 => (known::TRAFFIC_CLASS, known::HOPS),
+        };
         let defaults = TcpSettings::default();
         let positive = |option| self.value(option).unsigned_abs();
         let seconds = |option| Duration::from_secs(u64::from(positive(option)));
@@ -170,8 +197,8 @@ impl Options {
                 ms => Some(Duration::from_millis(u64::from(ms))),
             },
             mss_max: u16::try_from(self.value(known::MSS)).ok().filter(|mss| *mss > 0),
-            tos: byte(known::TOS),
-            ttl: byte(known::TTL),
+            tos: byte(tos),
+            ttl: byte(ttl),
         }
     }
 
@@ -221,12 +248,13 @@ impl Row {
         match (self.level, value.first()) {
             (IPPROTO_IP, Some(byte)) => Ok(i32::from(*byte)),
             (IPPROTO_IP, None) if !self.wants_bytes() => Ok(0),
+            (IPPROTO_IPV6, _) if self.takes_short() => Ok(0),
             (_, _) => Err(Errno::EINVAL),
         }
     }
 
     /// What is stored for `number`, if it may be written.
-    fn judge(&self, kind: Kind, number: i32) -> Result<i32, Errno> {
+    fn judge(&self, kind: crate::Kind, number: i32) -> Result<i32, Errno> {
         match self.rule {
             Rule::Flag => Ok(i32::from(number != 0)),
             Rule::Any => Ok(number),
@@ -242,16 +270,21 @@ impl Row {
 mod tests {
     use super::*;
 
-    fn set(kind: Kind, level: i32, name: i32, value: i32) -> Result<i32, Errno> {
+    const TCP: Make = Make { domain: Domain::Ip4, protocol: Protocol::Tcp };
+    const UDP: Make = Make { domain: Domain::Ip4, protocol: Protocol::Udp };
+    const TCP6: Make = Make { domain: Domain::Ip6, protocol: Protocol::Tcp };
+    const UDP6: Make = Make { domain: Domain::Ip6, protocol: Protocol::Udp };
+
+    fn set(make: Make, level: i32, name: i32, value: i32) -> Result<i32, Errno> {
         let mut options = Options::default();
-        options.set(kind, level, name, &value.to_ne_bytes())?;
-        let option = SocketOption::from_linux(kind, level, name).expect("what was set is known");
+        options.set(make, level, name, &value.to_ne_bytes())?;
+        let option = SocketOption::from_linux(make, level, name).expect("what was set is known");
         Ok(options.value(option))
     }
 
     #[test]
     fn numbers_are_read_back_as_linux_reads_them_back() {
-        let stream = |level, name, value| set(Kind::Stream, level, name, value);
+        let stream = |level, name, value| set(TCP, level, name, value);
         assert_eq!(stream(SOL_SOCKET, SO_REUSEADDR, 70_000), Ok(1));
         assert_eq!(stream(SOL_SOCKET, SO_SNDBUF, 0), Ok(4608));
         assert_eq!(stream(SOL_SOCKET, SO_SNDBUF, 70_000), Ok(140_000));
@@ -270,27 +303,52 @@ mod tests {
         assert_eq!(stream(IPPROTO_IP, IP_TTL, -1), Ok(64));
         assert_eq!(stream(IPPROTO_IP, IP_TTL, 256), Err(Errno::EINVAL));
         assert_eq!(stream(IPPROTO_IP, IP_TOS, 255), Ok(252));
-        assert_eq!(set(Kind::Datagram, IPPROTO_IP, IP_TOS, 255), Ok(255));
-        assert_eq!(set(Kind::Datagram, IPPROTO_TCP, TCP_NODELAY, 1), Err(Errno::ENOPROTOOPT));
-        assert_eq!(set(Kind::Datagram, 99, 1, 1), Err(Errno::ENOPROTOOPT));
+        assert_eq!(set(UDP, IPPROTO_IP, IP_TOS, 255), Ok(255));
+        assert_eq!(set(UDP, IPPROTO_TCP, TCP_NODELAY, 1), Err(Errno::ENOPROTOOPT));
+        assert_eq!(set(UDP, 99, 1, 1), Err(Errno::ENOPROTOOPT));
+    }
+
+    #[test]
+    fn options_of_ip6_are_those_of_its_sockets() {
+        let stream = |name, value| set(TCP6, IPPROTO_IPV6, name, value);
+        let datagram = |name, value| set(UDP6, IPPROTO_IPV6, name, value);
+        assert_eq!(stream(IPV6_V6ONLY, -2), Ok(1));
+        assert_eq!((stream(IPV6_TCLASS, 255), datagram(IPV6_TCLASS, 255)), (Ok(252), Ok(255)));
+        assert_eq!((stream(IPV6_TCLASS, -1), stream(IPV6_TCLASS, 256)), (Ok(0), Err(Errno::EINVAL)));
+        assert_eq!((stream(IPV6_UNICAST_HOPS, -1), stream(IPV6_UNICAST_HOPS, 0)), (Ok(64), Ok(0)));
+        assert_eq!(stream(IPV6_MULTICAST_HOPS, 1), Err(Errno::ENOPROTOOPT));
+        assert_eq!(datagram(IPV6_MULTICAST_HOPS, -1), Ok(1));
+        assert_eq!(datagram(IPV6_MULTICAST_IF, 7), Err(Errno::ENODEV));
+        assert_eq!((stream(IPV6_MTU, 1279), stream(IPV6_MTU, 1280)), (Err(Errno::EINVAL), Ok(1280)));
+        assert_eq!(stream(IPV6_MTU_DISCOVER, 6), Err(Errno::EINVAL));
+        let preferences = [0, 1, 2, 3, 9, 255, 256, 70_000].map(|value| stream(IPV6_ADDR_PREFERENCES, value));
+        let (neither, bad) = (Ok(1280), Err(Errno::EINVAL));
+        assert_eq!(preferences, [neither, Ok(1025), Ok(1026), bad, Ok(1025), bad, neither, neither]);
+        assert_eq!(set(TCP, IPPROTO_IPV6, IPV6_V6ONLY, 1), Err(Errno::ENOPROTOOPT));
+        let mut options = Options::default();
+        assert_eq!(options.set(TCP6, IPPROTO_IPV6, IPV6_V6ONLY, &[1]), Err(Errno::EINVAL));
+        assert_eq!(options.set(TCP6, IPPROTO_IPV6, IPV6_DONTFRAG, &[1]), Ok(()));
+        assert_eq!(options.set(TCP6, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &7_i32.to_ne_bytes()), Ok(()));
+        let ttl = |domain| options.tcp_settings(domain).ttl;
+        assert_eq!((ttl(Domain::Ip4), ttl(Domain::Ip6)), (64, 7));
     }
 
     #[test]
     fn short_values_are_refused_save_by_the_options_of_ip() {
         let mut options = Options::default();
-        assert_eq!(options.set(Kind::Stream, SOL_SOCKET, SO_REUSEADDR, &[1]), Err(Errno::EINVAL));
-        assert_eq!(options.set(Kind::Stream, SOL_SOCKET, 99, &[1]), Err(Errno::EINVAL));
-        assert_eq!(options.set(Kind::Stream, IPPROTO_TCP, TCP_NODELAY, &[]), Err(Errno::EINVAL));
-        assert_eq!(options.set(Kind::Stream, IPPROTO_IP, IP_TOS, &[]), Ok(()));
-        assert_eq!(options.set(Kind::Stream, IPPROTO_IP, IP_TTL, &[]), Err(Errno::EINVAL));
-        assert_eq!(options.set(Kind::Stream, IPPROTO_IP, IP_TTL, &[7]), Ok(()));
-        assert_eq!(options.tcp_settings().ttl, 7);
+        assert_eq!(options.set(TCP, SOL_SOCKET, SO_REUSEADDR, &[1]), Err(Errno::EINVAL));
+        assert_eq!(options.set(TCP, SOL_SOCKET, 99, &[1]), Err(Errno::EINVAL));
+        assert_eq!(options.set(TCP, IPPROTO_TCP, TCP_NODELAY, &[]), Err(Errno::EINVAL));
+        assert_eq!(options.set(TCP, IPPROTO_IP, IP_TOS, &[]), Ok(()));
+        assert_eq!(options.set(TCP, IPPROTO_IP, IP_TTL, &[]), Err(Errno::EINVAL));
+        assert_eq!(options.set(TCP, IPPROTO_IP, IP_TTL, &[7]), Ok(()));
+        assert_eq!(options.tcp_settings(Domain::Ip4).ttl, 7);
     }
 
     #[test]
     fn settings_say_what_the_options_mean() {
         let mut options = Options::default();
-        assert_eq!(options.tcp_settings(), TcpSettings::default());
+        assert_eq!(options.tcp_settings(Domain::Ip4), TcpSettings::default());
         let values = [
             (SOL_SOCKET, SO_KEEPALIVE, 1),
             (SOL_SOCKET, SO_SNDBUF, 65_536),
@@ -299,9 +357,9 @@ mod tests {
             (IPPROTO_TCP, TCP_USER_TIMEOUT, 1500),
         ];
         for (level, name, value) in values {
-            assert_eq!(options.set(Kind::Stream, level, name, &i32::to_ne_bytes(value)), Ok(()));
+            assert_eq!(options.set(TCP, level, name, &i32::to_ne_bytes(value)), Ok(()));
         }
-        let settings = options.tcp_settings();
+        let settings = options.tcp_settings(Domain::Ip4);
         assert!(settings.no_delay);
         assert_eq!(settings.send_buffer_bytes, 65_536);
         assert_eq!(settings.user_timeout, Some(Duration::from_millis(1500)));
@@ -313,8 +371,8 @@ mod tests {
     #[test]
     fn no_two_rows_answer_to_one_number() {
         for (at, row) in ROWS.iter().enumerate() {
-            for kind in [Kind::Stream, Kind::Datagram].into_iter().filter(|kind| row.serves(*kind)) {
-                let found = SocketOption::from_linux(kind, row.level, row.name).unwrap();
+            for make in [TCP, UDP, TCP6, UDP6].into_iter().filter(|make| row.serves(*make)) {
+                let found = SocketOption::from_linux(make, row.level, row.name).unwrap();
                 assert_eq!(usize::from(found.index), at, "level {} option {}", row.level, row.name);
             }
         }

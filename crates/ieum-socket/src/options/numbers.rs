@@ -1,13 +1,14 @@
 //! Linux's names for levels and options (x86-64 and all architectures that use asm-generic).
 #![allow(
     missing_docs,
-    reason = "socket(7), tcp(7), udp(7) and ip(7) say what each is; its use is in the table"
+    reason = "socket(7), tcp(7), udp(7), ip(7) and ipv6(7) say what each is; its use is in the table"
 )]
 
 pub const IPPROTO_IP: i32 = 0;
 pub const SOL_SOCKET: i32 = 1;
 pub const IPPROTO_TCP: i32 = 6;
 pub const IPPROTO_UDP: i32 = 17;
+pub const IPPROTO_IPV6: i32 = 41;
 
 pub const SO_DEBUG: i32 = 1;
 pub const SO_REUSEADDR: i32 = 2;
@@ -113,6 +114,51 @@ pub const IP_ADD_MEMBERSHIP: i32 = 35;
 pub const IP_DROP_MEMBERSHIP: i32 = 36;
 pub const IP_MULTICAST_ALL: i32 = 49;
 pub const IP_LOCAL_PORT_RANGE: i32 = 51;
+
+pub const IPV6_ADDRFORM: i32 = 1;
+pub const IPV6_2292PKTINFO: i32 = 2;
+pub const IPV6_2292HOPLIMIT: i32 = 8;
+pub const IPV6_FLOWINFO: i32 = 11;
+pub const IPV6_UNICAST_HOPS: i32 = 16;
+pub const IPV6_MULTICAST_IF: i32 = 17;
+pub const IPV6_MULTICAST_HOPS: i32 = 18;
+pub const IPV6_MULTICAST_LOOP: i32 = 19;
+pub const IPV6_ADD_MEMBERSHIP: i32 = 20;
+pub const IPV6_DROP_MEMBERSHIP: i32 = 21;
+pub const IPV6_MTU_DISCOVER: i32 = 23;
+pub const IPV6_MTU: i32 = 24;
+pub const IPV6_RECVERR: i32 = 25;
+pub const IPV6_V6ONLY: i32 = 26;
+pub const IPV6_JOIN_ANYCAST: i32 = 27;
+pub const IPV6_LEAVE_ANYCAST: i32 = 28;
+pub const IPV6_MULTICAST_ALL: i32 = 29;
+pub const IPV6_ROUTER_ALERT_ISOLATE: i32 = 30;
+pub const IPV6_RECVERR_RFC4884: i32 = 31;
+pub const IPV6_FLOWLABEL_MGR: i32 = 32;
+pub const IPV6_FLOWINFO_SEND: i32 = 33;
+pub const IPV6_RECVPKTINFO: i32 = 49;
+pub const IPV6_PKTINFO: i32 = 50;
+pub const IPV6_RECVHOPLIMIT: i32 = 51;
+pub const IPV6_RECVHOPOPTS: i32 = 53;
+pub const IPV6_HOPOPTS: i32 = 54;
+pub const IPV6_RTHDRDSTOPTS: i32 = 55;
+pub const IPV6_RECVRTHDR: i32 = 56;
+pub const IPV6_RTHDR: i32 = 57;
+pub const IPV6_RECVDSTOPTS: i32 = 58;
+pub const IPV6_DSTOPTS: i32 = 59;
+pub const IPV6_RECVPATHMTU: i32 = 60;
+pub const IPV6_PATHMTU: i32 = 61;
+pub const IPV6_DONTFRAG: i32 = 62;
+pub const IPV6_RECVTCLASS: i32 = 66;
+pub const IPV6_TCLASS: i32 = 67;
+pub const IPV6_AUTOFLOWLABEL: i32 = 70;
+pub const IPV6_ADDR_PREFERENCES: i32 = 72;
+pub const IPV6_MINHOPCOUNT: i32 = 73;
+pub const IPV6_ORIGDSTADDR: i32 = 74;
+pub const IPV6_TRANSPARENT: i32 = 75;
+pub const IPV6_UNICAST_IF: i32 = 76;
+pub const IPV6_RECVFRAGSIZE: i32 = 77;
+pub const IPV6_FREEBIND: i32 = 78;
 
 pub const UDP_CORK: i32 = 1;
 pub const UDP_ENCAP: i32 = 100;

@@ -1,6 +1,6 @@
 //! What getsockopt(2) tells.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use slotmap::Key;
 
@@ -8,18 +8,24 @@ use super::numbers::*;
 use super::{SocketOption, info, special};
 use crate::description::{Description, Phase, Stream};
 use crate::host::Host;
+use crate::make::{Domain, Protocol};
 use crate::{Errno, Kind, SocketId};
 
 impl Host {
     /// An option's value as getsockopt(2) writes it.
     pub(crate) fn read_option(&mut self, id: SocketId, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
-        let kind = description.kind();
-        match (level, kind) {
+        let make = description.make;
+        match (level, make.kind()) {
             (SOL_SOCKET, _) => self.read_of_socket(id, name),
             (IPPROTO_TCP, Kind::Stream) => self.read_of_tcp(description, name),
             (IPPROTO_IP, _) => self.read_of_ip(id, description, name),
-            (IPPROTO_UDP, Kind::Datagram) => stored(description, level, name),
+            (IPPROTO_UDP, Kind::Datagram) if make.protocol == Protocol::Udp => {
+                stored(description, level, name)
+            }
+            (IPPROTO_IPV6, _) if make.domain == Domain::Ip6 => self.read_of_ip6(id, description, name),
+            // The two families differ about levels that a socket does not have.
+            (_, _) if make.domain == Domain::Ip6 => Err(Errno::ENOPROTOOPT),
             (_, _) => Err(Errno::EOPNOTSUPP),
         }
     }
@@ -35,11 +41,15 @@ impl Host {
         };
         Ok(match name {
             SO_TYPE => of_kind(1, 2),
-            SO_DOMAIN => number(2),
-            SO_PROTOCOL => of_kind(IPPROTO_TCP, IPPROTO_UDP),
+            SO_DOMAIN => number(description.make.domain.number()),
+            SO_PROTOCOL => number(description.make.protocol_number()),
             SO_ACCEPTCONN => number(i32::from(self.is_listening(id))),
-            SO_SNDBUF if !is_set(description, name) => of_kind(STREAM_SEND_BYTES, DATAGRAM_BUFFER_BYTES),
-            SO_RCVBUF if !is_set(description, name) => of_kind(STREAM_RECV_BYTES, DATAGRAM_BUFFER_BYTES),
+            SO_SNDBUF if !is_set(description, SOL_SOCKET, name) => {
+                of_kind(STREAM_SEND_BYTES, DATAGRAM_BUFFER_BYTES)
+            }
+            SO_RCVBUF if !is_set(description, SOL_SOCKET, name) => {
+                of_kind(STREAM_RECV_BYTES, DATAGRAM_BUFFER_BYTES)
+            }
             SO_LINGER => description.options.linger_bytes(),
             SO_RCVTIMEO | SO_RCVTIMEO_NEW => description.options.recv_time_bytes(),
             SO_SNDTIMEO | SO_SNDTIMEO_NEW => description.options.send_time_bytes(),
@@ -66,7 +76,7 @@ impl Host {
             },
             TCP_INFO => match &description.phase {
                 Phase::Stream(Stream::Listening(listening)) => {
-                    info::of_listener(self.stack.tcp_accept_queue_len(listening.listener), listening.backlog)
+                    info::of_listener(self.stack.tcp_waiting(listening.listener), listening.backlog)
                 }
                 Phase::Stream(Stream::Unbound | Stream::Bound(_) | Stream::Active(_))
                 | Phase::Datagram(_) => info::of_connection(status.as_ref()),
@@ -86,25 +96,50 @@ impl Host {
             }
             IP_OPTIONS => Ok(Vec::new()),
             IP_MULTICAST_IF => Ok(number(0)),
+            // Sockets of IPv6 begin without it.
+            IP_MULTICAST_ALL if !is_set(description, IPPROTO_IP, name) => {
+                Ok(number(i32::from(description.make.domain == Domain::Ip4)))
+            }
             _ => stored(description, IPPROTO_IP, name),
+        }
+    }
+
+    fn read_of_ip6(&self, id: SocketId, description: &Description, name: i32) -> Result<Vec<u8>, Errno> {
+        match name {
+            IPV6_MTU => Ok(number(self.path_mtu_bytes(self.remote_address(id)?))),
+            // A sockaddr_in6 of nobody in particular, and the MTU.
+            IPV6_PATHMTU => {
+                let remote = self.remote_address(id)?;
+                Ok([vec![0; 28], number(self.path_mtu_bytes(remote))].concat())
+            }
+            IPV6_HOPOPTS | IPV6_RTHDRDSTOPTS | IPV6_RTHDR | IPV6_DSTOPTS => Ok(Vec::new()),
+            IPV6_FLOWLABEL_MGR => Err(Errno::EINVAL),
+            IPV6_ADDRFORM if description.make.protocol == Protocol::Icmp => Err(Errno::ENOPROTOOPT),
+            IPV6_ADDRFORM => self.remote_address(id).map(|_| number(Domain::Ip6.number())),
+            _ => stored(description, IPPROTO_IPV6, name),
         }
     }
 
     /// The MTU on the way to a peer. The stack keeps no path MTU yet: own addresses are reached over the loopback
     /// link, all others over links of the usual size.
     fn path_mtu_bytes(&self, remote: SocketAddr) -> i32 {
-        if self.stack.is_local(remote.ip()) { 65_535 } else { 1500 }
+        let remote = remote.ip().to_canonical();
+        match (self.stack.is_local(remote), remote.is_ipv4()) {
+            (false, _) => 1500,
+            (true, true) => 65_535,
+            // IPv6 does not count its own header in a packet's length.
+            (true, false) => 65_536,
+        }
     }
 }
 
 fn stored(description: &Description, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
-    let kind = description.kind();
-    let option = SocketOption::from_linux(kind, level, name).ok_or(Errno::ENOPROTOOPT)?;
+    let option = SocketOption::from_linux(description.make, level, name).ok_or(Errno::ENOPROTOOPT)?;
     Ok(number(description.options.value(option)))
 }
 
-fn is_set(description: &Description, name: i32) -> bool {
-    SocketOption::from_linux(description.kind(), SOL_SOCKET, name)
+fn is_set(description: &Description, level: i32, name: i32) -> bool {
+    SocketOption::from_linux(description.make, level, name)
         .is_some_and(|option| description.options.is_set(option))
 }
 
@@ -112,15 +147,15 @@ fn number(value: i32) -> Vec<u8> {
     value.to_ne_bytes().to_vec()
 }
 
-/// A `sockaddr_in`.
+/// A `sockaddr_in` or `sockaddr_in6`.
 fn address_bytes(address: SocketAddr) -> Vec<u8> {
-    let mut bytes = 2_u16.to_ne_bytes().to_vec();
-    bytes.extend(address.port().to_be_bytes());
-    if let IpAddr::V4(ip) = address.ip() {
-        bytes.extend(ip.octets());
+    let family = |domain: Domain| u16::try_from(domain.number()).unwrap_or_default().to_ne_bytes();
+    let port = address.port().to_be_bytes();
+    match address {
+        SocketAddr::V4(v4) => [&family(Domain::Ip4)[..], &port, &v4.ip().octets(), &[0; 8]].concat(),
+        // The flow label and the scope are 0.
+        SocketAddr::V6(v6) => [&family(Domain::Ip6)[..], &port, &[0; 4], &v6.ip().octets(), &[0; 4]].concat(),
     }
-    bytes.resize(16, 0);
-    bytes
 }
 
 /// What Linux reads from a fresh stream: `net.ipv4.tcp_wmem`, in bytes. Like there, the buffer itself then grows

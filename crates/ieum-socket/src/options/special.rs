@@ -2,7 +2,8 @@
 
 use super::Options;
 use super::numbers::*;
-use crate::{Errno, Kind};
+use crate::make::{Domain, Protocol};
+use crate::{Errno, Kind, Make};
 
 /// SO_LINGER, as stored.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -26,12 +27,15 @@ impl Options {
     /// Sets an option with a form of its own; `None` when it is none of those.
     pub(super) fn set_special(
         &mut self,
-        kind: Kind,
+        make: Make,
         level: i32,
         name: i32,
         value: &[u8],
     ) -> Option<Result<(), Errno>> {
-        Some(match (level, name, kind) {
+        if level == IPPROTO_IPV6 {
+            return special_of_ip6(make, name, value);
+        }
+        Some(match (level, name, make.kind()) {
             (SOL_SOCKET, SO_LINGER, _) => self.set_linger(value),
             (SOL_SOCKET, SO_RCVTIMEO | SO_RCVTIMEO_NEW, _) => store_time(&mut self.times.recv, value),
             (SOL_SOCKET, SO_SNDTIMEO | SO_SNDTIMEO_NEW, _) => store_time(&mut self.times.send, value),
@@ -130,6 +134,44 @@ fn membership(value: &[u8], errno: Errno) -> Result<(), Errno> {
     Err(if is_group { errno } else { Errno::EINVAL })
 }
 
+/// Options of IPv6 with a form of their own.
+fn special_of_ip6(make: Make, name: i32, value: &[u8]) -> Option<Result<(), Errno>> {
+    if make.domain != Domain::Ip6 {
+        return None;
+    }
+    Some(match name {
+        // No packet carries extension headers; to have none is what can be asked for.
+        IPV6_HOPOPTS | IPV6_RTHDRDSTOPTS | IPV6_RTHDR | IPV6_DSTOPTS if value.is_empty() => Ok(()),
+        IPV6_HOPOPTS | IPV6_RTHDRDSTOPTS | IPV6_RTHDR | IPV6_DSTOPTS | IPV6_PKTINFO | IPV6_FLOWLABEL_MGR => {
+            Err(Errno::EINVAL)
+        }
+        IPV6_ADD_MEMBERSHIP => membership6(make, value, Errno::ENODEV),
+        IPV6_DROP_MEMBERSHIP => membership6(make, value, Errno::EADDRNOTAVAIL),
+        IPV6_JOIN_ANYCAST | IPV6_LEAVE_ANYCAST if value.len() < GROUP_REQUEST_BYTES => Err(Errno::EINVAL),
+        IPV6_JOIN_ANYCAST => Err(Errno::EPERM),
+        IPV6_LEAVE_ANYCAST => Err(Errno::ENOENT),
+        // A socket stays what it was made for.
+        IPV6_ADDRFORM => Err(match i32_at(value, 0) {
+            Some(2) if make.protocol == Protocol::Icmp => Errno::ENOPROTOOPT,
+            Some(2) => Errno::ENOTCONN,
+            Some(_) | None => Errno::EINVAL,
+        }),
+        _ => return None,
+    })
+}
+
+/// `struct ipv6_mreq`: an address, and the number of an interface.
+const GROUP_REQUEST_BYTES: usize = 20;
+
+fn membership6(make: Make, value: &[u8], errno: Errno) -> Result<(), Errno> {
+    Err(match value.first() {
+        _ if value.len() < GROUP_REQUEST_BYTES => Errno::EINVAL,
+        _ if make.kind() == Kind::Stream => Errno::EPROTO,
+        Some(0xff) => errno,
+        Some(_) | None => Errno::EINVAL,
+    })
+}
+
 fn i32_at(value: &[u8], at: usize) -> Option<i32> {
     value.get(at..)?.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes))
 }
@@ -142,12 +184,14 @@ fn i64_at(value: &[u8], at: usize) -> Option<i64> {
 mod tests {
     use super::*;
 
+    const TCP: Make = Make { domain: Domain::Ip4, protocol: Protocol::Tcp };
+
     #[test]
     fn times_are_read_back_in_ticks() {
         let mut options = Options::default();
         let time = |seconds: i64, microseconds: i64| time_bytes((seconds, microseconds));
         let mut set = |value: &[u8]| {
-            options.set(Kind::Stream, SOL_SOCKET, SO_RCVTIMEO, value)?;
+            options.set(TCP, SOL_SOCKET, SO_RCVTIMEO, value)?;
             Ok(options.recv_time_bytes())
         };
         assert_eq!(set(&time(1, 500_000)), Ok(time(1, 500_000)));
@@ -161,7 +205,7 @@ mod tests {
     #[test]
     fn names_that_do_not_exist_are_refused() {
         let mut options = Options::default();
-        let mut set = |level, name, value: &[u8]| options.set(Kind::Stream, level, name, value);
+        let mut set = |level, name, value: &[u8]| options.set(TCP, level, name, value);
         assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"reno"), Ok(()));
         assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"reno\0\0"), Ok(()));
         assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"bbr"), Err(Errno::ENOENT));

@@ -2,18 +2,29 @@
 
 use super::numbers::*;
 use crate::bounds::{BACKLOG_MAX, BUFFER_BYTES_MAX, RECV_BUFFER_BYTES_MIN, SEND_BUFFER_BYTES_MIN};
-use crate::{Errno, Kind};
+use crate::make::{Domain, Protocol};
+use crate::{Errno, Kind, Make};
 
 /// What ieum knows about an option.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row {
     pub(super) level: i32,
     pub(super) name: i32,
-    /// The only kind that has it; `None`: both.
-    kind: Option<Kind>,
+    /// Who has it.
+    whose: Whose,
     /// What is read from a fresh socket.
     pub(super) default: i32,
     pub(super) rule: Rule,
+}
+
+/// Which sockets have an option.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Whose {
+    All,
+    Streams,
+    Udp,
+    /// Of AF_INET6.
+    Ip6,
 }
 
 /// What may be written.
@@ -32,9 +43,19 @@ pub(super) enum Rule {
 }
 
 impl Row {
-    /// Do sockets of this kind have the option?
-    pub(super) fn serves(&self, kind: Kind) -> bool {
-        self.kind.is_none_or(|only| only == kind)
+    /// Do sockets of this make have the option?
+    pub(super) fn serves(&self, make: Make) -> bool {
+        match self.whose {
+            Whose::All => true,
+            Whose::Streams => make.protocol == Protocol::Tcp,
+            Whose::Udp => make.protocol == Protocol::Udp,
+            Whose::Ip6 => make.domain == Domain::Ip6,
+        }
+    }
+
+    /// An option of IPv6 that takes a value of any length, a short one for 0.
+    pub(super) fn takes_short(&self) -> bool {
+        matches!(self.name, IPV6_DONTFRAG | IPV6_AUTOFLOWLABEL | IPV6_RECVFRAGSIZE)
     }
 
     /// An option of IP that does not take an empty value for 0.
@@ -55,22 +76,27 @@ impl Row {
 
 /// An option of any socket.
 const fn socket(name: i32, default: i32, rule: Rule) -> Row {
-    Row { level: SOL_SOCKET, name, kind: None, default, rule }
+    Row { level: SOL_SOCKET, name, whose: Whose::All, default, rule }
 }
 
 /// An option of TCP.
 const fn tcp(name: i32, default: i32, rule: Rule) -> Row {
-    Row { level: IPPROTO_TCP, name, kind: Some(Kind::Stream), default, rule }
+    Row { level: IPPROTO_TCP, name, whose: Whose::Streams, default, rule }
 }
 
 /// An option of IP.
 const fn ip(name: i32, default: i32, rule: Rule) -> Row {
-    Row { level: IPPROTO_IP, name, kind: None, default, rule }
+    Row { level: IPPROTO_IP, name, whose: Whose::All, default, rule }
 }
 
 /// An option of UDP.
 const fn udp(name: i32, rule: Rule) -> Row {
-    Row { level: IPPROTO_UDP, name, kind: Some(Kind::Datagram), default: 0, rule }
+    Row { level: IPPROTO_UDP, name, whose: Whose::Udp, default: 0, rule }
+}
+
+/// An option of IPv6.
+const fn ip6(name: i32, default: i32, rule: Rule) -> Row {
+    Row { level: IPPROTO_IPV6, name, whose: Whose::Ip6, default, rule }
 }
 
 use Rule::{Any, Flag, Judged, Refused, Within};
@@ -121,7 +147,7 @@ pub(super) const ROWS: &[Row] = &[
     socket(SO_TIMESTAMPNS_NEW, 0, Flag),
     socket(SO_PREFER_BUSY_POLL, 0, Flag),
     socket(SO_BUF_LOCK, 0, Within(0, 3)),
-    Row { level: SOL_SOCKET, name: SO_TXREHASH, kind: Some(Kind::Stream), default: 1, rule: Within(-1, 1) },
+    Row { level: SOL_SOCKET, name: SO_TXREHASH, whose: Whose::Streams, default: 1, rule: Within(-1, 1) },
     socket(SO_RCVMARK, 0, Flag),
     tcp(TCP_NODELAY, 0, Flag),
     tcp(TCP_MAXSEG, 0, Judged(|_, value| within(value, value == 0 || (88..=32_767).contains(&value)))),
@@ -169,6 +195,39 @@ pub(super) const ROWS: &[Row] = &[
     ip(IP_MULTICAST_TTL, 1, Judged(multicast_hops)),
     ip(IP_MULTICAST_LOOP, 1, Flag),
     ip(IP_MULTICAST_ALL, 1, Within(0, 1)),
+    ip6(IPV6_2292PKTINFO, 0, Flag),
+    ip6(IPV6_2292HOPLIMIT, 0, Flag),
+    ip6(IPV6_FLOWINFO, 0, Flag),
+    ip6(IPV6_UNICAST_HOPS, 64, Judged(|_, value| hops(value, 64, 0))),
+    ip6(IPV6_MULTICAST_IF, 0, Judged(multicast_link)),
+    ip6(IPV6_MULTICAST_HOPS, 1, Judged(multicast_hops6)),
+    ip6(IPV6_MULTICAST_LOOP, 1, Within(0, 1)),
+    ip6(IPV6_MTU_DISCOVER, 1, Within(0, 5)),
+    // What is written bounds datagrams that the program sends; every link here takes more.
+    ip6(IPV6_MTU, 0, Judged(|_, value| within(value, value == 0 || value >= MTU_BYTES_MIN))),
+    ip6(IPV6_RECVERR, 0, Flag),
+    ip6(IPV6_V6ONLY, 0, Flag),
+    ip6(IPV6_MULTICAST_ALL, 1, Flag),
+    ip6(IPV6_ROUTER_ALERT_ISOLATE, 0, Flag),
+    ip6(IPV6_RECVERR_RFC4884, 0, Within(0, 1)),
+    ip6(IPV6_FLOWINFO_SEND, 0, Flag),
+    ip6(IPV6_RECVPKTINFO, 0, Flag),
+    ip6(IPV6_RECVHOPLIMIT, 0, Flag),
+    ip6(IPV6_RECVHOPOPTS, 0, Flag),
+    ip6(IPV6_RECVRTHDR, 0, Flag),
+    ip6(IPV6_RECVDSTOPTS, 0, Flag),
+    ip6(IPV6_RECVPATHMTU, 0, Flag),
+    ip6(IPV6_DONTFRAG, 0, Flag),
+    ip6(IPV6_RECVTCLASS, 0, Flag),
+    ip6(IPV6_TCLASS, 0, Judged(traffic_class)),
+    ip6(IPV6_AUTOFLOWLABEL, 1, Flag),
+    ip6(IPV6_ADDR_PREFERENCES, 0x500, Judged(|_, value| address_preferences(value))),
+    ip6(IPV6_MINHOPCOUNT, 0, Within(0, 255)),
+    ip6(IPV6_ORIGDSTADDR, 0, Flag),
+    ip6(IPV6_TRANSPARENT, 0, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::EPERM) })),
+    ip6(IPV6_UNICAST_IF, 0, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::EADDRNOTAVAIL) })),
+    ip6(IPV6_RECVFRAGSIZE, 0, Flag),
+    ip6(IPV6_FREEBIND, 0, Flag),
     udp(UDP_CORK, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::ENOPROTOOPT) })),
     udp(UDP_ENCAP, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::ENOPROTOOPT) })),
     // One call that means many datagrams is not served: programs that find no UDP_SEGMENT send them one by one.
@@ -226,4 +285,51 @@ fn multicast_hops(kind: Kind, value: i32) -> Result<i32, Errno> {
         Kind::Stream => Err(Errno::EINVAL),
         Kind::Datagram => hops(value, 1, 0),
     }
+}
+
+/// The smallest MTU a link of IPv6 may have, in bytes (RFC 8200 §5).
+const MTU_BYTES_MIN: i32 = 1280;
+
+/// IPV6_MULTICAST_IF: the links of a host have no numbers a program could know, so that only "whichever" can be chosen.
+fn multicast_link(kind: Kind, value: i32) -> Result<i32, Errno> {
+    match (kind, value) {
+        (Kind::Stream, _) => Err(Errno::ENOPROTOOPT),
+        (Kind::Datagram, 0) => Ok(0),
+        (Kind::Datagram, _) => Err(Errno::ENODEV),
+    }
+}
+
+fn multicast_hops6(kind: Kind, value: i32) -> Result<i32, Errno> {
+    match kind {
+        Kind::Stream => Err(Errno::ENOPROTOOPT),
+        Kind::Datagram => hops(value, 1, 0),
+    }
+}
+
+/// IPV6_TCLASS: of streams the two lowest bits are TCP's own (ECN).
+fn traffic_class(kind: Kind, value: i32) -> Result<i32, Errno> {
+    let own = if kind == Kind::Stream { 0xfc } else { 0xff };
+    hops(value, 0, 0).map(|class| class & own)
+}
+
+/// IPV6_ADDR_PREFERENCES (RFC 5014): three questions with two answers each, of which one at most may be given. No
+/// address of a host is temporary, a home address or cryptographic, so that all answers choose the same.
+fn address_preferences(value: i32) -> Result<i32, Errno> {
+    const TEMPORARY: i32 = 0x1;
+    const PUBLIC: i32 = 0x2;
+    const EITHER: i32 = 0x100;
+    const CARE_OF: i32 = 0x4;
+    const HOME: i32 = 0x400;
+    const CRYPTOGRAPHIC: i32 = 0x8;
+    const NOT_CRYPTOGRAPHIC: i32 = 0x800;
+    let questions = [TEMPORARY | PUBLIC | EITHER, CARE_OF | HOME, CRYPTOGRAPHIC | NOT_CRYPTOGRAPHIC];
+    if questions.iter().any(|answers| (value & answers).count_ones() > 1) {
+        return Err(Errno::EINVAL);
+    }
+    let lifetime = match value & (TEMPORARY | PUBLIC) {
+        0 => EITHER,
+        one => one,
+    };
+    let home = if value & CARE_OF == 0 { HOME } else { CARE_OF };
+    Ok(lifetime | home)
 }

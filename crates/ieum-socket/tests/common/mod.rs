@@ -11,8 +11,10 @@ use ieum_wire::Instant;
 
 pub const STREAM: i32 = 1;
 pub const DATAGRAM: i32 = 2;
+pub const AF_INET: i32 = 2;
+pub const AF_INET6: i32 = 10;
 
-/// Two hosts, `a` 10.0.0.1/24 and `b` 10.0.0.2/24. What `a` says to 127.0.0.1 stays in it.
+/// Two hosts, `a` 10.0.0.1/24 and fd00::1/64, `b` 10.0.0.2/24 and fd00::2/64. What `a` says to 127.0.0.1 stays in it.
 pub struct World {
     pub now: Instant,
     pub a: Host,
@@ -43,6 +45,8 @@ impl World {
         let b_link = b.stack_mut().add_link(LinkConfig::in_process());
         a.stack_mut().add_address(a_link, "10.0.0.1/24".parse().unwrap());
         b.stack_mut().add_address(b_link, "10.0.0.2/24".parse().unwrap());
+        a.stack_mut().add_address(a_link, "fd00::1/64".parse().unwrap());
+        b.stack_mut().add_address(b_link, "fd00::2/64".parse().unwrap());
         World { now: Instant::from_micros(1_000_000), a, b, a_link, b_link, cut: false }
     }
 

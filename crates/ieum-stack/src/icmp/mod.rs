@@ -4,6 +4,8 @@
 //! ([`Icmp::transmit`]). A received error is read down to the connection it is about ([`Quoted`]) and returned: the
 //! conductor tells TCP or UDP.
 //!
+//! Users send echo requests, and hear the replies, through endpoints of their own (`ping`).
+//!
 //! What it does not do: no redirects, no timestamps, no router discovery; received ones are counted.
 //!
 //! Invariants:
@@ -14,7 +16,7 @@
 //! 3. Errors leave at a limited rate (RFC 1812 §4.3.2.8); those beyond are dropped, not delayed, since who sent too
 //!    much will do so again.
 //!
-//! Files: `receive` (up), `quote` (what an error is about), `transmit` (down).
+//! Files: `receive` (up), `quote` (what an error is about), `transmit` (down), `ping` (endpoints of users).
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -25,6 +27,7 @@ use crate::bounds::{
     ICMP_QUEUE_BYTES_MAX, ICMP_QUEUE_MESSAGES_MAX, ICMP_QUOTE_BYTES_MAX, ICMP6_QUOTE_BYTES_MAX,
 };
 
+pub(crate) mod ping;
 mod quote;
 mod receive;
 mod transmit;
@@ -32,7 +35,13 @@ mod transmit;
 pub(crate) use quote::Quoted;
 pub(crate) use receive::Heard;
 
+use ping::Ping;
 use transmit::Rate;
+
+/// The type of an echo request (RFC 792).
+const ECHO_REQUEST4: u8 = 8;
+/// The type of an echo request in ICMPv6 (RFC 4443 §4.1).
+const ECHO_REQUEST6: u8 = 128;
 
 /// A message that is owed.
 #[derive(Debug)]
@@ -65,12 +74,14 @@ pub(crate) struct Icmp {
     /// Errors that found no room and are not yet counted: who owes them has no counters at hand.
     unsent: u64,
     rate: Rate,
+    /// The endpoints of users.
+    pub(crate) ping: Ping,
 }
 
 impl Icmp {
     /// Nothing owed.
     pub(crate) fn new() -> Icmp {
-        Icmp { owed: VecDeque::new(), owed_bytes: 0, unsent: 0, rate: Rate::new() }
+        Icmp { owed: VecDeque::new(), owed_bytes: 0, unsent: 0, rate: Rate::new(), ping: Ping::default() }
     }
 
     /// "What you sent to `from` could not be delivered." `to` is who sent it; `original` is that packet from its IP

@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use ieum_wire::{Protocol, SeqNumber, ip, ip4, ip6, segmentation};
 
+use super::{ECHO_REQUEST4, ECHO_REQUEST6};
+
 /// The packet that an ICMP error quotes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Quoted {
@@ -15,6 +17,8 @@ pub(crate) struct Quoted {
     pub(crate) theirs: SocketAddr,
     /// TCP: its sequence number. It proves that the sender of the error saw the segment (RFC 5927 §4.1).
     pub(crate) seq: Option<SeqNumber>,
+    /// ICMP: the identifier of the echo request; the ports above mean nothing then.
+    pub(crate) echo: Option<u16>,
 }
 
 impl Quoted {
@@ -35,8 +39,20 @@ impl Quoted {
             ours: SocketAddr::new(source, source_port),
             theirs: SocketAddr::new(destination, destination_port),
             seq: segmentation::sequence(payload).filter(|_| protocol == Protocol::Tcp),
+            echo: echo_identifier(protocol, payload),
         })
     }
+}
+
+/// The identifier in the first 8 bytes of an echo request.
+fn echo_identifier(protocol: Protocol, payload: &[u8]) -> Option<u16> {
+    let [kind, 0, _, _, high, low, ..] = *payload else { return None };
+    let is_request = match protocol {
+        Protocol::Icmp4 => kind == ECHO_REQUEST4,
+        Protocol::Icmp6 => kind == ECHO_REQUEST6,
+        Protocol::Tcp | Protocol::Udp | Protocol::Other(_) => false,
+    };
+    is_request.then_some(u16::from_be_bytes([high, low]))
 }
 
 /// What both headers tell: protocol, source, destination, and where the payload begins.

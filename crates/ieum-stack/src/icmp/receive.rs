@@ -14,6 +14,8 @@ pub(crate) enum Heard<'a> {
     Nothing,
     /// A packet sent from here was not delivered: its transport shall hear of it.
     Unreachable(Unreachable, Quoted),
+    /// An echo reply with this identifier: whoever asked shall have it.
+    EchoReply(u16),
     /// Neighbour discovery (RFC 4861): its type, and what follows the checksum.
     Neighbor(u8, &'a [u8]),
 }
@@ -35,8 +37,8 @@ impl Icmp {
             Message::TimeExceeded { code: _, original } => {
                 Ok(Heard::Unreachable(Unreachable::Host, quoted(original)?))
             }
-            // Nobody here sends echo requests, so no reply is awaited.
-            Message::EchoReply { .. } | Message::Other { .. } => Err(Drop::IcmpKind),
+            Message::EchoReply { identifier, .. } => Ok(Heard::EchoReply(identifier)),
+            Message::Other { .. } => Err(Drop::IcmpKind),
         }
     }
 
@@ -57,7 +59,8 @@ impl Icmp {
                 Ok(Heard::Unreachable(Unreachable::Host, quoted(original)?))
             }
             Message::Neighbor { kind, body } => Ok(Heard::Neighbor(kind, body)),
-            Message::EchoReply { .. } | Message::Other { .. } => Err(Drop::IcmpKind),
+            Message::EchoReply { identifier, .. } => Ok(Heard::EchoReply(identifier)),
+            Message::Other { .. } => Err(Drop::IcmpKind),
         }
     }
 

@@ -49,6 +49,8 @@ pub(super) struct Listener {
     pub(super) half_open: u32,
     /// Established connections that nobody has accepted yet.
     pub(super) accept_queue: VecDeque<ConnectionId>,
+    /// Connections that were accepted but still wait in a queue of the user's own.
+    waiting_elsewhere: u32,
 }
 
 impl Listener {
@@ -59,7 +61,16 @@ impl Listener {
         settings: TcpSettings,
         reuse: bool,
     ) -> Listener {
-        Listener { place, settings, held, reuse, backlog, half_open: 0, accept_queue: VecDeque::new() }
+        Listener {
+            place,
+            settings,
+            held,
+            reuse,
+            backlog,
+            half_open: 0,
+            accept_queue: VecDeque::new(),
+            waiting_elsewhere: 0,
+        }
     }
 
     pub(super) fn any(settings: TcpSettings) -> Listener {
@@ -70,6 +81,15 @@ impl Listener {
         self.backlog = backlog;
     }
 
+    pub(super) fn set_waiting_elsewhere(&mut self, count: u32) {
+        self.waiting_elsewhere = count;
+    }
+
+    /// Established connections that wait, wherever they do.
+    pub(super) fn waiting(&self) -> u32 {
+        u32::try_from(self.accept_queue.len()).unwrap_or(u32::MAX).saturating_add(self.waiting_elsewhere)
+    }
+
     /// Is there no room for another half-open connection?
     pub(super) fn syn_queue_is_full(&self) -> bool {
         self.half_open >= self.backlog.max(SYN_QUEUE_MIN)
@@ -78,6 +98,6 @@ impl Listener {
     /// Is there no room for another established one? Like Linux, a backlog of n holds n + 1: listen(2) with 0 still
     /// lets one connection through.
     pub(super) fn accept_queue_is_full(&self) -> bool {
-        u32::try_from(self.accept_queue.len()).is_ok_and(|length| length > self.backlog)
+        self.waiting() > self.backlog
     }
 }

@@ -54,7 +54,7 @@ pub use self::connection::Failure;
 pub use self::half_open::{Refusal, Request};
 pub use self::settings::{Keepalive, TcpSettings};
 pub use self::state::State;
-pub use self::status::Status;
+pub use self::status::{Listed, Status};
 pub use self::user_call::{ConnectError, ListenError};
 
 use self::bounds::{REPLIES_MAX, TIME_WAIT, TIME_WAITS_MAX};

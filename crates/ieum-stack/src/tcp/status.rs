@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::connection::{Connection, Failure, Holder, Phase};
 use super::state::{OurEnd, State};
+use super::{ConnectionId, ListenerId, Tcp};
 
 /// A connection as its user sees it; cheap to make.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,7 +42,67 @@ pub struct Status {
     pub rto: Duration,
 }
 
+/// One line of the list of all that TCP knows ([`crate::Stack::tcp_connections`]): connections whoever holds them,
+/// passive opens before their handshake ends, and what is left in TIME-WAIT.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Listed {
+    /// Its name, for those that are connections: not before the handshake of a passive open ends, nor in TIME-WAIT.
+    pub connection: Option<ConnectionId>,
+    /// In whose SYN queue or accept queue it waits.
+    pub listener: Option<ListenerId>,
+    /// Its state by the name in RFC 9293. A SYN that waits for its verdict is shown as SYN-RECEIVED too.
+    pub state: State,
+    /// Our address and port.
+    pub local: SocketAddr,
+    /// The peer's.
+    pub remote: SocketAddr,
+    /// Bytes that can be read now.
+    pub readable_bytes: usize,
+    /// Bytes queued or sent and not acknowledged.
+    pub unacknowledged_bytes: usize,
+}
+
+impl Tcp {
+    /// All that lives, in no promised order but the same for the same calls: connections, half-open ones, TIME-WAITs.
+    /// What a user still holds of a connection that is over is not among them.
+    pub(crate) fn list(&self) -> impl Iterator<Item = Listed> + '_ {
+        let bare = |state, local, remote| Listed {
+            connection: None,
+            listener: None,
+            state,
+            local,
+            remote,
+            readable_bytes: 0,
+            unacknowledged_bytes: 0,
+        };
+        let connections = self.connections.iter().map(|(id, connection)| connection.listed(id));
+        let half_opens = self.half_opens.values().map(move |half_open| Listed {
+            listener: Some(half_open.listener),
+            ..bare(State::SynReceived, half_open.tuple.local, half_open.tuple.remote)
+        });
+        let waiting = self.time_wait_queue.iter().filter_map(|id| self.time_waits.get(*id));
+        let time_waits = waiting.map(move |it| bare(State::TimeWait, it.tuple.local, it.tuple.remote));
+        connections.filter(|listed| listed.state != State::Closed).chain(half_opens).chain(time_waits)
+    }
+}
+
 impl Connection {
+    fn listed(&self, id: ConnectionId) -> Listed {
+        let listener = match self.holder {
+            Holder::Listener(listener) => Some(listener),
+            Holder::User | Holder::Nobody => None,
+        };
+        Listed {
+            connection: Some(id),
+            listener,
+            state: self.state(),
+            local: self.tuple.local,
+            remote: self.tuple.remote,
+            readable_bytes: self.recv().map_or(0, |recv| recv.readable()),
+            unacknowledged_bytes: self.open().map_or(0, |open| open.send.queued()),
+        }
+    }
+
     pub(super) fn status(&self) -> Status {
         let open = self.open();
         let send = open.map(|open| &open.send);

@@ -167,6 +167,16 @@ impl Tcp {
         Some(connection)
     }
 
+    pub(crate) fn set_waiting_elsewhere(&mut self, id: ListenerId, count: u32) {
+        if let Some(listener) = self.listeners.get_mut(id) {
+            listener.set_waiting_elsewhere(count);
+        }
+    }
+
+    pub(crate) fn waiting(&self, id: ListenerId) -> u32 {
+        self.listeners.get(id).map_or(0, |listener| listener.waiting())
+    }
+
     pub(crate) fn accept_queue_len(&self, id: ListenerId) -> usize {
         self.listeners.get(id).map_or(0, |listener| listener.accept_queue.len())
     }

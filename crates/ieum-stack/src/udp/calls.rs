@@ -116,6 +116,13 @@ impl Stack {
         self.udp.endpoints.get(id)?.inbox.peek()
     }
 
+    /// What waits to be taken, and what was sent and has not left: in bytes as they are charged against the bounds of
+    /// both queues, with a share for each datagram (as Linux shows them).
+    pub fn udp_queued_bytes(&self, id: UdpId) -> (usize, usize) {
+        let queued = |endpoint: &Endpoint| (endpoint.inbox.bytes(), endpoint.owed_bytes);
+        self.udp.endpoints.get(id).map_or((0, 0), queued)
+    }
+
     /// The ICMP error about a datagram of this connected endpoint; taken.
     pub fn udp_take_error(&mut self, id: UdpId) -> Option<Unreachable> {
         self.udp.endpoints.get_mut(id)?.error.take()

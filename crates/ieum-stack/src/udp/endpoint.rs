@@ -72,13 +72,13 @@ impl Endpoint {
 }
 
 /// What a queued datagram is charged.
-pub(super) fn cost_bytes(payload: &[u8]) -> usize {
+pub(crate) fn cost_bytes(payload: &[u8]) -> usize {
     payload.len() + DATAGRAM_OVERHEAD_BYTES
 }
 
 /// A queue of datagrams, bounded in bytes.
 #[derive(Debug)]
-pub(super) struct Inbox {
+pub(crate) struct Inbox {
     queue: VecDeque<Datagram>,
     bytes: usize,
     bytes_max: usize,
@@ -86,17 +86,17 @@ pub(super) struct Inbox {
 
 impl Inbox {
     /// An empty queue.
-    pub(super) fn new(bytes_max: usize) -> Inbox {
+    pub(crate) fn new(bytes_max: usize) -> Inbox {
         Inbox { queue: VecDeque::new(), bytes: 0, bytes_max }
     }
 
     /// Is there room for `payload`?
-    pub(super) fn has_room(&self, payload: &[u8]) -> bool {
+    pub(crate) fn has_room(&self, payload: &[u8]) -> bool {
         self.bytes + cost_bytes(payload) <= self.bytes_max
     }
 
     /// Adds a datagram; `false` when there is no room for it.
-    pub(super) fn push(&mut self, source: SocketAddr, destination: SocketAddr, payload: &[u8]) -> bool {
+    pub(crate) fn push(&mut self, source: SocketAddr, destination: SocketAddr, payload: &[u8]) -> bool {
         if !self.has_room(payload) {
             return false;
         }
@@ -106,19 +106,24 @@ impl Inbox {
     }
 
     /// Takes the oldest.
-    pub(super) fn pop(&mut self) -> Option<Datagram> {
+    pub(crate) fn pop(&mut self) -> Option<Datagram> {
         let datagram = self.queue.pop_front()?;
         self.bytes -= cost_bytes(&datagram.payload);
         Some(datagram)
     }
 
     /// The oldest.
-    pub(super) fn peek(&self) -> Option<&Datagram> {
+    pub(crate) fn peek(&self) -> Option<&Datagram> {
         self.queue.front()
     }
 
+    /// What is queued, in bytes with overhead.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Is nothing queued?
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 }

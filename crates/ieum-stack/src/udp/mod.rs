@@ -35,7 +35,8 @@ mod receive;
 mod transmit;
 
 use demux::Demux;
-use endpoint::{Endpoint, Inbox};
+use endpoint::Endpoint;
+pub(crate) use endpoint::{Inbox, cost_bytes};
 use transmit::Owed;
 
 slotmap::new_key_type! {
