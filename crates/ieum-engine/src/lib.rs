@@ -5,16 +5,18 @@
 //! arrived. No room ever waits by itself, and no two rooms see each other: packets cross by the links the engine
 //! joins, and a few words ([`Notice`]) are told to all others.
 //!
-//! Files: [`room`](Room) (what a room is), `turn` (the loop), `poller` (epoll), `clock`, `bounds`.
+//! Files: [`room`](Room) (what a room is), `turn` (the loop), `poller` (epoll), `device` (the room of a TUN device), `clock`, `bounds`.
 #![forbid(unsafe_code)]
 
 mod bounds;
 mod clock;
+mod device;
 mod poller;
 mod room;
 mod turn;
 
 pub use clock::Clock;
+pub use device::DeviceRoom;
 pub use poller::{Interest, Ready, Turn};
 pub use room::{Notice, Room};
 pub use turn::{Engine, LinkEnd};

@@ -15,8 +15,10 @@ pub enum Notice {
     Serving {
         /// A datagram port, not a stream port.
         datagram: bool,
-        /// Which.
+        /// Which. An unspecified address means every one of its family, and `::` those of IPv4 too.
         address: SocketAddr,
+        /// `::` means IPv6 alone.
+        v6_only: bool,
         /// It begins; else it ceases.
         serving: bool,
     },
@@ -26,6 +28,20 @@ pub enum Notice {
         name: String,
         /// In the order of preference.
         addresses: Vec<IpAddr>,
+    },
+    /// A host came to a link that many share, or left it: for the host at our end, which routes to it or no more.
+    Neighbor {
+        /// The host's own name for the link.
+        link: LinkId,
+        /// The other's addresses.
+        addresses: Vec<IpAddr>,
+        /// It came; else it left.
+        present: bool,
+    },
+    /// A link leads nowhere any more: for the host at our end.
+    LinkDown {
+        /// The host's own name for the link.
+        link: LinkId,
     },
 }
 
@@ -87,6 +103,11 @@ pub trait Room {
 
     /// Has it bytes still to deliver? The engine stays for them, within a bound.
     fn is_unfinished(&self) -> bool;
+
+    /// Others rely on it, whether the run is over or not: see [`Engine::run_while_needed`](crate::Engine::run_while_needed).
+    fn is_needed(&self) -> bool {
+        false
+    }
 
     /// The first room's word that the run is over: nothing new begins. Every room may still be unfinished.
     fn is_finished(&self) -> bool {

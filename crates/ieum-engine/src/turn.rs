@@ -44,7 +44,8 @@ impl Engine {
         self.joints.push(Joint { ends: [one, other], capture });
     }
 
-    /// Runs until the first room is finished and all have delivered what they had, or 60 s have passed since.
+    /// Runs until the first room is finished, and then until all have delivered what they had or 60 s have passed: unless a
+    /// room [is needed](Room::is_needed), when it returns at once for [`Engine::run_while_needed`] to go on.
     ///
     /// # Errors
     ///
@@ -53,12 +54,30 @@ impl Engine {
         for (number, room) in rooms.iter_mut().enumerate() {
             room.start(&self.poller.turn(self.clock.now(), number))?;
         }
+        self.drive(rooms, false)
+    }
+
+    /// Goes on with rooms that [`Engine::run`] has left, until none is needed any more and all have delivered what they
+    /// had or 60 s have passed.
+    ///
+    /// # Errors
+    ///
+    /// When waiting fails.
+    pub fn run_while_needed(&mut self, rooms: &mut [&mut dyn Room]) -> io::Result<()> {
+        self.drive(rooms, true)
+    }
+
+    fn drive(&mut self, rooms: &mut [&mut dyn Room], stays_while_needed: bool) -> io::Result<()> {
         let mut finished_at = None;
         let mut told = Vec::new();
         loop {
             let quiet = self.settle_all(rooms);
             let now = self.clock.now();
-            if rooms.first().is_none_or(|first| first.is_finished()) {
+            let is_needed = rooms.iter().any(|room| room.is_needed());
+            if rooms.first().is_none_or(|first| first.is_finished()) && !(is_needed && stays_while_needed) {
+                if is_needed {
+                    return self.finish();
+                }
                 let since = *finished_at.get_or_insert(now);
                 if now.since(since) >= LINGER || !rooms.iter().any(|room| room.is_unfinished()) {
                     return self.finish();
