@@ -39,3 +39,29 @@ pub(crate) const DATAGRAMS_PER_TURN_MAX: usize = 64;
 
 /// The largest datagram, in bytes of payload with room to spare (RFC 768 over IPv4 allows 65,507).
 pub(crate) const DATAGRAM_BYTES_MAX: usize = 65_535;
+
+/// Addresses of one family that a name means at most: so many, with the longest name, fit into the 512 bytes that an
+/// answer may have whoever asks (RFC 1035 §4.2.1), so that none is ever cut.
+pub const NAME_ADDRESSES_MAX: usize = 8;
+
+/// Names that other rooms have told at most: each of a net's hosts has one, and nets are smaller by far.
+pub(crate) const NAMES_TOLD_MAX: usize = 4096;
+
+/// How long an answer of ours may be remembered, in seconds: hosts come and go.
+pub(crate) const NAME_TTL_SECONDS: u32 = 5;
+
+/// Questions of one asker that are remembered until others have answered them: glibc asks for both families at once, and
+/// few ask more from one port.
+pub(crate) const QUESTIONS_WAITING_MAX: usize = 16;
+
+/// The largest question that is remembered, in bytes: the longest name with all that EDNS adds to it.
+pub(crate) const QUESTION_BYTES_MAX: usize = 1232;
+
+/// Askers over TCP at a time, in connections: RFC 7766 §6.2.2 wants no more than one from each program.
+pub(crate) const CONVERSATIONS_MAX: usize = 1024;
+
+/// How long an asker over TCP may be silent. RFC 7766 §6.2.3: seconds, unless there is room to spare, which there is.
+pub(crate) const CONVERSATION_IDLE: Duration = Duration::from_secs(120);
+
+/// Bytes that one asker over TCP may have waiting in either direction, before it is read on: two messages of any length.
+pub(crate) const CONVERSATION_BYTES_MAX: usize = 2 * 65_537;

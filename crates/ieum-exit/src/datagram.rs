@@ -2,6 +2,9 @@
 //!
 //! A connected socket takes answers from its destination alone (RFC 4787 calls that address and port dependent
 //! filtering), and is told of ICMP errors, which go back inside as ours. A flow lives as long as it is used.
+//!
+//! Questions to name servers go by the name service first. Those that it does not answer are a flow like any other; but
+//! where it is the last word ([`Waiting`]), they are put to one server after the other, and the last failure is an answer.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -12,13 +15,14 @@ use ieum_stack::Datagram;
 use ieum_wire::Instant;
 use ieum_wire::Unreachable;
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, SocketType, connect, recv, send};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use crate::bounds::{DATAGRAM_BYTES_MAX, DATAGRAM_FLOWS_MAX, DATAGRAM_IDLE, DATAGRAMS_PER_TURN_MAX};
 use crate::counts::Reason;
 use crate::idle::Idle;
 use crate::kernel;
 use crate::key::{Serial, Serials, Source};
+use crate::name_service::{self, NameService, Verdict, Waiting};
 use crate::stream::Context;
 use crate::target::{Nowhere, Targets};
 
@@ -35,9 +39,14 @@ struct Flow {
     socket: OwnedFd,
     pair: Pair,
     last_used: Instant,
+    /// Questions, where the name service is the last word.
+    waiting: Option<Waiting>,
     /// It stands in the queue of those to be read.
     queued: bool,
 }
+
+/// Why there is no flow: the reason that is counted, and what tells the inside.
+type Refused = (Reason, Option<Unreachable>);
 
 /// All flows.
 #[derive(Debug)]
@@ -66,23 +75,42 @@ impl Datagrams {
     }
 
     /// A datagram came from inside.
-    pub(crate) fn on_datagram(&mut self, cx: &mut Context<'_>, datagram: &Datagram, targets: &Targets) {
+    pub(crate) fn on_datagram(
+        &mut self,
+        cx: &mut Context<'_>,
+        datagram: &Datagram,
+        targets: &Targets,
+        names: &NameService,
+    ) {
         let pair = Pair { source: datagram.source, destination: datagram.destination };
+        if names.hears(pair.destination, targets)
+            && let Verdict::Answered(answer) = names.judge(&datagram.payload)
+        {
+            return tell(cx, pair, &answer);
+        }
         let serial = match self.by_pair.get(&pair) {
             Some(serial) => *serial,
-            None => match self.open(cx, pair, targets) {
+            None => match self.open(cx, pair, targets, names.relays(pair.destination, targets)) {
                 Ok(serial) => serial,
                 Err((reason, answer)) => {
                     cx.counts.count(reason);
-                    return refuse(cx, pair, answer);
+                    let relayed = names.relays(pair.destination, targets).is_some();
+                    return match name_service::failure(&datagram.payload).filter(|_| relayed) {
+                        Some(failure) => tell(cx, pair, &failure),
+                        None => refuse(cx, pair, answer),
+                    };
                 }
             },
         };
         let Some(flow) = self.flows.get_mut(&serial) else { return };
         self.idle.touch(cx.turn.now, serial, &mut flow.last_used);
+        if let Some(waiting) = &mut flow.waiting {
+            // What is too long to be remembered is sent all the same.
+            let _remembered = waiting.asked(&datagram.payload);
+        }
         if let Err(error) = send_once_more(&flow.socket, &datagram.payload) {
             cx.counts.count(Reason::DatagramNotSent);
-            refuse(cx, pair, answer_to(error));
+            flow.failed(cx, serial, error);
         }
     }
 
@@ -103,7 +131,7 @@ impl Datagrams {
             let Some(serial) = self.queue.pop_front() else { return };
             let Some(flow) = self.flows.get_mut(&serial) else { continue };
             self.idle.touch(cx.turn.now, serial, &mut flow.last_used);
-            flow.queued = receive(cx, &flow.socket, flow.pair, &mut self.buffer);
+            flow.queued = flow.receive(cx, serial, &mut self.buffer);
             if flow.queued {
                 self.queue.push_back(serial);
             }
@@ -132,17 +160,20 @@ impl Datagrams {
         cx: &mut Context<'_>,
         pair: Pair,
         targets: &Targets,
-    ) -> Result<Serial, (Reason, Option<Unreachable>)> {
-        let target = targets.of(pair.destination).map_err(|nowhere| match nowhere {
-            Nowhere::Closed => (Reason::NotAllowed, Some(Unreachable::Port)),
-            Nowhere::Unreachable(reason) => (Reason::NotAllowed, Some(reason)),
-        })?;
-        let socket = kernel::socket(SocketType::DGRAM).map_err(|_| (Reason::NoDescriptor, None))?;
-        connect(&socket, &target).map_err(|error| (Reason::DatagramNotSent, answer_to(error)))?;
+        mut waiting: Option<Waiting>,
+    ) -> Result<Serial, Refused> {
+        let socket = match &mut waiting {
+            Some(waiting) => first_of(waiting).ok_or((Reason::NotAllowed, None))?,
+            None => {
+                let target = targets.of(pair.destination).map_err(|nowhere| match nowhere {
+                    Nowhere::Closed => (Reason::NotAllowed, Some(Unreachable::Port)),
+                    Nowhere::Unreachable(reason) => (Reason::NotAllowed, Some(reason)),
+                })?;
+                kernel::connect_datagram(target).map_err(judge)?
+            }
+        };
         let serial = self.serials.next();
-        cx.turn
-            .watch(socket.as_fd(), Source::Datagram(serial).key(), kernel::READ)
-            .map_err(|_| (Reason::NoDescriptor, None))?;
+        watch(cx, &socket, serial).map_err(|_| (Reason::NoDescriptor, None))?;
         if self.idle.len() >= DATAGRAM_FLOWS_MAX
             && let Some(oldest) = self.idle.oldest()
         {
@@ -152,7 +183,7 @@ impl Datagrams {
         let now = cx.turn.now;
         self.idle.insert(now, serial);
         self.by_pair.insert(pair, serial);
-        self.flows.insert(serial, Flow { socket, pair, last_used: now, queued: false });
+        self.flows.insert(serial, Flow { socket, pair, last_used: now, waiting, queued: false });
         Ok(serial)
     }
 
@@ -164,23 +195,62 @@ impl Datagrams {
     }
 }
 
-/// Answers go inside as from the destination. True when the share is used up before the socket is empty.
-fn receive(cx: &mut Context<'_>, socket: &OwnedFd, pair: Pair, buffer: &mut [u8]) -> bool {
-    for _ in 0..DATAGRAMS_PER_TURN_MAX {
-        match recv(socket, &mut *buffer, RecvFlags::DONTWAIT) {
-            Ok((count, _)) => {
-                let payload = &buffer[..count];
-                if cx.stack.udp_send_from(cx.turn.now, pair.destination, pair.source, payload).is_err() {
-                    cx.counts.count(Reason::DatagramNotTaken);
+impl Flow {
+    /// Answers go inside as from the destination. True when the share is used up before the socket is empty.
+    fn receive(&mut self, cx: &mut Context<'_>, serial: Serial, buffer: &mut [u8]) -> bool {
+        for _ in 0..DATAGRAMS_PER_TURN_MAX {
+            match recv(&self.socket, &mut *buffer, RecvFlags::DONTWAIT) {
+                Ok((count, _)) => {
+                    let payload = &buffer[..count];
+                    if let Some(waiting) = &mut self.waiting {
+                        waiting.answered(payload);
+                    }
+                    tell(cx, self.pair, payload);
                 }
+                Err(Errno::AGAIN) => return false,
+                Err(Errno::INTR) => {}
+                // An ICMP error, told once.
+                Err(error) => self.failed(cx, serial, error),
             }
-            Err(Errno::AGAIN) => return false,
-            Err(Errno::INTR) => {}
-            // An ICMP error, told once.
-            Err(error) => refuse(cx, pair, answer_to(error)),
         }
+        true
     }
-    true
+
+    /// The kernel could not send, or an ICMP error came: the next server is asked, or the inside is told.
+    fn failed(&mut self, cx: &mut Context<'_>, serial: Serial, error: Errno) {
+        let answer = answer_to(error);
+        let Some(waiting) = self.waiting.as_mut().filter(|_| answer.is_some()) else {
+            return refuse(cx, self.pair, answer);
+        };
+        while let Some(socket) = first_of(waiting) {
+            if watch(cx, &socket, serial).is_ok() {
+                // The one before is closed, and what it still had to tell goes with it.
+                self.socket = socket;
+                for question in waiting.questions() {
+                    // Should this one be away too, that is told as an error of its socket.
+                    let _ = send_once_more(&self.socket, question);
+                }
+                return;
+            }
+        }
+        waiting.failures().iter().for_each(|failure| tell(cx, self.pair, failure));
+    }
+}
+
+/// A socket whose peer is the next server that can be asked at all.
+fn first_of(waiting: &mut Waiting) -> Option<OwnedFd> {
+    std::iter::from_fn(|| waiting.next_server()).find_map(|server| kernel::connect_datagram(server).ok())
+}
+
+fn watch(cx: &Context<'_>, socket: &OwnedFd, serial: Serial) -> std::io::Result<()> {
+    cx.turn.watch(socket.as_fd(), Source::Datagram(serial).key(), kernel::READ)
+}
+
+/// An answer goes inside, as from the destination.
+fn tell(cx: &mut Context<'_>, pair: Pair, payload: &[u8]) {
+    if cx.stack.udp_send_from(cx.turn.now, pair.destination, pair.source, payload).is_err() {
+        cx.counts.count(Reason::DatagramNotTaken);
+    }
 }
 
 /// A socket tells an ICMP error of an earlier datagram instead of sending this one: which is then sent after all.
@@ -189,6 +259,15 @@ fn send_once_more(socket: &OwnedFd, payload: &[u8]) -> Result<(), Errno> {
     let sent = send(socket, payload, flags);
     let sent = if sent == Err(Errno::CONNREFUSED) { send(socket, payload, flags) } else { sent };
     sent.map(drop)
+}
+
+/// What a failed connect counts as, and what tells the inside of it.
+fn judge(error: Errno) -> Refused {
+    if kernel::is_shortage(error) {
+        (Reason::NoDescriptor, None)
+    } else {
+        (Reason::DatagramNotSent, answer_to(error))
+    }
 }
 
 /// The ICMP error that tells the inside what the kernel has told us; `None` where silence says it.

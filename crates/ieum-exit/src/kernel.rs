@@ -16,9 +16,20 @@ pub(crate) const BOTH: Interest = Interest { read: true, write: true, edge: true
 /// Reading, by edges.
 pub(crate) const READ: Interest = Interest { read: true, write: false, edge: true };
 
-/// A socket that never blocks and no program inherits.
-pub(crate) fn socket(kind: SocketType) -> Result<OwnedFd, Errno> {
-    socket_with(AddressFamily::INET, kind, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)
+/// A socket for addresses like that one, which never blocks and no program inherits.
+pub(crate) fn socket(kind: SocketType, for_address: SocketAddr) -> Result<OwnedFd, Errno> {
+    let family = match for_address {
+        SocketAddr::V4(_) => AddressFamily::INET,
+        SocketAddr::V6(_) => AddressFamily::INET6,
+    };
+    socket_with(family, kind, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)
+}
+
+/// A datagram socket whose only peer is `to`.
+pub(crate) fn connect_datagram(to: SocketAddr) -> Result<OwnedFd, Errno> {
+    let socket = socket(SocketType::DGRAM, to)?;
+    connect(&socket, &to).map_err(|error| as_seen_from(to, error))?;
+    Ok(socket)
 }
 
 /// Sets a stream as a relay needs it. Each is an improvement only: should one be refused, bytes still pass.
@@ -42,13 +53,19 @@ pub(crate) enum Begun {
 
 /// Begins to connect a stream.
 pub(crate) fn connect_stream(to: SocketAddr) -> Result<Begun, Errno> {
-    let stream = socket(SocketType::STREAM)?;
+    let stream = socket(SocketType::STREAM, to)?;
     prepare_stream(&stream);
     match connect(&stream, &to) {
         Ok(()) => Ok(Begun::Connected(stream)),
         Err(Errno::INPROGRESS) => Ok(Begun::InProgress(stream)),
-        Err(error) => Err(error),
+        Err(error) => Err(as_seen_from(to, error)),
     }
+}
+
+/// A machine whose IPv6 is switched off (net.ipv6.conf.*.disable_ipv6) has no address to leave with, and says so; from
+/// inside, where there is one, that is a network without a way to it.
+fn as_seen_from(to: SocketAddr, error: Errno) -> Errno {
+    if error == Errno::ADDRNOTAVAIL && to.is_ipv6() { Errno::NETUNREACH } else { error }
 }
 
 /// How a connect that was in progress stands: `None` while it still is.
@@ -82,7 +99,8 @@ pub(crate) fn refusal(error: Errno) -> Refusal {
 /// The ICMP error that would give this errno.
 pub(crate) fn unreachable(error: Errno) -> Option<Unreachable> {
     match error {
-        Errno::NETUNREACH => Some(Unreachable::Network),
+        // The second is a machine's whose kernel has no IPv6 at all.
+        Errno::NETUNREACH | Errno::AFNOSUPPORT => Some(Unreachable::Network),
         Errno::HOSTUNREACH | Errno::HOSTDOWN => Some(Unreachable::Host),
         Errno::ACCESS | Errno::PERM => Some(Unreachable::Prohibited),
         Errno::NOPROTOOPT => Some(Unreachable::Protocol),
@@ -100,5 +118,15 @@ mod tests {
         let (Begun::Connected(stream) | Begun::InProgress(stream)) =
             connect_stream(listener.local_addr().unwrap()).unwrap();
         assert_eq!(sockopt::socket_keepalive(&stream), Ok(true));
+    }
+
+    #[test]
+    fn a_machine_without_ip6_has_no_way_there() {
+        let to = "[2001:db8::1]:80".parse().unwrap();
+        let inside = |error| unreachable(as_seen_from(to, error));
+        assert_eq!(inside(Errno::AFNOSUPPORT), Some(Unreachable::Network));
+        assert_eq!(inside(Errno::ADDRNOTAVAIL), Some(Unreachable::Network));
+        // Without IPv6's excuse it means that no port was left.
+        assert_eq!(unreachable(as_seen_from("192.0.2.1:80".parse().unwrap(), Errno::ADDRNOTAVAIL)), None);
     }
 }

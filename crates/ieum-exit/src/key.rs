@@ -27,6 +27,8 @@ pub(crate) enum Source {
     Datagram(Serial),
     /// A published port, by its place.
     Published(usize),
+    /// The kernel socket of an asker over TCP.
+    Asker(Serial),
 }
 
 const KIND_SHIFT: u32 = 52;
@@ -39,6 +41,7 @@ impl Source {
             Source::Stream(Serial(serial)) => serial,
             Source::Datagram(Serial(serial)) => 1 << KIND_SHIFT | serial,
             Source::Published(index) => 2 << KIND_SHIFT | u64::try_from(index).unwrap_or(SERIAL_MASK),
+            Source::Asker(Serial(serial)) => 3 << KIND_SHIFT | serial,
         }
     }
 
@@ -48,6 +51,7 @@ impl Source {
         match key >> KIND_SHIFT {
             0 => Source::Stream(Serial(serial)),
             1 => Source::Datagram(Serial(serial)),
+            3 => Source::Asker(Serial(serial)),
             _ => Source::Published(usize::try_from(serial).unwrap_or(usize::MAX)),
         }
     }
@@ -60,7 +64,8 @@ mod tests {
     #[test]
     fn a_key_names_its_source() {
         let serial = Serials { next: SERIAL_MASK - 1 }.next();
-        for source in [Source::Stream(serial), Source::Datagram(serial), Source::Published(7)] {
+        let all = [Source::Stream, Source::Datagram, Source::Asker].map(|kind| kind(serial));
+        for source in all.into_iter().chain([Source::Published(7)]) {
             assert_eq!(Source::of(source.key()), source);
             assert!(source.key() < 1 << 56);
         }

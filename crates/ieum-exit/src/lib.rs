@@ -16,7 +16,8 @@
 //!   connect    ← accept(2) of a published port, which listens while somebody inside does
 //! ```
 //!
-//! Where a destination leads is said in `target`: the exit's own address is the machine's loopback.
+//! Where a destination leads is said in `target`: the exit's own address is the machine's loopback, in each family. On
+//! their way, questions about names are looked at, and some answered (`name_service/`).
 //!
 //! Invariants:
 //!
@@ -29,7 +30,7 @@
 //! 5. A source's key is a serial number that never comes again, so a late event finds nobody.
 //!
 //! Files: `exit` the room and what becomes of its events; `target` where to; `stream/` connections; `datagram`
-//! datagrams; `published/` what comes from outside; `resolv` the machine's resolvers; `kernel` its sockets; `idle` who
+//! datagrams; `published/` what comes from outside; `name_service/` names; `resolv` the machine's resolvers; `kernel` its sockets; `idle` who
 //! was used last; `key` names of sources; `counts` what was refused or dropped, and why; `bounds` every bound.
 #![forbid(unsafe_code)]
 
@@ -40,10 +41,15 @@ mod exit;
 mod idle;
 mod kernel;
 mod key;
+mod name_service;
 mod published;
-pub mod resolv;
+mod resolv;
 mod stream;
 mod target;
 
+pub use bounds::NAME_ADDRESSES_MAX;
 pub use exit::{Exit, ExitConfig};
+pub use name_service::{Named, NamedParseError};
 pub use published::{Publish, PublishError, PublishParseError, Published, Transport};
+pub use resolv::Resolvers;
+pub use target::Ends;

@@ -26,7 +26,17 @@ pub enum Transport {
     Udp,
 }
 
-/// A wish to publish: `[ADDR:]PORT:PORT[/udp]`.
+impl Transport {
+    /// How it ends a wish in words: TCP is what is meant without one.
+    fn suffix(self) -> &'static str {
+        match self {
+            Transport::Tcp => "",
+            Transport::Udp => "/udp",
+        }
+    }
+}
+
+/// A wish to publish: `[ADDR:]PORT:PORT[/udp]`, an address of IPv6 in brackets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Publish {
     /// Address and port on the machine; port 0 takes a free one.
@@ -41,13 +51,13 @@ pub struct Publish {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PublishParseError {
     /// Not two ports.
-    #[error("expected [ADDR:]PORT:PORT[/udp], as in 8080:80")]
+    #[error("expected [ADDR:]PORT:PORT[/udp], as in 8080:80 or [::1]:8080:80")]
     Shape,
     /// A port is no number of 16 bits, or 0 inside.
     #[error("{0:?} is not a port")]
     Port(String),
-    /// The address is none of IPv4.
-    #[error("{0:?} is not an IPv4 address")]
+    /// The address is none.
+    #[error("{0:?} is not an IP address (one of IPv6 stands in brackets, as in [::1]:8080:80)")]
     Address(String),
     /// Neither TCP nor UDP.
     #[error("{0:?} is not a protocol: tcp and udp are")]
@@ -66,17 +76,31 @@ impl FromStr for Publish {
         };
         let (outside, inside) = ends.rsplit_once(':').ok_or(PublishParseError::Shape)?;
         let (address, outside_port) = match outside.rsplit_once(':') {
-            None => (Ipv4Addr::LOCALHOST, outside),
+            None => (Ipv4Addr::LOCALHOST.into(), outside),
             Some((address, port)) => {
-                (address.parse().map_err(|_| PublishParseError::Address(address.into()))?, port)
+                (host(address).ok_or_else(|| PublishParseError::Address(address.into()))?, port)
             }
         };
         let inside_port = port(inside)?;
         if inside_port == 0 {
             return Err(PublishParseError::Port(inside.into()));
         }
-        let outside = SocketAddr::new(IpAddr::V4(address), port(outside_port)?);
+        let outside = SocketAddr::new(address, port(outside_port)?);
         Ok(Publish { outside, inside_port, transport })
+    }
+}
+
+impl fmt::Display for Publish {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}{}", self.outside, self.inside_port, self.transport.suffix())
+    }
+}
+
+/// An address of IPv4, or one of IPv6 in brackets (RFC 3986 §3.2.2), without which its end could not be told.
+fn host(text: &str) -> Option<IpAddr> {
+    match text.strip_prefix('[') {
+        Some(rest) => rest.strip_suffix(']')?.parse().ok().map(IpAddr::V6),
+        None => text.parse().ok().map(IpAddr::V4),
     }
 }
 
@@ -96,6 +120,9 @@ pub enum PublishError {
     /// Ports below net.ipv4.ip_unprivileged_port_start are the superuser's.
     #[error("port {0} may only be taken by the superuser; choose one from 1024 on with -p")]
     Privileged(SocketAddr),
+    /// The host inside has no address of that family.
+    #[error("cannot publish on {0}: the host inside has no address of that family")]
+    NoFamily(SocketAddr),
     /// Anything else.
     #[error("cannot publish on {0}: {1}")]
     Other(SocketAddr, io::Error),
@@ -112,11 +139,7 @@ pub struct Published {
 
 impl fmt::Display for Published {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let suffix = match self.asked.transport {
-            Transport::Tcp => "",
-            Transport::Udp => "/udp",
-        };
-        write!(f, "{} → {}{suffix}", self.outside, self.asked.inside_port)
+        write!(f, "{} → {}{}", self.outside, self.asked.inside_port, self.asked.transport.suffix())
     }
 }
 
@@ -149,15 +172,30 @@ mod tests {
         assert_eq!(outside("0.0.0.0:0:80/tcp"), Ok("0.0.0.0:0".into()));
         let udp: Publish = "127.0.0.2:5353:53/udp".parse().unwrap();
         assert_eq!((udp.inside_port, udp.transport), (53, Transport::Udp));
+        assert_eq!(outside("[::1]:8080:80"), Ok("[::1]:8080".into()));
+        assert_eq!(outside("[::]:0:80/udp"), Ok("[::]:0".into()));
+    }
+
+    #[test]
+    fn a_wish_is_written_as_it_is_read() {
+        for text in ["127.0.0.1:8080:80", "[::1]:8080:80", "[::]:0:53/udp"] {
+            assert_eq!(text.parse::<Publish>().unwrap().to_string(), text);
+        }
+        let asked = "[::1]:0:53/udp".parse().unwrap();
+        let published = Published { asked, outside: "[::1]:5353".parse().unwrap() };
+        assert_eq!(published.to_string(), "[::1]:5353 → 53/udp");
     }
 
     #[test]
     fn a_wish_that_makes_no_sense_says_which_part() {
         let error = |text: &str| text.parse::<Publish>().unwrap_err().to_string();
-        assert_eq!(error("80"), "expected [ADDR:]PORT:PORT[/udp], as in 8080:80");
+        assert_eq!(error("80"), "expected [ADDR:]PORT:PORT[/udp], as in 8080:80 or [::1]:8080:80");
         assert_eq!(error("8080:0"), "\"0\" is not a port");
         assert_eq!(error("99999:80"), "\"99999\" is not a port");
-        assert_eq!(error("here:8080:80"), "\"here\" is not an IPv4 address");
+        let advice = "is not an IP address (one of IPv6 stands in brackets, as in [::1]:8080:80)";
+        for address in ["here", "::1", "[::1", "[10.0.0.1]", "[fe80::1%eth0]"] {
+            assert_eq!(error(&format!("{address}:8080:80")), format!("{address:?} {advice}"));
+        }
         assert_eq!(error("8080:80/sctp"), "\"sctp\" is not a protocol: tcp and udp are");
     }
 

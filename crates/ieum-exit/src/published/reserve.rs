@@ -6,8 +6,10 @@
 //!
 //! UDP: a bound socket receives at once, so while nobody serves it is connected to itself. The kernel then refuses
 //! datagrams of everybody else (ICMP port unreachable), as it would had nobody the port.
+//!
+//! A port of IPv6 is one of IPv6 alone (IPV6_V6ONLY): who comes by IPv4 is led elsewhere inside, by a port of its own.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
@@ -21,7 +23,7 @@ use crate::kernel;
 pub(super) fn reserve(kind: SocketType, wish: SocketAddr) -> Result<(OwnedFd, SocketAddr), PublishError> {
     let explain = |error| match error {
         Errno::ADDRINUSE => PublishError::InUse(wish),
-        Errno::ADDRNOTAVAIL => PublishError::NotLocal(wish),
+        Errno::ADDRNOTAVAIL | Errno::AFNOSUPPORT => PublishError::NotLocal(wish),
         Errno::ACCESS | Errno::PERM => PublishError::Privileged(wish),
         error => PublishError::Other(wish, error.into()),
     };
@@ -34,16 +36,25 @@ pub(super) fn reserve(kind: SocketType, wish: SocketAddr) -> Result<(OwnedFd, So
 }
 
 fn bind_given(kind: SocketType, wish: SocketAddr) -> Result<(OwnedFd, SocketAddr), Errno> {
-    let socket = kernel::socket(kind)?;
+    let socket = socket(kind, wish)?;
     bind_alone(&socket, kind, wish)?;
     let taken = getsockname(&socket).and_then(SocketAddr::try_from)?;
     Ok((socket, taken))
 }
 
+/// A socket of one family.
+fn socket(kind: SocketType, wish: SocketAddr) -> Result<OwnedFd, Errno> {
+    let socket = kernel::socket(kind, wish)?;
+    if wish.is_ipv6() {
+        sockopt::set_ipv6_v6only(&socket, true)?;
+    }
+    Ok(socket)
+}
+
 /// A port that the kernel chose it takes back when the socket's association is dissolved; one that was named it does
 /// not. So the chosen one is named, beside the socket it was chosen for.
 fn bind_free_datagram(wish: SocketAddr) -> Result<(OwnedFd, SocketAddr), Errno> {
-    let (chosen, named) = (kernel::socket(SocketType::DGRAM)?, kernel::socket(SocketType::DGRAM)?);
+    let (chosen, named) = (socket(SocketType::DGRAM, wish)?, socket(SocketType::DGRAM, wish)?);
     sockopt::set_socket_reuseaddr(&chosen, true)?;
     sockopt::set_socket_reuseaddr(&named, true)?;
     bind(&chosen, &wish)?;
@@ -74,7 +85,7 @@ pub(super) fn open_stream(reservation: &OwnedFd, outside: SocketAddr) -> Result<
 }
 
 fn listen_beside(outside: SocketAddr) -> Result<OwnedFd, Errno> {
-    let socket = kernel::socket(SocketType::STREAM)?;
+    let socket = socket(SocketType::STREAM, outside)?;
     sockopt::set_socket_reuseaddr(&socket, true)?;
     bind(&socket, &outside)?;
     listen(&socket, PUBLISHED_BACKLOG)?;
@@ -89,8 +100,9 @@ pub(super) fn open_datagram(socket: &OwnedFd) -> Result<(), Errno> {
 /// Closes a UDP port that stays reserved.
 pub(super) fn close_datagram(socket: &OwnedFd, outside: SocketAddr) -> Result<(), Errno> {
     let itself = match outside.ip() {
-        address if address.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        address => address,
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        address @ (IpAddr::V4(_) | IpAddr::V6(_)) => address,
     };
     connect(socket, &SocketAddr::new(itself, outside.port()))
 }
@@ -101,11 +113,18 @@ mod tests {
 
     use super::*;
 
-    const ANY_PORT: &str = "127.0.0.1:0";
+    /// Any port of loopback in each family that this machine has.
+    fn any_ports() -> impl Iterator<Item = &'static str> {
+        ["127.0.0.1:0", "[::1]:0"].into_iter().filter(|address| TcpListener::bind(address).is_ok())
+    }
 
     #[test]
     fn a_reserved_port_refuses_and_cannot_be_taken() {
-        let (reservation, outside) = reserve(SocketType::STREAM, ANY_PORT.parse().unwrap()).unwrap();
+        any_ports().for_each(refuses_and_cannot_be_taken);
+    }
+
+    fn refuses_and_cannot_be_taken(any_port: &str) {
+        let (reservation, outside) = reserve(SocketType::STREAM, any_port.parse().unwrap()).unwrap();
         let refused = |outside| TcpStream::connect(outside).map_err(|error| error.kind()).err();
         assert_eq!(refused(outside), Some(std::io::ErrorKind::ConnectionRefused));
         assert!(TcpListener::bind(outside).is_err(), "std sets SO_REUSEADDR, and still cannot have it");
@@ -129,21 +148,39 @@ mod tests {
 
     #[test]
     fn a_reserved_datagram_port_refuses_until_it_is_opened() {
-        for wish in [ANY_PORT, "0.0.0.0:0"] {
-            let (socket, outside) = reserve(SocketType::DGRAM, wish.parse().unwrap()).unwrap();
-            let client = UdpSocket::bind(ANY_PORT).unwrap();
-            client.connect(("127.0.0.1", outside.port())).unwrap();
-            let refused = |client: &UdpSocket| {
-                client.send(b"?").unwrap();
-                client.send(b"?").map_err(|error| error.kind()).err()
-            };
-            close_datagram(&socket, outside).unwrap();
-            assert_eq!(refused(&client), Some(std::io::ErrorKind::ConnectionRefused));
-            open_datagram(&socket).unwrap();
-            assert_eq!(refused(&client), None);
-            close_datagram(&socket, outside).unwrap();
-            assert_eq!(refused(&client), Some(std::io::ErrorKind::ConnectionRefused));
-            assert!(UdpSocket::bind(("127.0.0.1", outside.port())).is_err());
+        for any_port in any_ports() {
+            let local: SocketAddr = any_port.parse().unwrap();
+            let everywhere = if local.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+            refuses_until_it_is_opened(any_port, local);
+            refuses_until_it_is_opened(everywhere, local);
+        }
+    }
+
+    fn refuses_until_it_is_opened(wish: &str, local: SocketAddr) {
+        let (socket, outside) = reserve(SocketType::DGRAM, wish.parse().unwrap()).unwrap();
+        let client = UdpSocket::bind(local).unwrap();
+        client.connect((local.ip(), outside.port())).unwrap();
+        let refused = |client: &UdpSocket| {
+            client.send(b"?").unwrap();
+            client.send(b"?").map_err(|error| error.kind()).err()
+        };
+        close_datagram(&socket, outside).unwrap();
+        assert_eq!(refused(&client), Some(std::io::ErrorKind::ConnectionRefused));
+        open_datagram(&socket).unwrap();
+        assert_eq!(refused(&client), None);
+        close_datagram(&socket, outside).unwrap();
+        assert_eq!(refused(&client), Some(std::io::ErrorKind::ConnectionRefused));
+        assert!(UdpSocket::bind((local.ip(), outside.port())).is_err());
+    }
+
+    #[test]
+    fn one_port_may_be_published_in_both_families() {
+        if any_ports().count() < 2 {
+            return;
+        }
+        for kind in [SocketType::STREAM, SocketType::DGRAM] {
+            let (_six, outside) = reserve(kind, "[::]:0".parse().unwrap()).unwrap();
+            reserve(kind, SocketAddr::from(([0, 0, 0, 0], outside.port()))).unwrap();
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A published TCP port: connections from outside become connections to the inside.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 
 use ieum_wire::Instant;
@@ -33,7 +33,7 @@ pub(crate) struct StreamPort {
 
 impl StreamPort {
     /// Reserves the port.
-    pub(crate) fn reserve(wish: &Publish, host: std::net::IpAddr) -> Result<StreamPort, PublishError> {
+    pub(crate) fn reserve(wish: &Publish, host: IpAddr) -> Result<StreamPort, PublishError> {
         let (reservation, outside) = reserve::reserve(SocketType::STREAM, wish.outside)?;
         Ok(StreamPort {
             reservation,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
-use ieum_stack::{ConnectionId, HalfOpenId, ListenerId, Refusal, Request, State};
+use ieum_stack::{ConnectionId, HalfOpenId, Refusal, Request, State};
 use rustix::io::Errno;
 
 use super::pump::Joined;
@@ -88,18 +88,19 @@ impl Streams {
         cx.stack.tcp_accept_request(id);
     }
 
-    /// Answering → Joined, for every connection whose handshake has ended.
-    pub(crate) fn on_acceptable(&mut self, cx: &mut Context<'_>, listener: ListenerId) {
-        while let Some(connection) = cx.stack.tcp_accept(listener) {
-            let tuple = cx.stack.tcp_status(connection).map(|status| (status.local, status.remote));
-            let serial = tuple.and_then(|tuple| self.answering.remove(&tuple));
-            match serial {
-                Some(serial) => {
-                    self.handshakes.remove(&serial);
-                    self.join(serial, connection);
-                }
-                None => cx.stack.tcp_abort(cx.turn.now, connection),
+    /// Answering → Joined: the connection's handshake has ended.
+    pub(crate) fn on_accepted(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: ConnectionId,
+        tuple: (SocketAddr, SocketAddr),
+    ) {
+        match self.answering.remove(&tuple) {
+            Some(serial) => {
+                self.handshakes.remove(&serial);
+                self.join(serial, connection);
             }
+            None => cx.stack.tcp_abort(cx.turn.now, connection),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Connections from inside to the machine.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -9,17 +9,23 @@ use std::time::Duration;
 use ieum_stack::{Failure, State, TcpSettings};
 use ieum_wire::Unreachable;
 
-use crate::inside::{Scene, bell, exit, play, play_with};
+use crate::inside::{Family, Scene, bell, exit, families, play, play_with};
 
 /// A listener on the machine's loopback, and how the inside names it.
-fn listener() -> (TcpListener, String) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+fn listener_of(family: Family) -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind((family.machine, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
-    (listener, format!("10.77.0.1:{port}"))
+    (listener, SocketAddr::new(family.exit, port))
+}
+
+/// The same, in the family that every machine has.
+fn listener() -> (TcpListener, SocketAddr) {
+    listener_of(families().next().unwrap())
 }
 
 /// How a connect from inside ends.
 pub(crate) fn outcome(to: &str) -> Option<Failure> {
+    let to = to.parse().unwrap();
     let mut id = None;
     let mut failure = None;
     play(|scene| {
@@ -32,15 +38,19 @@ pub(crate) fn outcome(to: &str) -> Option<Failure> {
 
 #[test]
 fn what_the_machine_refuses_is_refused_inside() {
-    let (listener, to) = listener();
-    assert_eq!(outcome(&to), None);
-    drop(listener);
-    assert_eq!(outcome(&to), Some(Failure::Refused));
+    for family in families() {
+        let (listener, to) = listener_of(family);
+        assert_eq!(outcome(&to.to_string()), None);
+        drop(listener);
+        assert_eq!(outcome(&to.to_string()), Some(Failure::Refused));
+    }
 }
 
 #[test]
 fn nobody_else_lives_in_the_links_network() {
-    assert_eq!(outcome("10.77.0.9:80"), Some(Failure::Unreachable(Unreachable::Host)));
+    for nobody in ["10.77.0.9:80", "[fd77::9]:80", "[fe80::9]:80"] {
+        assert_eq!(outcome(nobody), Some(Failure::Unreachable(Unreachable::Host)));
+    }
 }
 
 #[test]
@@ -50,8 +60,12 @@ fn the_machines_loopback_is_not_to_be_had_by_its_own_name() {
 
 #[test]
 fn bytes_pass_both_ways_at_once_and_each_end_ends_by_itself() {
+    families().for_each(bytes_pass_both_ways);
+}
+
+fn bytes_pass_both_ways(family: Family) {
     const BYTES: usize = 8 << 20;
-    let (listener, to) = listener();
+    let (listener, to) = listener_of(family);
     let echo = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         std::io::copy(&mut stream.try_clone().unwrap(), &mut stream).unwrap();
@@ -61,7 +75,7 @@ fn bytes_pass_both_ways_at_once_and_each_end_ends_by_itself() {
     let data: Vec<u8> = (0..BYTES).map(|at| (at * 31 + at / 251).to_le_bytes()[0]).collect();
     let (mut id, mut sent, mut received) = (None, 0, Vec::new());
     play(|scene| {
-        let id = *id.get_or_insert_with(|| scene.connect(&to));
+        let id = *id.get_or_insert_with(|| scene.connect(to));
         if scene.status(id).state == State::SynSent {
             return false;
         }
@@ -94,9 +108,13 @@ fn read(scene: &mut Scene<'_>, id: ieum_stack::ConnectionId, into: &mut Vec<u8>)
 
 #[test]
 fn a_reset_of_the_machine_comes_after_what_was_sent_before_it() {
+    families().for_each(a_reset_comes_last);
+}
+
+fn a_reset_comes_last(family: Family) {
     // No more than the kernel's first window: it forgets what it has not yet sent when it resets.
     const BYTES: usize = 30_000;
-    let (listener, to) = listener();
+    let (listener, to) = listener_of(family);
     let server = thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let mut word = [0; 4];
@@ -107,7 +125,7 @@ fn a_reset_of_the_machine_comes_after_what_was_sent_before_it() {
     });
     let (mut id, mut sent, mut received) = (None, 0, Vec::new());
     play(|scene| {
-        let id = *id.get_or_insert_with(|| scene.connect(&to));
+        let id = *id.get_or_insert_with(|| scene.connect(to));
         if sent < 8 {
             sent += scene.stack.tcp_send(scene.now, id, &b"GET!left"[sent..]);
         }
@@ -132,7 +150,7 @@ fn a_reset_inside_is_a_reset_on_the_machine() {
     });
     let (mut id, mut sent, mut aborted) = (None, 0, false);
     play_with(&mut exit(&[]), bell, |scene| {
-        let id = *id.get_or_insert_with(|| scene.connect(&to));
+        let id = *id.get_or_insert_with(|| scene.connect(to));
         if aborted {
             return scene.rung;
         }
@@ -166,7 +184,7 @@ fn bytes_of_a_closed_connection_are_delivered_before_the_engine_ends() {
     let settings = TcpSettings { send_buffer_bytes: 8 << 20, ..TcpSettings::default() };
     play(|scene| {
         let id = *id.get_or_insert_with(|| {
-            let id = scene.connect(&to);
+            let id = scene.connect(to);
             scene.stack.tcp_configure(scene.now, id, settings);
             id
         });
@@ -214,7 +232,7 @@ fn connects_given_up_inside_end_on_the_machine_too() {
     let mut exit = exit(&[]);
     play_with(&mut exit, bell, |scene| {
         if ids.is_empty() {
-            ids = (0..CONNECTS).map(|_| scene.connect(&to)).collect();
+            ids = (0..CONNECTS).map(|_| scene.connect(to)).collect();
         } else if !aborted {
             // The SYNs have crossed the link.
             assert!(kernel_connects_to(address.port()));
@@ -239,7 +257,7 @@ fn a_byte_sent_as_urgent_arrives_at_its_place() {
     });
     let (mut id, mut received) = (None, Vec::new());
     play(|scene| {
-        let id = *id.get_or_insert_with(|| scene.connect(&to));
+        let id = *id.get_or_insert_with(|| scene.connect(to));
         read(scene, id, &mut received);
         scene.status(id).peer_finished && scene.status(id).readable_bytes == 0
     });
@@ -266,7 +284,7 @@ fn many_connections_each_get_their_own_bytes() {
     let mut clients: Vec<(ieum_stack::ConnectionId, bool, Vec<u8>)> = Vec::new();
     play(|scene| {
         while clients.len() < CONNECTIONS {
-            clients.push((scene.connect(&to), false, Vec::new()));
+            clients.push((scene.connect(to), false, Vec::new()));
         }
         for (number, (id, sent, received)) in clients.iter_mut().enumerate() {
             let word = format!("client {number}");

@@ -1,16 +1,16 @@
 //! Datagrams from inside to the machine.
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::thread;
 
 use ieum_wire::Unreachable;
 
-use crate::inside::{play, request};
+use crate::inside::{Family, families, play, request};
 
 /// A socket of the machine that answers so many datagrams, each with its bytes in reverse.
-fn mirror(answers: usize) -> (String, thread::JoinHandle<()>) {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let to = format!("10.77.0.1:{}", socket.local_addr().unwrap().port());
+fn mirror(family: Family, answers: usize) -> (SocketAddr, thread::JoinHandle<()>) {
+    let socket = UdpSocket::bind((family.machine, 0)).unwrap();
+    let to = SocketAddr::new(family.exit, socket.local_addr().unwrap().port());
     let server = thread::spawn(move || {
         let mut buffer = [0; 65_535];
         for _ in 0..answers {
@@ -24,8 +24,11 @@ fn mirror(answers: usize) -> (String, thread::JoinHandle<()>) {
 
 #[test]
 fn a_datagram_is_answered_from_where_it_was_sent_to() {
-    let (to, server) = mirror(4);
-    let to = to.parse().unwrap();
+    families().for_each(is_answered_from_where_it_was_sent_to);
+}
+
+fn is_answered_from_where_it_was_sent_to(family: Family) {
+    let (to, server) = mirror(family, 4);
     let words = [&b""[..], b"one", b"another", &[5; 9000]];
     let (mut endpoint, mut answers) = (None, Vec::new());
     play(|scene| {
@@ -48,18 +51,18 @@ fn a_datagram_is_answered_from_where_it_was_sent_to() {
 
 #[test]
 fn a_port_that_nobody_has_is_told_by_icmp() {
-    let taken = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
-    drop(taken);
-    for (to, reason) in
-        [(format!("10.77.0.1:{port}"), Unreachable::Port), ("10.77.0.9:7".to_owned(), Unreachable::Host)]
-    {
+    let closed = families().map(|family| {
+        let taken = UdpSocket::bind((family.machine, 0)).unwrap();
+        (SocketAddr::new(family.exit, taken.local_addr().unwrap().port()), Unreachable::Port)
+    });
+    let nobody = ["10.77.0.9:7", "[fd77::9]:7"].map(|to| (to.parse().unwrap(), Unreachable::Host));
+    for (to, reason) in closed.collect::<Vec<_>>().into_iter().chain(nobody) {
         let (mut endpoint, mut error) = (None, None);
         play(|scene| {
             let id = *endpoint.get_or_insert_with(|| {
                 let id = scene.stack.udp_bind(request(0)).unwrap();
-                scene.stack.udp_connect(id, Some(to.parse().unwrap())).unwrap();
-                scene.stack.udp_send(scene.now, id, to.parse().unwrap(), b"?").unwrap();
+                scene.stack.udp_connect(id, Some(to)).unwrap();
+                scene.stack.udp_send(scene.now, id, to, b"?").unwrap();
                 id
             });
             error = scene.stack.udp_take_error(id);
@@ -71,8 +74,7 @@ fn a_port_that_nobody_has_is_told_by_icmp() {
 
 #[test]
 fn each_pair_of_addresses_is_a_flow_of_its_own() {
-    let (to, server) = mirror(20);
-    let to = to.parse().unwrap();
+    let (to, server) = mirror(families().next().unwrap(), 20);
     let mut endpoints = Vec::new();
     let mut answered = 0;
     play(|scene| {

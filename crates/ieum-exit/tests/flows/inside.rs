@@ -1,18 +1,37 @@
 //! The host inside: a stack and a script that is asked to go on whenever something has happened.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use ieum_engine::{Clock, Engine, Interest, Notice, Ready, Room, Turn};
-use ieum_exit::{Exit, ExitConfig, Publish};
+use ieum_exit::{Ends, Exit, ExitConfig, Publish, Resolvers};
 use ieum_stack::{
     BindRequest, ConnectionId, LinkConfig, LinkId, ListenerId, RouteTarget, Stack, StackConfig, Status,
     TcpSettings,
 };
 use ieum_wire::{Cidr, Instant, Packet};
+
+/// How the machine's loopback is called in one family, and the ends of the link.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Family {
+    /// The machine's loopback.
+    pub(crate) machine: IpAddr,
+    /// The exit, which stands for it.
+    pub(crate) exit: IpAddr,
+    /// The host.
+    pub(crate) host: IpAddr,
+}
+
+/// The families that this machine has.
+pub(crate) fn families() -> impl Iterator<Item = Family> {
+    let all = [["127.0.0.1", "10.77.0.1", "10.77.0.2"], ["::1", "fd77::1", "fd77::2"]];
+    let families = all.map(|addresses| addresses.map(|text| text.parse().unwrap()));
+    let has = |family: &Family| TcpListener::bind((family.machine, 0)).is_ok();
+    families.into_iter().map(|[machine, exit, host]| Family { machine, exit, host }).filter(has)
+}
 
 /// No script takes longer, unless something waits for ever.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -27,8 +46,8 @@ pub(crate) struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    pub(crate) fn connect(&mut self, to: &str) -> ConnectionId {
-        self.stack.tcp_connect(self.now, None, to.parse().unwrap(), TcpSettings::default()).unwrap()
+    pub(crate) fn connect(&mut self, to: SocketAddr) -> ConnectionId {
+        self.stack.tcp_connect(self.now, None, to, TcpSettings::default()).unwrap()
     }
 
     pub(crate) fn status(&self, id: ConnectionId) -> Status {
@@ -43,20 +62,22 @@ impl Scene<'_> {
     }
 
     pub(crate) fn serving(&mut self, datagram: bool, port: u16, serving: bool) {
-        let address = SocketAddr::from(([0, 0, 0, 0], port));
-        self.notices.push(Notice::Serving { datagram, address, serving });
+        let address = SocketAddr::new(ANY, port);
+        self.notices.push(Notice::Serving { datagram, address, v6_only: false, serving });
+    }
+
+    /// Says that streams are served at this address, or no more.
+    pub(crate) fn serving_at(&mut self, address: SocketAddr, v6_only: bool, serving: bool) {
+        self.notices.push(Notice::Serving { datagram: false, address, v6_only, serving });
     }
 }
 
+/// Every address of both families.
+const ANY: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
 /// Every address, that port.
 pub(crate) fn request(port: u16) -> BindRequest {
-    BindRequest {
-        address: [0, 0, 0, 0].into(),
-        port,
-        reuse_address: false,
-        reuse_port: false,
-        v6_only: false,
-    }
+    BindRequest { address: ANY, port, reuse_address: false, reuse_port: false, v6_only: false }
 }
 
 /// The room: goes on with its script until that is true.
@@ -108,15 +129,20 @@ impl<S: FnMut(&mut Scene<'_>) -> bool> Room for Inside<S> {
     }
 }
 
+fn ends(own: &str, host: &str) -> Ends {
+    Ends { own: own.parse().unwrap(), host: host.parse().unwrap() }
+}
+
 /// An exit that publishes `ports`, and lets 127.0.0.53:53 through.
 pub(crate) fn exit(ports: &[&str]) -> Exit {
     Exit::new(ExitConfig {
         seed: [2; 32],
         tcp_timestamps: true,
-        address: "10.77.0.1/24".parse().unwrap(),
-        host: "10.77.0.2".parse().unwrap(),
+        ip4: Some(ends("10.77.0.1/24", "10.77.0.2")),
+        ip6: Some(ends("fd77::1/64", "fd77::2")),
         outbound: true,
-        loopback_exceptions: vec!["127.0.0.53:53".parse().unwrap()],
+        resolvers: Resolvers::of(["127.0.0.53".parse().unwrap()]),
+        names: vec!["db.example=10.77.0.1".parse().unwrap()],
         publish: ports.iter().map(|port| port.parse::<Publish>().unwrap()).collect(),
     })
     .unwrap()
@@ -132,7 +158,9 @@ pub(crate) fn play_with(exit: &mut Exit, bell: UnixStream, script: impl FnMut(&m
     let mut stack = Stack::new(StackConfig::new([1; 32]));
     let link = stack.add_link(LinkConfig::in_process());
     stack.add_address(link, "10.77.0.2/24".parse().unwrap());
+    stack.add_address(link, "fd77::2/64".parse().unwrap());
     stack.add_route(Cidr::ALL_IP4, RouteTarget::Link(link), None);
+    stack.add_route(Cidr::ALL_IP6, RouteTarget::Link(link), None);
     for port in [53, 54] {
         stack.add_loopback_exception(SocketAddr::from(([127, 0, 0, 53], port)), link);
     }

@@ -4,5 +4,6 @@
 mod connections;
 mod datagrams;
 mod inside;
+mod names;
 mod nowhere;
 mod published;

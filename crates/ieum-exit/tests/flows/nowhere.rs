@@ -15,9 +15,12 @@ const IN_NAMESPACE: &str = "IEUM_TEST_IN_NAMESPACE";
 /// An address for documentation (RFC 5737): nobody has it.
 const SOMEBODY: &str = "192.0.2.7:80";
 
+/// Another (RFC 3849).
+const SOMEBODY6: &str = "[2001:db8::7]:80";
+
 /// Runs `test` again, alone and in a namespace that `prepare` (words for a shell) has furnished. True in there, where
 /// the test goes on. Where the machine allows no namespace it says so; under `CI` that is a failure.
-fn in_a_namespace(test: &str, prepare: &str) -> bool {
+pub(crate) fn in_a_namespace(test: &str, prepare: &str) -> bool {
     if std::env::var_os(IN_NAMESPACE).is_some() {
         return true;
     }
@@ -44,15 +47,22 @@ fn in_a_namespace(test: &str, prepare: &str) -> bool {
 #[test]
 fn a_machine_without_a_route_is_an_unreachable_network() {
     if in_a_namespace("nowhere::a_machine_without_a_route_is_an_unreachable_network", "true") {
-        assert_eq!(outcome(SOMEBODY), Some(Failure::Unreachable(Unreachable::Network)));
+        for somebody in [SOMEBODY, SOMEBODY6] {
+            assert_eq!(outcome(somebody), Some(Failure::Unreachable(Unreachable::Network)));
+        }
     }
 }
 
 #[test]
 fn a_host_that_the_machine_cannot_reach_is_an_unreachable_host() {
     let test = "nowhere::a_host_that_the_machine_cannot_reach_is_an_unreachable_host";
-    if in_a_namespace(test, "ip route add unreachable 192.0.2.0/24") {
-        assert_eq!(outcome(SOMEBODY), Some(Failure::Unreachable(Unreachable::Host)));
+    if in_a_namespace(
+        test,
+        "ip link set lo up && ip route add unreachable 192.0.2.0/24 && ip route add unreachable 2001:db8::/32",
+    ) {
+        for somebody in [SOMEBODY, SOMEBODY6] {
+            assert_eq!(outcome(somebody), Some(Failure::Unreachable(Unreachable::Host)));
+        }
     }
 }
 
@@ -61,25 +71,49 @@ fn a_neighbour_that_does_not_answer_is_an_unreachable_host() {
     // The kernel asks three times, a second apart, and only then the connect fails: the verdict comes late.
     let test = "nowhere::a_neighbour_that_does_not_answer_is_an_unreachable_host";
     let prepare = "ip link set lo up && ip link add here type veth peer name there && \
-                   ip link set here up && ip link set there up && ip address add 192.0.2.1/24 dev here";
+                   ip link set here up && ip link set there up && ip address add 192.0.2.1/24 dev here && \
+                   ip address add 2001:db8::1/64 dev here nodad";
     if in_a_namespace(test, prepare) {
-        assert_eq!(outcome(SOMEBODY), Some(Failure::Unreachable(Unreachable::Host)));
+        for somebody in [SOMEBODY, SOMEBODY6] {
+            assert_eq!(outcome(somebody), Some(Failure::Unreachable(Unreachable::Host)));
+        }
     }
 }
 
 #[test]
 fn a_destination_that_the_machine_forbids_is_prohibited() {
     let test = "nowhere::a_destination_that_the_machine_forbids_is_prohibited";
-    if in_a_namespace(test, "ip route add prohibit 192.0.2.0/24") {
-        assert_eq!(outcome(SOMEBODY), Some(Failure::Unreachable(Unreachable::Prohibited)));
+    if in_a_namespace(
+        test,
+        "ip link set lo up && ip route add prohibit 192.0.2.0/24 && ip route add prohibit 2001:db8::/32",
+    ) {
+        for somebody in [SOMEBODY, SOMEBODY6] {
+            assert_eq!(outcome(somebody), Some(Failure::Unreachable(Unreachable::Prohibited)));
+        }
     }
 }
 
 #[test]
 fn a_refusal_of_the_machine_is_a_refusal_there_as_well() {
     let test = "nowhere::a_refusal_of_the_machine_is_a_refusal_there_as_well";
-    if in_a_namespace(test, "ip link set lo up && ip address add 192.0.2.7/32 dev lo") {
-        assert_eq!(outcome(SOMEBODY), Some(Failure::Refused));
+    let prepare = "ip link set lo up && ip address add 192.0.2.7/32 dev lo && \
+                   ip address add 2001:db8::7/128 dev lo nodad";
+    if in_a_namespace(test, prepare) {
+        for somebody in [SOMEBODY, SOMEBODY6] {
+            assert_eq!(outcome(somebody), Some(Failure::Refused));
+        }
+    }
+}
+
+#[test]
+fn a_machine_whose_ip6_is_switched_off_is_an_unreachable_network() {
+    let test = "nowhere::a_machine_whose_ip6_is_switched_off_is_an_unreachable_network";
+    let prepare = "ip link set lo up && sysctl -q -w net.ipv6.conf.all.disable_ipv6=1";
+    if in_a_namespace(test, prepare) {
+        for there in ["[fd77::1]:80", SOMEBODY6] {
+            assert_eq!(outcome(there), Some(Failure::Unreachable(Unreachable::Network)), "{there}");
+        }
+        assert_eq!(outcome("10.77.0.1:80"), Some(Failure::Refused));
     }
 }
 
@@ -98,7 +132,7 @@ fn a_host_that_never_answers_is_silence_there_as_well() {
     let (mut exit, (bell, _ring)) = (exit(&[]), bell());
     let mut id = None;
     play_with(&mut exit, bell, |scene| {
-        let id = *id.get_or_insert_with(|| scene.connect(SOMEBODY));
+        let id = *id.get_or_insert_with(|| scene.connect(SOMEBODY.parse().unwrap()));
         let status = scene.status(id);
         assert_eq!((status.state, status.failure), (State::SynSent, None));
         scene.now.micros() > 6_000_000

@@ -5,13 +5,17 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
-use crate::inside::{bell, exit, play_with, request};
+use crate::inside::{Family, bell, exit, families, play_with, request};
 
 const A_WHILE: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_connection_from_outside_reaches_who_listens_inside() {
-    let mut exit = exit(&["0:80"]);
+    families().for_each(reaches_who_listens_inside);
+}
+
+fn reaches_who_listens_inside(family: Family) {
+    let mut exit = exit(&[&any_port_to(family, "80")]);
     let outside = exit.published().next().unwrap().outside;
     assert_eq!(TcpStream::connect(outside).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     let (bell, ring) = bell();
@@ -38,7 +42,8 @@ fn a_connection_from_outside_reaches_who_listens_inside() {
             connection = scene.stack.tcp_accept(listener);
         }
         if let Some(id) = connection {
-            assert_eq!(scene.status(id).remote.ip().to_string(), "10.77.0.1");
+            let status = scene.status(id);
+            assert_eq!((status.local.ip(), status.remote.ip()), (family.host, family.exit));
             let mut word = [0; 5];
             if scene.stack.tcp_recv(scene.now, id, &mut word, true) == 5 {
                 scene.stack.tcp_recv(scene.now, id, &mut word, false);
@@ -49,6 +54,11 @@ fn a_connection_from_outside_reaches_who_listens_inside() {
         scene.rung
     });
     assert_eq!(client.unwrap().join().unwrap(), "hello");
+}
+
+/// A wish for any port of the machine's loopback.
+fn any_port_to(family: Family, inside: &str) -> String {
+    format!("{}:{inside}", SocketAddr::new(family.machine, 0))
 }
 
 /// Connects as soon as the port is open.
@@ -93,9 +103,42 @@ fn the_port_closes_with_its_last_server_and_opens_again() {
         scene.notices.push(ieum_engine::Notice::Serving {
             datagram: true,
             address: ([10, 77, 0, 2], 1).into(),
+            v6_only: false,
             serving: true,
         });
         false
+    });
+}
+
+#[test]
+fn a_port_is_open_in_the_families_that_are_served() {
+    let wishes: Vec<_> = families().map(|family| any_port_to(family, "80")).collect();
+    let mut exit = exit(&wishes.iter().map(String::as_str).collect::<Vec<_>>());
+    let outside: Vec<_> = exit.published().map(|published| published.outside).collect();
+    let (bell, _ring) = bell();
+    let mut step = 0;
+    // Each is served for as long as the next step is looked at: 0.0.0.0, ::, :: for IPv6 alone, nobody.
+    let served = [("0.0.0.0:80", false), ("[::]:80", false), ("[::]:80", true), ("[fd77::2]:80", false)];
+    play_with(&mut exit, bell, |scene| {
+        if step > 0 {
+            let (address, v6_only): (&str, bool) = served[step - 1];
+            for outside in &outside {
+                let open = TcpStream::connect(outside).is_ok();
+                let both = address == "[::]:80" && !v6_only;
+                assert_eq!(
+                    open,
+                    both || outside.is_ipv4() == (address == "0.0.0.0:80"),
+                    "{address} {outside}"
+                );
+            }
+            scene.serving_at(address.parse().unwrap(), v6_only, false);
+        }
+        if step < served.len() {
+            let (address, v6_only) = served[step];
+            scene.serving_at(address.parse().unwrap(), v6_only, true);
+        }
+        step += 1;
+        step > served.len()
     });
 }
 
@@ -123,7 +166,11 @@ fn who_is_refused_inside_is_reset_outside() {
 
 #[test]
 fn datagrams_of_each_peer_outside_find_their_way_back() {
-    let mut exit = exit(&["0:53/udp"]);
+    families().for_each(datagrams_find_their_way_back);
+}
+
+fn datagrams_find_their_way_back(family: Family) {
+    let mut exit = exit(&[&any_port_to(family, "53/udp")]);
     let outside = exit.published().next().unwrap().outside;
     let (bell, ring) = bell();
     let (mut ring, mut endpoint, mut client) = (Some(ring), None, None);
@@ -150,7 +197,7 @@ fn datagrams_of_each_peer_outside_find_their_way_back() {
 
 /// A socket that has had its first answer: the port is open.
 fn ask(outside: SocketAddr) -> UdpSocket {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let socket = UdpSocket::bind((outside.ip(), 0)).unwrap();
     socket.set_read_timeout(Some(A_WHILE)).unwrap();
     socket.connect(outside).unwrap();
     let mut buffer = [0; 100];
