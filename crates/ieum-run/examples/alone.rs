@@ -34,7 +34,7 @@ impl Room for Hearer {
         None
     }
     fn on_notice(&mut self, _turn: &Turn<'_>, notice: Notice) {
-        let Notice::Serving { datagram, address, serving } = notice else { return };
+        let Notice::Serving { datagram, address, serving, .. } = notice else { return };
         if self.tells {
             let kind = if datagram { "udp" } else { "tcp" };
             eprintln!("{} {kind} {address}", if serving { "serves" } else { "ceases" });

@@ -27,7 +27,10 @@ pub(crate) enum Address {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Use {
     Bind,
+    /// connect(2) of a stream.
     Connect,
+    /// connect(2) of a datagram socket.
+    Associate,
     Send,
 }
 
@@ -47,12 +50,19 @@ pub(crate) fn read(
 }
 
 fn decode(bytes: &[u8], domain: i32, purpose: Use) -> Result<Address, Errno> {
-    let Some([a, b]) = bytes.first_chunk::<2>() else { return Err(Errno::INVAL) };
-    let family = i32::from(u16::from_ne_bytes([*a, *b]));
-    let needed = if domain == n::AF_INET6 { ADDRESS_6_BYTES_MIN } else { ADDRESS_4_BYTES };
-    if family == n::AF_UNSPEC && purpose == Use::Connect {
-        return Ok(Address::Unspecified);
+    if purpose == Use::Connect || purpose == Use::Associate || domain == n::AF_INET6 && purpose == Use::Send {
+        // These look at the family first.
+        match family_of(bytes) {
+            None => return Err(Errno::INVAL),
+            Some(n::AF_UNSPEC) => return Ok(Address::Unspecified),
+            Some(_) => {}
+        }
     }
+    let family = family_of(bytes).ok_or(Errno::INVAL)?;
+    // A datagram socket of AF_INET6 takes IPv4 destinations in their own form too.
+    let as_4 = domain == n::AF_INET
+        || family == n::AF_INET && matches!(purpose, Use::Associate | Use::Send);
+    let needed = if as_4 { ADDRESS_4_BYTES } else { ADDRESS_6_BYTES_MIN };
     if bytes.len() < needed {
         return Err(Errno::INVAL);
     }
@@ -60,11 +70,31 @@ fn decode(bytes: &[u8], domain: i32, purpose: Use) -> Result<Address, Errno> {
     let taken_for_4 = family == n::AF_UNSPEC
         && domain == n::AF_INET
         && (purpose == Use::Send || bytes.get(4..8) == Some(&[0; 4]));
-    if family != domain && !taken_for_4 {
-        return Err(Errno::AFNOSUPPORT);
+    if family != if as_4 { n::AF_INET } else { n::AF_INET6 } && !taken_for_4 {
+        let unknown_destination = purpose == Use::Send && domain == n::AF_INET6;
+        return Err(if unknown_destination { Errno::INVAL } else { Errno::AFNOSUPPORT });
     }
-    let address = if domain == n::AF_INET6 { decode_6(bytes) } else { decode_4(bytes) };
-    address.map(Address::Internet).ok_or(Errno::INVAL)
+    let address = if as_4 { decode_4(bytes) } else { decode_6(bytes) }.ok_or(Errno::INVAL)?;
+    Ok(Address::Internet(in_domain(address, domain)))
+}
+
+fn family_of(bytes: &[u8]) -> Option<i32> {
+    bytes.first_chunk::<2>().map(|family| i32::from(u16::from_ne_bytes(*family)))
+}
+
+/// An address as sockets of a domain speak of it: those of AF_INET6 know IPv4 as ::ffff:a.b.c.d.
+pub(crate) fn in_domain(address: SocketAddr, domain: i32) -> SocketAddr {
+    match address {
+        SocketAddr::V4(four) if domain == n::AF_INET6 => {
+            SocketAddr::new(four.ip().to_ipv6_mapped().into(), four.port())
+        }
+        SocketAddr::V4(_) | SocketAddr::V6(_) => address,
+    }
+}
+
+/// An address as the stack speaks of it.
+pub(crate) fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 fn decode_4(bytes: &[u8]) -> Option<SocketAddr> {

@@ -31,7 +31,15 @@ pub(crate) const DATAGRAM_BYTES_MAX: usize = 65_507;
 pub(crate) const PIECES_MAX: usize = 1024;
 
 /// Messages of one sendmmsg or recvmmsg that are served before it returns.
-pub(crate) const MESSAGES_MAX: usize = 64;
+pub(crate) const MESSAGES_MAX: u64 = 64;
+
+/// Bytes of a stream that one call of ours moves, since they pass through our own memory: a call may always move less than
+/// it was asked for.
+pub(crate) const STREAM_BYTES_MAX: usize = 65_536;
+
+/// Descriptors of ours that the program's sockets leave free: for copies that live as long as a call, for pidfds and for
+/// what other rooms open.
+pub(crate) const DESCRIPTORS_KEPT: u64 = 320;
 
 /// Remotes for which a datagram socket keeps a sender, each a descriptor.
 pub(crate) const SENDERS_MAX: usize = 32;
@@ -62,3 +70,23 @@ pub(crate) const KILL_AGAIN: Duration = Duration::from_millis(100);
 
 /// Rounds of talk within the host before sources are looked at again.
 pub(crate) const ROUNDS_PER_FRAME_MAX: usize = 16;
+
+/// How long the process that started a guest may take to look into its memory for us. It is a loop that is never held up
+/// for long, and everybody else of the host waits meanwhile; one that was stopped on purpose is given up.
+pub(crate) const ACCESS_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
+
+/// Bytes of a guest's memory that one message carries: as numbers in JSON, half a message.
+pub(crate) const ACCESS_BYTES_MAX: usize = 8192;
+
+/// Processes that talk to a host at once: its guests, and those who look at its sockets. Each is two to four descriptors.
+pub(crate) const TALKERS_MAX: usize = 64;
+
+/// How long a host may take to answer another process. It is a loop that is never held up for long; one that was stopped
+/// does not answer at all, and a person wants to know.
+pub(crate) const HOST_ANSWERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Processes that are named for one socket. A server with more workers shows the first of them.
+pub(crate) const HOLDERS_MAX: usize = 16;
+
+/// Rows of sockets in one message, so that it fits: a row with all its holders has less than 2 KiB.
+pub(crate) const ROWS_PER_MESSAGE: usize = 30;

@@ -6,6 +6,7 @@
 use ieum_wire::Instant;
 
 use crate::notification::Call;
+use crate::tree::TreeId;
 
 /// A call that waits.
 #[derive(Clone, Copy, Debug)]
@@ -28,9 +29,15 @@ impl Held {
         self.calls.push(held);
     }
 
-    /// The thread does something else now.
-    pub(crate) fn forget(&mut self, thread: i32) {
-        self.calls.retain(|held| held.call.thread != thread);
+    /// The thread does something else now, and this is what it waited for.
+    pub(crate) fn forget(&mut self, thread: i32) -> Option<HeldCall> {
+        let at = self.calls.iter().position(|held| held.call.thread == thread)?;
+        Some(self.calls.remove(at))
+    }
+
+    /// The tree's calls are answered no more.
+    pub(crate) fn forget_tree(&mut self, tree: TreeId) {
+        self.calls.retain(|held| held.call.tree != tree);
     }
 
     /// Takes out the calls that wait for `socket`.

@@ -32,6 +32,7 @@
 //! - `serve`, `call/…`: one file a call; `held`: calls that wait.
 //! - `socket`: the table; `carrier/…`: the AF_UNIX sockets; `name`: their names.
 //! - `runner`: the room; `turn`: what the host's events mean for carriers.
+//! - `confine`: what our own process gives up; `bpf`: what filters are written with.
 //! - `bounds`: every bound; `sys`: unsafe code.
 //!
 //! # What differs from the kernel's sockets
@@ -48,10 +49,14 @@
 //! - /proc/net, netlink and interface ioctls show the machine's interfaces.
 //! - Set-user-ID programs (sudo, su, ping of old) run without their privilege: the filter demands NO_NEW_PRIVS.
 
+mod access;
 mod address;
 mod bounds;
+mod bpf;
 mod call;
 mod carrier;
+mod confine;
+pub mod control;
 mod held;
 mod memory;
 mod name;
@@ -59,11 +64,15 @@ mod notification;
 pub mod program;
 mod runner;
 mod serve;
+mod snapshot;
 mod socket;
 #[allow(unsafe_code, reason = "the one file of this crate with unsafe code")]
 mod sys;
 mod tracee;
+mod tree;
 mod turn;
 
+pub use access::{Granted, Wish};
+pub use confine::confine;
 pub use program::{ExitStatus, Program, SpawnError};
 pub use runner::Runner;

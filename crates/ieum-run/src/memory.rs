@@ -5,19 +5,19 @@
 
 use rustix::io::Errno;
 
-use crate::notification::{Call, Notifier};
-use crate::sys;
+use crate::notification::Call;
+use crate::tree::Trees;
 
 /// The memory of a caller that waits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Memory<'a> {
-    notifier: &'a Notifier,
+    trees: &'a Trees,
     call: &'a Call,
 }
 
 impl<'a> Memory<'a> {
-    pub(crate) fn new(notifier: &'a Notifier, call: &'a Call) -> Memory<'a> {
-        Memory { notifier, call }
+    pub(crate) fn new(trees: &'a Trees, call: &'a Call) -> Memory<'a> {
+        Memory { trees, call }
     }
 
     /// Exactly `len` bytes.
@@ -45,8 +45,8 @@ impl<'a> Memory<'a> {
         if bytes.is_empty() {
             return Ok(());
         }
-        let count = sys::read_memory(self.call.thread, address, bytes)?;
-        if !self.notifier.is_valid(self.call) {
+        let count = self.trees.access(self.call.tree)?.read(self.call.thread, address, bytes)?;
+        if !self.trees.is_valid(self.call) {
             return Err(Errno::SRCH);
         }
         if count == bytes.len() { Ok(()) } else { Err(Errno::FAULT) }
@@ -57,10 +57,10 @@ impl<'a> Memory<'a> {
         if bytes.is_empty() {
             return Ok(());
         }
-        if !self.notifier.is_valid(self.call) {
+        if !self.trees.is_valid(self.call) {
             return Err(Errno::SRCH);
         }
-        let count = sys::write_memory(self.call.thread, address, bytes)?;
+        let count = self.trees.access(self.call.tree)?.write(self.call.thread, address, bytes)?;
         if count == bytes.len() { Ok(()) } else { Err(Errno::FAULT) }
     }
 

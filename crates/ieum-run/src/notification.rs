@@ -6,6 +6,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
 use crate::sys::{self, Reply};
+use crate::tracee::Place;
+use crate::tree::TreeId;
 
 /// The descriptor through which the kernel tells of calls.
 #[derive(Debug)]
@@ -17,6 +19,8 @@ pub(crate) struct Notifier {
 /// them any more, unlike what they point to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call {
+    /// The tree it comes from.
+    pub(crate) tree: TreeId,
     pub(crate) id: u64,
     pub(crate) thread: i32,
     pub(crate) number: i64,
@@ -24,6 +28,16 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// Whether `later`, of the same thread, is this call once more.
+    pub(crate) fn repeats(&self, later: &Call) -> bool {
+        (self.number, self.arguments) == (later.number, later.arguments)
+    }
+
+    /// Descriptor `number` of the caller.
+    pub(crate) fn place(&self, number: i32) -> Place {
+        Place { tree: self.tree, thread: self.thread, descriptor: number }
+    }
+
     /// Argument `index` as an int, as the kernel reads it: the lower half.
     pub(crate) fn int(&self, index: usize) -> i32 {
         let [a, b, c, d, ..] = self.word(index).to_le_bytes();
@@ -50,8 +64,8 @@ impl Notifier {
         self.listener.as_fd()
     }
 
-    /// The next call, if one waits.
-    pub(crate) fn next(&self) -> Option<Call> {
+    /// The next call, if one waits. `tree` is whose listener this is.
+    pub(crate) fn next(&self, tree: TreeId) -> Option<Call> {
         // Receiving would sleep if none waits. One that polls readable may vanish before it is taken, but never makes
         // receiving sleep: the kernel then says ENOENT, and we ask again.
         for _ in 0..16 {
@@ -63,7 +77,7 @@ impl Notifier {
             match sys::receive_notification(self.fd()) {
                 Ok(raw) => {
                     let sys::RawNotification { id, thread, call, arguments } = raw;
-                    return Some(Call { id, thread, number: call, arguments });
+                    return Some(Call { tree, id, thread, number: call, arguments });
                 }
                 Err(Errno::NOENT | Errno::INTR) => {}
                 Err(_) => return None,

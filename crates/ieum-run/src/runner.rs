@@ -1,27 +1,30 @@
 //! The room: a program, its sockets, and the host behind them.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::net::IpAddr;
 
 use ieum_engine::{Interest, Notice, Ready, Room, Turn};
 use ieum_socket::Host;
-use ieum_stack::LinkId;
-use ieum_wire::{Instant, Packet};
+use ieum_stack::{LinkId, RouteTarget};
+use ieum_wire::{Cidr, Instant, Packet};
 
 use crate::bounds::{HELD_CHECK, ROUNDS_PER_FRAME_MAX, SWEEP_AFTER};
 use crate::carrier::Probe;
 use crate::carrier::joint::Joint;
+use crate::control::owner::Desk;
 use crate::held::Held;
 use crate::name::Names;
-use crate::notification::Notifier;
 use crate::program::family::Family;
 use crate::program::{ExitStatus, Program, SpawnError, spawn};
 use crate::socket::{Carrier, Connecting, Sockets};
 use crate::tracee::Tracees;
+use crate::tree::{OWN, TreeId, Trees};
 
 /// A running program and the host that serves its sockets.
 pub struct Runner {
     pub(crate) host: Host,
-    pub(crate) notifier: Notifier,
+    pub(crate) notifier: Trees,
+    pub(crate) desk: Option<Desk>,
     pub(crate) tracees: Tracees,
     pub(crate) names: Names,
     pub(crate) joint: Joint,
@@ -55,37 +58,50 @@ pub(crate) struct Timers {
 /// What a key of the engine stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Source {
-    Calls,
+    /// The listener of a tree's filter.
+    Calls(TreeId),
     Signals,
+    /// Who wants to talk to the host.
+    Desk,
+    /// Who talks to it.
+    Talker(u64),
     /// Our end of a socket's carrier.
     Carrier(u64),
     /// The monitor of a datagram socket.
     Monitor(u64),
 }
 
+/// How many kinds of sources there are, and a few more.
+const KINDS: u64 = 8;
+
 impl Source {
     pub(crate) fn key(self) -> u64 {
         match self {
-            Source::Calls => 0,
-            Source::Signals => 1,
-            Source::Carrier(number) => number * 2,
-            Source::Monitor(number) => number * 2 + 1,
+            Source::Carrier(number) => number * KINDS,
+            Source::Monitor(number) => number * KINDS + 1,
+            Source::Calls(tree) => tree * KINDS + 2,
+            Source::Talker(number) => number * KINDS + 3,
+            Source::Desk => 4,
+            Source::Signals => 5,
         }
     }
 
     fn of(key: u64) -> Source {
-        match (key, key % 2) {
-            (0, _) => Source::Calls,
-            (1, _) => Source::Signals,
-            (_, 0) => Source::Carrier(key / 2),
-            _ => Source::Monitor(key / 2),
+        let number = key / KINDS;
+        match key % KINDS {
+            0 => Source::Carrier(number),
+            1 => Source::Monitor(number),
+            2 => Source::Calls(number),
+            3 => Source::Talker(number),
+            4 => Source::Desk,
+            _ => Source::Signals,
         }
     }
 }
 
 /// A carrier is told of each change once.
 pub(crate) const EDGES: Interest = Interest { read: true, write: true, edge: true };
-const LEVEL: Interest = Interest { read: true, write: false, edge: false };
+pub(crate) const LEVEL: Interest = Interest { read: true, write: false, edge: false };
 
 impl Runner {
     /// Starts `program` with its sockets served by `host`. The calling thread's mask of signals changes: they come to
@@ -101,7 +117,8 @@ impl Runner {
         let (family, listener) = Family::new(spawn::spawn(&program)?);
         Ok(Runner {
             host,
-            notifier: Notifier::new(listener),
+            notifier: Trees::of_own(listener),
+            desk: None,
             tracees: Tracees::default(),
             names,
             joint,
@@ -143,12 +160,13 @@ impl Runner {
         self.is_restless || !self.more.is_empty()
     }
 
-    fn on_calls(&mut self, turn: &Turn<'_>, ready: Ready) {
+    fn on_calls(&mut self, turn: &Turn<'_>, tree: TreeId, ready: Ready) {
         if ready.read {
-            self.take_calls(turn);
-        } else if ready.hangup {
+            self.take_calls(turn, tree);
+            self.hang_up_on_unreachable(turn);
+        } else if let Some(listener) = self.notifier.fd(tree).filter(|_| ready.hangup) {
             // Nobody is left behind the filter.
-            turn.unwatch(self.notifier.fd());
+            turn.unwatch(listener);
         }
     }
 
@@ -157,13 +175,23 @@ impl Runner {
             self.sweep_later(turn.now);
         }
         self.notice_end(turn);
+        if self.family.is_asked_to_go() {
+            self.dismiss_guests(turn);
+        }
     }
 
-    /// Once no process is left, nobody holds a socket any more.
-    fn notice_end(&mut self, turn: &Turn<'_>) {
-        if self.family.is_gone() && !self.is_over {
-            self.is_over = true;
+    /// Once no process is left, nobody holds a socket any more. Guests outlive the host's own program.
+    pub(crate) fn notice_end(&mut self, turn: &Turn<'_>) {
+        if !self.family.is_gone() || self.is_over {
+            return;
+        }
+        self.is_over = !self.is_needed();
+        if self.is_over {
             self.close_all(turn);
+        } else {
+            self.notifier.remove(OWN);
+            self.close_unheld(turn, OWN);
+            self.sweep(turn.now);
         }
     }
 
@@ -188,6 +216,17 @@ impl Runner {
         self.is_restless = false;
     }
 
+    /// A host on one of our links can be reached from now on, or no more: then nobody waits for its answers.
+    fn on_neighbor(&mut self, now: Instant, link: LinkId, address: IpAddr, present: bool) {
+        let (stack, network) = (self.host.stack_mut(), Cidr::host(address));
+        if present {
+            stack.add_route(network, RouteTarget::Link(link), None);
+        } else {
+            stack.tcp_fail_remote(now, address);
+            stack.remove_route(network);
+        }
+    }
+
     /// Held connects are looked at while there are any.
     pub(crate) fn check_held_later(&mut self, now: Instant) {
         self.timers.held_check_at.get_or_insert(now + HELD_CHECK);
@@ -205,13 +244,20 @@ impl std::fmt::Debug for Runner {
 
 impl Room for Runner {
     fn start(&mut self, turn: &Turn<'_>) -> std::io::Result<()> {
-        turn.watch(self.notifier.fd(), Source::Calls.key(), LEVEL)?;
+        if let Some(listener) = self.notifier.fd(OWN) {
+            turn.watch(listener, Source::Calls(OWN).key(), LEVEL)?;
+        }
+        if let Some(desk) = &self.desk {
+            desk.start(turn)?;
+        }
         turn.watch(self.family.signals(), Source::Signals.key(), LEVEL)
     }
 
     fn on_ready(&mut self, turn: &Turn<'_>, key: u64, ready: Ready) {
         match Source::of(key) {
-            Source::Calls => self.on_calls(turn, ready),
+            Source::Calls(tree) => self.on_calls(turn, tree, ready),
+            Source::Desk => self.on_callers(turn),
+            Source::Talker(number) => self.on_talker(turn, number),
             Source::Signals => self.on_signals(turn),
             Source::Carrier(number) | Source::Monitor(number) => self.on_carrier(turn, number, ready),
         }
@@ -263,8 +309,16 @@ impl Room for Runner {
         self.notices.pop_front()
     }
 
-    /// Ports are published by others; a runner has nothing to learn from them.
-    fn on_notice(&mut self, _turn: &Turn<'_>, _notice: Notice) {}
+    /// Neighbours come and go on the host's links. Names are answered and ports published by others.
+    fn on_notice(&mut self, turn: &Turn<'_>, notice: Notice) {
+        match notice {
+            Notice::Neighbor { link, addresses, present } => {
+                addresses.into_iter().for_each(|address| self.on_neighbor(turn.now, link, address, present));
+            }
+            Notice::LinkDown { link } => self.host.stack_mut().link_down(turn.now, link),
+            Notice::Serving { .. } | Notice::Name { .. } => {}
+        }
+    }
 
     fn is_unfinished(&self) -> bool {
         let draining = |carrier: &Carrier| match carrier {
@@ -279,8 +333,13 @@ impl Room for Runner {
         self.host.unfinished() > 0 || self.sockets.iter().any(|(_, socket)| draining(&socket.carrier))
     }
 
-    /// No process is left. What still has to be delivered the engine waits for, within its bound.
+    /// No process of its own is left. What still has to be delivered the engine waits for, within its bound.
     fn is_finished(&self) -> bool {
-        self.is_over
+        self.family.is_gone()
+    }
+
+    /// Programs that others have started run on this host.
+    fn is_needed(&self) -> bool {
+        self.desk.as_ref().is_some_and(Desk::has_guests)
     }
 }

@@ -1,5 +1,7 @@
 //! From a notified call to its answer.
 
+use std::sync::Once;
+
 use ieum_engine::Turn;
 use ieum_socket::Errno;
 use ieum_wire::Instant;
@@ -12,7 +14,8 @@ use crate::notification::Call;
 use crate::runner::Runner;
 use crate::socket::{Carrier, Connecting, host_errno};
 use crate::sys::{Reply, number as n};
-use crate::tracee::{self, Place};
+use crate::tracee;
+use crate::tree::TreeId;
 
 /// What becomes of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,15 +30,23 @@ pub(crate) enum Answer {
     Wait { socket: u64, deadline: Option<Instant> },
 }
 
+/// EINTR, which no call of a host says: a host knows of no signals.
+const INTERRUPTED: i32 = rustix::io::Errno::INTR.raw_os_error();
+
 /// A call's answer, or the errno it fails with.
 pub(crate) type Served = Result<Answer, Errno>;
 
 impl Runner {
-    pub(crate) fn take_calls(&mut self, turn: &Turn<'_>) {
+    pub(crate) fn take_calls(&mut self, turn: &Turn<'_>, tree: TreeId) {
         for _ in 0..CALLS_PER_TURN_MAX {
-            let Some(call) = self.notifier.next() else { return };
-            self.held.forget(call.thread);
-            let answer = self.serve(turn, &call);
+            let Some(call) = self.notifier.next(tree) else { return };
+            let before = self.held.forget(call.thread);
+            let answer = match before {
+                // A signal interrupted the call and the kernel makes it again. Linux does so only with calls that wait
+                // without end (SA_RESTART in signal(7)).
+                Some(before) if before.deadline.is_some() && before.call.repeats(&call) => Err(Errno(INTERRUPTED)),
+                _ => self.serve(turn, &call),
+            };
             self.finish(&call, answer, None);
         }
     }
@@ -76,9 +87,12 @@ impl Runner {
             n::SYS_recvmsg => self.call_recvmsg(turn, call),
             n::SYS_recvmmsg => self.call_recvmmsg(turn, call),
             n::SYS_seccomp => {
-                eprintln!(
-                    "ieum: the program asks for a seccomp listener of its own; the kernel allows only ieum's"
-                );
+                static SAID: Once = Once::new();
+                SAID.call_once(|| {
+                    eprintln!(
+                        "ieum: the program asks for a seccomp listener of its own; the kernel allows only ieum's"
+                    );
+                });
                 Ok(Answer::Continue)
             }
             _ => Ok(Answer::Continue),
@@ -102,9 +116,10 @@ impl Runner {
     pub(crate) fn expire_held(&mut self, turn: &Turn<'_>) {
         for held in self.held.take_expired(turn.now) {
             let errno = match held.call.number {
+                n::SYS_connect if self.is_filled(held.socket) => Errno::EALREADY,
                 n::SYS_connect => {
                     self.fill(turn, held.socket);
-                    Errno(rustix::io::Errno::INPROGRESS.raw_os_error())
+                    Errno::EINPROGRESS
                 }
                 _ => Errno::EAGAIN,
             };
@@ -135,7 +150,7 @@ impl Runner {
 
     /// The socket of ours that descriptor argument 0 names, if it does.
     pub(crate) fn identify(&mut self, call: &Call) -> Option<u64> {
-        let place = Place { thread: call.thread, descriptor: call.int(0) };
+        let place = call.place(call.int(0));
         let number = self.sockets.by_inode(tracee::socket_inode(place)?)?;
         self.sockets.get_mut(number)?.place = Some(place);
         Some(number)
@@ -145,14 +160,17 @@ impl Runner {
     pub(crate) fn copy(&mut self, number: u64) -> Result<std::os::fd::OwnedFd, Errno> {
         let socket = self.sockets.get_mut(number).ok_or(Errno::EBADF)?;
         let inode = socket.inode.ok_or(Errno::EBADF)?;
-        if let Some(place) = socket.place
-            && let Ok(copy) = self.tracees.copy(place, inode)
-        {
-            return Ok(copy);
+        if let Some(place) = socket.place {
+            match self.tracees.copy(&self.notifier, place, inode) {
+                Ok(copy) => return Ok(copy),
+                Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => return Err(Errno::ENFILE),
+                // It moved.
+                Err(_) => {}
+            }
         }
-        let place = self.tracees.find(inode).ok_or(Errno::EBADF)?;
+        let place = self.tracees.find(&self.notifier, inode).ok_or(Errno::EBADF)?;
         socket.place = Some(place);
-        self.tracees.copy(place, inode).map_err(host_errno)
+        self.tracees.copy(&self.notifier, place, inode).map_err(host_errno)
     }
 
     /// The caller's memory.

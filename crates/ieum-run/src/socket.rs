@@ -33,6 +33,8 @@ pub(crate) struct Socket {
     pub(crate) shows_error: bool,
     /// A datagram socket's error, taken from the host and not yet told.
     pub(crate) error: Option<Errno>,
+    /// Bytes of a stream that an interrupted caller did not get and S's queue does not take any more.
+    pub(crate) given_back: Vec<u8>,
 }
 
 /// What stands between S and the host.
@@ -65,6 +67,8 @@ pub(crate) enum Connecting {
 pub(crate) struct Listening {
     /// The program's accept queue was full: offer again.
     pub(crate) full: bool,
+    /// Connections in it.
+    pub(crate) waiting: u32,
 }
 
 /// All sockets of one run.

@@ -13,13 +13,31 @@ use rustix::process::Pid;
 pub(crate) mod number {
     pub(crate) use libc::{
         AF_ALG, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, MSG_DONTWAIT, MSG_ERRQUEUE,
-        MSG_FASTOPEN, MSG_PEEK, MSG_TRUNC, SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_RET_ALLOW,
-        SECCOMP_RET_ERRNO, SECCOMP_RET_USER_NOTIF, SHUT_RD, SHUT_RDWR, SHUT_WR, SIGCHLD, SIGHUP, SIGINT,
-        SIGKILL, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SO_ERROR, SO_RCVBUF, SO_SNDBUF, SOCK_CLOEXEC,
-        SOCK_NONBLOCK, SOL_SOCKET, SYS_accept, SYS_accept4, SYS_bind, SYS_connect, SYS_getpeername,
-        SYS_getsockname, SYS_getsockopt, SYS_io_uring_setup, SYS_ioctl, SYS_listen, SYS_recvfrom,
-        SYS_recvmmsg, SYS_recvmsg, SYS_seccomp, SYS_sendmmsg, SYS_sendmsg, SYS_sendto, SYS_setsockopt,
-        SYS_shutdown, SYS_socket, TIOCOUTQ,
+        MSG_FASTOPEN, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, NETLINK_SOCK_DIAG, PR_SET_DUMPABLE,
+        SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_USER_NOTIF,
+        SHUT_RD, SHUT_RDWR, SHUT_WR, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1,
+        SIGUSR2, SO_ERROR, SO_RCVBUF, SO_SNDBUF, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET, SYS_accept,
+        SYS_accept4, SYS_bind, SYS_connect, SYS_getpeername, SYS_getsockname, SYS_getsockopt,
+        SYS_io_uring_enter, SYS_io_uring_register, SYS_io_uring_setup, SYS_ioctl, SYS_listen, SYS_prctl,
+        SYS_recvfrom, SYS_recvmmsg, SYS_recvmsg, SYS_seccomp, SYS_sendmmsg, SYS_sendmsg, SYS_sendto,
+        SYS_setsockopt, SYS_shutdown, SYS_socket, SYS_socketpair, TIOCOUTQ,
+    };
+    // What ieum itself is not allowed.
+    pub(crate) use libc::{
+        SYS_acct, SYS_add_key, SYS_adjtimex, SYS_bpf, SYS_capset, SYS_chroot, SYS_clock_adjtime,
+        SYS_clock_settime, SYS_delete_module, SYS_execve, SYS_execveat, SYS_fanotify_init, SYS_fchown,
+        SYS_fchownat, SYS_finit_module, SYS_fsconfig, SYS_fsetxattr, SYS_fsmount, SYS_fsopen, SYS_fspick,
+        SYS_init_module, SYS_kcmp, SYS_kexec_file_load, SYS_kexec_load, SYS_keyctl, SYS_lsetxattr,
+        SYS_mknodat, SYS_mount, SYS_mount_setattr, SYS_move_mount, SYS_open_by_handle_at, SYS_open_tree,
+        SYS_perf_event_open, SYS_personality, SYS_pivot_root, SYS_process_madvise, SYS_process_mrelease,
+        SYS_ptrace, SYS_quotactl, SYS_reboot, SYS_request_key, SYS_setdomainname, SYS_setfsgid, SYS_setfsuid,
+        SYS_setgid, SYS_setgroups, SYS_sethostname, SYS_setns, SYS_setregid, SYS_setresgid, SYS_setresuid,
+        SYS_setreuid, SYS_settimeofday, SYS_setuid, SYS_setxattr, SYS_swapoff, SYS_swapon, SYS_syslog,
+        SYS_umount2, SYS_unshare, SYS_userfaultfd, SYS_vhangup,
+    };
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) use libc::{
+        SYS_chown, SYS_ioperm, SYS_iopl, SYS_lchown, SYS_mknod, SYS_modify_ldt, SYS_uselib,
     };
     /// The machine the filter lets through; every other one is refused.
     #[cfg(target_arch = "x86_64")]
@@ -144,6 +162,14 @@ fn add_descriptor(
     check(unsafe { libc::ioctl(listener.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ADDFD, &raw mut request) })
 }
 
+/// Whether a descriptor is the listener of a filter: it knows of no call 0, and others know of no calls.
+pub(crate) fn is_listener(fd: BorrowedFd<'_>) -> bool {
+    let mut id = 0u64;
+    // SAFETY: the request takes a pointer to a u64 that lives through the call.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw mut id) };
+    result == 0 || last_error() == Errno::NOENT
+}
+
 /// Asks the kernel to wake the supervisor on the caller's core (Linux 6.6); EINVAL before.
 pub(crate) fn wake_synchronously(listener: BorrowedFd<'_>) -> rustix::io::Result<()> {
     let flags: libc::c_ulong = 1; // SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
@@ -174,6 +200,92 @@ fn remote_range(address: u64, len: usize) -> rustix::io::Result<libc::iovec> {
 
 fn transferred(result: isize) -> rustix::io::Result<usize> {
     usize::try_from(result).map_err(|_| last_error())
+}
+
+/// The process that connected the far end of an AF_UNIX socket, as numbered here; 0 for one that has no number here.
+/// (rustix's word for it has no 0.)
+pub(crate) fn peer_process(fd: BorrowedFd<'_>) -> rustix::io::Result<i32> {
+    let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut len = libc::socklen_t::try_from(size_of::<libc::ucred>()).map_err(|_| Errno::INVAL)?;
+    // SAFETY: the option is a ucred, which lives through the call and whose size `len` says.
+    check(unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut credentials).cast(),
+            &raw mut len,
+        )
+    })?;
+    Ok(credentials.pid)
+}
+
+/// One datagram of an AF_UNIX socket that has SO_PASSCRED.
+#[derive(Debug)]
+pub(crate) struct ReceivedDatagram {
+    /// Its length; what did not fit into the buffer is gone.
+    pub(crate) len: usize,
+    /// The abstract name of the sending socket, without the zero in front; empty for another kind of name, or none.
+    pub(crate) name: Vec<u8>,
+    /// The process that sent it, as numbered here; 0 for one that has no number here, or is not known.
+    pub(crate) process: i32,
+}
+
+/// Receives a datagram and who sent it, without waiting.
+pub(crate) fn receive_datagram(
+    fd: BorrowedFd<'_>,
+    into: &mut [u8],
+    peek: bool,
+) -> rustix::io::Result<ReceivedDatagram> {
+    // More than a ucred and its header need, in words so that it is aligned as headers must be.
+    let mut control = [0u64; 16];
+    // SAFETY: both structs are plain integers and pointers, for which all zeroes is a value.
+    let (mut address, mut message): (libc::sockaddr_un, libc::msghdr) = unsafe { std::mem::zeroed() };
+    let mut piece = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
+    message.msg_name = (&raw mut address).cast();
+    message.msg_namelen = libc::socklen_t::try_from(size_of_val(&address)).map_err(|_| Errno::INVAL)?;
+    message.msg_iov = &raw mut piece;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut control).cast();
+    message.msg_controllen = size_of_val(&control);
+    let peek = if peek { libc::MSG_PEEK } else { 0 };
+    let flags = libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC | peek;
+    // SAFETY: every pointer of `message` leads to a local, or to `into`, which live through the call.
+    let len = transferred(unsafe { libc::recvmsg(fd.as_raw_fd(), &raw mut message, flags) })?;
+    let path = usize::try_from(message.msg_namelen)
+        .unwrap_or(0)
+        .checked_sub(std::mem::offset_of!(libc::sockaddr_un, sun_path))
+        .and_then(|len| address.sun_path.get(..len));
+    let name = match path {
+        Some([0, name @ ..]) => name.iter().map(|byte| u8::from_ne_bytes(byte.to_ne_bytes())).collect(),
+        Some(_) | None => Vec::new(),
+    };
+    Ok(ReceivedDatagram { len, name, process: sender_of(&message) })
+}
+
+/// What the control messages say of the sender. Descriptors that came along are closed.
+fn sender_of(message: &libc::msghdr) -> i32 {
+    let mut process = 0;
+    // SAFETY: recvmsg filled `message`, whose control buffer is still there; the macros stay within it, and a message of
+    // these kinds holds a ucred or whole descriptors, read unaligned.
+    unsafe {
+        let mut header = libc::CMSG_FIRSTHDR(message);
+        while !header.is_null() {
+            let data = libc::CMSG_DATA(header);
+            let is_socket_level = (*header).cmsg_level == libc::SOL_SOCKET;
+            if is_socket_level && (*header).cmsg_type == libc::SCM_CREDENTIALS {
+                process = data.cast::<libc::ucred>().read_unaligned().pid;
+            } else if is_socket_level && (*header).cmsg_type == libc::SCM_RIGHTS {
+                let bytes = (*header).cmsg_len.saturating_sub(data.offset_from_unsigned(header.cast()));
+                for index in 0..bytes / size_of::<RawFd>() {
+                    let number = data.cast::<RawFd>().add(index).read_unaligned();
+                    drop(OwnedFd::from_raw_fd(number));
+                }
+            }
+            header = libc::CMSG_NXTHDR(message, header);
+        }
+    }
+    process
 }
 
 /// Bytes that wait unread in a socket.
@@ -222,6 +334,12 @@ pub(crate) fn signal_process(pidfd: BorrowedFd<'_>, signal: i32) -> rustix::io::
     if result < 0 { Err(last_error()) } else { Ok(()) }
 }
 
+/// Sends a signal to one thread. Who asks knows that the thread lives: its call was just answered.
+pub(crate) fn signal_thread(thread: i32, signal: i32) {
+    // SAFETY: the call takes integers.
+    unsafe { libc::syscall(libc::SYS_tkill, thread, signal) };
+}
+
 /// What the child tells its parent before it becomes the program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Report {
@@ -266,10 +384,36 @@ impl Report {
     }
 }
 
+/// What a Landlock domain handles (linux/landlock.h); without rules, all that is handled is denied.
+#[repr(C)]
+struct LandlockRuleset {
+    handled_access_fs: u64,
+    handled_access_net: u64,
+}
+
+/// A Landlock domain, to be entered by the program, that denies bind and connect to TCP sockets of the kernel. Whoever is
+/// in a domain can also trace, read and take descriptors of no process outside of it. `None` before Linux 6.7, and where
+/// Landlock is not compiled in or switched off.
+///
+/// The crate for Landlock enters domains with calls that a child between fork and exec must not make.
+pub(crate) fn network_domain() -> Option<OwnedFd> {
+    const BIND_TCP_AND_CONNECT_TCP: u64 = 3;
+    let ruleset = LandlockRuleset { handled_access_fs: 0, handled_access_net: BIND_TCP_AND_CONNECT_TCP };
+    // SAFETY: the kernel only reads `ruleset`, whose size is told.
+    let number = unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, &raw const ruleset, size_of::<LandlockRuleset>(), 0)
+    };
+    let number = RawFd::try_from(number).ok().filter(|number| *number >= 0)?;
+    // SAFETY: the descriptor was just made, and nobody else knows it.
+    Some(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
 /// All that a child needs between fork and exec, made before the fork since the child must not allocate.
 pub(crate) struct Child<'a> {
     pub(crate) argv: &'a [CString],
     pub(crate) filter: &'a [FilterInstruction],
+    /// The Landlock domain it enters, where the kernel has them.
+    pub(crate) domain: Option<BorrowedFd<'a>>,
     /// Where the child reports; closed by exec.
     pub(crate) report: BorrowedFd<'a>,
     /// Where the child waits until the parent has taken the listener.
@@ -300,6 +444,11 @@ fn become_program(child: &Child<'_>, argv: &[*const c_char]) -> ! {
         Ok(number) => number,
         Err(error) => leave(report, Report::FilterRefused(error.raw_os_error())),
     };
+    if let Some(domain) = child.domain {
+        // A program in sixteen domains already can enter no more; the filter holds without it.
+        // SAFETY: the call takes a descriptor and a number.
+        unsafe { libc::syscall(libc::SYS_landlock_restrict_self, domain.as_raw_fd(), 0) };
+    }
     tell(report, Report::Listener(number));
     let mut go = [0u8; 1];
     // SAFETY: one byte is read into a buffer of one byte; the listener's number is ours to close; `argv` is a
@@ -346,6 +495,20 @@ fn install_filter(filter: &[FilterInstruction]) -> rustix::io::Result<RawFd> {
         );
         i32::try_from(number).ok().filter(|number| *number >= 0).ok_or_else(last_error)
     }
+}
+
+/// The calling process is filtered from now on, and so are its children to come. It must have given up new privileges.
+pub(crate) fn refuse_from_now_on(filter: &[FilterInstruction]) -> rustix::io::Result<()> {
+    let program = libc::sock_fprog {
+        len: u16::try_from(filter.len()).map_err(|_| Errno::INVAL)?,
+        filter: filter.as_ptr().cast_mut(),
+    };
+    let flags = libc::SECCOMP_FILTER_FLAG_TSYNC;
+    // SAFETY: seccomp only reads `program` and the instructions it points to.
+    let result =
+        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
+    // A positive result is a thread that could not be filtered as well.
+    if result == 0 { Ok(()) } else { Err(if result < 0 { last_error() } else { Errno::BUSY }) }
 }
 
 fn tell(pipe: RawFd, report: Report) {

@@ -3,15 +3,16 @@
 //! A socket is known by its inode, which dup, fork and SCM_RIGHTS keep. A copy is taken with pidfd_getfd, checked
 //! against the inode, used and dropped within one call: a copy that stayed would hide the program's close.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
+use crate::access::Access;
 use crate::bounds::PIDFDS_MAX;
-use crate::program::family;
+use crate::tree::{TreeId, Trees};
 
 /// PIDFD_THREAD (Linux 6.9): a pidfd of a thread that is not the leader of its group.
 const PIDFD_THREAD: PidfdFlags = PidfdFlags::from_bits_retain(0o200);
@@ -19,6 +20,7 @@ const PIDFD_THREAD: PidfdFlags = PidfdFlags::from_bits_retain(0o200);
 /// A descriptor of the program.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Place {
+    pub(crate) tree: TreeId,
     pub(crate) thread: i32,
     pub(crate) descriptor: i32,
 }
@@ -27,16 +29,19 @@ pub(crate) struct Place {
 #[derive(Debug, Default)]
 pub(crate) struct Tracees {
     pidfds: BTreeMap<i32, OwnedFd>,
+    /// Those of whom was said that they cannot be served.
+    hidden: BTreeSet<i32>,
 }
 
 impl Tracees {
     /// A copy of the descriptor at `place`, if it is the socket `inode`.
-    pub(crate) fn copy(&mut self, place: Place, inode: u64) -> Result<OwnedFd, Errno> {
-        let copy = match self.take(place) {
+    pub(crate) fn copy(&mut self, trees: &Trees, place: Place, inode: u64) -> Result<OwnedFd, Errno> {
+        let access = trees.access(place.tree)?;
+        let copy = match self.take(access, place) {
             Err(Errno::SRCH) => {
                 // The pidfd kept is that of a dead thread whose number came back.
                 self.pidfds.remove(&place.thread);
-                self.take(place)?
+                self.take(access, place)?
             }
             other => other?,
         };
@@ -44,7 +49,10 @@ impl Tracees {
         if stat.st_ino == inode { Ok(copy) } else { Err(Errno::BADF) }
     }
 
-    fn take(&mut self, place: Place) -> Result<OwnedFd, Errno> {
+    fn take(&mut self, access: &Access, place: Place) -> Result<OwnedFd, Errno> {
+        if let Access::Through(through) = access {
+            return through.copy(place.thread, place.descriptor);
+        }
         let pidfd = match self.pidfds.entry(place.thread) {
             std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::btree_map::Entry::Vacant(new) => new.insert(open(place.thread)?),
@@ -56,21 +64,50 @@ impl Tracees {
         copy
     }
 
+    /// Whether the kernel keeps the memory and the descriptors of `thread` from us, so that its sockets cannot be served:
+    /// its user may execute its file but not read it. Says so, once for each.
+    pub(crate) fn is_hidden(&mut self, thread: i32) -> bool {
+        let looked = rustix::fs::stat(format!("/proc/{thread}/fd/0"));
+        let is_hidden = matches!(looked, Err(Errno::ACCESS | Errno::PERM));
+        if is_hidden && self.hidden.insert(thread) {
+            let name = std::fs::read_to_string(format!("/proc/{thread}/comm")).unwrap_or_default();
+            eprintln!(
+                "ieum: process {thread} ({}) gets no sockets: its memory is closed to its own user (is its file not readable?)",
+                name.trim_end()
+            );
+        }
+        if self.hidden.len() > PIDFDS_MAX {
+            self.hidden.clear();
+        }
+        is_hidden
+    }
+
     /// Looks through all processes of the program for the socket `inode`: slow, for when it is not where it was last
     /// seen.
-    pub(crate) fn find(&mut self, inode: u64) -> Option<Place> {
-        family::descendants().into_iter().find_map(|pid| {
-            let thread = pid.as_raw_nonzero().get();
-            let descriptors = std::fs::read_dir(format!("/proc/{thread}/fd")).ok()?;
-            descriptors
-                .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-                .map(|descriptor| Place { thread, descriptor })
-                .find(|place| socket_inode(*place) == Some(inode))
-        })
+    pub(crate) fn find(&mut self, trees: &Trees, inode: u64) -> Option<Place> {
+        trees
+            .processes()
+            .flat_map(|(tree, pid)| descriptors(tree, pid))
+            .find(|place| socket_inode(*place) == Some(inode))
+    }
+
+    /// Those of a tree that is no more may be among them.
+    pub(crate) fn forget(&mut self) {
+        self.pidfds.clear();
+        self.hidden.clear();
     }
 }
 
-fn open(thread: i32) -> Result<OwnedFd, Errno> {
+/// All descriptors of a process.
+pub(crate) fn descriptors(tree: TreeId, pid: Pid) -> impl Iterator<Item = Place> {
+    let thread = pid.as_raw_nonzero().get();
+    let entries = std::fs::read_dir(format!("/proc/{thread}/fd")).ok();
+    let numbers = entries.into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    numbers.map(move |descriptor| Place { tree, thread, descriptor })
+}
+
+/// A pidfd of a thread, or where there are none of threads, of its process.
+pub(crate) fn open(thread: i32) -> Result<OwnedFd, Errno> {
     let pid = Pid::from_raw(thread).ok_or(Errno::SRCH)?;
     match pidfd_open(pid, PIDFD_THREAD) {
         Err(Errno::INVAL) => pidfd_open(leader(thread).ok_or(Errno::SRCH)?, PidfdFlags::empty()),

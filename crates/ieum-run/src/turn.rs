@@ -28,12 +28,12 @@ impl Runner {
                     }
                 }
                 Event::Request(id, request) => self.on_request(turn.now, id, request),
-                Event::Serving { kind, address, serving } => {
+                Event::Serving { kind, address, v6_only, serving } => {
                     if serving {
                         self.sweep_later(turn.now);
                     }
                     let datagram = kind == Kind::Datagram;
-                    self.notices.push_back(Notice::Serving { datagram, address, serving });
+                    self.notices.push_back(Notice::Serving { datagram, address, v6_only, serving });
                 }
             }
         }
@@ -136,22 +136,27 @@ impl Runner {
     /// No process is left: every socket is closed, and those with bytes to deliver deliver them.
     pub(crate) fn close_all(&mut self, turn: &Turn<'_>) {
         for number in self.sockets.numbers() {
-            let Some(socket) = self.sockets.get_mut(number) else { continue };
-            match &mut socket.carrier {
-                Carrier::Stream(stream) => {
-                    stream.assume_closed();
-                    self.pump(turn, number);
-                }
-                Carrier::Datagram(_) => {
-                    self.datagram_turn(turn, number);
-                    self.forget(turn.now, number);
-                }
-                Carrier::Fresh
-                | Carrier::Connecting(_)
-                | Carrier::Listening(_)
-                | Carrier::Spent
-                | Carrier::Over => self.forget(turn.now, number),
+            self.close_for_certain(turn, number);
+        }
+    }
+
+    /// Nobody holds it any more.
+    pub(crate) fn close_for_certain(&mut self, turn: &Turn<'_>, number: u64) {
+        let Some(socket) = self.sockets.get_mut(number) else { return };
+        match &mut socket.carrier {
+            Carrier::Stream(stream) => {
+                stream.assume_closed();
+                self.pump(turn, number);
             }
+            Carrier::Datagram(_) => {
+                self.datagram_turn(turn, number);
+                self.forget(turn.now, number);
+            }
+            Carrier::Fresh
+            | Carrier::Connecting(_)
+            | Carrier::Listening(_)
+            | Carrier::Spent
+            | Carrier::Over => self.forget(turn.now, number),
         }
     }
 
@@ -161,7 +166,13 @@ impl Runner {
     pub(crate) fn pump(&mut self, turn: &Turn<'_>, number: u64) {
         let Some(socket) = self.sockets.get_mut(number) else { return };
         let Carrier::Stream(stream) = &mut socket.carrier else { return };
-        match stream.pump(turn.now, &mut self.host, socket.host) {
+        let verdict = stream.pump(turn.now, &mut self.host, socket.host);
+        self.after_pump(turn, number, verdict);
+        self.retry_held(turn, number);
+    }
+
+    fn after_pump(&mut self, turn: &Turn<'_>, number: u64, verdict: Verdict) {
+        match verdict {
             Verdict::Stay => {}
             Verdict::More => drop(self.more.insert(number)),
             Verdict::Close => self.forget(turn.now, number),
@@ -226,6 +237,7 @@ impl Runner {
             let Some(name) = socket.name.clone() else { return };
             match self.offer(id, domain, &name) {
                 Ok(connection) => {
+                    self.count_waiting(number, |waiting| waiting.saturating_add(1));
                     self.watch_carrier(turn, connection);
                     self.retry_held(turn, number);
                     self.pump(turn, connection);
@@ -259,7 +271,17 @@ impl Runner {
             carrier: Carrier::Stream(Stream::new(own_end)),
             shows_error: false,
             error: None,
+            given_back: Vec::new(),
         }))
+    }
+
+    /// Connections in the program's accept queue count against the backlog like those of the host's.
+    pub(crate) fn count_waiting(&mut self, number: u64, change: impl FnOnce(u32) -> u32) {
+        let Some(socket) = self.sockets.get_mut(number) else { return };
+        if let Carrier::Listening(listening) = &mut socket.carrier {
+            listening.waiting = change(listening.waiting);
+            self.host.set_waiting_elsewhere(socket.host, listening.waiting);
+        }
     }
 
     fn set_full(&mut self, now: Instant, number: u64, is_full: bool) {
@@ -325,6 +347,7 @@ impl Runner {
         let readiness = self.host.readiness(socket.host);
         if readiness.error {
             self.refused(number);
+            self.retry_held(turn, number);
         } else if readiness.writable {
             self.established(turn, number);
         }

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use ieum_engine::Turn;
 use ieum_socket::{Errno, Kind};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::net::sockopt::{Timeout, socket_timeout};
+use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_timeout};
 use rustix::net::{SocketAddrUnix, SocketFlags, accept_with, getpeername};
 
 use crate::carrier::{self, joint};
@@ -19,7 +19,6 @@ use crate::runner::Runner;
 use crate::serve::{Answer, Served, is_nonblocking};
 use crate::socket::{Carrier, host_errno};
 use crate::sys::number as n;
-use crate::tracee::Place;
 use crate::{address, socket};
 
 impl Runner {
@@ -36,7 +35,7 @@ impl Runner {
             self.deliver_to_full(turn);
         }
         while has_connection(&copy) {
-            let (taken, connection) = self.take_connection(&copy, flags)?;
+            let (taken, connection) = self.take_connection(&copy, number, flags)?;
             // A stranger, or a connection that was given up: not one of ours.
             let Some(connection) = connection else { continue };
             return self.hand_over(turn, call, number, connection, &taken, flags);
@@ -58,13 +57,28 @@ impl Runner {
     }
 
     /// Takes the first connection of S's queue; which of ours it is, its peer's name says.
-    fn take_connection(&self, copy: &OwnedFd, flags: i32) -> Result<(OwnedFd, Option<u64>), Errno> {
+    fn take_connection(
+        &mut self,
+        copy: &OwnedFd,
+        listener: u64,
+        flags: i32,
+    ) -> Result<(OwnedFd, Option<u64>), Errno> {
         let nonblocking =
             if flags & n::SOCK_NONBLOCK != 0 { SocketFlags::NONBLOCK } else { SocketFlags::empty() };
         let taken = accept_with(copy, nonblocking | SocketFlags::CLOEXEC).map_err(host_errno)?;
         carrier::widen(&taken);
+        for direction in [Timeout::Recv, Timeout::Send] {
+            // What is accepted inherits the listener's patience.
+            if let Ok(Some(patience)) = socket_timeout(copy, direction) {
+                let _ = set_socket_timeout(&taken, direction, Some(patience));
+            }
+        }
         let peer = getpeername(&taken).ok().flatten().and_then(|peer| SocketAddrUnix::try_from(peer).ok());
+        let peer = peer.filter(|_| carrier::is_connected_by_us(&taken));
         let connection = peer.and_then(|peer| self.names.carrier(&peer));
+        if connection.is_some() {
+            self.count_waiting(listener, |waiting| waiting.saturating_sub(1));
+        }
         Ok((taken, connection.filter(|connection| self.sockets.get(*connection).is_some())))
     }
 
@@ -86,7 +100,7 @@ impl Runner {
             Ok(descriptor) => {
                 self.sockets.set_inode(connection, inode);
                 if let Some(socket) = self.sockets.get_mut(connection) {
-                    socket.place = Some(Place { thread: call.thread, descriptor });
+                    socket.place = Some(call.place(descriptor));
                 }
                 // A failure waits to be shown until there is somebody to show it to.
                 self.more.insert(connection);
@@ -125,6 +139,7 @@ impl Runner {
         if let Ok(own_end) = joint::put_back(taken, &own_name, &name, stream.end_shown) {
             stream.own_end = own_end;
             self.watch_carrier(turn, connection);
+            self.count_waiting(listener, |waiting| waiting.saturating_add(1));
         }
     }
 }

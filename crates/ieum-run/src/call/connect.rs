@@ -12,6 +12,7 @@ use rustix::fs::OFlags;
 use rustix::net::sockopt::{Timeout, socket_timeout};
 
 use crate::address::{self, Address, Use};
+use crate::carrier;
 use crate::name::Bearer;
 use crate::notification::Call;
 use crate::runner::{EDGES, Runner, Source};
@@ -24,7 +25,8 @@ impl Runner {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
         let (kind, domain) = (socket.kind, socket.domain);
-        let address = address::read(&self.memory(call), call.word(1), call.int(2), domain, Use::Connect);
+        let purpose = if kind == Kind::Stream { Use::Connect } else { Use::Associate };
+        let address = address::read(&self.memory(call), call.word(1), call.int(2), domain, purpose);
         let address = match address.map_err(host_errno)? {
             Address::Internet(address) => Some(address),
             Address::Unspecified => None,
@@ -42,6 +44,8 @@ impl Runner {
         number: u64,
         address: Option<SocketAddr>,
     ) -> Served {
+        // Our own end will need a descriptor when the peer has answered, and then it is too late to say no.
+        carrier::keep_some_free(&self.copy(number)?).map_err(host_errno)?;
         let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
         let outcome = self.host.connect(turn.now, id, address);
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
@@ -77,10 +81,7 @@ impl Runner {
     /// Holds the call of a blocking socket; tells that of a non-blocking one to wait by itself.
     fn wait_for_outcome(&mut self, turn: &Turn<'_>, number: u64, nonblocking: Errno) -> Served {
         let copy = self.copy(number)?;
-        let is_filled = self
-            .sockets
-            .get(number)
-            .is_some_and(|socket| matches!(socket.carrier, Carrier::Connecting(Connecting::Filled { .. })));
+        let is_filled = self.is_filled(number);
         if is_nonblocking(&copy) {
             drop(copy);
             if !is_filled {
@@ -94,6 +95,13 @@ impl Runner {
             self.check_held_later(turn.now);
         }
         Ok(Answer::Wait { socket: number, deadline: patience.map(|patience| turn.now + patience) })
+    }
+
+    /// S looks like a socket that connects.
+    pub(crate) fn is_filled(&self, number: u64) -> bool {
+        self.sockets
+            .get(number)
+            .is_some_and(|socket| matches!(socket.carrier, Carrier::Connecting(Connecting::Filled { .. })))
     }
 
     /// The program dissolved its connection: a fresh S takes the place of the one that was connected.
@@ -129,13 +137,14 @@ impl Runner {
         self.move_datagrams(turn, number);
         let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
         self.host.connect(turn.now, id, address)?;
-        let remote = self.host.remote_address(id).ok();
+        // Port 0 names nobody to getpeername, but a ping socket's peer has no other.
+        let remote = address.map(|address| self.host.remote_address(id).unwrap_or(address));
         let copy = self.copy(number)?;
         let socket = self.sockets.get_mut(number).ok_or(Errno::EBADF)?;
         let (Carrier::Datagram(datagram), Some(name)) = (&mut socket.carrier, &socket.name) else {
             return Err(Errno::EINVAL);
         };
-        match remote.filter(|_| address.is_some()) {
+        match remote {
             Some(remote) => {
                 let own_end =
                     datagram.connect(copy.as_fd(), name, &self.names, number, remote).map_err(host_errno)?;

@@ -71,6 +71,15 @@ impl Header {
         Ok(all)
     }
 
+    /// The first bytes of the pieces, at most `bytes_max`.
+    pub(super) fn gather_some(&self, memory: &Memory<'_>, bytes_max: usize) -> Result<Vec<u8>, Errno> {
+        let mut all = Vec::new();
+        for (address, len) in &self.pieces {
+            all.extend(memory.read(*address, (*len).min(bytes_max - all.len()))?);
+        }
+        Ok(all)
+    }
+
     /// Spreads `bytes` over the pieces; how many had room.
     pub(super) fn scatter(&self, memory: &Memory<'_>, bytes: &[u8]) -> Result<usize, Errno> {
         let mut rest = bytes;

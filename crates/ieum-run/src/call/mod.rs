@@ -12,3 +12,4 @@ mod receive;
 mod send;
 mod shutdown;
 mod socket;
+mod stream;

@@ -3,11 +3,12 @@
 //! The datagram is taken from S's queue through a copy; its sender's name spells the remote's address.
 
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 
 use ieum_engine::{Ready, Turn};
 use ieum_socket::Errno;
 use rustix::net::sockopt::{Timeout, socket_timeout};
-use rustix::net::{RecvFlags, SocketAddrUnix, recvfrom};
+use rustix::net::{RecvFlags, SocketAddrUnix};
 
 use super::message::{Header, MULTI_BYTES, MULTI_LEN};
 use crate::address;
@@ -16,7 +17,7 @@ use crate::notification::Call;
 use crate::runner::Runner;
 use crate::serve::{Answer, Served, is_nonblocking};
 use crate::socket::{Carrier, host_errno};
-use crate::sys::{Reply, number as n};
+use crate::sys::{self, Reply, number as n};
 
 /// A datagram that was taken from S's queue.
 #[derive(Clone, Debug)]
@@ -28,10 +29,15 @@ struct Taken {
 impl Runner {
     pub(crate) fn call_recvfrom(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
-        if self.is_stream(number) {
-            return Ok(Answer::Continue);
-        }
         let flags = call.int(3);
+        if self.is_stream(number) {
+            let header = Header::of_buffer(call.word(1), call.size(2));
+            let (pointer, len_pointer) = (call.word(4), call.word(5));
+            return self.receive_stream(turn, call, number, &header, flags, |runner| match pointer {
+                0 => Ok(()),
+                _ => address::write(&runner.memory(call), pointer, len_pointer, &[]),
+            });
+        }
         let taken = match self.take_datagram(turn, number, flags) {
             Ok(taken) => taken,
             Err(errno) => return self.answer_nothing(turn, number, flags, errno),
@@ -49,10 +55,16 @@ impl Runner {
 
     pub(crate) fn call_recvmsg(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
-        if self.is_stream(number) {
-            return Ok(Answer::Continue);
-        }
         let flags = call.int(2);
+        if self.is_stream(number) {
+            let header = Header::read(&self.memory(call), call.word(1)).map_err(host_errno)?;
+            if header.name == 0 && flags & n::MSG_TRUNC == 0 && self.kernel_serves_stream(number) {
+                return Ok(Answer::Continue);
+            }
+            return self.receive_stream(turn, call, number, &header, flags, |runner| {
+                header.tell(&runner.memory(call), &[], 0)
+            });
+        }
         match self.receive_message(turn, call, number, call.word(1), flags) {
             Ok((value, taken)) => self.answer_datagrams(call, number, flags, value, &[taken]),
             Err(errno) => self.answer_nothing(turn, number, flags, errno),
@@ -61,11 +73,14 @@ impl Runner {
 
     pub(crate) fn call_recvmmsg(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
-        if self.is_stream(number) {
-            return Ok(Answer::Continue);
-        }
         let flags = call.int(3);
-        let count = u64::from(call.int(2).unsigned_abs()).min(u64::try_from(MESSAGES_MAX).unwrap_or(0));
+        if self.is_stream(number) {
+            if self.is_carried(number) {
+                return Ok(Answer::Continue);
+            }
+            return self.receive_no_messages(turn, call, number, flags);
+        }
+        let count = u64::from(call.int(2).unsigned_abs()).min(MESSAGES_MAX);
         let mut all = Vec::new();
         for index in 0..count {
             let at = call.word(1).wrapping_add(index * MULTI_BYTES);
@@ -111,7 +126,7 @@ impl Runner {
             return Err(errno);
         }
         let copy = self.copy(number)?;
-        let peek = if flags & n::MSG_PEEK != 0 { RecvFlags::PEEK } else { RecvFlags::empty() };
+        let peek = flags & n::MSG_PEEK != 0;
         match self.take_from(&copy, peek) {
             Err(Errno::EAGAIN) => {}
             other => return other,
@@ -126,25 +141,31 @@ impl Runner {
         self.take_from(&copy, peek)
     }
 
-    fn take_from(&self, copy: &std::os::fd::OwnedFd, peek: RecvFlags) -> Result<Taken, Errno> {
+    fn take_from(&self, copy: &OwnedFd, peek: bool) -> Result<Taken, Errno> {
         let mut buffer = vec![0u8; usize::from(u16::MAX)];
         loop {
-            let (len, _, sender) =
-                recvfrom(copy, &mut buffer[..], RecvFlags::DONTWAIT | peek).map_err(host_errno)?;
-            let sender = sender.and_then(|sender| SocketAddrUnix::try_from(sender).ok());
-            // What a stranger sent to S's name is dropped.
+            let received = sys::receive_datagram(copy.as_fd(), &mut buffer, peek).map_err(host_errno)?;
+            // S's name can be seen and ours be imitated: what a stranger sent is dropped.
+            let is_ours = received.process == rustix::process::getpid().as_raw_nonzero().get();
+            let sender = SocketAddrUnix::new_abstract_name(&received.name).ok().filter(|_| is_ours);
             if let Some(remote) = sender.and_then(|sender| self.names.remote(&sender)) {
-                buffer.truncate(len);
+                buffer.truncate(received.len);
                 return Ok(Taken { payload: buffer, remote });
             }
-            if peek.contains(RecvFlags::PEEK) {
+            if peek {
                 let _ = rustix::net::recv(copy, &mut buffer[..], RecvFlags::DONTWAIT);
             }
         }
     }
 
     /// Nothing to receive: a blocking receiver waits.
-    fn answer_nothing(&mut self, turn: &Turn<'_>, number: u64, flags: i32, errno: Errno) -> Served {
+    pub(super) fn answer_nothing(
+        &mut self,
+        turn: &Turn<'_>,
+        number: u64,
+        flags: i32,
+        errno: Errno,
+    ) -> Served {
         if errno != Errno::EAGAIN || flags & (n::MSG_DONTWAIT | n::MSG_ERRQUEUE) != 0 {
             return Err(errno);
         }

@@ -20,8 +20,11 @@ impl Runner {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
         if self.is_stream(number) {
             // TCP Fast Open is not offered; the program connects by itself then.
-            let fast_open = call.int(3) & n::MSG_FASTOPEN != 0;
-            return if fast_open { Err(Errno::EOPNOTSUPP) } else { Ok(Answer::Continue) };
+            if call.int(3) & n::MSG_FASTOPEN != 0 {
+                return Err(Errno::EOPNOTSUPP);
+            }
+            let header = Header::of_buffer(call.word(1), call.size(2));
+            return self.send_stream(turn, call, number, &header, call.int(3));
         }
         let mut header = Header::of_buffer(call.word(1), call.size(2));
         (header.name, header.name_len) = (call.word(4), call.int(5));
@@ -31,10 +34,13 @@ impl Runner {
 
     pub(crate) fn call_sendmsg(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
-        if self.is_stream(number) {
-            return Ok(Answer::Continue);
-        }
         let header = Header::read(&self.memory(call), call.word(1)).map_err(host_errno)?;
+        if self.is_stream(number) {
+            if header.name == 0 && self.kernel_serves_stream(number) {
+                return Ok(Answer::Continue);
+            }
+            return self.send_stream(turn, call, number, &header, call.int(2));
+        }
         let sent = self.send_datagram(turn, call, number, &header);
         self.answer_send(turn, number, call.int(2), sent)
     }
@@ -42,9 +48,12 @@ impl Runner {
     pub(crate) fn call_sendmmsg(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
         if self.is_stream(number) {
-            return Ok(Answer::Continue);
+            if self.is_carried(number) {
+                return Ok(Answer::Continue);
+            }
+            return self.send_stream(turn, call, number, &Header::of_buffer(0, 0), call.int(3));
         }
-        let count = u64::from(call.int(2).unsigned_abs()).min(u64::try_from(MESSAGES_MAX).unwrap_or(0));
+        let count = u64::from(call.int(2).unsigned_abs()).min(MESSAGES_MAX);
         for index in 0..count {
             let at = call.word(1).wrapping_add(index * MULTI_BYTES);
             let sent = Header::read(&self.memory(call), at)
@@ -98,7 +107,7 @@ impl Runner {
     }
 
     /// A blocking sender waits for room.
-    fn answer_send(
+    pub(super) fn answer_send(
         &mut self,
         turn: &Turn<'_>,
         number: u64,

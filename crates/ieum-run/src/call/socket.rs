@@ -13,12 +13,14 @@ use crate::runner::Runner;
 use crate::serve::{Answer, Served};
 use crate::socket::{Carrier, Socket, host_errno};
 use crate::sys::number as n;
-use crate::tracee::Place;
 
 impl Runner {
     pub(crate) fn call_socket(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
         let (domain, kind, protocol) = (call.int(0), call.int(1), call.int(2));
         let flags = n::SOCK_NONBLOCK | n::SOCK_CLOEXEC;
+        if self.tracees.is_hidden(call.thread) {
+            return Err(Errno(rustix::io::Errno::PERM.raw_os_error()));
+        }
         let host = self.host.socket(domain, kind & !flags, protocol)?;
         self.sweep_later(turn.now);
         let served =
@@ -52,11 +54,12 @@ impl Runner {
             kind,
             inode: Some(inode),
             name: Some(name),
-            place: Some(Place { thread: call.thread, descriptor }),
+            place: Some(call.place(descriptor)),
             accepted_from: None,
             carrier,
             shows_error: false,
             error: None,
+            given_back: Vec::new(),
         });
         Ok(Answer::Answered)
     }
@@ -70,6 +73,10 @@ pub(super) fn make(
 ) -> Result<(OwnedFd, u64), rustix::io::Errno> {
     let flags = if nonblocking { SocketFlags::NONBLOCK } else { SocketFlags::empty() };
     let program_end = carrier::named(kind, flags, name)?;
+    if kind == SocketType::DGRAM {
+        // So that a receive can tell what we sent from what a stranger did.
+        rustix::net::sockopt::set_socket_passcred(&program_end, true)?;
+    }
     let inode = rustix::fs::fstat(&program_end)?.st_ino;
     Ok((program_end, inode))
 }

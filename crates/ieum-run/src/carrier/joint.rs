@@ -8,7 +8,7 @@ use rustix::net::{
     getpeername, listen, recv, send, shutdown, sockopt,
 };
 
-use super::{named, widen};
+use super::{is_connected_by_us, named, widen};
 use crate::bounds::FILL_BYTES;
 use crate::name::{Bearer, Names};
 
@@ -32,9 +32,9 @@ impl Joint {
         connect(program_end, &self.name)?;
         loop {
             let own_end = accept_with(&self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
-            // Nobody else knows our name, but it can be seen in /proc/net/unix: strangers are dropped.
+            // Our name can be seen in /proc/net/unix: strangers are dropped.
             let peer = getpeername(&own_end)?.and_then(|peer| SocketAddrUnix::try_from(peer).ok());
-            if peer.as_ref() == Some(name) {
+            if peer.as_ref() == Some(name) && is_connected_by_us(&own_end) {
                 widen(&own_end);
                 take_urgent_in_line(&own_end);
                 return Ok(own_end);
@@ -111,6 +111,18 @@ pub(crate) fn leave_sentinel(program_end: BorrowedFd<'_>) -> bool {
 pub(crate) fn discard_unread(own_end: &OwnedFd) {
     let mut scratch = [0u8; 4096];
     while matches!(recv(own_end, &mut scratch, RecvFlags::DONTWAIT), Ok((1.., _))) {}
+}
+
+/// Puts `taken`, the first bytes of S's queue, back before the others that are in it. Answers those it did not take: after
+/// the peer's end of file it takes none.
+pub(crate) fn give_back(program_end: BorrowedFd<'_>, own_end: BorrowedFd<'_>, taken: Vec<u8>) -> Vec<u8> {
+    let mut all = taken;
+    let mut scratch = [0u8; 65_536];
+    while let Ok((count @ 1.., _)) = recv(program_end, &mut scratch, RecvFlags::DONTWAIT) {
+        all.extend_from_slice(&scratch[..count]);
+    }
+    let sent = send(own_end, &all, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).unwrap_or(0);
+    all.split_off(sent.min(all.len()))
 }
 
 /// Moves a connection that could not be handed to the program back into its accept queue: `taken` is what was taken

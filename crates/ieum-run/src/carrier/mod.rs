@@ -20,19 +20,38 @@ pub(crate) mod datagram;
 pub(crate) mod joint;
 pub(crate) mod stream;
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with, sockopt};
+use rustix::process::{Resource, getrlimit};
 
-use crate::bounds::CARRIER_BYTES;
+use crate::bounds::{CARRIER_BYTES, DESCRIPTORS_KEPT};
+use crate::sys;
 
 /// An AF_UNIX socket with a name of its own and wide queues.
 pub(crate) fn named(kind: SocketType, flags: SocketFlags, name: &SocketAddrUnix) -> Result<OwnedFd, Errno> {
     let fd = socket_with(AddressFamily::UNIX, kind, flags | SocketFlags::CLOEXEC, None)?;
+    keep_some_free(&fd)?;
     bind(&fd, name)?;
     widen(&fd);
     Ok(fd)
+}
+
+/// Whether it was us who connected the far end of `fd`. Names can be seen by every user of the machine, and borne by
+/// whoever is quick; the kernel's word for who called connect(2) cannot be forged.
+pub(crate) fn is_connected_by_us(fd: impl AsFd) -> bool {
+    sys::peer_process(fd.as_fd()) == Ok(rustix::process::getpid().as_raw_nonzero().get())
+}
+
+/// Whether descriptors are left for what must not fail half-way: those that are used up say so early, by ENFILE, as a
+/// system that is full does. `newest` was just made: the kernel gives the lowest free number, so it tells how many are
+/// in use.
+pub(crate) fn keep_some_free(newest: &OwnedFd) -> Result<(), Errno> {
+    let Some(limit) = getrlimit(Resource::Nofile).current else { return Ok(()) };
+    let kept = DESCRIPTORS_KEPT.min(limit / 4);
+    let number = u64::from(newest.as_raw_fd().unsigned_abs());
+    if number + kept < limit { Ok(()) } else { Err(Errno::NFILE) }
 }
 
 /// Lets the kernel queue as much as it grants.

@@ -9,7 +9,7 @@
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ieum_wire::Instant;
-use rustix::process::{Pid, PidfdFlags, WaitOptions, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, WaitOptions, getpid, pidfd_open};
 
 use super::ExitStatus;
 use super::spawn::Started;
@@ -23,6 +23,8 @@ pub(crate) struct Family {
     first_pidfd: OwnedFd,
     signals: OwnedFd,
     stage: Stage,
+    /// Somebody wants this process to end, now that its own program has.
+    asked_to_go: bool,
 }
 
 /// RUNNING → TERMINATING when the first process ends → KILLING after two seconds; GONE when no child is left.
@@ -38,12 +40,22 @@ impl Family {
     /// The family of a program that was just started, and its listener.
     pub(crate) fn new(started: Started) -> (Family, OwnedFd) {
         let Started { first, first_pidfd, listener, signals } = started;
-        (Family { first, first_pidfd, signals, stage: Stage::Running }, listener)
+        (Family { first, first_pidfd, signals, stage: Stage::Running, asked_to_go: false }, listener)
     }
 
     /// Readable when a signal waits.
     pub(crate) fn signals(&self) -> BorrowedFd<'_> {
         self.signals.as_fd()
+    }
+
+    /// The number of the first process.
+    pub(crate) fn first(&self) -> i32 {
+        self.first.as_raw_nonzero().get()
+    }
+
+    /// A signal came for which there is no process any more that could act upon it.
+    pub(crate) fn is_asked_to_go(&self) -> bool {
+        self.asked_to_go
     }
 
     /// No process is left.
@@ -77,6 +89,7 @@ impl Family {
             match signal {
                 n::SIGCHLD => ended = true,
                 n::SIGINT | n::SIGQUIT if !by_process => {}
+                _ if self.is_gone() => self.asked_to_go = true,
                 other => {
                     let _ = sys::signal_process(self.first_pidfd.as_fd(), other);
                 }
@@ -122,9 +135,9 @@ impl Family {
     }
 }
 
-/// All processes below this one, parents first.
-pub(crate) fn descendants() -> Vec<Pid> {
-    let mut found = children(rustix::process::getpid());
+/// All processes below `root`, parents first.
+pub(crate) fn descendants(root: Pid) -> Vec<Pid> {
+    let mut found = children(root);
     let mut at = 0;
     while let Some(pid) = found.get(at).copied() {
         found.extend(children(pid));
@@ -150,11 +163,11 @@ fn parse_pid(text: &str) -> Option<Pid> {
 /// A number may have passed to a stranger between the listing and the signal: the process is taken by pidfd first and
 /// then looked up once more below us.
 fn signal_descendants(signal: i32) {
-    let pidfds: Vec<(Pid, OwnedFd)> = descendants()
+    let pidfds: Vec<(Pid, OwnedFd)> = descendants(getpid())
         .into_iter()
         .filter_map(|pid| Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?)))
         .collect();
-    let still_ours = descendants();
+    let still_ours = descendants(getpid());
     for (pid, pidfd) in pidfds {
         if still_ours.contains(&pid) {
             let _ = sys::signal_process(pidfd.as_fd(), signal);

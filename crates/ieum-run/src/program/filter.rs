@@ -1,118 +1,44 @@
-//! The filter in front of every system call of the program, and the small assembler it is written with.
+//! The filter in front of every system call of the program.
 //!
 //! The rules, in the order they are asked:
 //!
 //! 1. A foreign architecture (32-bit programs, x32): ENOSYS. Their numbers and structures are not served.
 //! 2. `socket`: AF_INET and AF_INET6 are ours; AF_UNIX, AF_NETLINK and AF_ALG are the kernel's. Every other family is
 //!    refused (AF_PACKET with EPERM, as an unprivileged program sees it): some carry packets past the host
-//!    (AF_PACKET, AF_SMC, AF_RXRPC, AF_TIPC).
+//!    (AF_PACKET, AF_SMC, AF_RXRPC, AF_TIPC). So is NETLINK_SOCK_DIAG, which lists the machine's sockets, and lets root
+//!    destroy them.
 //! 3. Control calls are notified: ours is told from the kernel's by the descriptor, which a filter cannot look into.
 //! 4. Data calls are native, save where an address is asked for or given: AF_UNIX would show through.
-//! 5. `io_uring_setup`: ENOSYS, since a ring makes sockets without asking anybody.
+//! 5. `io_uring_…`: ENOSYS, since a ring makes sockets without asking anybody.
+//! 6. `prctl(PR_SET_DUMPABLE, 0)`: done in word only. We answer calls by reading the caller's memory, and the kernel keeps
+//!    that of a process which is not dumpable from its own user, which we are.
 
+use crate::bpf::{Assembler, bits};
 use crate::sys::FilterInstruction;
 use crate::sys::number as n;
 
-/// Classic BPF, as much of it as a filter needs: load a word of seccomp_data, compare, return.
-mod bpf {
-    pub(super) const LOAD: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
-    pub(super) const EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-    pub(super) const GREATER_OR_EQUAL: u16 = 0x35; // BPF_JMP | BPF_JGE | BPF_K
-    pub(super) const ANY_BIT: u16 = 0x45; // BPF_JMP | BPF_JSET | BPF_K
-    pub(super) const RETURN: u16 = 0x06; // BPF_RET | BPF_K
-    pub(super) const OFFSET_CALL: u32 = 0;
-    pub(super) const OFFSET_ARCH: u32 = 4;
-    pub(super) const OFFSET_ARGUMENTS: u32 = 16;
-}
-
 const ENOSYS: u32 = 38;
 const EPERM: u32 = 1;
+const EPROTONOSUPPORT: u32 = 93;
 const EAFNOSUPPORT: u32 = 97;
 /// SO_RCVTIMEO, SO_SNDTIMEO and their forms with 64-bit seconds; their numbers are the same on every served machine.
 const NATIVE_TIMEOUTS: [u32; 4] = [20, 21, 66, 67];
-/// The bit that marks a call of the x32 kind.
-#[cfg(target_arch = "x86_64")]
-const X32_BIT: u32 = 0x4000_0000;
-
-/// Instructions in the making. Every method appends; a block ends by returning.
-#[derive(Default)]
-struct Assembler {
-    code: Vec<FilterInstruction>,
-}
-
-impl Assembler {
-    fn push(&mut self, code: u16, k: u32, jt: u8, jf: u8) {
-        self.code.push(FilterInstruction { code, jt, jf, k });
-    }
-
-    fn ret(&mut self, action: u32) {
-        self.push(bpf::RETURN, action, 0, 0);
-    }
-
-    fn refuse(&mut self, errno: u32) {
-        self.ret(n::SECCOMP_RET_ERRNO | errno);
-    }
-
-    fn load(&mut self, offset: u32) {
-        self.push(bpf::LOAD, offset, 0, 0);
-    }
-
-    /// The lower half of argument `index`; little-endian machines only, which both served ones are.
-    fn load_argument(&mut self, index: u32) {
-        self.load(bpf::OFFSET_ARGUMENTS + 8 * index);
-    }
-
-    fn load_argument_high(&mut self, index: u32) {
-        self.load(bpf::OFFSET_ARGUMENTS + 8 * index + 4);
-    }
-
-    /// Returns `action` if the loaded word is `value`.
-    fn if_equal(&mut self, value: u32, action: u32) {
-        self.push(bpf::EQUAL, value, 0, 1);
-        self.ret(action);
-    }
-
-    /// Returns `action` if the loaded word is not `value`.
-    fn if_not_equal(&mut self, value: u32, action: u32) {
-        self.push(bpf::EQUAL, value, 1, 0);
-        self.ret(action);
-    }
-
-    /// Returns `action` if the loaded word has a bit of `mask`.
-    fn if_any_bit(&mut self, mask: u32, action: u32) {
-        self.push(bpf::ANY_BIT, mask, 0, 1);
-        self.ret(action);
-    }
-
-    /// What is done with system call `number`: `block` must return on every path.
-    fn on_call(&mut self, number: i64, block: impl FnOnce(&mut Assembler)) {
-        let mut inner = Assembler::default();
-        block(&mut inner);
-        let number = u32::try_from(number).expect("numbers of system calls are small and positive");
-        let skip = u8::try_from(inner.code.len()).expect("a block is shorter than a jump reaches");
-        self.push(bpf::EQUAL, number, 0, skip);
-        self.code.append(&mut inner.code);
-    }
-}
-
-fn bits(value: i32) -> u32 {
-    value.cast_unsigned()
-}
-
 /// The filter.
 pub(crate) fn filter() -> Vec<FilterInstruction> {
-    let mut a = Assembler::default();
-    a.load(bpf::OFFSET_ARCH);
-    a.if_not_equal(n::AUDIT_ARCH, n::SECCOMP_RET_ERRNO | ENOSYS);
-    a.load(bpf::OFFSET_CALL);
-    #[cfg(target_arch = "x86_64")]
-    {
-        a.push(bpf::GREATER_OR_EQUAL, X32_BIT, 0, 1);
-        a.refuse(ENOSYS);
-    }
+    let mut a = Assembler::of_this_machine();
     data_calls(&mut a);
     control_calls(&mut a);
-    a.on_call(n::SYS_io_uring_setup, |a| a.refuse(ENOSYS));
+    for call in [n::SYS_io_uring_setup, n::SYS_io_uring_enter, n::SYS_io_uring_register] {
+        a.on_call(call, |a| a.refuse(ENOSYS));
+    }
+    a.on_call(n::SYS_prctl, |a| {
+        a.load_argument(0);
+        a.if_not_equal(bits(n::PR_SET_DUMPABLE), n::SECCOMP_RET_ALLOW);
+        a.load_argument(1);
+        a.if_not_equal(0, n::SECCOMP_RET_ALLOW);
+        // No error: the call returns 0.
+        a.ret(n::SECCOMP_RET_ERRNO);
+    });
     a.on_call(n::SYS_seccomp, |a| {
         // A listener inside a listener is refused by the kernel; we are asked so that somebody says why.
         a.load_argument(1);
@@ -148,10 +74,23 @@ fn control_calls(a: &mut Assembler) {
         for family in [n::AF_INET, n::AF_INET6] {
             a.if_equal(bits(family), n::SECCOMP_RET_USER_NOTIF);
         }
-        for family in [n::AF_UNIX, n::AF_NETLINK, n::AF_ALG] {
+        for family in [n::AF_UNIX, n::AF_ALG] {
             a.if_equal(bits(family), n::SECCOMP_RET_ALLOW);
         }
+        a.on_word(bits(n::AF_NETLINK), |a| {
+            a.load_argument(2);
+            a.if_equal(bits(n::NETLINK_SOCK_DIAG), n::SECCOMP_RET_ERRNO | EPROTONOSUPPORT);
+            a.ret(n::SECCOMP_RET_ALLOW);
+        });
         a.if_equal(bits(n::AF_PACKET), n::SECCOMP_RET_ERRNO | EPERM);
+        a.refuse(EAFNOSUPPORT);
+    });
+    a.on_call(n::SYS_socketpair, |a| {
+        // For the internet families the kernel itself says that there are no pairs.
+        a.load_argument(0);
+        for family in [n::AF_UNIX, n::AF_INET, n::AF_INET6] {
+            a.if_equal(bits(family), n::SECCOMP_RET_ALLOW);
+        }
         a.refuse(EAFNOSUPPORT);
     });
     for call in [
@@ -190,6 +129,7 @@ fn control_calls(a: &mut Assembler) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bpf;
 
     /// Runs the filter over one call, as the kernel would.
     fn verdict(call: i64, arguments: [u64; 6]) -> u32 {
@@ -254,8 +194,33 @@ mod tests {
     }
 
     #[test]
+    fn the_machine_s_sockets_are_not_listed() {
+        let netlink = |protocol: i32| {
+            verdict(n::SYS_socket, [u64::from(bits(n::AF_NETLINK)), 3, u64::from(bits(protocol)), 0, 0, 0])
+        };
+        assert_eq!(netlink(n::NETLINK_SOCK_DIAG), n::SECCOMP_RET_ERRNO | EPROTONOSUPPORT);
+        assert_eq!(netlink(0), n::SECCOMP_RET_ALLOW, "NETLINK_ROUTE");
+    }
+
+    #[test]
+    fn pairs_are_af_unix_s_alone() {
+        assert_eq!(verdict(n::SYS_socketpair, [1, 1, 0, 0, 0, 0]), n::SECCOMP_RET_ALLOW);
+        assert_eq!(verdict(n::SYS_socketpair, [30, 1, 0, 0, 0, 0]), n::SECCOMP_RET_ERRNO | EAFNOSUPPORT);
+    }
+
+    #[test]
+    fn a_program_stays_readable_and_is_told_that_it_is_not() {
+        let dumpable = |value| verdict(n::SYS_prctl, [4, value, 0, 0, 0, 0]);
+        assert_eq!(dumpable(0), n::SECCOMP_RET_ERRNO);
+        assert_eq!(dumpable(1), n::SECCOMP_RET_ALLOW);
+        assert_eq!(verdict(n::SYS_prctl, [38, 0, 0, 0, 0, 0]), n::SECCOMP_RET_ALLOW);
+    }
+
+    #[test]
     fn rings_are_refused() {
-        assert_eq!(verdict(n::SYS_io_uring_setup, [0; 6]), n::SECCOMP_RET_ERRNO | ENOSYS);
+        for call in [n::SYS_io_uring_setup, n::SYS_io_uring_enter, n::SYS_io_uring_register] {
+            assert_eq!(verdict(call, [0; 6]), n::SECCOMP_RET_ERRNO | ENOSYS);
+        }
     }
 
     #[test]

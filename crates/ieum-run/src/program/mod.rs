@@ -2,6 +2,7 @@
 
 pub(crate) mod family;
 pub(crate) mod filter;
+mod privilege;
 pub(crate) mod spawn;
 
 use std::ffi::OsString;

@@ -4,6 +4,10 @@
 //! The listener goes by `pidfd_getfd`: the child tells the number through a pipe and waits until it was taken. Sending
 //! the descriptor would need a system call that the filter stops. A second use of the pipe: exec closes it, so its end
 //! says that the program runs, and a report before the end says why it does not.
+//!
+//! Where the kernel has it (Linux 6.7), the child enters a Landlock domain as well: a kernel's socket that comes from
+//! somewhere else (inherited, received) can be neither bound nor connected, and no process outside can be traced into
+//! making one, ieum among them.
 
 use std::ffi::CString;
 use std::io;
@@ -38,20 +42,23 @@ pub(crate) fn spawn(program: &Program) -> Result<Started, SpawnError> {
     let argv = arguments(program)?;
     let name = argv.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     set_child_subreaper(Some(getpid())).map_err(own("cannot become the reaper of the program's children"))?;
+    argv.first().inspect(|name| super::privilege::warn_if_withheld(name.as_bytes()));
     let open_files_before = raise_open_files();
     let (signals, signals_before) = sys::signal_descriptor(&SIGNALS).map_err(own("cannot take signals"))?;
     let (report, child_report) = pipe_with(PipeFlags::CLOEXEC).map_err(own("cannot make a pipe"))?;
     let (child_go, go) = pipe_with(PipeFlags::CLOEXEC).map_err(own("cannot make a pipe"))?;
+    let domain = sys::network_domain();
     let first = sys::fork(&sys::Child {
         argv: &argv,
         filter: &filter(),
+        domain: domain.as_ref().map(AsFd::as_fd),
         report: child_report.as_fd(),
         go: child_go.as_fd(),
         signals_before,
         open_files_before,
     })
     .map_err(own("cannot fork"))?;
-    drop((child_report, child_go));
+    drop((child_report, child_go, domain));
     let first_pidfd =
         pidfd_open(first, PidfdFlags::empty()).map_err(own("cannot watch the program (pidfd_open)"))?;
     let listener = take_listener(&report, &first_pidfd).inspect_err(|_| reap(first))?;

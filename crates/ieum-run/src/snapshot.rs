@@ -1,0 +1,92 @@
+//! All sockets of the host at one moment, with the processes that hold them.
+
+use std::collections::BTreeMap;
+use std::os::fd::AsFd;
+
+use ieum_engine::Turn;
+
+use crate::bounds::HOLDERS_MAX;
+use crate::control::{Holder, Row};
+use crate::runner::Runner;
+use crate::socket::Carrier;
+use crate::sys::unread_bytes;
+use crate::tracee::{self, Place};
+use crate::tree::TreeId;
+
+impl Runner {
+    /// A row for each socket, and for each connection that only the stack knows.
+    pub(crate) fn rows(&mut self) -> Vec<Row> {
+        let holders = self.holders();
+        let views = self.host.sockets();
+        views
+            .into_iter()
+            .map(|view| {
+                let number = view.id.and_then(|id| self.sockets.by_host(id));
+                let inode = number.and_then(|number| self.sockets.get(number)?.inode);
+                let places = inode.and_then(|inode| holders.get(&inode)).map_or(&[][..], Vec::as_slice);
+                let (received, sent) = number.map_or((0, 0), |number| self.on_the_way(number));
+                Row {
+                    holders: places.iter().take(HOLDERS_MAX).map(|place| holder(*place)).collect(),
+                    protocol: view.make.name().to_owned(),
+                    state: view.state.to_owned(),
+                    recv_queue: view.recv_queue.saturating_add(received),
+                    send_queue: view.send_queue.saturating_add(sent),
+                    local: view.local,
+                    remote: view.remote,
+                }
+            })
+            .collect()
+    }
+
+    /// What stands between the program and the host: bytes that have left one and not reached the other, or connections
+    /// in the program's accept queue.
+    fn on_the_way(&mut self, number: u64) -> (usize, usize) {
+        match self.sockets.get(number).map(|socket| &socket.carrier) {
+            Some(Carrier::Listening(listening)) => (usize::try_from(listening.waiting).unwrap_or(0), 0),
+            Some(Carrier::Stream(stream)) => {
+                let sent = stream.unread_bytes();
+                let received = self.copy(number).map_or(0, |copy| unread_bytes(copy.as_fd()));
+                (received, sent)
+            }
+            None
+            | Some(
+                Carrier::Fresh
+                | Carrier::Connecting(_)
+                | Carrier::Spent
+                | Carrier::Over
+                | Carrier::Datagram(_),
+            ) => (0, 0),
+        }
+    }
+
+    /// Every socket that a process of any tree has a descriptor of, by inode.
+    fn holders(&self) -> BTreeMap<u64, Vec<Place>> {
+        let mut holders: BTreeMap<u64, Vec<Place>> = BTreeMap::new();
+        for (tree, process) in self.notifier.processes() {
+            for place in tracee::descriptors(tree, process) {
+                if let Some(inode) = tracee::socket_inode(place) {
+                    holders.entry(inode).or_default().push(place);
+                }
+            }
+        }
+        holders
+    }
+
+    /// A tree is no more: what it had, and nobody else has, is closed. Its own processes may live on (theirs was killed
+    /// before them) and hold what nobody serves any more.
+    pub(crate) fn close_unheld(&mut self, turn: &Turn<'_>, tree: TreeId) {
+        let holders = self.holders();
+        for number in self.sockets.numbers() {
+            let Some(socket) = self.sockets.get(number) else { continue };
+            let was_theirs = socket.place.is_some_and(|place| place.tree == tree);
+            if was_theirs && socket.inode.is_some_and(|inode| !holders.contains_key(&inode)) {
+                self.close_for_certain(turn, number);
+            }
+        }
+    }
+}
+
+fn holder(place: Place) -> Holder {
+    let command = std::fs::read_to_string(format!("/proc/{}/comm", place.thread)).unwrap_or_default();
+    Holder { process: place.thread, command: command.trim_end().to_owned(), descriptor: place.descriptor }
+}
