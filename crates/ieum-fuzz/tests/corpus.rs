@@ -1,0 +1,44 @@
+//! Every entry, with the inputs that once were interesting, and with inputs from seeds.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+/// Inputs made from seeds, per entry, on each run.
+const SEEDED: u64 = 2000;
+
+/// All files of `corpus/NAME`, in the order of their names.
+fn corpus(name: &str) -> Vec<Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} has inputs", folder.display());
+    files.into_iter().map(|file| std::fs::read(file).unwrap()).collect()
+}
+
+/// Bytes that depend on the seed alone (xorshift).
+fn seeded(seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let length = usize::try_from(next() % 600).unwrap();
+    (0..length).map(|_| next().to_le_bytes()[3]).collect()
+}
+
+fn run(name: &str, entry: impl Fn(&[u8])) {
+    for input in corpus(name) {
+        entry(&input);
+    }
+    for seed in 0..SEEDED {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| entry(&seeded(seed))));
+        assert!(outcome.is_ok(), "{name}: seed {seed}");
+    }
+}
+
+#[test]
+fn no_packet_breaks_a_live_host() {
+    run("packets", ieum_fuzz::packets);
+}
