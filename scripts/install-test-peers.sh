@@ -1,10 +1,12 @@
 #!/bin/sh
 # Installs the programs that ieum's tests run or talk to, on Debian 12 and its relatives. May be run again at any time;
-# what is there already is left alone, and no service is left running that was not running before.
+# what is there already is left alone, and no service runs, now or after the next start, that did not before. On a bare
+# system about 300 MB are fetched and 1.2 GB of disk used, half of both for Go and Java.
 set -eu
 
-packages="ca-certificates curl dnsutils gcc iproute2 libc-bin libc6-dev mount nginx-light procps python3 redis-server \
-redis-tools tshark util-linux"
+packages="ca-certificates curl dnsutils gcc golang-go iperf3 iproute2 iputils-ping libc-bin libc6-dev mount nginx-light \
+nodejs openjdk-17-jdk-headless openssh-client openssh-server procps python3 redis-server redis-tools tcpdump tshark \
+util-linux wrk"
 
 missing=""
 for package in $packages; do
@@ -20,7 +22,7 @@ if [ "$(id -u)" != 0 ]; then
     exit 1
 fi
 
-# nginx and redis start themselves when they are installed; this file tells the package scripts that services may not
+# nginx, redis and sshd start themselves when they are installed; this file tells the package scripts that services may not
 # be started now. One that an administrator has put there is kept.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
@@ -29,10 +31,24 @@ if [ ! -e "$policy" ]; then
     chmod 755 "$policy"
 fi
 
+# Images without manual pages lack the folder in which the JDK's packages want to make links.
+mkdir -p /usr/share/man/man1
+
 # tshark asks whether ordinary users may capture; the tests only read files.
 export DEBIAN_FRONTEND=noninteractive
 echo "test peers: installing$missing"
 apt-get update --quiet=2
 # shellcheck disable=SC2086
 apt-get install --quiet=2 --yes --no-install-recommends $missing </dev/null
+
+# Nor shall they start with the machine.
+for service in nginx-light:nginx redis-server:redis-server openssh-server:ssh; do
+    case " $missing " in
+    *" ${service%%:*} "*)
+        if command -v systemctl >/dev/null; then
+            systemctl --quiet disable "${service#*:}" >/dev/null 2>&1 || true
+        fi
+        ;;
+    esac
+done
 echo "test peers: installed"

@@ -1,11 +1,17 @@
 //! The command `ieum`.
 //!
-//! `args` is what can be typed, `run` what `ieum run` makes of it, `code` how it ends.
+//! `args` is what can be typed; `run` what `ieum run` makes of it, from a `host`, its `exit` or `tun`, the `net` it is in and the program;
+//! `seed` what nobody can guess; `code` how it ends.
 #![forbid(unsafe_code)]
 
 mod args;
 mod code;
+mod exit;
+mod host;
+mod net;
 mod run;
+mod seed;
+mod tun;
 
 use std::process::ExitCode;
 

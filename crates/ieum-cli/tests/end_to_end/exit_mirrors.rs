@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::thread;
 
+use super::names::Names;
 use super::support::{Running, free_port, ieum, path_of, peer, script};
 
 #[test]
@@ -12,9 +13,32 @@ fn a_refusal_on_the_machine_is_a_refusal_inside() {
         return;
     }
     let (python, program) = (path_of("python3"), script("outcomes.py"));
-    let target = format!("tcp:10.77.0.1:{}", free_port());
-    let printed = Running::start(&ieum(&[], &[&python, &program, &target])).finish().success();
-    assert_eq!(printed, format!("{target} ECONNREFUSED at once\n"));
+    for exit in ["10.77.0.1", "[fd77::1]"] {
+        let target = format!("tcp:{exit}:{}", free_port());
+        let printed = Running::start(&ieum(&[], &[&python, &program, &target])).finish().success();
+        assert_eq!(printed, format!("{target} ECONNREFUSED at once\n"));
+    }
+}
+
+#[test]
+fn what_the_machines_routes_say_is_what_a_program_is_told_in_both_families() {
+    let prepare = "ip route add unreachable 198.51.100.0/25 && ip route add prohibit 198.51.100.128/25 \
+        && ip route add unreachable 2001:db8:1::/48 && ip route add prohibit 2001:db8:2::/48";
+    let Some(names) = Names::start_after(prepare, "") else { return };
+    let (python, program) = (path_of("python3"), script("outcomes.py"));
+    let expected = [
+        ("tcp:198.51.100.1:80", "EHOSTUNREACH"),
+        // Whoever is forbidden by an ICMP error of IPv4 is told this by Linux (icmp(7)).
+        ("tcp:198.51.100.129:80", "EHOSTUNREACH"),
+        ("tcp:203.0.113.1:80", "ENETUNREACH"),
+        ("tcp:[2001:db8:1::1]:80", "EHOSTUNREACH"),
+        ("tcp:[2001:db8:2::1]:80", "EACCES"),
+        ("tcp:[2001:db8:3::1]:80", "ENETUNREACH"),
+    ];
+    let targets: Vec<&str> = expected.iter().map(|(target, _)| *target).collect();
+    let printed = names.ask_with(&[], &[&[python.as_str(), &program], &targets[..]].concat());
+    let expected: String = expected.map(|(target, error)| format!("{target} {error} at once\n")).concat();
+    assert_eq!(printed, expected);
 }
 
 /// Serves one client: says hello and closes, answers after the client's end, or resets.

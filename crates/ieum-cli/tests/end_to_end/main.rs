@@ -9,12 +9,17 @@
 #![allow(clippy::disallowed_methods, reason = "real programs run in real time: each wait has a deadline")]
 
 mod capture;
+mod escape;
 mod exit_codes;
 mod exit_mirrors;
 mod gigabyte;
+mod given_names;
+mod languages;
 mod many_clients;
 mod names;
+mod nginx_workers;
 mod no_exit;
 mod parity;
 mod published_ports;
+mod ssh;
 mod support;

@@ -1,33 +1,22 @@
 //! Servers with many clients: all in one host, and published to the machine.
 
-use std::fs;
 use std::io::{Read, Write};
 
-use super::support::{Folder, Running, ieum, is_root, nginx, path_of, peer, peers, script};
+use super::support::{Folder, Running, User, ieum, nginx, path_of, peer, peers, script};
 
 #[test]
 fn five_nginx_of_an_ordinary_user_each_have_port_80() {
-    if !peers(&["nginx", "setpriv"]) {
+    if !peers(&["nginx"]) {
         return;
     }
-    // The build may lie where other users cannot reach it.
-    let shared = Folder::new();
-    let binary = shared.file("ieum");
-    fs::copy(env!("CARGO_BIN_EXE_ieum"), &binary).expect("the command is copied");
-    let folders: Vec<Folder> = (0..5).map(|_| Folder::new()).collect();
-    let mut running: Vec<Running> = Vec::new();
-    for (number, folder) in folders.iter().enumerate() {
-        let command = nginx(folder, &format!("listen 80; return 200 \"nginx {number}\\n\";"), true);
-        let mut words = if is_root() {
-            vec!["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
-        } else {
-            Vec::new()
-        };
-        words.extend([&binary, "run", "-p", "0:80", "--"]);
-        words.extend(command.iter().map(String::as_str));
-        running.push(Running::start_with(&words, |command| command.current_dir(folder.path())));
+    let mut running = Vec::new();
+    for number in 0..5 {
+        let Some(user) = User::new() else { return };
+        let command = nginx(user.home(), &format!("listen 80; return 200 \"nginx {number}\\n\";"), true);
+        let command: Vec<&str> = command.iter().map(String::as_str).collect();
+        running.push((user.start(&user.ieum(&["-p", "0:80"], &command)), user));
     }
-    for (number, nginx) in running.iter_mut().enumerate() {
+    for (number, (nginx, _)) in running.iter_mut().enumerate() {
         let address = nginx.published();
         let mut connection = nginx.connect(address);
         connection.write_all(b"GET / HTTP/1.0\r\n\r\n").expect("a request is sent");

@@ -1,24 +1,33 @@
 //! Name lookups, against a name server in a network namespace of the test's own.
 
-use super::support::{Folder, Running, ieum, namespaces, path_of, peers, script};
+use super::support::{Folder, Running, ieum, is_root, namespaces, path_of, peers, script};
 
-/// A name server on three addresses of a namespace whose resolv.conf says what a test wants it to say.
-struct Names {
+/// A name server on four addresses of a namespace whose resolv.conf says what a test wants it to say.
+pub(crate) struct Names {
     server: Running,
     _folder: Folder,
 }
 
 impl Names {
-    fn start(resolv_conf: &str) -> Option<Names> {
+    /// The server, ready; `None` where the machine has no such peers or no namespaces.
+    pub(crate) fn start(resolv_conf: &str) -> Option<Names> {
+        Names::start_after("true", resolv_conf)
+    }
+
+    /// The same after `prepare`, words for a shell, has furnished the namespace further.
+    pub(crate) fn start_after(prepare: &str, resolv_conf: &str) -> Option<Names> {
         if !peers(&["python3", "dig", "getent", "mount"]) {
             return None;
         }
         let namespaces = namespaces()?;
         let folder = Folder::new();
         let resolv = folder.write("resolv.conf", resolv_conf);
+        // ::1 only where there is IPv6.
         let begin = "ip link set lo up && ip address add 192.0.2.53/32 dev lo \
-            && mount --bind \"$1\" /etc/resolv.conf \
-            && exec \"$2\" \"$3\" 127.0.0.53 127.0.0.1 192.0.2.53";
+            && mount --bind \"$1\" /etc/resolv.conf && PREPARE \
+            && set -- \"$2\" \"$3\" 127.0.0.53 127.0.0.1 192.0.2.53 $(grep -q lo /proc/net/if_inet6 && echo ::1) \
+            && exec \"$@\"";
+        let begin = &begin.replace("PREPARE", prepare);
         let (python, program) = (path_of("python3"), script("name_server.py"));
         let words = [&namespaces[..], &["sh", "-ec", begin, "sh", &resolv, &python, &program]].concat();
         let mut server = Running::start(&words);
@@ -26,15 +35,24 @@ impl Names {
         Some(Names { server, _folder: folder })
     }
 
-    /// What `program` prints under `ieum run` in that namespace.
-    fn ask(&self, program: &[&str]) -> String {
+    /// A program in that namespace.
+    pub(crate) fn enter(&self, program: &[&str]) -> Running {
         let target = self.server.id().to_string();
         let mut words = vec!["nsenter", "--target", &target, "--net", "--mount"];
-        if !super::support::is_root() {
+        if !is_root() {
             words.extend(["--user", "--preserve-credentials"]);
         }
-        words.extend(ieum(&[], program));
-        Running::start(&words).finish().success()
+        words.extend(program);
+        Running::start(&words)
+    }
+
+    /// What `program` prints under `ieum run FLAGS` in that namespace.
+    pub(crate) fn ask_with(&self, flags: &[&str], program: &[&str]) -> String {
+        self.enter(&ieum(flags, program)).finish().success()
+    }
+
+    fn ask(&self, program: &[&str]) -> String {
+        self.ask_with(&[], program)
     }
 }
 
@@ -66,4 +84,9 @@ fn names_are_found_through_a_resolver_on_127_0_0_1() {
 #[test]
 fn names_are_found_through_a_resolver_that_is_not_loopback() {
     everybody_finds_names("192.0.2.53");
+}
+
+#[test]
+fn names_are_found_through_a_resolver_of_ip6() {
+    everybody_finds_names("::1");
 }

@@ -72,3 +72,34 @@ fn a_published_port_refuses_while_the_program_does_not_listen() {
     running.tell("quit");
     assert_eq!(running.finish().code, 0);
 }
+
+#[test]
+fn a_port_is_published_in_each_family_that_the_program_serves() {
+    if !peer("python3") {
+        return;
+    }
+    let (python, program) = (path_of("python3"), script("listen_on_demand.py"));
+    let flags = ["-p", "0:80", "-p", "[::1]:0:80"];
+    let mut running = Running::start(&ieum(&flags, &[&python, &program]));
+    let (ip4, ip6) = (running.published(), running.published());
+    assert!(ip4.is_ipv4() && ip6.is_ipv6());
+    for (listen, serves4, serves6) in
+        [("80 ::", true, true), ("80 0.0.0.0", true, false), ("80 :: alone", false, true)]
+    {
+        running.tell(&format!("listen {listen}"));
+        running.line("done listen");
+        for (address, serves) in [(ip4, serves4), (ip6, serves6)] {
+            if serves {
+                running.connect(address);
+            } else {
+                running.refused(address);
+            }
+        }
+        running.tell("close");
+        running.line("done close");
+        running.refused(ip4);
+        running.refused(ip6);
+    }
+    running.tell("quit");
+    assert_eq!(running.finish().code, 0);
+}

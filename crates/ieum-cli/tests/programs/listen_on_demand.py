@@ -1,4 +1,9 @@
-"""Listens and stops listening when told to on standard input: `listen PORT`, `close`, `quit`. Answers each line."""
+"""Listens and stops listening when told to on standard input. Answers each line.
+
+    listen PORT [ADDRESS [alone]]      on 0.0.0.0 unless told otherwise; `alone`: for IPv6 alone
+    close
+    quit
+"""
 
 import socket
 import sys
@@ -8,9 +13,12 @@ print("ready", flush=True)
 for line in sys.stdin:
     words = line.split()
     if words[0] == "listen":
-        service = socket.socket()
+        address = words[2] if len(words) > 2 else "0.0.0.0"
+        service = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
         service.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        service.bind(("0.0.0.0", int(words[1])))
+        if words[3:] == ["alone"]:
+            service.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        service.bind((address, int(words[1])))
         service.listen(16)
     elif words[0] == "close":
         service.close()

@@ -1,9 +1,10 @@
 """A name server with a handful of answers, for the namespace it runs in: UDP and TCP, A records.
 
-    name_server.py ADDRESS...      port 53 of each address; prints `ready`
+    name_server.py ADDRESS...      port 53 of each address, of either family; prints `ready`
 
 `ieum.test` is 192.0.2.80. `many.test` has 60 addresses, too many for a datagram of 512 bytes, so that its answer
-over UDP is cut and asked for again over TCP. AAAA is answered with no record, all other names with NXDOMAIN.
+over UDP is cut and asked for again over TCP. `known.ieum` should never be asked for. AAAA is answered with no record,
+all other names with NXDOMAIN.
 """
 
 import socket
@@ -15,6 +16,7 @@ import threading
 NAMES = {
     "ieum.test": ["192.0.2.80"],
     "many.test": [f"192.0.2.{n}" for n in range(100, 160)],
+    "known.ieum": ["192.0.2.81"],
 }
 A, AAAA = 1, 28
 NO_SUCH_NAME, TRUNCATED, ANSWER = 3, 0x0200, 0x8480
@@ -68,6 +70,7 @@ class TcpServer(socketserver.ThreadingTCPServer):
 
 
 for address in sys.argv[1:]:
+    UdpServer.address_family = TcpServer.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
     for server in (UdpServer((address, 53), Datagrams), TcpServer((address, 53), Streams)):
         threading.Thread(target=server.serve_forever, daemon=True).start()
 print("ready", flush=True)

@@ -1,6 +1,6 @@
 """Tries to reach addresses and says what each attempt came to and whether it took under a second.
 
-    outcomes.py {tcp|udp}:ADDRESS:PORT...
+    outcomes.py {tcp|udp}:ADDRESS:PORT...      an address of IPv6 in brackets
 """
 
 import errno
@@ -9,15 +9,18 @@ import sys
 import time
 
 for target in sys.argv[1:]:
-    kind, address, port = target.split(":")
+    kind, where = target.split(":", 1)
+    address, port = where.rsplit(":", 1)
+    address = address.strip("[]")
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
     begun = time.monotonic()
     try:
         if kind == "tcp":
-            with socket.socket() as attempt:
+            with socket.socket(family) as attempt:
                 attempt.settimeout(20)
                 attempt.connect((address, int(port)))
         else:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as attempt:
+            with socket.socket(family, socket.SOCK_DGRAM) as attempt:
                 attempt.sendto(b"anyone?", (address, int(port)))
         outcome = "reached"
     except TimeoutError:

@@ -76,6 +76,22 @@ pub(crate) fn compiled(name: &str, folder: &Folder) -> String {
     program
 }
 
+/// The Go program in `tests/programs/NAME`, linked statically into `folder`; what the compiler writes goes there too.
+pub(crate) fn go_compiled(name: &str, folder: &Folder) -> String {
+    let program = folder.file(name);
+    let output = Command::new(super::path_of("go"))
+        .args(["build", "-o", &program, "."])
+        .current_dir(programs().join(name))
+        .env("HOME", folder.path())
+        .env("GOCACHE", folder.file("go-cache"))
+        // Nothing is fetched: the program needs the standard library alone.
+        .envs([("CGO_ENABLED", "0"), ("GOFLAGS", "-mod=mod"), ("GOPROXY", "off"), ("GOTOOLCHAIN", "local")])
+        .output()
+        .expect("go starts");
+    assert!(output.status.success(), "go: {}", String::from_utf8_lossy(&output.stderr));
+    program
+}
+
 /// The large file: made once from a seed, so its checksum is known.
 pub(crate) struct Payload {
     /// The folder it is in.
@@ -99,17 +115,19 @@ pub(crate) fn payload() -> Payload {
     if fs::metadata(&path).map_or(0, |found| found.len()) != PAYLOAD_BYTES {
         fs::create_dir_all(folder).expect("the folder for test files is made");
         let unfinished = folder.join("payload-unfinished");
-        make_payload(&unfinished).expect("the disk has room for the payload");
+        seeded(&unfinished, PAYLOAD_BYTES).expect("the disk has room for the payload");
         fs::rename(&unfinished, &path).expect("the payload gets its name");
     }
     Payload { folder: text(folder), name: PAYLOAD_NAME, sha256: PAYLOAD_SHA256 }
 }
 
+/// Writes a file of `bytes` (a multiple of 8) seeded ones.
+///
 /// SplitMix64 (Steele, Lea, Flood 2014): every seed a different stream, and fast.
-fn make_payload(path: &Path) -> std::io::Result<()> {
+pub(crate) fn seeded(path: &Path, bytes: u64) -> std::io::Result<()> {
     let mut file = BufWriter::with_capacity(1 << 20, File::create(path)?);
     let mut state: u64 = 1;
-    for _ in 0..PAYLOAD_BYTES / 8 {
+    for _ in 0..bytes / 8 {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = state;
         word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

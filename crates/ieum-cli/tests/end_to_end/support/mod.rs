@@ -4,16 +4,19 @@
 //! - `files`: folders that vanish, the programs of these tests, the large file.
 //! - `running`: a program that runs, what it prints, how it ended.
 //! - `nginx`: its configuration.
+//! - `user`: an ordinary user, with a home.
 
 mod files;
 mod nginx;
 mod peers;
 mod running;
+mod user;
 
-pub(crate) use files::{Folder, compiled, payload, script};
-pub(crate) use nginx::nginx;
+pub(crate) use files::{Folder, compiled, go_compiled, payload, script, seeded};
+pub(crate) use nginx::{nginx, nginx_with_workers};
 pub(crate) use peers::{namespaces, path_of, peer, peers};
 pub(crate) use running::{Finished, Running, free_port};
+pub(crate) use user::User;
 
 /// The command line `ieum run FLAGS -- PROGRAM`.
 pub(crate) fn ieum<'a>(flags: &[&'a str], program: &[&'a str]) -> Vec<&'a str> {

@@ -143,6 +143,17 @@ impl Running {
         }
     }
 
+    /// Everything it has printed so far.
+    pub(crate) fn printed(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.stdout.text)
+    }
+
+    /// A step of waiting for something that it does not tell: until it prints, or for a moment.
+    pub(crate) fn look_on(&mut self, what: &str) {
+        assert!(!self.is_over(), "the program ended before {what}\n{}", self.said());
+        self.look(what, TRY_AGAIN);
+    }
+
     fn wait_for(&mut self, what: &str, find: impl Fn(&mut Running) -> Option<String>) -> String {
         loop {
             if let Some(found) = find(self) {

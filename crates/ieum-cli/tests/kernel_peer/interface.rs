@@ -1,0 +1,160 @@
+//! The interface itself: made and gone again, kept, refused, deleted; and what does not go together with it.
+
+use super::namespace::{HOST4, TAP, TUN, enter_own, output};
+use super::support::{Folder, Running, ieum, path_of, peer, script};
+
+/// A program that does nothing until it is told to end.
+const WAITING: [&str; 3] = ["sh", "-c", "echo ready; read _"];
+
+/// What ieum says when it can do nothing, after its exit code was looked at.
+fn refusal(flags: &[&str]) -> String {
+    let finished = Running::start(&ieum(flags, &["true"])).finish();
+    assert_eq!(finished.code, 125, "{}", finished.stderr);
+    assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
+    finished.stderr
+}
+
+fn says(flags: &[&str], what: &str) {
+    let said = refusal(flags);
+    assert!(said.contains(what), "{said}");
+}
+
+#[test]
+fn an_interface_is_up_with_the_gateways_addresses_while_the_program_runs() {
+    if !enter_own(&["ip"]) {
+        return;
+    }
+    for flags in [TUN, TAP] {
+        let flags = [flags, &["--mtu", "4000", "--address", "10.9.0.2/16", "--gateway", "10.9.0.9"]].concat();
+        let mut host = Running::start(&ieum(&flags, &WAITING));
+        host.line("ready");
+        let link = output("ip -oneline link show dev ieum0");
+        assert!(link.contains(",UP") && link.contains("mtu 4000 "), "{link}");
+        let addresses = output("ip -oneline address show dev ieum0");
+        assert!(addresses.contains("inet 10.9.0.9/16 "), "{addresses}");
+        assert!(addresses.contains("inet6 fd77::1/64 "), "{addresses}");
+        assert!(!addresses.contains("tentative") || !addresses.contains("fd77::1/64 scope global tentative"));
+        host.tell("");
+        assert_eq!(host.finish().code, 0);
+        assert!(!output("ip -oneline link").contains("ieum0"), "it goes with ieum");
+    }
+}
+
+#[test]
+fn an_interface_that_is_kept_is_used_as_it_is() {
+    if !enter_own(&["ip", "python3"]) {
+        return;
+    }
+    for kind in ["tun", "tap"] {
+        output(&format!("ip tuntap add kept0 mode {kind}"));
+        output("ip address add 10.77.0.1/24 dev kept0");
+        output("ip link set kept0 mtu 1300 up");
+        let (option, before) = (format!("--{kind}"), output("ip -oneline link show dev kept0"));
+        let (python, program) = (path_of("python3"), script("write_and_go.py"));
+        let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a free port is bound");
+        let port = listener.local_addr().expect("a bound socket has a name").port().to_string();
+        let words = [&python, &program, "10.77.0.1", &port, "5000"];
+        let sender = Running::start(&ieum(&[&option, "kept0,keep"], &words));
+        let (mut connection, peer) = listener.accept().expect("the program connects");
+        assert_eq!(peer.ip().to_string(), HOST4);
+        let mut received = Vec::new();
+        std::io::Read::read_to_end(&mut connection, &mut received).expect("the connection ends in order");
+        assert_eq!(received.len(), 5000);
+        assert_eq!(sender.finish().code, 0);
+        let without_carrier = |line: &str| line.split("mtu").nth(1).map(|rest| rest[..6].to_owned());
+        let after = output("ip -oneline link show dev kept0");
+        assert_eq!(without_carrier(&after), without_carrier(&before));
+        output(&format!("ip tuntap del kept0 mode {kind}"));
+    }
+}
+
+#[test]
+fn what_cannot_be_had_is_refused_with_one_line_that_says_what_to_do() {
+    if !enter_own(&["ip"]) {
+        return;
+    }
+    output("ip tuntap add there0 mode tap");
+    says(&["--tun", "there0"], "there is an interface there0 already: give another name, or `there0,keep`");
+    says(&["--tun", "there0,keep"], "the interface there0 is no tun interface");
+    says(&["--tun", "lo,keep"], "the interface lo is no tun interface");
+    says(&["--tun", "absent0,keep"], "no interface absent0 to keep: `ip tuntap add absent0 mode tun`");
+    says(&["--tun", "a/b"], "`a/b` cannot be an interface's name");
+    says(&["--tun", "tun0,kep"], "`kep` is not `keep`");
+    let mut user = Running::start(&ieum(&["--tap", "there0,keep"], &WAITING));
+    user.line("ready");
+    says(&["--tap", "there0,keep"], "there0 is in use by another process");
+}
+
+#[test]
+fn an_ordinary_user_is_told_what_an_interface_needs() {
+    if !enter_own(&["ip", "setpriv"]) {
+        return;
+    }
+    let as_user = |words: &[&str]| {
+        let user = ["setpriv", "--reuid=65534", "--clear-groups"];
+        let program = Folder::new();
+        let ieum = program.file("ieum");
+        std::fs::copy(env!("CARGO_BIN_EXE_ieum"), &ieum)
+            .expect("the command is copied to where all may read");
+        Running::start(&[&user[..], &[&ieum, "run"], words, &["--", "true"]].concat()).finish()
+    };
+    let refused = as_user(&["--tun", "ieum0"]);
+    assert_eq!(refused.code, 125);
+    assert!(refused.stderr.contains("this needs CAP_NET_ADMIN (root)"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("--tun ieum0,keep"), "{}", refused.stderr);
+}
+
+#[test]
+fn an_interface_that_is_deleted_is_a_link_that_leads_nowhere() {
+    if !enter_own(&["ip", "python3"]) {
+        return;
+    }
+    let (python, program) = (path_of("python3"), script("connect_and_tell.py"));
+    let mut host = Running::start(&ieum(TUN, &[&python, &program, "10.77.0.1", "9"]));
+    host.line("ready");
+    output("ip link delete ieum0");
+    host.error_line("ieum: the interface ieum0 is gone");
+    host.tell("");
+    let said = host.line("");
+    assert!(said.contains("unreachable") || said.contains("down"), "{said}");
+    assert_eq!(host.finish().code, 0);
+}
+
+#[test]
+fn a_capture_of_a_tap_interface_has_its_frames() {
+    if !enter_own(&["ping", "tshark"]) {
+        return;
+    }
+    let folder = Folder::new();
+    let file = folder.file("link.pcapng");
+    let mut host = Running::start(&ieum(&[TAP, &["--capture", &file]].concat(), &WAITING));
+    host.line("ready");
+    output(&format!("ping -n -c 1 -w 30 {HOST4}"));
+    host.tell("");
+    assert_eq!(host.finish().code, 0);
+    let said = output(&format!("tshark -n -r {file} -Y arp||icmp -T fields -e frame.protocols"));
+    assert!(said.contains("eth:ethertype:arp") && said.contains("eth:ethertype:ip:icmp"), "{said}");
+}
+
+#[test]
+fn what_belongs_to_an_exit_is_refused_beside_an_interface() {
+    // Nothing is opened before these are refused: no namespace and no right is needed.
+    if !peer("true") {
+        return;
+    }
+    says(&["--tun", "ieum0", "-p", "8080:80"], "this machine reaches the host's ports at 10.77.0.2 directly");
+    says(&["--tap", "ieum0", "--no-exit"], "with --tap there is no exit");
+    says(&["--tun", "ieum0", "--host", "a=10.0.0.1"], "with --tun there is none");
+    says(&["--tun", "ieum0", "--tap", "ieum1"], "cannot be used with");
+    says(&["--mtu", "1400"], "give --tun NAME or --tap NAME too");
+    says(&["--no-offload"], "give --tun NAME or --tap NAME too");
+    says(&["--fault", "loss=0.01"], "give --tun NAME or --tap NAME too");
+    says(&["--tun", "ieum0", "--fault", "loss=2"], "`loss=2` is none of");
+    says(
+        &["--tun", "ieum0", "--mtu", "67", "--no-ipv6"],
+        "an MTU of 67 bytes is not possible: take 68 to 65535",
+    );
+    says(&["--tap", "ieum0", "--mtu", "65522"], "take 68 to 65521");
+    says(&["--tun", "ieum0", "--mtu", "1279"], "IPv6 needs an MTU of 1280 bytes");
+    says(&["--tun", "ieum0,keep", "--mtu", "1400"], "`ip link set ieum0 mtu 1400` does, before");
+}

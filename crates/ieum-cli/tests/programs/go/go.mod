@@ -1,0 +1,3 @@
+module ieum.test/echo
+
+go 1.19

@@ -1,0 +1,24 @@
+/* The chapters in order; see parity2.h. With arguments it is the child of an exec. */
+#include "parity2.h"
+
+int main(int count, char **arguments)
+{
+    signal(SIGPIPE, SIG_IGN);
+    if (count == 3)
+        return after_exec(arguments[1], arguments[2]);
+    /* Ends the program, not the test, when a call never returns; the alarm is used by the chapters. */
+    timer_t timer;
+    struct sigevent kill = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL };
+    struct itimerspec late = { .it_value = { 100, 0 } };
+    must(timer_create(CLOCK_MONOTONIC, &kill, &timer) == 0 && timer_settime(timer, 0, &late, NULL) == 0, "a timer is set");
+    messages();
+    waiting();
+    queues();
+    copies();
+    blocked();
+    refused_calls();
+    pings();
+    six();
+    printf("end: 0\n");
+    return 0;
+}

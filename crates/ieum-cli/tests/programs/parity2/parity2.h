@@ -1,0 +1,45 @@
+/* The second program that is run on Linux's sockets and on ieum's: what the first one asks of single calls, this one
+ * asks of calls together (messages, waiting, copies, threads, signals, processes) and of IPv6 and ping sockets.
+ *
+ * Lines and rules are those of the first program, and so are its small words. */
+#ifndef PARITY2_H
+#define PARITY2_H
+
+#include "../parity/parity.h"
+
+#include <pthread.h>
+#include <sys/select.h>
+#include <sys/syscall.h>
+
+/* words.c */
+
+/* The states a stream can be in, each made anew; `far` and `listening` are -1 where there are none. */
+struct subject { int fd, far, listening; };
+struct state { const char *name; void (*make)(struct subject *s); };
+extern const struct state STATES[];
+extern const size_t STATE_COUNT;
+void give_up(struct subject *s);
+
+/* Prints `prefix.name: …`. */
+void line2(const char *prefix, const char *name, long result);
+void text2(const char *prefix, const char *name, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* What epoll says within a moment, as words; a level-triggered look is repeated until `wanted` is there. */
+const char *epoll_words(unsigned events);
+/* An interval timer that interrupts whatever blocks; `restart` is SA_RESTART. Returns nothing until it is stopped. */
+void begin_interrupting(bool restart);
+int end_interrupting(void);
+
+/* The chapters. */
+void messages(void);
+void waiting(void);
+void queues(void);
+void copies(void);
+void blocked(void);
+void six(void);
+void pings(void);
+void refused_calls(void);
+
+/* What a child of an exec does: the descriptor's number is in `argument`. */
+int after_exec(const char *what, const char *argument);
+
+#endif
