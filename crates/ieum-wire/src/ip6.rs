@@ -104,6 +104,14 @@ impl Header {
         (fixed[0] >> 4 == 6).then(|| Header::of_fixed(fixed, Protocol::from(fixed[6]), None))
     }
 
+    /// What the fragment header says that follows a fixed header immediately: what the whole carries, and where this part
+    /// of it stands. `None`: there is none.
+    pub fn fragment_alone(headers: &[u8]) -> Option<(Protocol, u16)> {
+        let fragment =
+            fragment_header(headers, HEADER_BYTES).filter(|_| headers.get(6) == Some(&next::FRAGMENT))?;
+        Some((Protocol::from(*headers.get(HEADER_BYTES)?), fragment.offset_bytes))
+    }
+
     /// The fields of the fixed header; the protocol and the fragment stand behind it.
     fn of_fixed(fixed: &[u8; HEADER_BYTES], protocol: Protocol, fragment: Option<Fragment>) -> Header {
         let address = |at| array_at::<16>(fixed, at).map_or(Ipv6Addr::UNSPECIFIED, Ipv6Addr::from);

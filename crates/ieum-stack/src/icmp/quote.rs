@@ -23,9 +23,8 @@ pub(crate) struct Quoted {
 
 impl Quoted {
     /// Reads an IP header and the 8 bytes behind it. The header is not that of a whole packet: its length and its
-    /// checksum (routers may have changed fields) prove nothing here and are not looked at. We send no IPv4 options and no
-    /// extension headers, so a quote that has some is none of ours; but a fragment header, which we do send, says nothing
-    /// about ports unless it is that of the first fragment, and no transport of ours waits to hear of fragments.
+    /// checksum (routers may have changed fields) prove nothing here and are not looked at. We send no extension headers
+    /// but that of a fragment, so a quote that has others is none of ours.
     pub(crate) fn parse(original: &[u8]) -> Option<Quoted> {
         let (protocol, source, destination, header_bytes) = match ip::version(original)? {
             4 => addresses4(original)?,
@@ -67,7 +66,13 @@ fn addresses4(original: &[u8]) -> Option<Told> {
 
 fn addresses6(original: &[u8]) -> Option<Told> {
     let header = ip6::Header::parse_alone(original)?;
-    Some((header.protocol, header.source.into(), header.destination.into(), ip6::HEADER_BYTES))
+    let (protocol, header_bytes) = match ip6::Header::fragment_alone(original) {
+        // Of all fragments the first one has the ports.
+        Some((protocol, 0)) => (protocol, ip6::HEADER_BYTES + ip6::FRAGMENT_HEADER_BYTES),
+        Some(_) => return None,
+        None => (header.protocol, ip6::HEADER_BYTES),
+    };
+    Some((protocol, header.source.into(), header.destination.into(), header_bytes))
 }
 
 #[cfg(test)]
