@@ -69,3 +69,29 @@ pub(crate) const ICMP6_QUOTE_BYTES_MAX: usize = 1232;
 
 /// MTU of the link between a host's own sockets, in bytes: the largest packet of IPv4.
 pub(crate) const LOOPBACK_MTU_BYTES: u32 = 65_535;
+
+/// Neighbours known or asked for, in entries: as many hosts as a network of ours has, and strangers that pass by.
+/// Linux's gc_thresh3.
+pub(crate) const NEIGHBORS_MAX: usize = 1024;
+
+/// Packets that wait for one neighbour, in packets. A flight of super-segments; who sends more is not heard anyway.
+pub(crate) const PARKED_PACKETS_MAX: usize = 101;
+
+/// The same in bytes: Linux's net.ipv4.neigh.default.unres_qlen_bytes.
+pub(crate) const PARKED_BYTES_MAX: usize = 212_992;
+
+/// How often a neighbour is asked before it is given up (RFC 4861 §10: MAX_MULTICAST_SOLICIT, MAX_UNICAST_SOLICIT).
+pub(crate) const NEIGHBOR_QUESTIONS_MAX: u32 = 3;
+
+/// Time between two questions (RFC 4861 §10: RETRANS_TIMER).
+pub(crate) const NEIGHBOR_RETRANSMIT: Duration = Duration::from_secs(1);
+
+/// How long an answer is good for (RFC 4861 §10: REACHABLE_TIME). The RFC wants it varied by chance so that routers'
+/// many hosts do not ask in step; we have few neighbours.
+pub(crate) const NEIGHBOR_REACHABLE: Duration = Duration::from_secs(30);
+
+/// How long a stale neighbour may be used before it is asked (RFC 4861 §10: DELAY_FIRST_PROBE_TIME).
+pub(crate) const NEIGHBOR_DELAY: Duration = Duration::from_secs(5);
+
+/// Answers to neighbours that wait to be fetched, in frames: whoever gets none asks again.
+pub(crate) const NEIGHBOR_ANSWERS_MAX: usize = 256;

@@ -1,4 +1,4 @@
-//! Timers: TCP's, and those of fragments. UDP and ICMP forget, and the rate of ICMP errors is reckoned when one is sent.
+//! Timers: TCP's, those of fragments and of neighbours. UDP and ICMP forget, and the rate of ICMP errors is reckoned when one is sent.
 
 use ieum_wire::Instant;
 
@@ -8,13 +8,18 @@ use crate::stack::Stack;
 impl Stack {
     /// The time until which nothing happens by itself; `None`: nothing ever will.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.tcp.deadline(), self.ip.reassembly.deadline()].into_iter().flatten().min()
+        [self.tcp.deadline(), self.ip.reassembly.deadline(), self.neighbors.deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The deadline has come (calling earlier or later does no harm).
     pub fn on_deadline(&mut self, now: Instant) {
         let (tcp, mut cx) = self.split(now);
         tcp.on_deadline(&mut cx);
+        self.neighbors.on_deadline(now);
+        self.give_up(now);
         while let Some(late) = self.ip.reassembly.expire(now) {
             self.drops.count(Drop::FragmentsLate);
             // Without the first fragment its sender could not know what is meant (RFC 792, RFC 8200 §4.5).

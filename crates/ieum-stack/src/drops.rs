@@ -42,6 +42,22 @@ reasons! {
     received {
         /// It came over a link that this stack does not have.
         LinkUnknown => "link unknown",
+        /// A frame's header on a link whose frames have none, or none where they have one.
+        FrameMedium => "frame medium",
+        /// A frame for another station.
+        FrameNotOurs => "frame not ours",
+        /// A frame that carries neither IP nor ARP, or another version than it says.
+        FrameType => "frame type",
+        /// An ARP message that cannot be.
+        ArpMalformed => "arp malformed",
+        /// ARP about others.
+        ArpNotForUs => "arp not for us",
+        /// A message of neighbour discovery that cannot be (RFC 4861 §7.1).
+        NdpMalformed => "ndp malformed",
+        /// Neighbour discovery about others.
+        NdpNotForUs => "ndp not for us",
+        /// More answers to neighbours are owed than are kept.
+        NeighborAnswers => "neighbor answers",
         /// Neither version 4 nor version 6 of IP.
         IpVersion => "ip version",
         /// Shorter than an IPv4 header, or than its own total length.
@@ -144,6 +160,10 @@ reasons! {
         TcpIcmpIgnored => "tcp icmp ignored",
     }
     sent {
+        /// A packet for a neighbour that does not answer.
+        NeighborSilent => "neighbor silent",
+        /// A packet that waited for a neighbour and gave way to newer ones.
+        NeighborParked => "neighbor parked",
         /// A datagram whose missing fragments did not come in time.
         FragmentsLate => "fragments late",
         /// A datagram whose fragments were driven out by those of others.

@@ -8,21 +8,29 @@ use ieum_wire::{Instant, Packet, Protocol, Unreachable, segmentation};
 use crate::drops::Drop;
 use crate::icmp::{Heard, Quoted};
 use crate::ip::{For, Incoming, Received};
-use crate::link::LinkId;
+use crate::link::{LinkId, Medium};
 use crate::stack::Stack;
 
 impl Stack {
     /// A frame's packet came in over `link`. It is accepted or dropped for one reason, and either is counted.
     pub fn on_frame(&mut self, now: Instant, link: LinkId, frame: Packet) {
         self.drops.received();
-        match self.ip.receive(link, &frame) {
-            Ok(incoming) => match incoming.parsed.header.fragment {
-                None => self.on_packet(now, &frame, &incoming),
-                Some(fragment) => self.on_fragment(now, link, &frame, &incoming.parsed, fragment),
-            },
+        match self.neighbors.receive(now, &self.ip, link, frame) {
+            Ok(Some(packet)) => self.on_ip(now, link, &packet),
+            Ok(None) => {}
             Err(reason) => self.drops.count(reason),
         }
         self.drops.judged();
+    }
+
+    fn on_ip(&mut self, now: Instant, link: LinkId, packet: &Packet) {
+        match self.ip.receive(link, packet) {
+            Ok(incoming) => match incoming.parsed.header.fragment {
+                None => self.on_packet(now, link, packet, &incoming),
+                Some(fragment) => self.on_fragment(now, link, packet, &incoming.parsed, fragment),
+            },
+            Err(reason) => self.drops.count(reason),
+        }
     }
 
     /// A part of a datagram: if it was the last that was missing, the whole goes on its way.
@@ -41,18 +49,19 @@ impl Stack {
         match whole {
             Ok(None) => {}
             Ok(Some(whole)) => match self.ip.receive(link, &whole) {
-                Ok(incoming) => self.on_packet(now, &whole, &incoming),
+                Ok(incoming) => self.on_packet(now, link, &whole, &incoming),
                 Err(reason) => self.drops.count(reason),
             },
             Err(reason) => self.drops.count(reason),
         }
     }
 
-    fn on_packet(&mut self, now: Instant, packet: &Packet, incoming: &Incoming) {
+    fn on_packet(&mut self, now: Instant, link: LinkId, packet: &Packet, incoming: &Incoming) {
         let Incoming { parsed, for_whom } = *incoming;
         let received = Received {
             source: parsed.header.source,
             destination: parsed.header.destination,
+            ttl: parsed.header.ttl,
             tos: parsed.header.tos,
             payload: packet.bytes().get(parsed.header_bytes..parsed.total_bytes).unwrap_or_default(),
             frames: segmentation::frames(packet),
@@ -60,11 +69,11 @@ impl Stack {
         let outcome = match parsed.header.protocol {
             Protocol::Icmp4 if received.source.is_ipv4() => {
                 let heard = self.icmp.receive4(&received, for_whom);
-                heard.and_then(|heard| self.on_icmp(now, heard, &received))
+                heard.and_then(|heard| self.on_icmp(now, link, heard, &received))
             }
             Protocol::Icmp6 if received.source.is_ipv6() => {
                 let heard = self.icmp.receive6(&received, for_whom);
-                heard.and_then(|heard| self.on_icmp(now, heard, &received))
+                heard.and_then(|heard| self.on_icmp(now, link, heard, &received))
             }
             Protocol::Udp => self.udp.receive(&received, packet.checksum, for_whom, &mut self.events),
             Protocol::Tcp if for_whom == For::Everybody => Err(Drop::TcpNotUnicast),
@@ -98,32 +107,48 @@ impl Stack {
         }
     }
 
-    fn on_icmp(&mut self, now: Instant, heard: Heard<'_>, received: &Received<'_>) -> Result<(), Drop> {
+    fn on_icmp(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        heard: Heard<'_>,
+        received: &Received<'_>,
+    ) -> Result<(), Drop> {
         match heard {
             Heard::Nothing => Ok(()),
             Heard::EchoReply(identifier) => self.icmp.ping.on_reply(received, identifier, &mut self.events),
-            Heard::Unreachable(reason, quoted) => self.on_unreachable(now, reason, &quoted, received),
-            Heard::Neighbor(..) => Err(Drop::IcmpKind),
+            // RFC 5927 §4.1: what we have not sent cannot have failed. The error goes back to the packet's source.
+            Heard::Unreachable(_, quoted) if quoted.ours.ip() != received.destination => Err(Drop::IcmpQuote),
+            Heard::Unreachable(reason, quoted) => self.on_unreachable(now, reason, &quoted),
+            Heard::Neighbor(kind, body) => match self.ip.medium(link) {
+                Some(Medium::Ethernet(own)) => {
+                    self.neighbors.on_ndp(now, &self.ip, (link, own), received, (kind, body))
+                }
+                Some(Medium::Ip) | None => Err(Drop::IcmpKind),
+            },
+        }
+    }
+
+    /// Packets that no neighbour took: their transports hear of it as of any host that cannot be reached.
+    pub(crate) fn give_up(&mut self, now: Instant) {
+        for _ in 0..std::mem::take(&mut self.neighbors.driven_out) {
+            self.drops.count(Drop::NeighborParked);
+        }
+        while let Some(packet) = self.neighbors.poll_given_up() {
+            self.drops.count(Drop::NeighborSilent);
+            if let Some(quoted) = Quoted::parse(packet.bytes()) {
+                // A transport that has forgotten what it sent has nobody to tell.
+                let _told = self.on_unreachable(now, Unreachable::Host, &quoted);
+            }
         }
     }
 
     /// Somebody could not deliver a packet of ours: its transport hears of it.
-    fn on_unreachable(
-        &mut self,
-        now: Instant,
-        reason: Unreachable,
-        quoted: &Quoted,
-        received: &Received<'_>,
-    ) -> Result<(), Drop> {
-        // RFC 5927 §4.1: what we have not sent cannot have failed. The error goes back to the packet's source.
-        if quoted.ours.ip() != received.destination {
-            return Err(Drop::IcmpQuote);
-        }
+    fn on_unreachable(&mut self, now: Instant, reason: Unreachable, quoted: &Quoted) -> Result<(), Drop> {
         match (quoted.protocol, quoted.seq) {
             (Protocol::Tcp, Some(seq)) => {
                 let (tcp, mut cx) = self.split(now);
-                tcp.on_unreachable(&mut cx, reason, quoted.ours, quoted.theirs, seq);
-                Ok(())
+                tcp.on_unreachable(&mut cx, reason, quoted.ours, quoted.theirs, seq)
             }
             (Protocol::Udp, _) => {
                 // Without a connected endpoint nobody is to be told; the error itself was in order.

@@ -11,7 +11,7 @@ use crate::drops::{Drops, Tally};
 use crate::event::{Event, Events};
 use crate::icmp::Icmp;
 use crate::ip::{Ip, RouteTarget, loopback_networks};
-use crate::link::{LinkConfig, LinkId};
+use crate::link::{LinkConfig, LinkId, Neighbors};
 use crate::port::Ports;
 use crate::tcp::Tcp;
 use crate::udp::Udp;
@@ -45,6 +45,7 @@ impl StackConfig {
 /// `receive` ([`Stack::on_frame`]), `transmit` ([`Stack::poll_frame`]), `deadline` ([`Stack::on_deadline`]),
 /// and the user calls of UDP and TCP.
 pub struct Stack {
+    pub(crate) neighbors: Neighbors,
     pub(crate) ip: Ip,
     pub(crate) icmp: Icmp,
     pub(crate) udp: Udp,
@@ -69,7 +70,17 @@ impl Stack {
         let mut ports = Ports::new(config.ephemeral_ports, &mut chance);
         loopback_networks().into_iter().for_each(|network| ports.add_local(network, None));
         let (events, drops) = (Events::default(), Drops::new());
-        Stack { ip, icmp: Icmp::new(), udp, tcp, ports, events, drops, chance }
+        Stack {
+            neighbors: Neighbors::default(),
+            ip,
+            icmp: Icmp::new(),
+            udp,
+            tcp,
+            ports,
+            events,
+            drops,
+            chance,
+        }
     }
 
     /// Adds a link; packets for it come out of [`Stack::poll_frame`] under the name returned.
@@ -146,6 +157,7 @@ impl Stack {
     ///
     /// When one does not hold: that is a bug here.
     pub fn check(&self) {
+        self.neighbors.check();
         self.tcp.check();
         self.udp.check();
         self.icmp.ping.check();
@@ -171,7 +183,7 @@ impl Stack {
 
     /// Both transports and what they may use.
     pub(crate) fn parts(&mut self, now: Instant) -> (&mut Tcp, &mut Udp, Context<'_>) {
-        let Stack { ip, icmp: _, udp, tcp, ports, events, drops, chance } = self;
+        let Stack { neighbors: _, ip, icmp: _, udp, tcp, ports, events, drops, chance } = self;
         (tcp, udp, Context { now, ip, ports, events, drops, chance })
     }
 }

@@ -8,15 +8,19 @@ use crate::stack::Stack;
 impl Stack {
     /// The next packet that is to leave, and by which link. Backpressure is not to ask.
     ///
-    /// Packets of this host for itself go around at once and never come out; one call returns when a packet for
-    /// another link appears or nobody owes anything any more.
+    /// Packets of this host for itself go around at once and never come out, and those for a neighbour that is not known
+    /// wait for it; one call returns when a frame for another link appears or nobody owes anything any more.
     pub fn poll_frame(&mut self, now: Instant) -> Option<(LinkId, Packet)> {
         loop {
-            let (link, packet) = self.transmit(now)?;
-            if link != self.ip.loopback() {
-                return Some((link, packet));
+            if let Some(frame) = self.neighbors.poll(&self.ip) {
+                return Some(frame);
             }
-            self.on_frame(now, link, packet);
+            let (link, packet) = self.transmit(now)?;
+            if link == self.ip.loopback() {
+                self.on_frame(now, link, packet);
+            } else if let Some(frame) = self.neighbors.transmit(now, &self.ip, link, packet) {
+                return Some(frame);
+            }
         }
     }
 

@@ -8,13 +8,14 @@
 //! - [`packet`]: one IP packet of up to 65,535 bytes, the *super-segment* that all layers exchange.
 //! - [`segmentation`]: a super-segment cut into what a wire would carry.
 //! - [`ip4`], [`ip6`]: the headers; [`ip`]: what both say.
-//! - [`ethernet`]: the header of a frame, on links that have one.
+//! - [`ethernet`]: the header of a frame, on links that have one; [`arp`] and [`ndp`]: who has which address there.
 //! - [`icmp4`], [`icmp6`]: ICMP; [`unreachable`]: its errors, in the words of both versions.
 //! - [`udp`], [`tcp`]: the transport headers; [`tcp::options`] inside the latter.
 //! - [`checksum`]: the Internet checksum.
 //! - [`seq`], [`units`], [`cidr`], [`time`]: numbers with a meaning.
 #![forbid(unsafe_code)]
 
+pub mod arp;
 pub mod checksum;
 pub mod cidr;
 pub mod ethernet;
@@ -23,6 +24,7 @@ pub mod icmp6;
 pub mod ip;
 pub mod ip4;
 pub mod ip6;
+pub mod ndp;
 pub mod packet;
 pub mod segmentation;
 pub mod seq;

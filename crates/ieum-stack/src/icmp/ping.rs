@@ -27,7 +27,7 @@ use crate::event::{Event, Events};
 use crate::ip::{Ip, Outgoing, Path, Received};
 use crate::link::LinkId;
 use crate::port::BindError;
-use crate::udp::{Inbox, cost_bytes};
+use crate::udp::{Envelope, Inbox, cost_bytes};
 use crate::{ConnectError, Datagram, Stack};
 
 slotmap::new_key_type! {
@@ -124,7 +124,8 @@ impl Ping {
         let endpoint = self.endpoints.get_mut(id).ok_or(Drop::IcmpKind)?;
         let source = SocketAddr::new(received.source, 0);
         let destination = SocketAddr::new(received.destination, identifier);
-        if !endpoint.inbox.push(source, destination, received.payload) {
+        let envelope = Envelope { source, destination, ttl: received.ttl };
+        if !endpoint.inbox.push(envelope, received.payload) {
             return Err(Drop::PingQueueFull);
         }
         events.push(Event::Ping(id));

@@ -24,7 +24,7 @@ use ieum_wire::{Cidr, Packet};
 use slotmap::SlotMap;
 
 use crate::chance::Chance;
-use crate::link::{LinkConfig, LinkId};
+use crate::link::{LinkConfig, LinkId, Medium};
 
 mod reassembly;
 mod receive;
@@ -113,6 +113,11 @@ impl Ip {
     /// `endpoint` (in 127/8) is reached over `link`, and answers from it come from there.
     pub(crate) fn add_loopback_exception(&mut self, endpoint: SocketAddr, link: LinkId) {
         self.exceptions.push(Exception { endpoint, link });
+    }
+
+    /// What a frame of a link is; `None`: there is no such link.
+    pub(crate) fn medium(&self, link: LinkId) -> Option<Medium> {
+        self.links.get(link).map(|config| config.medium)
     }
 
     /// The link over which a host reaches itself.

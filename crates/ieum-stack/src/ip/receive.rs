@@ -36,6 +36,8 @@ pub(crate) struct Received<'a> {
     pub(crate) source: IpAddr,
     /// The address it was sent to: the one to answer from.
     pub(crate) destination: IpAddr,
+    /// The hops it had left.
+    pub(crate) ttl: u8,
     /// DSCP and ECN.
     pub(crate) tos: u8,
     /// The transport's header and what follows.

@@ -11,10 +11,21 @@ use crate::link::LinkId;
 /// Where packets for a network go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RouteTarget {
-    /// Over a link.
+    /// Over a link, to the destination itself.
     Link(LinkId),
+    /// Over a link, to this neighbour, which forwards.
+    Gateway(LinkId, IpAddr),
     /// Nowhere: refused locally, at once, for this reason.
     Unreachable(Unreachable),
+}
+
+impl RouteTarget {
+    fn link(self) -> Option<LinkId> {
+        match self {
+            RouteTarget::Link(link) | RouteTarget::Gateway(link, _) => Some(link),
+            RouteTarget::Unreachable(_) => None,
+        }
+    }
 }
 
 /// One line of the routing table.
@@ -50,7 +61,7 @@ pub(crate) struct Path {
 impl Ip {
     /// Takes out every route over `link`.
     pub(crate) fn remove_routes(&mut self, link: LinkId) {
-        self.routes.retain(|route| route.target != RouteTarget::Link(link));
+        self.routes.retain(|route| route.target.link() != Some(link));
     }
 
     /// Takes out the route to exactly this network.
@@ -92,7 +103,18 @@ impl Ip {
         let route = route.ok_or(Unreachable::Network)?;
         match route.target {
             RouteTarget::Unreachable(reason) => Err(reason),
-            RouteTarget::Link(link) => self.path_over(link, source.or(route.source), destination),
+            RouteTarget::Link(link) | RouteTarget::Gateway(link, _) => {
+                self.path_over(link, source.or(route.source), destination)
+            }
+        }
+    }
+
+    /// Whose interface on `link` a packet for `destination` goes to.
+    pub(crate) fn next_hop(&self, link: LinkId, destination: IpAddr) -> IpAddr {
+        let route = self.routes.iter().find(|route| route.network.contains(destination));
+        match route.map(|route| route.target) {
+            Some(RouteTarget::Gateway(over, gateway)) if over == link => gateway,
+            Some(_) | None => destination,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::link::LinkId;
 
 impl Ip {
     /// The own address for packets to `destination` that leave by `link`; `None`: we have none of that family.
-    pub(super) fn source_for(&self, link: LinkId, destination: IpAddr) -> Option<IpAddr> {
+    pub(crate) fn source_for(&self, link: LinkId, destination: IpAddr) -> Option<IpAddr> {
         let family = |own: &&Address| own.cidr.address().is_ipv4() == destination.is_ipv4();
         // The first of equals: the order in which addresses were added is the user's.
         let best =

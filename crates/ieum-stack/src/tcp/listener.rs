@@ -101,3 +101,17 @@ impl Listener {
         self.waiting() > self.backlog
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_that_wait_elsewhere_count_against_the_backlog() {
+        let mut listener = Listener::new(Place::Any, 1, false, TcpSettings::default(), false);
+        listener.set_waiting_elsewhere(1);
+        assert!(!listener.accept_queue_is_full());
+        listener.set_waiting_elsewhere(2);
+        assert!(listener.accept_queue_is_full());
+    }
+}

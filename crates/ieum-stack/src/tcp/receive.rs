@@ -40,7 +40,7 @@ impl Tcp {
         }
     }
 
-    /// An ICMP error about a segment of ours at `seq`.
+    /// An ICMP error about a segment of ours at `seq`; the error is why it changes nothing.
     pub(crate) fn on_unreachable(
         &mut self,
         cx: &mut Context<'_>,
@@ -48,20 +48,21 @@ impl Tcp {
         ours: SocketAddr,
         theirs: SocketAddr,
         seq: SeqNumber,
-    ) {
+    ) -> Result<(), Drop> {
         let tuple = FourTuple { local: ours, remote: theirs };
         let Some(Owner::Connection(id)) = self.demux.get(&tuple).copied() else {
-            return cx.drops.count(Drop::IcmpQuote);
+            return Err(Drop::IcmpQuote);
         };
-        let Some(connection) = self.connections.get(id) else { return };
+        let Some(connection) = self.connections.get(id) else { return Err(Drop::IcmpQuote) };
         match &connection.phase {
             Phase::Handshake(handshake) if seq == handshake.own.iss => {
                 self.leave(cx, id, Some(Handshake::unreachable(reason)));
                 self.settle(cx, id);
+                Ok(())
             }
             // RFC 9293 §3.9.2.2 (MUST-56): an open connection survives; retransmission will tell. RFC 5927 says why a
             // quoted position alone is no proof.
-            Phase::Handshake(_) | Phase::Open(_) | Phase::Closed(_) => cx.drops.count(Drop::TcpIcmpIgnored),
+            Phase::Handshake(_) | Phase::Open(_) | Phase::Closed(_) => Err(Drop::TcpIcmpIgnored),
         }
     }
 

@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ieum_wire::Unreachable;
 
-use super::Datagram;
 use super::demux::Key;
+use super::{Datagram, Envelope};
 use crate::bounds::{DATAGRAM_OVERHEAD_BYTES, UDP_RECEIVE_QUEUE_BYTES_MAX};
 use crate::port::BindingId;
 
@@ -96,12 +96,13 @@ impl Inbox {
     }
 
     /// Adds a datagram; `false` when there is no room for it.
-    pub(crate) fn push(&mut self, source: SocketAddr, destination: SocketAddr, payload: &[u8]) -> bool {
+    pub(crate) fn push(&mut self, envelope: Envelope, payload: &[u8]) -> bool {
         if !self.has_room(payload) {
             return false;
         }
         self.bytes += cost_bytes(payload);
-        self.queue.push_back(Datagram { source, destination, payload: payload.to_vec() });
+        let Envelope { source, destination, ttl } = envelope;
+        self.queue.push_back(Datagram { source, destination, ttl, payload: payload.to_vec() });
         true
     }
 
@@ -135,11 +136,12 @@ mod tests {
     #[test]
     fn empty_datagrams_are_charged_too() {
         let address = SocketAddr::from(([10, 0, 0, 1], 1));
+        let envelope = Envelope { source: address, destination: address, ttl: 64 };
         let mut inbox = Inbox::new(10 * DATAGRAM_OVERHEAD_BYTES);
-        let taken = (0..20).filter(|_| inbox.push(address, address, &[])).count();
+        let taken = (0..20).filter(|_| inbox.push(envelope, &[])).count();
         assert_eq!(taken, 10);
         assert_eq!(inbox.pop().map(|datagram| datagram.payload.len()), Some(0));
-        assert!(inbox.push(address, address, &[]));
+        assert!(inbox.push(envelope, &[]));
         while inbox.pop().is_some() {}
         assert_eq!(inbox.bytes, 0);
     }

@@ -44,6 +44,14 @@ slotmap::new_key_type! {
     pub struct UdpId;
 }
 
+/// What stands around a received datagram.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Envelope {
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
+    pub(crate) ttl: u8,
+}
+
 /// A received datagram.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Datagram {
@@ -51,6 +59,8 @@ pub struct Datagram {
     pub source: SocketAddr,
     /// The address and port it was sent to.
     pub destination: SocketAddr,
+    /// How many hops it still had when it came: IPv4's TTL, IPv6's hop limit.
+    pub ttl: u8,
     /// Its bytes; there may be none.
     pub payload: Vec<u8>,
 }

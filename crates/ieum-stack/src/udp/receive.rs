@@ -7,7 +7,7 @@ use ieum_wire::checksum::pseudo_header;
 use ieum_wire::udp::{Header, ParseError};
 use ieum_wire::{ChecksumState, Protocol};
 
-use super::Udp;
+use super::{Envelope, Udp};
 use crate::drops::Drop;
 use crate::event::{Event, Events};
 use crate::ip::{For, Received};
@@ -24,34 +24,34 @@ impl Udp {
         let (header, payload) = parse(received, checksum)?;
         let source = SocketAddr::new(received.source, header.source_port);
         let destination = SocketAddr::new(received.destination, header.destination_port);
+        let envelope = Envelope { source, destination, ttl: received.ttl };
         if for_whom == For::Everybody {
-            return self.deliver_to_all(source, destination, payload, events);
+            return self.deliver_to_all(envelope, payload, events);
         }
         match self.demux.find(&self.endpoints, destination, source) {
             Some(id) => {
                 let endpoint = self.endpoints.get_mut(id).ok_or(Drop::UdpPortUnknown)?;
-                if !endpoint.inbox.push(source, destination, payload) {
+                if !endpoint.inbox.push(envelope, payload) {
                     return Err(Drop::UdpQueueFull);
                 }
                 events.push(Event::Udp(id));
                 Ok(())
             }
-            None => self.deliver_to_nobody(source, destination, payload, events),
+            None => self.deliver_to_nobody(envelope, payload, events),
         }
     }
 
     /// Everyone bound to the port gets a copy (RFC 1122 §4.1.3.5 leaves it to us; so does Linux).
     fn deliver_to_all(
         &mut self,
-        source: SocketAddr,
-        destination: SocketAddr,
+        envelope: Envelope,
         payload: &[u8],
         events: &mut Events,
     ) -> Result<(), Drop> {
         let mut outcome = Err(Drop::UdpPortUnknown);
-        for id in self.demux.find_all(destination) {
+        for id in self.demux.find_all(envelope.destination) {
             let Some(endpoint) = self.endpoints.get_mut(id) else { continue };
-            if endpoint.inbox.push(source, destination, payload) {
+            if endpoint.inbox.push(envelope, payload) {
                 events.push(Event::Udp(id));
                 outcome = Ok(());
             } else if outcome.is_err() {
@@ -64,14 +64,13 @@ impl Udp {
     /// Where we stand for any destination, the owner of the stack asks for what nobody is bound for.
     fn deliver_to_nobody(
         &mut self,
-        source: SocketAddr,
-        destination: SocketAddr,
+        envelope: Envelope,
         payload: &[u8],
         events: &mut Events,
     ) -> Result<(), Drop> {
         let any = self.any.as_mut().ok_or(Drop::UdpPortUnknown)?;
         let was_empty = any.is_empty();
-        if !any.push(source, destination, payload) {
+        if !any.push(envelope, payload) {
             return Err(Drop::UdpAnyQueueFull);
         }
         if was_empty {

@@ -1,4 +1,23 @@
-//! Links as the stack sees them: a name and what the other end can do.
+//! Links as the stack sees them: a name, what the other end can do, and on Ethernet who the neighbours are.
+//!
+//! On a link whose frames are IP packets there is one other end, and nothing to ask. On Ethernet a packet needs the
+//! address of the next hop's interface: [`Neighbors`] keeps what is known, asks by ARP (RFC 826) or neighbour discovery
+//! (RFC 4861), and parks packets meanwhile. The rest of the stack sees IP packets only: [`ethernet`](self) takes the
+//! header off on the way up and puts it on on the way down.
+//!
+//! What it does not do: duplicate addresses are not detected, neither by RFC 5227 nor by RFC 4862 §5.4, because a host
+//! of ours is given its address by who makes the link and two of the same would be his mistake; router advertisements
+//! and redirects are not obeyed, since routes are given too (they are counted); groups are not announced by MLD
+//! (RFC 4861 §7.2.1 asks for it): no switch that would listen for it stands between us and a device.
+//!
+//! Files: `ethernet` (both ways), `arp`, `ndp` (what neighbours say), `neighbor` (what is known of them).
+
+mod arp;
+mod ethernet;
+mod ndp;
+mod neighbor;
+
+pub(crate) use neighbor::Neighbors;
 
 use ieum_wire::ethernet::MacAddress;
 
