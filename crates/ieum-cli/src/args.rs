@@ -23,7 +23,25 @@ pub(crate) struct Args {
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
     /// Run a program on its own network host, without root
-    Run(Run),
+    Run(Box<Run>),
+    /// Show the sockets of programs under ieum
+    Ss(Ss),
+}
+
+/// `ieum ss`.
+#[derive(Arguments, Debug)]
+pub(crate) struct Ss {
+    /// Of the host NAME alone (or of the one without a name that is process NUMBER's)
+    #[arg(long = "in", value_name = "NAME")]
+    pub(crate) within: Option<Name>,
+
+    /// As a JSON array
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// Instead of sockets, how many packets were dropped, by reason
+    #[arg(long)]
+    pub(crate) drops: bool,
 }
 
 /// `ieum run`.
@@ -56,9 +74,19 @@ pub(crate) struct Run {
     #[arg(long = "host", value_name = "NAME=ADDR")]
     pub(crate) hosts: Vec<Named>,
 
-    /// Call the host NAME
+    /// Call the host NAME, so that other programs can be put on it with --in; it lives until the last of them ends
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<Name>,
+
+    /// Run the program on the host NAME, which `ieum run --name NAME` has made, beside the programs that are there
+    #[arg(long = "in", value_name = "NAME", conflicts_with_all = ["published", "capture", "no_exit", "hosts", "name",
+        "net", "address", "gateway", "address6", "gateway6", "no_ipv6", "no_timestamps", "tun", "tap", "mtu",
+        "no_offload", "fault", "verbose"])]
+    pub(crate) within: Option<Name>,
+
+    /// With --in: reach the program's memory through its own ieum process even where the kernel allows the host's to look
+    #[arg(long, help_heading = "Diagnosis", requires = "within")]
+    pub(crate) through: bool,
 
     /// Put the host on the link of NET, with the others that are there: each has the next free address of 10.77.0.0/24 and
     /// fd77::/64, and a name below NET.ieum
@@ -150,7 +178,7 @@ mod tests {
     fn the_programs_own_flags_are_the_programs() {
         let args =
             Args::parse_from(["ieum", "run", "-p", "8080:80", "--", "python3", "-m", "http.server", "-p"]);
-        let Command::Run(run) = args.command;
+        let Command::Run(run) = args.command else { panic!("`ieum run` was typed") };
         assert_eq!(run.program, ["python3", "-m", "http.server", "-p"]);
         assert_eq!(run.published.len(), 1);
     }

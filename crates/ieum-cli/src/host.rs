@@ -98,7 +98,8 @@ pub(crate) fn host(
             // has no route.
             stack.add_route(own, RouteTarget::Unreachable(Unreachable::Host), None);
         } else {
-            stack.add_route(all, RouteTarget::Link(link), None);
+            // On a link with one other end the gateway is simply there.
+            stack.add_route(all, RouteTarget::Gateway(link, ends.own.address()), None);
         }
         if exit::is_wanted(run) {
             // The gateway is always there: peers of published ports appear under its address.

@@ -1,17 +1,21 @@
 //! The command `ieum`.
 //!
 //! `args` is what can be typed; `run` what `ieum run` makes of it, from a `host`, its `exit` or `tun`, the `net` it is in and the program;
+//! `desk` is where other processes find the host, `within` a program on another's host, `ss` the view of all sockets;
 //! `seed` what nobody can guess; `code` how it ends.
 #![forbid(unsafe_code)]
 
 mod args;
 mod code;
+mod desk;
 mod exit;
 mod host;
 mod net;
 mod run;
 mod seed;
+mod ss;
 mod tun;
+mod within;
 
 use std::process::ExitCode;
 
@@ -26,7 +30,8 @@ fn main() -> ExitCode {
         Err(error) => return code::of_usage(&error).into(),
     };
     let code = match args.command {
-        Command::Run(run) => run::run(run),
+        Command::Run(run) => run::run(*run),
+        Command::Ss(ss) => ss::ss(&ss),
     };
     code.unwrap_or_else(|failure| {
         complain(&failure.sentence);

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ieum_control::{Directory};
+use ieum_control::Directory;
 use ieum_exit::Ends;
 use ieum_net::{Plan, Seat, Wish};
 use ieum_socket::Host;

@@ -4,25 +4,36 @@ use std::fs::File;
 use std::path::Path;
 
 use ieum_device::Capture;
-use ieum_engine::{Clock, Engine, Room};
-use ieum_exit::Resolvers;
+use ieum_engine::{Clock, DeviceRoom, Engine, Room};
+use ieum_exit::{Exit, Resolvers};
+use ieum_net::NetRoom;
+use ieum_run::program::front::{self, Back};
 use ieum_run::{Program, Runner, SpawnError};
-use ieum_stack::LinkConfig;
+use ieum_stack::{LinkConfig, LinkId};
 
 use crate::Failure;
 use crate::args::Run;
 use crate::code::{Code, complain};
+use crate::desk::Desk;
 use crate::exit::exit;
 use crate::host::{Addresses, host};
 use crate::net;
 use crate::tun;
+use crate::within;
 
 /// Where the machine's resolvers are named.
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 
 /// Runs a program to its end; the code is the program's.
 pub(crate) fn run(run: Run) -> Result<Code, Failure> {
+    if let Some(name) = run.within.clone() {
+        return within::run(run, &name);
+    }
     let addresses = Addresses::of(&run)?;
+    // Where others may rely on the host or its net, it must be able to outlive its program.
+    let parts = run.name.is_some() || run.net.is_some();
+    let back = parts.then(front::split).transpose().map_err(cannot_go_on)?;
+    let desk = Desk::open(&run)?;
     let seat = net::enter(&run, &addresses)?;
     let addresses = seat.as_ref().map_or(Ok(addresses), net::addresses)?;
     tun::check(&run)?;
@@ -40,24 +51,23 @@ pub(crate) fn run(run: Run) -> Result<Code, Failure> {
     let mut device = tun.map(|tun| tun::room(&run, tun, host_link));
     let program = Program { argv: run.program.clone() };
     let mut runner = Runner::spawn(host, program).map_err(spawn_failure)?;
+    back.as_ref().map(Back::stand_apart).transpose().map_err(cannot_go_on)?;
+    if let Some(desk) = desk {
+        desk.serve(&mut runner);
+    }
 
     let net_capture = capture.as_ref().filter(|_| net.is_some()).map(|capture| capture.another("net"));
     let net_capture = net_capture.transpose().map_err(cannot_go_on)?;
     let mut engine = Engine::new(clock, complain).map_err(cannot_go_on)?;
-    let mut rooms: Vec<&mut dyn Room> = vec![&mut runner];
-    if let Some(exit) = &mut exit {
-        engine.join((0, host_link), (1, exit.link()), capture);
-        rooms.push(exit);
-    } else if let Some(device) = &mut device {
-        engine.join((0, host_link), (1, device.link()), capture);
-        rooms.push(device);
+    let far_link = exit.as_ref().map(Exit::link).or_else(|| device.as_ref().map(DeviceRoom::link));
+    if let Some(far_link) = far_link {
+        engine.join((0, host_link), (1, far_link), capture);
     }
-    if let Some((net_link, room)) = &mut net {
-        engine.join((0, *net_link), (rooms.len(), room.link()), net_capture);
-        rooms.push(room.as_room());
+    if let Some((net_link, room)) = &net {
+        engine.join((0, *net_link), (1 + usize::from(far_link.is_some()), room.link()), net_capture);
     }
     ieum_run::confine().map_err(cannot_go_on)?;
-    engine.run(&mut rooms).map_err(cannot_go_on)?;
+    engine.run(&mut rooms(&mut runner, &mut exit, &mut device, &mut net)).map_err(cannot_go_on)?;
     if run.verbose {
         tell("the host dropped", &runner.host().stack().drops());
         if let Some(exit) = &exit {
@@ -71,7 +81,33 @@ pub(crate) fn run(run: Run) -> Result<Code, Failure> {
             tell("the net dropped", &net.counts());
         }
     }
-    Ok(Code::Program(runner.exit_status().code()))
+    let code = runner.exit_status().code();
+    let mut rooms = rooms(&mut runner, &mut exit, &mut device, &mut net);
+    if let Some(back) = back.filter(|_| rooms.iter().any(|room| room.is_needed())) {
+        back.release(code).map_err(cannot_go_on)?;
+        engine.run_while_needed(&mut rooms).map_err(cannot_go_on)?;
+    }
+    Ok(Code::Program(code))
+}
+
+/// The rooms of a run, each in its place: the program's first, then what is at the other end of its host's link, then its
+/// net.
+fn rooms<'a>(
+    runner: &'a mut Runner,
+    exit: &'a mut Option<Exit>,
+    device: &'a mut Option<DeviceRoom>,
+    net: &'a mut Option<(LinkId, NetRoom)>,
+) -> Vec<&'a mut dyn Room> {
+    let mut rooms: Vec<&mut dyn Room> = vec![runner];
+    if let Some(exit) = exit {
+        rooms.push(exit);
+    } else if let Some(device) = device {
+        rooms.push(device);
+    }
+    if let Some((_, net)) = net {
+        rooms.push(net.as_room());
+    }
+    rooms
 }
 
 fn capture(path: &Path, clock: &Clock, ethernet: bool) -> Result<Capture, Failure> {
@@ -81,11 +117,11 @@ fn capture(path: &Path, clock: &Clock, ethernet: bool) -> Result<Capture, Failur
         .map_err(|error| Failure::own(format!("cannot write the capture {}: {error}", path.display())))
 }
 
-fn cannot_go_on(error: std::io::Error) -> Failure {
+pub(crate) fn cannot_go_on(error: std::io::Error) -> Failure {
     Failure::own(format!("the run cannot go on: {error}"))
 }
 
-fn spawn_failure(error: SpawnError) -> Failure {
+pub(crate) fn spawn_failure(error: SpawnError) -> Failure {
     let code = match &error {
         SpawnError::NotFound(..) => Code::NotFound,
         SpawnError::CannotExecute(..) => Code::CannotExecute,

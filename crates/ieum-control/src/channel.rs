@@ -113,6 +113,9 @@ impl Channel {
     ///
     /// [`ChannelError::Full`] when the other end has not taken what it was sent before; EPIPE when it is gone.
     pub fn send(&self, message: &impl Serialize, descriptors: &[BorrowedFd<'_>]) -> Result<(), ChannelError> {
+        if descriptors.len() > DESCRIPTORS_MAX {
+            return Err(ChannelError::TooManyDescriptors);
+        }
         let bytes = encode(message)?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
         let mut control = SendAncillaryBuffer::new(&mut space);
@@ -155,7 +158,7 @@ impl Channel {
                 descriptors.extend(more);
             }
         }
-        if got.flags.contains(ReturnFlags::CTRUNC) {
+        if got.flags.contains(ReturnFlags::CTRUNC) || descriptors.len() > DESCRIPTORS_MAX {
             return Err(ChannelError::TooManyDescriptors);
         }
         if got.flags.contains(ReturnFlags::TRUNC) {
@@ -173,7 +176,10 @@ impl Channel {
     /// # Errors
     ///
     /// As [`Channel::receive`].
-    pub fn receive_within<M: DeserializeOwned>(&self, longest: Duration) -> Result<Received<M>, ChannelError> {
+    pub fn receive_within<M: DeserializeOwned>(
+        &self,
+        longest: Duration,
+    ) -> Result<Received<M>, ChannelError> {
         let longest = Timespec::try_from(longest).unwrap_or_default();
         loop {
             match poll(&mut [PollFd::new(&self.fd, PollFlags::IN)], Some(&longest)) {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::channel::Channel;
 use crate::name::Name;
 
 /// What a control socket stands for.
@@ -67,35 +68,72 @@ impl Directory {
     ///
     /// [`DirectoryError`] says what a person should be told.
     pub fn at(path: PathBuf) -> Result<Directory, DirectoryError> {
-        make_private(&path)?;
-        for kind in [Kind::Host, Kind::Net] {
-            make_private(&path.join(kind.folder()))?;
+        let directory = Directory { path };
+        directory.make()?;
+        Ok(directory)
+    }
+
+    fn make(&self) -> Result<(), DirectoryError> {
+        make_private(&self.path)?;
+        [Kind::Host, Kind::Net].into_iter().try_for_each(|kind| make_private(&self.folder(kind)))
+    }
+
+    /// Takes away what is empty: nothing is left behind by the last who goes. Call it with the lock held.
+    pub(crate) fn tidy(&self) {
+        for folder in [self.folder(Kind::Host), self.folder(Kind::Net), self.path.clone()] {
+            // One that is not empty stays.
+            let _ = rustix::fs::rmdir(folder);
         }
-        Ok(Directory { path })
+    }
+
+    /// Takes away what killed processes without a name have left. Call it with the lock held.
+    pub(crate) fn remove_dead_numbers(&self, kind: Kind) {
+        let is_number = |name: &Name| name.as_str().bytes().all(|byte| byte.is_ascii_digit());
+        let is_gone = |name: &Name| !Path::new("/proc").join(name.as_str()).exists();
+        for name in self.list(kind).iter().filter(|name| is_number(name) && is_gone(name)) {
+            // It may be alive and have no number here (another pid namespace).
+            if matches!(Channel::connect(self, kind, name), Ok(None)) {
+                let _ = rustix::fs::unlink(self.path(kind, name));
+            }
+        }
+    }
+
+    fn folder(&self, kind: Kind) -> PathBuf {
+        self.path.join(kind.folder())
     }
 
     /// Where the socket of that name is.
     pub fn path(&self, kind: Kind, name: &Name) -> PathBuf {
-        self.path.join(kind.folder()).join(name.as_str())
+        self.folder(kind).join(name.as_str())
     }
 
     /// The names that are there, in order. Some may be of processes that were killed: [`crate::Channel::connect`] tells.
     pub fn list(&self, kind: Kind) -> Vec<Name> {
-        let Ok(entries) = std::fs::read_dir(self.path.join(kind.folder())) else { return Vec::new() };
+        let Ok(entries) = std::fs::read_dir(self.folder(kind)) else { return Vec::new() };
         let name = |entry: io::Result<std::fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
         let mut names: Vec<Name> = entries.filter_map(name).collect();
         names.sort();
         names
     }
 
-    /// Held while a name is taken; given back as it is dropped.
-    pub(crate) fn lock(&self) -> io::Result<OwnedFd> {
-        let flags = OFlags::CREATE | OFlags::RDWR | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let lock = rustix::fs::open(self.path.join("lock"), flags, Mode::RUSR | Mode::WUSR)?;
+    /// Held while a name is taken or given back: a lock on the directory itself, which is there then.
+    pub(crate) fn lock(&self) -> Result<OwnedFd, DirectoryError> {
+        let failed = |error: Errno| DirectoryError::Failed(self.path.clone(), error.into());
         loop {
+            self.make()?;
+            let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let lock = match rustix::fs::open(&self.path, flags, Mode::empty()) {
+                Err(Errno::NOENT) => continue,
+                other => other.map_err(failed)?,
+            };
             match rustix::fs::flock(&lock, FlockOperation::LockExclusive) {
-                Err(Errno::INTR) => {}
-                other => return other.map(|()| lock).map_err(io::Error::from),
+                Err(Errno::INTR) => continue,
+                other => other.map_err(failed)?,
+            }
+            // Whoever had it may have tidied the directory away.
+            if rustix::fs::fstat(&lock).map_err(failed)?.st_nlink > 0 {
+                self.make()?;
+                return Ok(lock);
             }
         }
     }
@@ -114,7 +152,9 @@ fn make_private(path: &Path) -> Result<(), DirectoryError> {
     }
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let directory = match rustix::fs::open(path, flags, Mode::empty()) {
-        Err(Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => return Err(DirectoryError::NotOurs(path.to_owned())),
+        Err(Errno::NOTDIR | Errno::LOOP | Errno::ACCESS) => {
+            return Err(DirectoryError::NotOurs(path.to_owned()));
+        }
         other => other.map_err(failed)?,
     };
     let stat = rustix::fs::fstat(&directory).map_err(failed)?;

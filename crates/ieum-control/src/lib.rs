@@ -9,7 +9,6 @@
 //!
 //! ```text
 //!   $XDG_RUNTIME_DIR/ieum/        0700, ours, not a symbolic link
-//!     lock                        held while a name is taken
 //!     hosts/NAME  nets/NAME       AF_UNIX, SOCK_SEQPACKET, 0600
 //! ```
 //!
@@ -18,7 +17,8 @@
 //! 1. Nobody but the user reaches a socket here: directory and socket are closed to others, and both ends ask the kernel
 //!    who is at the other one ([`Listener::accept`] closes what another user opened, root included). Nor does a program
 //!    under `ieum run`, whose user is ours: it has one seccomp filter more than we.
-//! 2. A name belongs to one living process. What a killed one has left is refused by the kernel, and replaced.
+//! 2. A name belongs to one living process. What a killed one has left is refused by the kernel, and replaced: with the
+//!    directory locked (flock), so that two cannot find the same dead one. The last who goes leaves no directory.
 //! 3. What a message says is the other's word: its length, its descriptors and its form are checked before it is handed
 //!    on ([`decode`]), and what is wrong is an error and never a panic.
 //! 4. Nothing here waits, save what is told how long.

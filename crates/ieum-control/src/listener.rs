@@ -10,7 +10,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 
 use crate::bounds::{BACKLOG, STRANGERS_PER_CALL_MAX};
 use crate::channel::Channel;
-use crate::directory::{Directory, Kind};
+use crate::directory::{Directory, DirectoryError, Kind};
 use crate::name::Name;
 use crate::peer;
 
@@ -18,6 +18,7 @@ use crate::peer;
 #[derive(Debug)]
 pub struct Listener {
     fd: OwnedFd,
+    directory: Directory,
     path: PathBuf,
     /// Seccomp filters before our own calls as the name was taken; who has more is a program under `ieum run`.
     filters: u32,
@@ -33,6 +34,9 @@ pub enum BindError {
     /// The path of the directory is longer than a socket's may be (107 bytes in all).
     #[error("{0} is too long for a socket's path: set XDG_RUNTIME_DIR to a shorter one")]
     PathTooLong(PathBuf),
+    /// The directory is of no use any more.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
     /// The machine refused.
     #[error("cannot make the control socket {0}: {1}")]
     Failed(PathBuf, io::Error),
@@ -50,7 +54,8 @@ impl Listener {
         let failed = |error: io::Error| BindError::Failed(path.clone(), error);
         let address = SocketAddrUnix::new(&path).map_err(|_| BindError::PathTooLong(path.clone()))?;
         // Between the look and the bind nobody else may find the same dead socket.
-        let lock = directory.lock().map_err(failed)?;
+        let lock = directory.lock()?;
+        directory.remove_dead_numbers(kind);
         if Channel::connect(directory, kind, name).map_err(failed)?.is_some() {
             return Err(BindError::NameTaken(name.clone()));
         }
@@ -64,7 +69,13 @@ impl Listener {
             .and_then(|()| rustix::net::listen(&fd, BACKLOG))
             .map_err(|error| failed(error.into()))?;
         drop(lock);
-        Ok(Listener { fd, path, filters: peer::filters_of("self").unwrap_or(0), strangers: 0 })
+        Ok(Listener {
+            fd,
+            directory: directory.clone(),
+            path,
+            filters: peer::filters_of("self").unwrap_or(0),
+            strangers: 0,
+        })
     }
 
     /// Who calls next, if somebody does. Never waits. Processes of other users are hung up on, and so are programs under
@@ -111,6 +122,9 @@ impl Drop for Listener {
     fn drop(&mut self) {
         // It listens still, so nobody has replaced it.
         let _ = rustix::fs::unlink(&self.path);
+        if let Ok(_lock) = self.directory.lock() {
+            self.directory.tidy();
+        }
     }
 }
 

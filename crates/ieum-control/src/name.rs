@@ -42,7 +42,11 @@ impl FromStr for Name {
             && text.bytes().all(within)
             && !text.starts_with('-')
             && !text.ends_with('-');
-        if good { Ok(Name(text.to_ascii_lowercase())) } else { Err(NameError(text.chars().take(80).collect())) }
+        if good {
+            Ok(Name(text.to_ascii_lowercase()))
+        } else {
+            Err(NameError(text.chars().take(80).collect()))
+        }
     }
 }
 

@@ -111,8 +111,7 @@ impl Writer {
     /// A file without links.
     fn begin(file: impl Write + 'static, origin: Duration) -> io::Result<Writer> {
         // One byte order everywhere: the same packets give the same file on every machine.
-        let blocks =
-            PcapNgWriter::with_endianness(Vec::new(), Endianness::Little).map_err(into_io_error)?;
+        let blocks = PcapNgWriter::with_endianness(Vec::new(), Endianness::Little).map_err(into_io_error)?;
         Ok(Writer { file: Some(Box::new(file)), blocks, origin, interfaces: 0, error: None })
     }
 

@@ -10,8 +10,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd;
 
-use ieum_device::faulty::{Faulty, Way};
 use ieum_device::Tun;
+use ieum_device::faulty::{Faulty, Way};
 use ieum_stack::LinkId;
 use ieum_wire::{Instant, Packet, segmentation};
 use rustix::io::Errno;
@@ -168,21 +168,24 @@ impl DeviceRoom {
                 self.share_packets = 0;
                 None
             }
-            Err(_) => {
-                self.lose(turn);
+            Err(error) => {
+                self.lose(turn, &error);
                 None
             }
         }
     }
 
     /// The interface has been deleted: the link leads nowhere from now on.
-    fn lose(&mut self, turn: &Turn<'_>) {
+    fn lose(&mut self, turn: &Turn<'_>, error: &io::Error) {
         turn.unwatch(self.device.as_fd());
         self.gone = true;
         self.dropped.gone += u64::try_from(self.outgoing.len()).unwrap_or(u64::MAX);
         self.outgoing.clear();
         self.notice = Some(Notice::LinkDown { link: self.host_link });
-        (self.on_trouble)(&format!("the interface {} is gone: its host has no link any more", self.device.name()));
+        let name = self.device.name();
+        (self.on_trouble)(&format!(
+            "the interface {name} is gone, and its host has no link any more: {error}"
+        ));
     }
 }
 

@@ -5,7 +5,8 @@
 //! arrived. No room ever waits by itself, and no two rooms see each other: packets cross by the links the engine
 //! joins, and a few words ([`Notice`]) are told to all others.
 //!
-//! Files: [`room`](Room) (what a room is), `turn` (the loop), `poller` (epoll), `device` (the room of a TUN device), `clock`, `bounds`.
+//! Files: [`room`](Room) (what a room is), `turn` (the loop), `poller` (epoll), `device` (the room of a TUN or TAP
+//! interface), `clock`, `bounds`.
 #![forbid(unsafe_code)]
 
 mod bounds;

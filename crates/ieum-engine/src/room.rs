@@ -43,6 +43,8 @@ pub enum Notice {
         /// The host's own name for the link.
         link: LinkId,
     },
+    /// The host has no program any more, and has delivered what its programs left. Told once, where others go on.
+    HostEnded,
 }
 
 /// One stack and what stands around it: the runner of a program, the exit. Never waits by itself.

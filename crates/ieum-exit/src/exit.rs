@@ -301,6 +301,8 @@ impl Room for Exit {
                 self.on_serving(turn, datagram, serving, |inside| covers(address, v6_only, inside));
             }
             Notice::Name { name, addresses } => self.names.tell(&name, addresses),
+            // Nobody inside will serve again: the ports are the machine's.
+            Notice::HostEnded => self.ports.clear(),
             Notice::Neighbor { .. } | Notice::LinkDown { .. } => {}
         }
     }

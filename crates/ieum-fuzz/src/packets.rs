@@ -132,7 +132,8 @@ impl End {
         let stack = host.stack_mut();
         let link = stack.add_link(LinkConfig::in_process());
         for (address, bits) in [(IpAddr::from(four), 24), (IpAddr::from(six), 64)] {
-            stack.add_address(link, Cidr::new(address, bits).expect("the prefix is shorter than the address"));
+            stack
+                .add_address(link, Cidr::new(address, bits).expect("the prefix is shorter than the address"));
         }
         for everybody in [Cidr::ALL_IP4, Cidr::ALL_IP6] {
             stack.add_route(everybody, RouteTarget::Link(link), None);
@@ -146,7 +147,8 @@ impl End {
     }
 
     fn poll(&mut self, now: Instant) -> Vec<Packet> {
-        let frames: Vec<Packet> = std::iter::from_fn(|| self.host.poll_frame(now)).map(|(_, frame)| frame).collect();
+        let frames: Vec<Packet> =
+            std::iter::from_fn(|| self.host.poll_frame(now)).map(|(_, frame)| frame).collect();
         if let Some(last) = frames.last() {
             self.last = Some(last.clone());
         }
@@ -233,10 +235,14 @@ impl Scene {
                 let packet = packet(six, Protocol::from(protocol), payload, Some(place));
                 self.give(packet);
             }
-            Step::Icmp { six, kind, code, word, quotes, data } => self.icmp(six, [kind, code], word, quotes, data),
+            Step::Icmp { six, kind, code, word, quotes, data } => {
+                self.icmp(six, [kind, code], word, quotes, data)
+            }
             Step::Changed { at, xor, mended } => self.changed(at, xor, mended),
             Step::Deliver { lost } => self.deliver(lost),
-            Step::Wait { milliseconds } => self.wait(Duration::from_millis(u64::from(milliseconds % 200_000))),
+            Step::Wait { milliseconds } => {
+                self.wait(Duration::from_millis(u64::from(milliseconds % 200_000)))
+            }
             Step::Call(call) => self.call(call),
         }
         // What the victim says to forged packets goes nowhere.
@@ -265,7 +271,8 @@ impl Scene {
             let segment = packet.bytes().get(parsed.header_bytes..parsed.total_bytes)?;
             tcp::Header::parse(segment).ok().map(|(header, _)| header)
         });
-        let (seq, ack) = real.map_or((SeqNumber::new(0), SeqNumber::new(0)), |header| (header.seq, header.ack));
+        let (seq, ack) =
+            real.map_or((SeqNumber::new(0), SeqNumber::new(0)), |header| (header.seq, header.ack));
         let distance = |from: SeqNumber, by: i16| {
             let by = i32::from(by).cast_unsigned();
             from + if forged.far { by << 16 } else { by }
@@ -365,7 +372,8 @@ impl Scene {
             }
             (Call::Accept, _) => self.accept(),
             (Call::Connect { six, port }, _) => {
-                let remote = SocketAddr::new(if six { PEER_6.into() } else { PEER_4.into() }, self.port(port));
+                let remote =
+                    SocketAddr::new(if six { PEER_6.into() } else { PEER_4.into() }, self.port(port));
                 let id = self.victim.open(six, STREAM);
                 let _ = self.victim.host.connect(now, id, Some(remote));
                 self.victim.sockets.push(id);
@@ -379,7 +387,10 @@ impl Scene {
                 let _ = host.set_option(now, id, level.into(), name.into(), &value.to_ne_bytes());
                 let _ = host.option(id, level.into(), name.into());
             }
-            (Call::Send(_) | Call::Recv(_) | Call::Shutdown(_) | Call::Close(_) | Call::Option { .. }, None) => {}
+            (
+                Call::Send(_) | Call::Recv(_) | Call::Shutdown(_) | Call::Close(_) | Call::Option { .. },
+                None,
+            ) => {}
         }
     }
 

@@ -7,7 +7,6 @@ use ieum_control::Name;
 use ieum_engine::Notice;
 use ieum_stack::LinkId;
 
-
 /// One host's end of a net's link.
 #[derive(Debug)]
 pub(crate) struct End {

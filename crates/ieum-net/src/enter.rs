@@ -7,13 +7,13 @@ use ieum_engine::Room;
 use ieum_stack::LinkId;
 
 use crate::bounds::{ENTER_TRIES_MAX, OWNER_ANSWERS_WITHIN};
-use ieum_control::{BindError, Channel, Directory, Kind, Listener, Name, Received as Heard};
 use crate::hosts::{Host, Hosts, Wish};
 use crate::member::Member;
 use crate::message::{Known, Peer, Place, Request, Word, place};
 use crate::plan::Plan;
 use crate::socket::FrameSocket;
 use crate::switch::Switch;
+use ieum_control::{BindError, Channel, Directory, Kind, Listener, Name, Received as Heard};
 
 /// A host's place in a net, before its link exists.
 #[derive(Debug)]
@@ -45,7 +45,9 @@ pub enum EnterError {
     #[error("{0}")]
     Refused(String),
     /// The owner says nothing, or nothing that can be understood.
-    #[error("the process that owns the net {0} does not answer as it should: is it another version of ieum, or stopped?")]
+    #[error(
+        "the process that owns the net {0} does not answer as it should: is it another version of ieum, or stopped?"
+    )]
     Owner(Name),
     /// The control socket cannot be reached.
     #[error("cannot enter the net {0}: {1}")]
@@ -53,13 +55,6 @@ pub enum EnterError {
     /// It cannot be made.
     #[error(transparent)]
     Bind(#[from] BindError),
-}
-
-/// What became of one try to join.
-enum Tried {
-    Joined(Seat),
-    /// The owner has gone in the meantime.
-    Gone,
 }
 
 impl Seat {
@@ -74,14 +69,14 @@ impl Seat {
             // An owner that ends, and others that want to be one, come between these two steps: then again.
             if let Some(channel) = Channel::connect(directory, Kind::Net, net).map_err(failed)? {
                 match Seat::join(channel, net, wish)? {
-                    Tried::Joined(seat) => return Ok(seat),
-                    Tried::Gone => continue,
+                    Some(seat) => return Ok(seat),
+                    None => continue,
                 }
             }
             match Listener::bind(directory, Kind::Net, net) {
                 Ok(listener) => return Seat::own(listener, net, wish, plan),
                 Err(BindError::NameTaken(_)) => {}
-                Err(error @ (BindError::PathTooLong(_) | BindError::Failed(..))) => return Err(error.into()),
+                Err(error) => return Err(error.into()),
             }
         }
         Err(EnterError::Owner(net.clone()))
@@ -96,7 +91,9 @@ impl Seat {
     pub fn into_room(self, host_link: LinkId) -> NetRoom {
         let Seat { net, place, role } = self;
         match role {
-            Role::Owner { listener, hosts, own } => NetRoom::Owner(Switch::new(listener, hosts, &own, host_link)),
+            Role::Owner { listener, hosts, own } => {
+                NetRoom::Owner(Switch::new(listener, hosts, &own, host_link))
+            }
             Role::Member { channel, frames, peers } => {
                 NetRoom::Member(Member::new(&net, &place, &peers, host_link, channel, frames))
             }
@@ -116,23 +113,28 @@ impl Seat {
         Ok(Seat { net: net.clone(), place, role: Role::Owner { listener, hosts, own } })
     }
 
-    fn join(channel: Channel, net: &Name, wish: &Wish) -> Result<Tried, EnterError> {
+    /// Joins by way of `channel`; `None`: the owner has gone in the meantime.
+    fn join(channel: Channel, net: &Name, wish: &Wish) -> Result<Option<Seat>, EnterError> {
         let silent = || EnterError::Owner(net.clone());
         let name = wish.name.as_ref().map(Name::to_string);
         let request = Request::Join { name, addresses: wish.addresses.clone() };
         if channel.send(&request, &[]).is_err() {
-            return Ok(Tried::Gone);
+            return Ok(None);
         }
         match channel.receive_within(OWNER_ANSWERS_WITHIN) {
             Ok(Heard::Message(Word::Welcome { own, prefixes_bits, gateways, peers }, fds)) => {
                 let place = place(own, &prefixes_bits, gateways).map_err(|_| silent())?;
-                let peers = peers.into_iter().map(Peer::understood).collect::<Result<_, _>>().map_err(|_| silent())?;
+                let peers = peers
+                    .into_iter()
+                    .map(Peer::understood)
+                    .collect::<Result<_, _>>()
+                    .map_err(|_| silent())?;
                 let [frames] = <[OwnedFd; 1]>::try_from(fds).map_err(|_| silent())?;
                 let role = Role::Member { channel, frames: FrameSocket::new(frames), peers };
-                Ok(Tried::Joined(Seat { net: net.clone(), place, role }))
+                Ok(Some(Seat { net: net.clone(), place, role }))
             }
             Ok(Heard::Message(Word::Refused { sentence }, _)) => Err(EnterError::Refused(sentence)),
-            Ok(Heard::End) => Ok(Tried::Gone),
+            Ok(Heard::End) => Ok(None),
             Ok(Heard::Nothing | Heard::Message(Word::Joined(_) | Word::Left(_), _)) | Err(_) => Err(silent()),
         }
     }

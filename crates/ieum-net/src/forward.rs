@@ -34,7 +34,7 @@ impl Table {
     pub(crate) fn add(&mut self, port: PortId, addresses: &[Cidr]) {
         for cidr in addresses {
             self.ports.insert(cidr.address(), port);
-            self.broadcast = self.broadcast.or(cidr.broadcast());
+            self.broadcast = self.broadcast.or_else(|| cidr.broadcast());
         }
     }
 

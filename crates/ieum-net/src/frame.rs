@@ -126,7 +126,8 @@ mod tests {
             Just(GsoKind::Datagrams),
             any::<u32>().prop_map(|identification| GsoKind::Fragments { identification }),
         ];
-        let gso = proptest::option::of((kind, 1u16..).prop_map(|(kind, size_bytes)| Gso { kind, size_bytes }));
+        let gso =
+            proptest::option::of((kind, 1u16..).prop_map(|(kind, size_bytes)| Gso { kind, size_bytes }));
         (gso, checksum).prop_map(|(gso, checksum)| Trailer { gso, checksum })
     }
 

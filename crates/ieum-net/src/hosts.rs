@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn numbers_come_in_turn_and_come_again_as_late_as_possible() {
         let mut members = members();
-        let mut join = |members: &mut Hosts| members.join(any(), 1).map(|member| member.number);
+        let join = |members: &mut Hosts| members.join(any(), 1).map(|member| member.number);
         assert_eq!([join(&mut members), join(&mut members), join(&mut members)], [Ok(2), Ok(3), Ok(4)]);
         members.leave(2).unwrap();
         members.leave(3).unwrap();

@@ -161,7 +161,8 @@ impl Member {
         if wanted != self.watches_room {
             self.watches_room = wanted;
             // It fails only without memory; then what waits leaves with the next frame that is read.
-            let _ = turn.rewatch(self.frames.fd(), FRAMES, if wanted { READING_AND_WRITING } else { READING });
+            let _ =
+                turn.rewatch(self.frames.fd(), FRAMES, if wanted { READING_AND_WRITING } else { READING });
         }
     }
 

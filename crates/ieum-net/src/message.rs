@@ -7,15 +7,14 @@
 //!           ◀────────────────────── Joined, Left: of the others, for as long as both live
 //! ```
 //!
-//! Whoever closes the connection has left. Both ends were started by one user and trust each other's good will, not each
-//! other's care: what cannot be understood ends the connection.
+//! Whoever closes the connection has left. Both ends belong to one user and trust each other's good will, not each other's
+//! care: what cannot be understood ends the connection.
 
 use std::net::IpAddr;
 
 use ieum_control::Name;
 use ieum_wire::Cidr;
 use serde::{Deserialize, Serialize};
-
 
 /// A member's only word.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -91,7 +90,8 @@ pub(crate) struct Nonsense;
 impl Peer {
     /// Name and addresses, should they be such.
     pub(crate) fn understood(self) -> Result<Known, Nonsense> {
-        let single = |address: &IpAddr| !address.is_unspecified() && !address.is_multicast() && !address.is_loopback();
+        let single =
+            |address: &IpAddr| !address.is_unspecified() && !address.is_multicast() && !address.is_loopback();
         let name = self.name.parse().map_err(|_| Nonsense)?;
         if self.addresses.is_empty() || !self.addresses.iter().all(single) {
             return Err(Nonsense);
@@ -121,9 +121,13 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_not_believed() {
         assert!(peer("web", "10.77.0.3").understood().is_ok());
-        for (name, address) in
-            [("a.b", "10.77.0.3"), ("", "10.77.0.3"), ("web", "127.0.0.1"), ("web", "0.0.0.0"), ("web", "ff02::1")]
-        {
+        for (name, address) in [
+            ("a.b", "10.77.0.3"),
+            ("", "10.77.0.3"),
+            ("web", "127.0.0.1"),
+            ("web", "0.0.0.0"),
+            ("web", "ff02::1"),
+        ] {
             assert_eq!(peer(name, address).understood(), Err(Nonsense));
         }
         assert!(place(peer("web", "10.77.0.3"), &[24], Vec::new()).is_ok());

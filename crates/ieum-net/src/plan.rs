@@ -58,9 +58,8 @@ impl Plan {
         // Neither the network's own address nor its broadcast address is a host's.
         let hosts = u32::MAX.checked_shr(self.prefix4_bits.into()).unwrap_or(0) - 1;
         let last = u8::try_from(hosts).unwrap_or(NUMBER_MAX).min(NUMBER_MAX);
-        let is_free = |number: &u8| {
-            !self.addresses(*number).iter().any(|own| self.gateways.contains(&own.address()))
-        };
+        let is_free =
+            |number: &u8| !self.addresses(*number).iter().any(|own| self.gateways.contains(&own.address()));
         (1..=last).filter(move |number| is_free(number))
     }
 
@@ -116,7 +115,10 @@ mod tests {
 
     #[test]
     fn a_network_has_as_many_hosts_as_it_has_room_for() {
-        assert_eq!(plan("10.77.0.2/29", "fd77::2/64").unwrap().numbers().collect::<Vec<_>>(), [2, 3, 4, 5, 6]);
+        assert_eq!(
+            plan("10.77.0.2/29", "fd77::2/64").unwrap().numbers().collect::<Vec<_>>(),
+            [2, 3, 4, 5, 6]
+        );
         assert_eq!(plan("10.77.9.2/16", "fd77::2/64").unwrap().numbers().count(), 253);
         assert!(matches!(plan("10.77.0.2/30", "fd77::2/64"), Err(PlanError::Small(_))));
         assert!(matches!(plan("10.77.0.2/24", "fd77::2/120"), Err(PlanError::Small(_))));

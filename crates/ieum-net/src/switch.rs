@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::AsFd;
 
-use ieum_control::{Channel, Listener, NameError, Received as Heard};
+use ieum_control::{Channel, ChannelError, Listener, NameError, Received as Heard};
 use ieum_engine::{Notice, Ready, Room, Turn};
 use ieum_stack::LinkId;
 use ieum_wire::{Instant, Packet};
@@ -22,8 +22,8 @@ use crate::bounds::{ACCEPT_AGAIN, FRAMES_PER_TURN_MAX, GUESTS_MAX};
 use crate::counts::{Counts, Reason};
 use crate::end::End;
 use crate::forward::{PortId, Table, To};
-use crate::member::{READING, READING_AND_WRITING};
 use crate::hosts::{Host, Hosts, Wish};
+use crate::member::{READING, READING_AND_WRITING};
 use crate::message::{Peer, Request, Word};
 use crate::socket::{FrameSocket, Received, Sent};
 
@@ -124,7 +124,7 @@ impl Switch {
         self.counts.list()
     }
 
-    /// The program of this process has ended: its host leaves the net, which goes on.
+    /// The host of this process has ended: it leaves the net, which goes on.
     fn leave(&mut self) {
         if let Some(number) = self.own.take() {
             self.table.remove(OWN);
@@ -148,7 +148,9 @@ impl Switch {
             let guests = self.ports.values().filter(|port| port.joined.is_none()).count();
             let port = self.next_port;
             // Who is turned away finds its connection closed, and may come again.
-            if guests < GUESTS_MAX && turn.watch(channel.as_fd(), Source::Control(port).key(), READING).is_ok() {
+            if guests < GUESTS_MAX
+                && turn.watch(channel.as_fd(), Source::Control(port).key(), READING).is_ok()
+            {
                 self.next_port += 1;
                 self.ports.insert(port, Port { channel, joined: None });
             }
@@ -191,7 +193,8 @@ impl Switch {
         let pid = self.ports.get(&port).and_then(|port| port.channel.peer_pid()).unwrap_or(0);
         let host = self.hosts.join(Wish { name, addresses }, pid).map_err(|refusal| refusal.to_string())?;
 
-        let peers = self.hosts.iter().filter(|other| other.number != host.number).map(|other| self.peer(other));
+        let peers =
+            self.hosts.iter().filter(|other| other.number != host.number).map(|other| self.peer(other));
         let own = self.peer(&host);
         let cidrs = self.hosts.plan().addresses(host.number);
         let welcome = Word::Welcome {
@@ -213,7 +216,7 @@ impl Switch {
             is_leaving: false,
         });
         if channel.send(&welcome, &[theirs.as_fd()]).is_err() {
-            self.throw_out(port);
+            self.remove(port);
         }
         Ok(())
     }
@@ -250,8 +253,12 @@ impl Switch {
     fn tell_others(&mut self, but: PortId, word: &Word) {
         let mut deaf = Vec::new();
         for (id, port) in self.ports.iter().filter(|(id, port)| **id != but && port.joined.is_some()) {
-            if port.channel.send(word, &[]).is_err() {
-                deaf.push(*id);
+            match port.channel.send(word, &[]) {
+                // Who has gone is found by reading.
+                Ok(()) | Err(ChannelError::Failed(_)) => {}
+                Err(ChannelError::Full | ChannelError::Malformed(_) | ChannelError::TooManyDescriptors) => {
+                    deaf.push(*id)
+                }
             }
         }
         deaf.into_iter().for_each(|port| self.throw_out(port));
@@ -396,10 +403,19 @@ impl Room for Switch {
         self.end.poll_notice()
     }
 
-    fn on_notice(&mut self, _turn: &Turn<'_>, _notice: Notice) {}
+    fn on_notice(&mut self, _turn: &Turn<'_>, notice: Notice) {
+        if notice == Notice::HostEnded {
+            self.leave();
+        }
+    }
 
     /// What waits for room waits for members, and as long as there are any the net is needed.
     fn is_unfinished(&self) -> bool {
         false
+    }
+
+    /// The net goes on while anybody is in it.
+    fn is_needed(&self) -> bool {
+        self.ports.values().any(|port| port.joined.is_some())
     }
 }

@@ -60,8 +60,7 @@ fn decode(bytes: &[u8], domain: i32, purpose: Use) -> Result<Address, Errno> {
     }
     let family = family_of(bytes).ok_or(Errno::INVAL)?;
     // A datagram socket of AF_INET6 takes IPv4 destinations in their own form too.
-    let as_4 = domain == n::AF_INET
-        || family == n::AF_INET && matches!(purpose, Use::Associate | Use::Send);
+    let as_4 = domain == n::AF_INET || family == n::AF_INET && matches!(purpose, Use::Associate | Use::Send);
     let needed = if as_4 { ADDRESS_4_BYTES } else { ADDRESS_6_BYTES_MIN };
     if bytes.len() < needed {
         return Err(Errno::INVAL);

@@ -27,11 +27,13 @@
 //!
 //! # Files, in the order a call meets them
 //!
-//! - [`program`]: start, filter, signals, end.
+//! - [`program`]: start, filter, signals, end; the process in front of one that must outlive its program.
+//! - `tree`, `access`: the process trees that one host serves, and the way to their memory and descriptors.
 //! - `notification`, `memory`, `tracee`, `address`: who called, with what, on which socket.
 //! - `serve`, `call/…`: one file a call; `held`: calls that wait.
 //! - `socket`: the table; `carrier/…`: the AF_UNIX sockets; `name`: their names.
 //! - `runner`: the room; `turn`: what the host's events mean for carriers.
+//! - [`control`]: what other processes of the user ask of a host; `snapshot`: its sockets, as `ieum ss` shows them.
 //! - `confine`: what our own process gives up; `bpf`: what filters are written with.
 //! - `bounds`: every bound; `sys`: unsafe code.
 //!
@@ -43,9 +45,11 @@
 //!   read and write say ECONNRESET.
 //! - Bytes that come after `shutdown(SHUT_RD)` cannot be read. SO_LINGER does not make close wait.
 //! - A byte sent as urgent arrives at its place in the stream, and is no more urgent: MSG_OOB finds none, SIOCATMARK no
-//!   mark, poll no PRI, and nobody gets SIGURG. sendto with an address on a connected stream gives EISCONN.
-//! - Datagrams come without control messages (IP_PKTINFO and its like) and without an error queue; recvmmsg returns as
-//!   soon as one datagram came.
+//!   mark, poll no PRI, and nobody gets SIGURG.
+//! - Datagrams come with the control messages of `call/control` and no others, those to a connected socket with none but
+//!   a timestamp, and without an error queue; those that go have none looked at. recvmmsg returns as soon as one datagram
+//!   came.
+//! - SO_RCVLOWAT does not keep poll from telling of fewer bytes.
 //! - /proc/net, netlink and interface ioctls show the machine's interfaces.
 //! - Set-user-ID programs (sudo, su, ping of old) run without their privilege: the filter demands NO_NEW_PRIVS.
 

@@ -3,7 +3,7 @@
 //! All names are abstract and begin with 128 random bits of this run, so that no other program meets them by chance.
 //! A name says what bears it: the program's end of a socket, our end, or the sender that stands for a remote.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use rustix::net::SocketAddrUnix;
 
@@ -14,7 +14,25 @@ pub(crate) struct Names {
 }
 
 const PREFIX_BYTES: usize = 16;
-const REMOTE_BYTES: usize = 16 + 2 + 1;
+const ENVELOPE_BYTES: usize = 17 + 2 + 17 + 1;
+
+/// What stands around a datagram on its way to S.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct Envelope {
+    /// Who sent it, as the socket names it.
+    pub(crate) remote: SocketAddr,
+    /// The address of ours it came to, as the stack names it; `None` where that is not known.
+    pub(crate) local: Option<IpAddr>,
+    /// How many hops it still had.
+    pub(crate) hops: u8,
+}
+
+impl Envelope {
+    /// Of datagrams of which only the sender is known.
+    pub(crate) fn of(remote: SocketAddr) -> Envelope {
+        Envelope { remote, local: None, hops: 0 }
+    }
+}
 
 /// Who bears a name.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,7 +44,7 @@ pub(crate) enum Bearer {
     /// Our internal listener.
     Listener,
     /// What stands for a remote towards socket `0`; made anew (`1`) for each association.
-    Remote(u64, u64, SocketAddr),
+    Remote(u64, u64, Envelope),
 }
 
 impl Names {
@@ -50,16 +68,13 @@ impl Names {
                 bytes.extend_from_slice(&serial.to_be_bytes());
             }
             Bearer::Listener => push(&mut bytes, b'l', 0),
-            Bearer::Remote(number, serial, remote) => {
+            Bearer::Remote(number, serial, envelope) => {
                 push(&mut bytes, b'r', number);
                 bytes.extend_from_slice(&serial.to_be_bytes());
-                let (family, ip) = match remote.ip() {
-                    IpAddr::V4(ip) => (4, ip.to_ipv6_mapped()),
-                    IpAddr::V6(ip) => (6, ip),
-                };
-                bytes.push(family);
-                bytes.extend_from_slice(&ip.octets());
-                bytes.extend_from_slice(&remote.port().to_be_bytes());
+                push_ip(&mut bytes, Some(envelope.remote.ip()));
+                bytes.extend_from_slice(&envelope.remote.port().to_be_bytes());
+                push_ip(&mut bytes, envelope.local);
+                bytes.push(envelope.hops);
             }
         }
         SocketAddrUnix::new_abstract_name(&bytes)
@@ -71,18 +86,34 @@ impl Names {
         Some(u64::from_be_bytes(*rest.first_chunk()?))
     }
 
-    /// The remote that the bearer of `name` stands for.
-    pub(crate) fn remote(&self, name: &SocketAddrUnix) -> Option<SocketAddr> {
+    /// What the bearer of `name` stands for.
+    pub(crate) fn envelope(&self, name: &SocketAddrUnix) -> Option<Envelope> {
         let rest = name.abstract_name()?.strip_prefix(&self.prefix)?.strip_prefix(b"r")?;
-        let rest: &[u8; REMOTE_BYTES] = rest.get(16..)?.try_into().ok()?;
-        let ip: [u8; 16] = rest.get(1..17)?.try_into().ok()?;
-        let ip = Ipv6Addr::from(ip);
+        let rest: &[u8; ENVELOPE_BYTES] = rest.get(16..)?.try_into().ok()?;
         let port = u16::from_be_bytes(rest.get(17..19)?.try_into().ok()?);
-        let ip = match rest.first() {
-            Some(4) => IpAddr::V4(ip.to_ipv4_mapped().unwrap_or(Ipv4Addr::UNSPECIFIED)),
-            _ => IpAddr::V6(ip),
-        };
-        Some(SocketAddr::new(ip, port))
+        let remote = SocketAddr::new(ip_of(rest.get(..17)?)?, port);
+        Some(Envelope { remote, local: ip_of(rest.get(19..36)?), hops: *rest.last()? })
+    }
+}
+
+fn push_ip(bytes: &mut Vec<u8>, ip: Option<IpAddr>) {
+    let (family, ip) = match ip {
+        None => (0, Ipv6Addr::UNSPECIFIED),
+        Some(IpAddr::V4(ip)) => (4, ip.to_ipv6_mapped()),
+        Some(IpAddr::V6(ip)) => (6, ip),
+    };
+    bytes.push(family);
+    bytes.extend_from_slice(&ip.octets());
+}
+
+fn ip_of(bytes: &[u8]) -> Option<IpAddr> {
+    let (family, octets) = bytes.split_first()?;
+    let octets: [u8; 16] = octets.try_into().ok()?;
+    let ip = Ipv6Addr::from(octets);
+    match family {
+        4 => ip.to_ipv4_mapped().map(IpAddr::V4),
+        6 => Some(IpAddr::V6(ip)),
+        _ => None,
     }
 }
 
@@ -100,8 +131,12 @@ mod tests {
         let names = Names::new().unwrap();
         for remote in ["10.77.0.1:53", "[2001:db8::1]:443"] {
             let remote: SocketAddr = remote.parse().unwrap();
-            let name = names.name(Bearer::Remote(7, 9, remote)).unwrap();
-            assert_eq!(names.remote(&name), Some(remote));
+            for local in [None, Some("10.77.0.2".parse().unwrap()), Some("::1".parse().unwrap())] {
+                let envelope = Envelope { remote, local, hops: 63 };
+                let name = names.name(Bearer::Remote(7, 9, envelope)).unwrap();
+                assert_eq!(names.envelope(&name), Some(envelope));
+            }
+            let name = names.name(Bearer::Remote(7, 9, Envelope::of(remote))).unwrap();
             assert_eq!(names.carrier(&name), None);
         }
     }

@@ -23,7 +23,7 @@ use crate::tree::{OWN, TreeId, Trees};
 /// A running program and the host that serves its sockets.
 pub struct Runner {
     pub(crate) host: Host,
-    pub(crate) notifier: Trees,
+    pub(crate) trees: Trees,
     pub(crate) desk: Option<Desk>,
     pub(crate) tracees: Tracees,
     pub(crate) names: Names,
@@ -40,6 +40,8 @@ pub struct Runner {
     family: Family,
     /// No process is left, and every socket was closed for that.
     is_over: bool,
+    /// The others know that nothing more comes from this host.
+    has_told_end: bool,
     /// The host had more to say than one turn could hear: work for the next.
     is_restless: bool,
 }
@@ -117,7 +119,7 @@ impl Runner {
         let (family, listener) = Family::new(spawn::spawn(&program)?);
         Ok(Runner {
             host,
-            notifier: Trees::of_own(listener),
+            trees: Trees::of_own(listener),
             desk: None,
             tracees: Tracees::default(),
             names,
@@ -131,6 +133,7 @@ impl Runner {
             notices: VecDeque::new(),
             family,
             is_over: false,
+            has_told_end: false,
             is_restless: false,
         })
     }
@@ -163,8 +166,7 @@ impl Runner {
     fn on_calls(&mut self, turn: &Turn<'_>, tree: TreeId, ready: Ready) {
         if ready.read {
             self.take_calls(turn, tree);
-            self.hang_up_on_unreachable(turn);
-        } else if let Some(listener) = self.notifier.fd(tree).filter(|_| ready.hangup) {
+        } else if let Some(listener) = self.trees.fd(tree).filter(|_| ready.hangup) {
             // Nobody is left behind the filter.
             turn.unwatch(listener);
         }
@@ -188,8 +190,8 @@ impl Runner {
         self.is_over = !self.is_needed();
         if self.is_over {
             self.close_all(turn);
-        } else {
-            self.notifier.remove(OWN);
+        } else if self.trees.fd(OWN).is_some() {
+            self.trees.remove(OWN);
             self.close_unheld(turn, OWN);
             self.sweep(turn.now);
         }
@@ -244,7 +246,7 @@ impl std::fmt::Debug for Runner {
 
 impl Room for Runner {
     fn start(&mut self, turn: &Turn<'_>) -> std::io::Result<()> {
-        if let Some(listener) = self.notifier.fd(OWN) {
+        if let Some(listener) = self.trees.fd(OWN) {
             turn.watch(listener, Source::Calls(OWN).key(), LEVEL)?;
         }
         if let Some(desk) = &self.desk {
@@ -289,6 +291,7 @@ impl Room for Runner {
             self.step(turn, number);
         }
         self.on_host_events(turn);
+        self.hang_up_on_unreachable(turn);
     }
 
     fn poll_frame(&mut self, turn: &Turn<'_>) -> Option<(LinkId, Packet)> {
@@ -306,7 +309,15 @@ impl Room for Runner {
     }
 
     fn poll_notice(&mut self) -> Option<Notice> {
-        self.notices.pop_front()
+        self.notices.pop_front().or_else(|| {
+            let is_news = self.is_over && !self.has_told_end && !self.is_unfinished();
+            if is_news {
+                self.has_told_end = true;
+                // Whoever wants the host's name may have it.
+                self.desk = None;
+            }
+            is_news.then_some(Notice::HostEnded)
+        })
     }
 
     /// Neighbours come and go on the host's links. Names are answered and ports published by others.
@@ -316,7 +327,7 @@ impl Room for Runner {
                 addresses.into_iter().for_each(|address| self.on_neighbor(turn.now, link, address, present));
             }
             Notice::LinkDown { link } => self.host.stack_mut().link_down(turn.now, link),
-            Notice::Serving { .. } | Notice::Name { .. } => {}
+            Notice::Serving { .. } | Notice::Name { .. } | Notice::HostEnded => {}
         }
     }
 

@@ -39,12 +39,14 @@ pub(crate) type Served = Result<Answer, Errno>;
 impl Runner {
     pub(crate) fn take_calls(&mut self, turn: &Turn<'_>, tree: TreeId) {
         for _ in 0..CALLS_PER_TURN_MAX {
-            let Some(call) = self.notifier.next(tree) else { return };
+            let Some(call) = self.trees.next(tree) else { return };
             let before = self.held.forget(call.thread);
             let answer = match before {
                 // A signal interrupted the call and the kernel makes it again. Linux does so only with calls that wait
                 // without end (SA_RESTART in signal(7)).
-                Some(before) if before.deadline.is_some() && before.call.repeats(&call) => Err(Errno(INTERRUPTED)),
+                Some(before) if before.deadline.is_some() && before.call.repeats(&call) => {
+                    Err(Errno(INTERRUPTED))
+                }
                 _ => self.serve(turn, &call),
             };
             self.finish(&call, answer, None);
@@ -53,6 +55,10 @@ impl Runner {
 
     /// Sends the answer; a blocking call is kept, with the deadline it had before if it was kept before.
     fn finish(&mut self, call: &Call, answer: Served, before: Option<HeldCall>) {
+        if self.trees.is_unreachable(call.tree) {
+            // What was found out without the caller's memory is no answer; the kernel gives one as the tree is given up.
+            return;
+        }
         let reply = match answer {
             Ok(Answer::Value(value)) => Reply::Value(value),
             Ok(Answer::Continue) => Reply::Continue,
@@ -64,7 +70,7 @@ impl Runner {
             Err(errno) => Reply::Error(errno.0),
         };
         // An error means that the caller was interrupted or killed. What answers this way can be asked again.
-        let _ = self.notifier.reply(call, reply);
+        let _ = self.trees.reply(call, reply);
     }
 
     fn serve(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
@@ -87,12 +93,7 @@ impl Runner {
             n::SYS_recvmsg => self.call_recvmsg(turn, call),
             n::SYS_recvmmsg => self.call_recvmmsg(turn, call),
             n::SYS_seccomp => {
-                static SAID: Once = Once::new();
-                SAID.call_once(|| {
-                    eprintln!(
-                        "ieum: the program asks for a seccomp listener of its own; the kernel allows only ieum's"
-                    );
-                });
+                tell_of_listener(call.thread);
                 Ok(Answer::Continue)
             }
             _ => Ok(Answer::Continue),
@@ -105,7 +106,7 @@ impl Runner {
             return;
         }
         for held in self.held.take(socket) {
-            if self.notifier.is_valid(&held.call) {
+            if self.trees.is_valid(&held.call) {
                 let answer = self.serve(turn, &held.call);
                 self.finish(&held.call, answer, Some(held));
             }
@@ -123,7 +124,7 @@ impl Runner {
                 }
                 _ => Errno::EAGAIN,
             };
-            let _ = self.notifier.reply(&held.call, Reply::Error(errno.0));
+            let _ = self.trees.reply(&held.call, Reply::Error(errno.0));
         }
     }
 
@@ -137,7 +138,7 @@ impl Runner {
             .collect();
         for number in &connecting {
             let waited_for =
-                self.held.iter().any(|held| held.socket == *number && self.notifier.is_valid(&held.call));
+                self.held.iter().any(|held| held.socket == *number && self.trees.is_valid(&held.call));
             if !waited_for {
                 self.held.take(*number);
                 self.fill(turn, *number);
@@ -161,22 +162,33 @@ impl Runner {
         let socket = self.sockets.get_mut(number).ok_or(Errno::EBADF)?;
         let inode = socket.inode.ok_or(Errno::EBADF)?;
         if let Some(place) = socket.place {
-            match self.tracees.copy(&self.notifier, place, inode) {
+            match self.tracees.copy(&self.trees, place, inode) {
                 Ok(copy) => return Ok(copy),
                 Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => return Err(Errno::ENFILE),
                 // It moved.
                 Err(_) => {}
             }
         }
-        let place = self.tracees.find(&self.notifier, inode).ok_or(Errno::EBADF)?;
+        let place = self.tracees.find(&self.trees, inode).ok_or(Errno::EBADF)?;
         socket.place = Some(place);
-        self.tracees.copy(&self.notifier, place, inode).map_err(host_errno)
+        self.tracees.copy(&self.trees, place, inode).map_err(host_errno)
     }
 
     /// The caller's memory.
     pub(crate) fn memory<'a>(&'a self, call: &'a Call) -> Memory<'a> {
-        Memory::new(&self.notifier, call)
+        Memory::new(&self.trees, call)
     }
+}
+
+/// Says, once a run, why the kernel will refuse a program a listener. Another ieum says it by itself.
+fn tell_of_listener(thread: i32) {
+    static SAID: Once = Once::new();
+    if std::fs::read_to_string(format!("/proc/{thread}/comm")).is_ok_and(|name| name.trim_end() == "ieum") {
+        return;
+    }
+    SAID.call_once(|| {
+        eprintln!("ieum: the program asks for a seccomp listener of its own; the kernel allows only ieum's");
+    });
 }
 
 /// Whether calls on it must not block.

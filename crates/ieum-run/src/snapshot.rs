@@ -38,11 +38,9 @@ impl Runner {
             .collect()
     }
 
-    /// What stands between the program and the host: bytes that have left one and not reached the other, or connections
-    /// in the program's accept queue.
+    /// Bytes between the program and the host: they have left one and not reached the other.
     fn on_the_way(&mut self, number: u64) -> (usize, usize) {
         match self.sockets.get(number).map(|socket| &socket.carrier) {
-            Some(Carrier::Listening(listening)) => (usize::try_from(listening.waiting).unwrap_or(0), 0),
             Some(Carrier::Stream(stream)) => {
                 let sent = stream.unread_bytes();
                 let received = self.copy(number).map_or(0, |copy| unread_bytes(copy.as_fd()));
@@ -51,6 +49,7 @@ impl Runner {
             None
             | Some(
                 Carrier::Fresh
+                | Carrier::Listening(_)
                 | Carrier::Connecting(_)
                 | Carrier::Spent
                 | Carrier::Over
@@ -62,7 +61,7 @@ impl Runner {
     /// Every socket that a process of any tree has a descriptor of, by inode.
     fn holders(&self) -> BTreeMap<u64, Vec<Place>> {
         let mut holders: BTreeMap<u64, Vec<Place>> = BTreeMap::new();
-        for (tree, process) in self.notifier.processes() {
+        for (tree, process) in self.trees.processes() {
             for place in tracee::descriptors(tree, process) {
                 if let Some(inode) = tracee::socket_inode(place) {
                     holders.entry(inode).or_default().push(place);

@@ -12,15 +12,17 @@ use rustix::process::Pid;
 /// Numbers of system calls, options and flags that a filter or a decoder compares with.
 pub(crate) mod number {
     pub(crate) use libc::{
-        AF_ALG, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, MSG_DONTWAIT, MSG_ERRQUEUE,
-        MSG_FASTOPEN, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, NETLINK_SOCK_DIAG, PR_SET_DUMPABLE,
-        SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_USER_NOTIF,
-        SHUT_RD, SHUT_RDWR, SHUT_WR, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1,
-        SIGUSR2, SO_ERROR, SO_RCVBUF, SO_SNDBUF, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET, SYS_accept,
-        SYS_accept4, SYS_bind, SYS_connect, SYS_getpeername, SYS_getsockname, SYS_getsockopt,
-        SYS_io_uring_enter, SYS_io_uring_register, SYS_io_uring_setup, SYS_ioctl, SYS_listen, SYS_prctl,
-        SYS_recvfrom, SYS_recvmmsg, SYS_recvmsg, SYS_seccomp, SYS_sendmmsg, SYS_sendmsg, SYS_sendto,
-        SYS_setsockopt, SYS_shutdown, SYS_socket, SYS_socketpair, TIOCOUTQ,
+        AF_ALG, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, IP_PKTINFO, IP_RECVTTL, IP_TTL,
+        IPPROTO_IP, IPPROTO_IPV6, IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_RECVHOPLIMIT, IPV6_RECVPKTINFO,
+        MSG_CTRUNC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC,
+        NETLINK_SOCK_DIAG, PR_SET_DUMPABLE, SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_RET_ALLOW,
+        SECCOMP_RET_ERRNO, SECCOMP_RET_USER_NOTIF, SHUT_RD, SHUT_RDWR, SHUT_WR, SIGCHLD, SIGHUP, SIGINT,
+        SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SO_ERROR, SO_SNDBUF, SO_TIMESTAMP,
+        SO_TIMESTAMPNS, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET, SYS_accept, SYS_accept4, SYS_bind,
+        SYS_connect, SYS_getpeername, SYS_getsockname, SYS_getsockopt, SYS_io_uring_enter,
+        SYS_io_uring_register, SYS_io_uring_setup, SYS_ioctl, SYS_listen, SYS_prctl, SYS_recvfrom,
+        SYS_recvmmsg, SYS_recvmsg, SYS_seccomp, SYS_sendmmsg, SYS_sendmsg, SYS_sendto, SYS_setsockopt,
+        SYS_shutdown, SYS_socket, SYS_socketpair, TIOCOUTQ,
     };
     // What ieum itself is not allowed.
     pub(crate) use libc::{
@@ -422,6 +424,16 @@ pub(crate) struct Child<'a> {
     pub(crate) signals_before: libc::sigset_t,
     /// The soft limit of open files that the program inherits, when ours was raised.
     pub(crate) open_files_before: Option<u64>,
+}
+
+/// Forks a process that goes on from here, as its parent does: `None` in the child. EBUSY when there are threads, whose locks
+/// a child would find held for ever.
+pub(crate) fn fork_alone() -> rustix::io::Result<Option<Pid>> {
+    if std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count) != 1 {
+        return Err(Errno::BUSY);
+    }
+    // SAFETY: no other thread is there, so that nothing is half-done in the child's copy of memory.
+    Ok(Pid::from_raw(check(unsafe { libc::fork() })?))
 }
 
 /// Forks a child that puts itself behind the filter and then becomes the program.

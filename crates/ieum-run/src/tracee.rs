@@ -102,7 +102,8 @@ impl Tracees {
 pub(crate) fn descriptors(tree: TreeId, pid: Pid) -> impl Iterator<Item = Place> {
     let thread = pid.as_raw_nonzero().get();
     let entries = std::fs::read_dir(format!("/proc/{thread}/fd")).ok();
-    let numbers = entries.into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let numbers =
+        entries.into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     numbers.map(move |descriptor| Place { tree, thread, descriptor })
 }
 

@@ -102,6 +102,11 @@ impl Trees {
         self.trees.get(&tree).map(|tree| &tree.access).ok_or(Errno::SRCH)
     }
 
+    /// A tree cannot be reached any more.
+    pub(crate) fn is_unreachable(&self, tree: TreeId) -> bool {
+        self.trees.get(&tree).is_some_and(|tree| tree.access.is_gone())
+    }
+
     /// A tree that cannot be reached any more, if there is one.
     pub(crate) fn unreachable(&self) -> Option<TreeId> {
         self.trees.iter().find(|(_, tree)| tree.access.is_gone()).map(|(id, _)| *id)

@@ -1,5 +1,6 @@
 //! What the host's events and the carriers' readiness mean.
 
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
 use ieum_engine::{Notice, Ready, Turn};
@@ -7,6 +8,7 @@ use ieum_socket::{Errno, Event, Kind, RequestId, SocketId};
 use ieum_wire::Instant;
 use ieum_wire::Unreachable;
 
+use crate::address;
 use crate::bounds::{ACCEPT_RETRY, CALLS_PER_TURN_MAX};
 use crate::carrier::datagram::Delivery;
 use crate::carrier::joint;
@@ -432,7 +434,9 @@ impl Runner {
         match datagram.inward(turn.now, &mut self.host, id, name, &self.names, number) {
             Delivery::Idle => {}
             Delivery::More => drop(self.more.insert(number)),
-            Delivery::Closed(source) => self.refuse_datagram(turn.now, number, source),
+            Delivery::Closed { source, destination } => {
+                self.refuse_datagram(turn.now, number, source, destination);
+            }
             Delivery::Blocked => {
                 if !datagram.is_connected()
                     && let Some(monitor) = datagram.room_source()
@@ -445,11 +449,16 @@ impl Runner {
     }
 
     /// A datagram came for a socket that was closed without a sign: its sender hears what it would have heard at once.
-    fn refuse_datagram(&mut self, now: Instant, number: u64, source: std::net::SocketAddr) {
-        let local = self.sockets.get(number).and_then(|socket| self.host.local_address(socket.host).ok());
+    fn refuse_datagram(
+        &mut self,
+        now: Instant,
+        number: u64,
+        source: SocketAddr,
+        destination: Option<SocketAddr>,
+    ) {
         self.forget(now, number);
-        if let Some(local) = local.filter(|local| !local.ip().is_unspecified()) {
-            self.host.stack_mut().udp_refuse(source, local, Unreachable::Port);
+        if let Some(destination) = destination {
+            self.host.stack_mut().udp_refuse(address::plain(source), destination, Unreachable::Port);
         }
     }
 

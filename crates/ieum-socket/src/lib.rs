@@ -16,6 +16,11 @@
 //! and [`Errno::EALREADY`] mean: wait for [`Event::Readiness`] and ask again. A blocking call is that loop; a blocking
 //! `connect` ends by asking `connect` again, as Linux's does inside.
 //!
+//! *Families.* A socket is of AF_INET or AF_INET6 for ever ([`Domain`]). One of AF_INET6 speaks IPv4 as well, as
+//! `::ffff:a.b.c.d`, unless IPV6_V6ONLY forbids it; that form is known in this room alone: it is taken off on the way
+//! down (`call/destination`, `call/bind`) and put on whatever is shown to a program. Link-local addresses, which mean
+//! nothing without the number of a link, are refused: the links of a host have no numbers a program could know.
+//!
 //! *Readiness* is told by edges and asked by level: an event says only that something changed, and
 //! [`Host::readiness`] says what `poll(2)` would show now. Per description at most one event waits to be polled.
 //!
@@ -23,15 +28,15 @@
 //!
 //! 1. A connection, listener or endpoint of the stack belongs to exactly one description, or to none any more: a
 //!    closed socket is out of the maps at once, and the stack alone carries its connection to the end.
-//! 2. `connections`, `listeners` and `endpoints` of the host name exactly what the descriptions hold.
+//! 2. `connections`, `listeners`, `endpoints` and `pings` of the host name exactly what the descriptions hold.
 //! 3. A description's `told` is set exactly while a readiness event of it waits in the queue.
 //! 4. A failure of a connection becomes the pending error once, and a pending error is told once.
 //!
 //! # Files
 //!
 //! - `host`: [`Host`], its doors to the stack, and the way of events (`event`).
-//! - `make`: families, kinds and protocols. `description`: the phases of a socket, and what a stream's phase means to calls (`stream`);
-//!   `endpoint`: what a datagram socket holds.
+//! - `make`: families, kinds and protocols. `description`: the phases of a socket, and what a stream's phase means to
+//!   calls (`stream`); `endpoint`: what a datagram socket holds.
 //! - `call`: one file for each call. `snapshot`: all sockets at one moment.
 //! - `readiness`: the meaning of `poll(2)` in each phase.
 //! - `options`: the table of socket options, by level and number.

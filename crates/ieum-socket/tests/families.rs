@@ -73,6 +73,7 @@ fn binding_gives_the_errors_of_linux() {
         }
         let id = socket6(&mut host, kind, false);
         assert_eq!(host.bind(id, scoped("fe80::1", 77)), Err(E::ENODEV));
+        assert_eq!(host.bind(id, scoped("fe80::1", 1)), Err(E::EADDRNOTAVAIL));
         let global = at("[ff0e::1]:0");
         let expected = if kind == STREAM { Err(E::EINVAL) } else { Ok(()) };
         assert_eq!(host.bind(id, global), expected);
@@ -365,6 +366,9 @@ fn sending_gives_the_errors_of_linux() {
     let mut host = host(1, false);
     let id = socket6(&mut host, DATAGRAM, false);
     assert_eq!(host.send_to(NOW, id, b"x", Some(at("[::1]:0"))), Err(Errno::EINVAL));
+    let four = socket6(&mut host, DATAGRAM, false);
+    host.bind(four, at("[::ffff:127.0.0.1]:0")).unwrap();
+    assert_eq!(host.send_to(NOW, four, b"x", Some(at("[::1]:0"))), Err(Errno::EINVAL));
     assert_eq!(host.send_to(NOW, id, &[0; 65_527], Some(at("[::1]:9"))), Ok(65_527));
     assert_eq!(host.send_to(NOW, id, &[0; 65_528], Some(at("[::1]:9"))), Err(Errno::EMSGSIZE));
     assert_eq!(host.send_to(NOW, id, &[0; 65_508], Some(at("[::ffff:127.0.0.1]:9"))), Err(Errno::EMSGSIZE));

@@ -78,6 +78,34 @@ fn another_user_of_the_machine_reaches_no_socket_of_a_program() {
     drop(intruder);
 }
 
+/// Calls the host of that path, and says how it was answered.
+const CALLS_A_HOST: &str = "import socket, sys
+caller = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+caller.connect(sys.argv[1])
+try:
+    print('answered' if caller.recv(1000) else 'hung up')
+except ConnectionResetError:
+    print('hung up')";
+
+#[test]
+fn a_program_is_not_heard_by_the_other_hosts_of_its_user() {
+    if !peers(&["python3"]) {
+        return;
+    }
+    let Some(user) = User::new() else { return };
+    let run = user.folder("run");
+    let start = |words: &[String]| Running::start_with(words, |command| command.env("XDG_RUNTIME_DIR", &run));
+    let mut owner = start(&user.ieum(&["--name", "alone"], &["sh"]));
+    owner.tell("echo ready");
+    owner.line("ready");
+    // Its user is heard.
+    let ieum = user.home().file("ieum");
+    start(&user.words(&[&ieum, "ss", "--in", "alone"])).finish().success();
+    let (python, host) = (path_of("python3"), user.home().file("run/ieum/hosts/alone"));
+    let words = user.ieum(&["--no-exit"], &[&python, "-c", CALLS_A_HOST, &host]);
+    assert_eq!(start(&words).finish().success(), "hung up\n");
+}
+
 /// The lines of a process's status that begin with one of `names`.
 fn status(process: u32, names: &[&str]) -> Vec<(String, String)> {
     let text = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a process has a status");

@@ -9,6 +9,7 @@
 #![allow(clippy::disallowed_methods, reason = "real programs run in real time: each wait has a deadline")]
 
 mod capture;
+mod crowds;
 mod escape;
 mod exit_codes;
 mod exit_mirrors;
@@ -17,9 +18,15 @@ mod given_names;
 mod languages;
 mod many_clients;
 mod names;
+mod nets;
 mod nginx_workers;
 mod no_exit;
 mod parity;
+mod pings;
 mod published_ports;
+mod refusals;
+mod several_programs;
+mod ss;
 mod ssh;
+mod storm;
 mod support;

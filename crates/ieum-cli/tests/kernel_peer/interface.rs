@@ -1,6 +1,7 @@
 //! The interface itself: made and gone again, kept, refused, deleted; and what does not go together with it.
 
-use super::namespace::{HOST4, TAP, TUN, enter_own, output};
+use super::http::{fetched_by_ieum, fetched_by_kernel, server_on_ieum, server_on_kernel, sum_of};
+use super::namespace::{HOST4, HOST6, KERNEL4, KERNEL6, TAP, TUN, enter_own, output};
 use super::support::{Folder, Running, ieum, path_of, peer, script};
 
 /// A program that does nothing until it is told to end.
@@ -40,32 +41,75 @@ fn an_interface_is_up_with_the_gateways_addresses_while_the_program_runs() {
     }
 }
 
-#[test]
-fn an_interface_that_is_kept_is_used_as_it_is() {
-    if !enter_own(&["ip", "python3"]) {
+fn kept_and_used(kind: &str) {
+    if !enter_own(&["ip", "nginx", "curl", "sha256sum"]) {
         return;
     }
-    for kind in ["tun", "tap"] {
-        output(&format!("ip tuntap add kept0 mode {kind}"));
-        output("ip address add 10.77.0.1/24 dev kept0");
-        output("ip link set kept0 mtu 1300 up");
-        let (option, before) = (format!("--{kind}"), output("ip -oneline link show dev kept0"));
-        let (python, program) = (path_of("python3"), script("write_and_go.py"));
-        let listener = std::net::TcpListener::bind("0.0.0.0:0").expect("a free port is bound");
-        let port = listener.local_addr().expect("a bound socket has a name").port().to_string();
-        let words = [&python, &program, "10.77.0.1", &port, "5000"];
-        let sender = Running::start(&ieum(&[&option, "kept0,keep"], &words));
-        let (mut connection, peer) = listener.accept().expect("the program connects");
-        assert_eq!(peer.ip().to_string(), HOST4);
-        let mut received = Vec::new();
-        std::io::Read::read_to_end(&mut connection, &mut received).expect("the connection ends in order");
-        assert_eq!(received.len(), 5000);
-        assert_eq!(sender.finish().code, 0);
-        let without_carrier = |line: &str| line.split("mtu").nth(1).map(|rest| rest[..6].to_owned());
-        let after = output("ip -oneline link show dev kept0");
-        assert_eq!(without_carrier(&after), without_carrier(&before));
-        output(&format!("ip tuntap del kept0 mode {kind}"));
+    output(&format!("ip tuntap add kept0 mode {kind}"));
+    output("ip address add 10.77.0.1/24 dev kept0");
+    output("ip link set kept0 mtu 1300 up");
+    let of = |word: &'static str| {
+        let link = output("ip -oneline link show dev kept0");
+        link.split_whitespace().skip_while(|found| *found != word).nth(1).map(str::to_owned)
+    };
+    // fe80:: comes and goes with whoever has the interface open.
+    let address = || output("ip -oneline -4 address show dev kept0");
+    let before = (of("mtu"), of("qlen"), address());
+    let folder = Folder::new();
+    let root = folder.path().display().to_string();
+    let sum = sum_of(&folder.write("payload", &"what was sent arrives\n".repeat(1000)));
+    let _nginx = server_on_kernel(&folder, &root, KERNEL4);
+    let flags = [&format!("--{kind}"), "kept0,keep"];
+    assert_eq!(fetched_by_ieum(&flags, KERNEL4, "payload"), sum);
+    assert_eq!((of("mtu"), of("qlen"), address()), before);
+}
+
+#[test]
+fn a_tun_interface_that_is_kept_is_used_as_it_is() {
+    kept_and_used("tun");
+}
+
+#[test]
+fn a_tap_interface_that_is_kept_is_used_as_it_is() {
+    kept_and_used("tap");
+}
+
+/// A small file crosses an interface made with `flags`, both ways.
+fn a_file_crosses(flags: &[&str], host: &str, kernel: &str) {
+    let folder = Folder::new();
+    let root = folder.path().display().to_string();
+    let sum = sum_of(&folder.write("payload", &"what was sent arrives\n".repeat(10_000)));
+    let on_ieum = server_on_ieum(flags, &folder, &root, host);
+    assert_eq!(fetched_by_kernel(host, "payload"), sum);
+    drop(on_ieum);
+    let _on_kernel = server_on_kernel(&folder, &root, kernel);
+    assert_eq!(fetched_by_ieum(flags, kernel, "payload"), sum);
+}
+
+#[test]
+fn any_mtu_carries_a_file() {
+    if !enter_own(&["nginx", "curl", "sha256sum"]) {
+        return;
     }
+    for offload in [&[][..], &["--no-offload"]] {
+        let with = |mtu, more: &[&'static str]| [TUN, &["--mtu", mtu], offload, more].concat();
+        a_file_crosses(&with("576", &["--no-ipv6"]), HOST4, KERNEL4);
+        a_file_crosses(&with("1280", &[]), HOST6, KERNEL6);
+        a_file_crosses(&with("65535", &[]), HOST6, KERNEL6);
+        a_file_crosses(&with("65535", &[]), HOST4, KERNEL4);
+    }
+}
+
+#[test]
+fn where_the_kernel_has_no_ipv6_ieum_says_so_and_goes_on_with_ipv4() {
+    if !enter_own(&["nginx", "curl", "sha256sum", "sysctl"]) {
+        return;
+    }
+    output("sysctl -q -w net.ipv6.conf.default.disable_ipv6=1");
+    a_file_crosses(TUN, HOST4, KERNEL4);
+    let finished = Running::start(&ieum(TUN, &["true"])).finish();
+    assert_eq!(finished.code, 0);
+    assert_eq!(finished.stderr, "ieum: ieum0 has no fd77::1/64: this machine has IPv6 switched off\n");
 }
 
 #[test]

@@ -227,7 +227,7 @@ fn of_attaching(config: &TunConfig, error: Errno) -> OpenError {
 }
 
 fn is_without_family(error: &io::Error) -> bool {
-    let without = [Errno::ACCESS, Errno::PERM, Errno::OPNOTSUPP, Errno::AFNOSUPPORT];
+    let without = [Errno::ACCESS, Errno::OPNOTSUPP, Errno::AFNOSUPPORT];
     Errno::from_io_error(error).is_some_and(|error| without.contains(&error))
 }
 

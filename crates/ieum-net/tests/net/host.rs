@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use ieum_engine::{Clock, Engine, Notice, Ready, Room, Turn};
 use ieum_control::{Directory, Kind, Name};
+use ieum_engine::{Clock, Engine, Notice, Ready, Room, Turn};
 use ieum_net::{Place, Plan, Seat, Wish};
 use ieum_stack::{LinkConfig, LinkId, RouteTarget, Stack, StackConfig};
 use ieum_wire::{Cidr, Instant, Packet, Unreachable};
@@ -63,7 +63,10 @@ pub(crate) struct Inside {
 impl Inside {
     /// The address of a host that has come by now.
     pub(crate) fn find(&self, name: &str) -> Option<IpAddr> {
-        self.names.iter().find(|(other, _)| other == name).and_then(|(_, addresses)| addresses.first().copied())
+        self.names
+            .iter()
+            .find(|(other, _)| other == name)
+            .and_then(|(_, addresses)| addresses.first().copied())
     }
 }
 
@@ -72,6 +75,7 @@ struct TestHost {
     deed: Deed,
     stop: Arc<Stop>,
     is_done: bool,
+    has_told_end: bool,
     looks_at: Instant,
 }
 
@@ -80,6 +84,8 @@ struct TestHost {
 struct Stop {
     /// It may leave when its deed is done.
     leave: AtomicBool,
+    /// Its process goes on as long as it is needed.
+    stays: AtomicBool,
     /// It is to leave at once, whatever it has under way.
     die: AtomicBool,
 }
@@ -113,7 +119,9 @@ impl Room for TestHost {
         forged.or_else(|| self.inside.stack.poll_frame(turn.now))
     }
     fn poll_notice(&mut self) -> Option<Notice> {
-        None
+        let is_news = self.is_finished() && !self.is_unfinished() && !self.has_told_end;
+        self.has_told_end |= is_news;
+        is_news.then_some(Notice::HostEnded)
     }
     fn on_notice(&mut self, turn: &Turn<'_>, notice: Notice) {
         let inside = &mut self.inside;
@@ -138,7 +146,7 @@ impl Room for TestHost {
                     inside.names.push((name, addresses));
                 }
             }
-            Notice::Serving { .. } => {}
+            Notice::Serving { .. } | Notice::HostEnded => {}
         }
     }
     fn is_unfinished(&self) -> bool {
@@ -182,6 +190,13 @@ impl Running {
         self.thread.join().unwrap()
     }
 
+    /// The same, but its process goes on as long as it is needed: the answer comes when it is not any more.
+    pub(crate) fn end_of_program(self) -> JoinHandle<Vec<(&'static str, u64)>> {
+        self.stop.stays.store(true, Ordering::Release);
+        self.stop.leave.store(true, Ordering::Release);
+        self.thread
+    }
+
     /// Takes the host away as a SIGKILL would: nothing is said, its sockets are closed.
     pub(crate) fn kill(self) {
         self.stop.die.store(true, Ordering::Release);
@@ -203,10 +218,15 @@ fn run(seat: Seat, deed: Deed, stop: Arc<Stop>) -> Vec<(&'static str, u64)> {
     }
     let mut net = seat.into_room(link);
     let inside = Inside { stack, link, place, names: Vec::new(), forged: Vec::new(), is_down: false };
-    let mut host = TestHost { inside, deed, stop, is_done: false, looks_at: Instant::ZERO };
+    let mut host =
+        TestHost { inside, deed, stop, is_done: false, has_told_end: false, looks_at: Instant::ZERO };
     let mut engine = Engine::new(Clock::start(), |trouble| panic!("{trouble}")).unwrap();
     engine.join((0, link), (1, net.link()), None);
+    let stop = Arc::clone(&host.stop);
     engine.run(&mut [&mut host, net.as_room()]).unwrap();
+    if stop.stays.load(Ordering::Acquire) {
+        engine.run_while_needed(&mut [&mut host, net.as_room()]).unwrap();
+    }
     net.counts()
 }
 

@@ -140,7 +140,8 @@ fn a_broadcast_reaches_everybody_else() {
     let owner = Running::start(&folder, "owner", listen());
     let listener = Running::start(&folder, "listener", listen());
     let callers = ["one", "two"].map(|name| Running::start(&folder, name, call(2, Arc::clone(&ready))));
-    let mut heard: Vec<IpAddr> = (0..4).map(|_| told.recv_timeout(Duration::from_secs(30)).unwrap()).collect();
+    let mut heard: Vec<IpAddr> =
+        (0..4).map(|_| told.recv_timeout(Duration::from_secs(30)).unwrap()).collect();
     heard.sort();
     let sent = callers.each_ref().map(Running::address);
     assert_eq!(heard, [sent[0], sent[0], sent[1], sent[1]]);
@@ -174,7 +175,8 @@ fn who_speaks_under_anothers_address_is_not_heard() {
     let victim = Running::start(&folder, "victim", idle());
     let (own, other) = (owner.address(), victim.address());
     let liar: Deed = Box::new(move |inside: &mut Inside, _| {
-        inside.forged = vec![forged(other, own), forged(own, other), forged("192.0.2.1".parse().unwrap(), own)];
+        inside.forged =
+            vec![forged(other, own), forged(own, other), forged("192.0.2.1".parse().unwrap(), own)];
         true
     });
     Running::start(&folder, "liar", liar).finish();
@@ -247,4 +249,37 @@ fn without_its_owner_a_net_is_down_and_connections_over_it_fail_at_once() {
     told.recv_timeout(Duration::from_secs(30)).unwrap();
     owner.kill();
     member.finish();
+}
+
+#[test]
+fn a_net_goes_on_without_its_owners_host_until_the_last_has_left() {
+    let folder = Folder::new();
+    let owner = Running::start(&folder, "owner", idle());
+    let own = owner.address();
+    let server = Running::start(&folder, "server", source(1));
+    let address = server.address();
+    let rest = owner.end_of_program();
+    let (tell, told) = mpsc::channel();
+    let mut read = sink(address, tell);
+    let mut has_looked = false;
+    let client = Running::start(
+        &folder,
+        "client",
+        Box::new(move |inside, now| {
+            // The address of the owner's host is free now, and its name; it may take a moment.
+            if !has_looked && inside.find("owner.lab.ieum").is_none() {
+                has_looked = true;
+                assert!(inside.stack.tcp_connect(now, None, at(own, 80), TcpSettings::default()).is_err());
+            }
+            has_looked && read(inside, now)
+        }),
+    );
+    assert_eq!(told.recv_timeout(Duration::from_secs(60)).unwrap(), BYTES);
+    let late = Running::start(&folder, "owner", idle());
+    assert_ne!(late.address(), own, "a number comes again as late as possible");
+    for member in [client, server, late] {
+        member.finish();
+    }
+    assert_eq!(rest.join().unwrap(), []);
+    assert!(!folder.socket().exists());
 }

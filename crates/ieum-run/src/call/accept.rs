@@ -96,7 +96,7 @@ impl Runner {
             return Err(errno);
         }
         let inode = rustix::fs::fstat(taken).map_err(host_errno)?.st_ino;
-        match self.notifier.reply_with(call, taken.as_fd(), flags & n::SOCK_CLOEXEC != 0) {
+        match self.trees.reply_with(call, taken.as_fd(), flags & n::SOCK_CLOEXEC != 0) {
             Ok(descriptor) => {
                 self.sockets.set_inode(connection, inode);
                 if let Some(socket) = self.sockets.get_mut(connection) {

@@ -120,7 +120,7 @@ impl Runner {
         self.serial += 1;
         let name = self.names.name(Bearer::Program(number, self.serial)).map_err(host_errno)?;
         let (program_end, inode) = super::socket::make(kind, nonblocking, &name).map_err(host_errno)?;
-        self.notifier
+        self.trees
             .replace(call, program_end.as_fd(), place.descriptor, tracee::closes_on_exec(place))
             .map_err(host_errno)?;
         self.sockets.set_inode(number, inode);

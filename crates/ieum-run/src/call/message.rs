@@ -4,6 +4,7 @@ use rustix::io::Errno;
 
 use crate::bounds::PIECES_MAX;
 use crate::memory::Memory;
+use crate::sys::number as n;
 
 /// sizeof struct mmsghdr.
 pub(super) const MULTI_BYTES: u64 = 64;
@@ -24,6 +25,9 @@ pub(super) struct Header {
     /// Where the address is, or is wanted; 0 for none.
     pub(super) name: u64,
     pub(super) name_len: i32,
+    /// Where control messages are wanted, and how many bytes of them.
+    control: u64,
+    control_room: usize,
     /// The pieces of memory the payload is in: address and length.
     pub(super) pieces: Vec<(u64, usize)>,
 }
@@ -31,7 +35,7 @@ pub(super) struct Header {
 impl Header {
     /// A header for calls that have none: one piece.
     pub(super) fn of_buffer(address: u64, len: usize) -> Header {
-        Header { at: 0, name: 0, name_len: 0, pieces: vec![(address, len)] }
+        Header { at: 0, name: 0, name_len: 0, control: 0, control_room: 0, pieces: vec![(address, len)] }
     }
 
     pub(super) fn read(memory: &Memory<'_>, at: u64) -> Result<Header, Errno> {
@@ -46,6 +50,8 @@ impl Header {
             at,
             name: word(&bytes, 0),
             name_len: half(&bytes, 8),
+            control: word(&bytes, 32),
+            control_room: usize::try_from(word(&bytes, 40)).unwrap_or(usize::MAX),
             pieces: list.chunks_exact(PIECE_BYTES).map(piece).collect(),
         })
     }
@@ -91,15 +97,28 @@ impl Header {
         Ok(bytes.len() - rest.len())
     }
 
-    /// What recvmsg tells beside the payload: the address, its length, no control data, and flags.
-    pub(super) fn tell(&self, memory: &Memory<'_>, address: &[u8], flags: i32) -> Result<(), Errno> {
+    /// What recvmsg tells beside the payload: the address, its length, as many control messages as have room, and flags.
+    pub(super) fn tell(
+        &self,
+        memory: &Memory<'_>,
+        address: &[u8],
+        control: &[Vec<u8>],
+        flags: i32,
+    ) -> Result<(), Errno> {
         if self.name != 0 {
             let room = usize::try_from(self.name_len).map_err(|_| Errno::INVAL)?;
             memory.write(self.name, address.get(..room).unwrap_or(address))?;
             memory.write_int(self.at + NAME_LEN, i32::try_from(address.len()).unwrap_or(0))?;
         }
-        memory.write(self.at + CONTROL_LEN, &[0; 8])?;
-        memory.write_int(self.at + FLAGS, flags)
+        let mut told = Vec::new();
+        let fits = control.iter().all(|message| {
+            let fits = told.len() + message.len() <= self.control_room;
+            told.extend(message.iter().filter(|_| fits));
+            fits
+        });
+        memory.write(self.control, &told)?;
+        memory.write(self.at + CONTROL_LEN, &told.len().to_ne_bytes())?;
+        memory.write_int(self.at + FLAGS, if fits { flags } else { flags | n::MSG_CTRUNC })
     }
 }
 

@@ -3,6 +3,7 @@
 mod accept;
 mod bind;
 mod connect;
+mod control;
 mod ioctl;
 mod listen;
 mod message;

@@ -1,10 +1,10 @@
-//! getsockopt(2) and setsockopt(2), save the few options that S itself has.
+//! getsockopt(2) and setsockopt(2), save the time-outs, which S itself has.
 
 use ieum_engine::Turn;
 use ieum_socket::Errno;
 use rustix::net::sockopt;
 
-use crate::bounds::OPTION_BYTES_MAX;
+use crate::bounds::{CARRIER_BYTES, OPTION_BYTES_MAX};
 use crate::notification::Call;
 use crate::runner::Runner;
 use crate::serve::{Answer, Served};
@@ -38,7 +38,22 @@ impl Runner {
         let len = usize::try_from(call.int(4)).map_err(|_| Errno::EINVAL)?;
         let value = self.memory(call).read(call.word(3), len.min(OPTION_BYTES_MAX)).map_err(host_errno)?;
         self.host.set_option(turn.now, id, call.int(1), call.int(2), &value)?;
+        if (call.int(1), call.int(2)) == (n::SOL_SOCKET, n::SO_SNDBUF) {
+            self.bound_queue(number, &value);
+        }
         Ok(Answer::Value(0))
+    }
+
+    /// A program that bounds what it sends ahead is to be stopped by S's queue as well as by the host's.
+    fn bound_queue(&mut self, number: u64, value: &[u8]) {
+        let Some(bytes) = value.first_chunk().map(|value| i32::from_ne_bytes(*value)) else { return };
+        // A queue that was filled on purpose keeps its size; a failure costs nothing but that bound.
+        if !self.is_filled(number)
+            && let Ok(copy) = self.copy(number)
+        {
+            let _ =
+                sockopt::set_socket_send_buffer_size(&copy, usize::try_from(bytes).unwrap_or(CARRIER_BYTES));
+        }
     }
 
     /// The pending error, taken. If S shows one, S says whether a read has told it already, and the host says which.

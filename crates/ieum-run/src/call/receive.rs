@@ -2,7 +2,6 @@
 //!
 //! The datagram is taken from S's queue through a copy; its sender's name spells the remote's address.
 
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use ieum_engine::{Ready, Turn};
@@ -10,9 +9,11 @@ use ieum_socket::Errno;
 use rustix::net::sockopt::{Timeout, socket_timeout};
 use rustix::net::{RecvFlags, SocketAddrUnix};
 
+use super::control;
 use super::message::{Header, MULTI_BYTES, MULTI_LEN};
 use crate::address;
 use crate::bounds::MESSAGES_MAX;
+use crate::name::Envelope;
 use crate::notification::Call;
 use crate::runner::Runner;
 use crate::serve::{Answer, Served, is_nonblocking};
@@ -23,7 +24,7 @@ use crate::sys::{self, Reply, number as n};
 #[derive(Clone, Debug)]
 struct Taken {
     payload: Vec<u8>,
-    remote: SocketAddr,
+    envelope: Envelope,
 }
 
 impl Runner {
@@ -46,7 +47,7 @@ impl Runner {
         let shown = header.scatter(&self.memory(call), &taken.payload).map_err(host_errno)?;
         if call.word(4) != 0 {
             let domain = self.sockets.get(number).ok_or(Errno::EBADF)?.domain;
-            let bytes = address::encode(taken.remote, domain);
+            let bytes = address::encode(taken.envelope.remote, domain);
             address::write(&self.memory(call), call.word(4), call.word(5), &bytes).map_err(host_errno)?;
         }
         let value = if flags & n::MSG_TRUNC != 0 { taken.payload.len() } else { shown };
@@ -62,7 +63,7 @@ impl Runner {
                 return Ok(Answer::Continue);
             }
             return self.receive_stream(turn, call, number, &header, flags, |runner| {
-                header.tell(&runner.memory(call), &[], 0)
+                header.tell(&runner.memory(call), &[], &[], 0)
             });
         }
         match self.receive_message(turn, call, number, call.word(1), flags) {
@@ -108,11 +109,15 @@ impl Runner {
     ) -> Result<(usize, Taken), Errno> {
         let header = Header::read(&self.memory(call), at).map_err(host_errno)?;
         let taken = self.take_datagram(turn, number, flags)?;
-        let domain = self.sockets.get(number).ok_or(Errno::EBADF)?.domain;
+        let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
+        let (id, domain) = (socket.host, socket.domain);
+        let control = control::messages(&mut self.host, id, domain, &taken.envelope);
         let memory = self.memory(call);
         let shown = header.scatter(&memory, &taken.payload).map_err(host_errno)?;
         let cut = if shown < taken.payload.len() { n::MSG_TRUNC } else { 0 };
-        header.tell(&memory, &address::encode(taken.remote, domain), cut).map_err(host_errno)?;
+        header
+            .tell(&memory, &address::encode(taken.envelope.remote, domain), &control, cut)
+            .map_err(host_errno)?;
         let value = if flags & n::MSG_TRUNC != 0 { taken.payload.len() } else { shown };
         Ok((value, taken))
     }
@@ -148,9 +153,9 @@ impl Runner {
             // S's name can be seen and ours be imitated: what a stranger sent is dropped.
             let is_ours = received.process == rustix::process::getpid().as_raw_nonzero().get();
             let sender = SocketAddrUnix::new_abstract_name(&received.name).ok().filter(|_| is_ours);
-            if let Some(remote) = sender.and_then(|sender| self.names.remote(&sender)) {
+            if let Some(envelope) = sender.and_then(|sender| self.names.envelope(&sender)) {
                 buffer.truncate(received.len);
-                return Ok(Taken { payload: buffer, remote });
+                return Ok(Taken { payload: buffer, envelope });
             }
             if peek {
                 let _ = rustix::net::recv(copy, &mut buffer[..], RecvFlags::DONTWAIT);
@@ -187,12 +192,12 @@ impl Runner {
         taken: &[Taken],
     ) -> Served {
         let value = i64::try_from(value).unwrap_or(i64::MAX);
-        let answered = self.notifier.reply(call, Reply::Value(value));
+        let answered = self.trees.reply(call, Reply::Value(value));
         if answered.is_err() && flags & n::MSG_PEEK == 0 {
             let Some(socket) = self.sockets.get_mut(number) else { return Ok(Answer::Answered) };
             if let (Carrier::Datagram(datagram), Some(name)) = (&mut socket.carrier, &socket.name) {
-                for Taken { payload, remote } in taken {
-                    let _ = datagram.deliver(payload, *remote, name, &self.names, number);
+                for Taken { payload, envelope } in taken {
+                    let _ = datagram.deliver(payload, *envelope, name, &self.names, number);
                 }
             }
         }

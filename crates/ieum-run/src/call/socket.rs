@@ -47,7 +47,7 @@ impl Runner {
         let name = self.names.name(Bearer::Program(self.sockets.next_number(), 0)).map_err(host_errno)?;
         let (program_end, inode) = make(unix_kind, nonblocking, &name).map_err(host_errno)?;
         let descriptor =
-            self.notifier.reply_with(call, program_end.as_fd(), close_on_exec).map_err(host_errno)?;
+            self.trees.reply_with(call, program_end.as_fd(), close_on_exec).map_err(host_errno)?;
         self.sockets.insert(Socket {
             host,
             domain,

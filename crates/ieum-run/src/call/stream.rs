@@ -67,7 +67,7 @@ impl Runner {
         let written = if thrown_away { Ok(0) } else { header.scatter(&self.memory(call), &bytes) };
         let answered = written.and_then(|_| tell(self)).map_err(host_errno).map(|()| {
             let value = Reply::Value(i64::try_from(bytes.len()).unwrap_or(i64::MAX));
-            self.notifier.reply(call, value).is_ok()
+            self.trees.reply(call, value).is_ok()
         });
         if answered != Ok(true) && flags & n::MSG_PEEK == 0 {
             // A caller that was interrupted has read nothing.
@@ -161,7 +161,7 @@ impl Runner {
         match self.write_stream(turn, call, number, header, flags) {
             Err(Errno::EPIPE) => {
                 // A signal would interrupt the call before its answer: it follows.
-                let answered = self.notifier.reply(call, Reply::Error(Errno::EPIPE.0)).is_ok();
+                let answered = self.trees.reply(call, Reply::Error(Errno::EPIPE.0)).is_ok();
                 if answered && flags & n::MSG_NOSIGNAL == 0 {
                     sys::signal_thread(call.thread, n::SIGPIPE);
                 }

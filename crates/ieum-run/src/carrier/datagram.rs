@@ -22,21 +22,39 @@ use rustix::net::{
 
 use super::{joint, named};
 use crate::bounds::{DATAGRAMS_PER_TURN_MAX, SENDERS_MAX};
-use crate::name::{Bearer, Names};
+use crate::name::{Bearer, Envelope, Names};
 
 /// What carries the datagrams of one socket.
 #[derive(Debug, Default)]
 pub(crate) struct Datagram {
     peer: Option<Peer>,
-    senders: BTreeMap<SocketAddr, OwnedFd>,
+    senders: BTreeMap<Envelope, OwnedFd>,
     /// Connected to S; writable when S has room.
     monitor: Option<OwnedFd>,
     /// S had no room; wait for the monitor or P.
     blocked: bool,
     /// Taken from the host, not yet taken by S.
-    parked: Option<(Vec<u8>, SocketAddr)>,
+    parked: Option<Parked>,
     /// Makes names of senders that follow each other differ.
     serial: u64,
+}
+
+/// A datagram on its way to S.
+#[derive(Debug)]
+struct Parked {
+    payload: Vec<u8>,
+    source: SocketAddr,
+    /// To which address of ours it came, with how many hops left.
+    arrival: Option<(SocketAddr, u8)>,
+}
+
+impl Parked {
+    fn envelope(&self) -> Envelope {
+        match self.arrival {
+            Some((local, hops)) => Envelope { remote: self.source, local: Some(local.ip()), hops },
+            None => Envelope::of(self.source),
+        }
+    }
 }
 
 /// P, to which a connected S is connected.
@@ -56,8 +74,13 @@ pub(crate) enum Delivery {
     More,
     /// S has no room: [`Datagram::room_source`] will tell.
     Blocked,
-    /// S is closed, and a datagram from this remote came for it.
-    Closed(SocketAddr),
+    /// S is closed, and a datagram came for it.
+    Closed {
+        /// From this remote.
+        source: SocketAddr,
+        /// To this address of ours.
+        destination: Option<SocketAddr>,
+    },
 }
 
 impl Datagram {
@@ -71,7 +94,7 @@ impl Datagram {
         remote: SocketAddr,
     ) -> Result<BorrowedFd<'_>, Errno> {
         self.serial += 1;
-        let own_name = names.name(Bearer::Remote(number, self.serial, remote))?;
+        let own_name = names.name(Bearer::Remote(number, self.serial, Envelope::of(remote)))?;
         let own_end = named(SocketType::DGRAM, SocketFlags::NONBLOCK, &own_name)?;
         connect(program_end, &own_name)?;
         connect(&own_end, name)?;
@@ -144,21 +167,23 @@ impl Datagram {
             if self.blocked {
                 return Delivery::Blocked;
             }
-            let (payload, remote) = match self.parked.take() {
+            let arrival = host.next_arrival(id);
+            let next = match self.parked.take() {
                 Some(parked) => parked,
                 None => match host.recv_from(now, id, false) {
-                    Ok(datagram) => datagram,
+                    Ok((payload, source)) => Parked { payload, source, arrival },
                     Err(_) => return Delivery::Idle,
                 },
             };
-            match self.deliver(&payload, remote, name, names, number) {
+            let (source, destination) = (next.source, next.arrival.map(|(destination, _)| destination));
+            match self.deliver(&next.payload, next.envelope(), name, names, number) {
                 Ok(_) => {}
                 Err(Errno::AGAIN) => {
-                    self.parked = Some((payload, remote));
-                    return self.block(name, remote);
+                    self.parked = Some(next);
+                    return self.block(name, source, destination);
                 }
-                Err(Errno::INTR) => self.parked = Some((payload, remote)),
-                Err(Errno::CONNREFUSED) => return Delivery::Closed(remote),
+                Err(Errno::INTR) => self.parked = Some(next),
+                Err(Errno::CONNREFUSED) => return Delivery::Closed { source, destination },
                 // EMSGSIZE, ENOBUFS, or S connected in between: a datagram lost.
                 Err(_) => {}
             }
@@ -166,11 +191,11 @@ impl Datagram {
         Delivery::More
     }
 
-    /// Puts one datagram from `remote` into S's queue.
+    /// Puts one datagram into S's queue.
     pub(crate) fn deliver(
         &mut self,
         payload: &[u8],
-        remote: SocketAddr,
+        envelope: Envelope,
         name: &SocketAddrUnix,
         names: &Names,
         number: u64,
@@ -178,28 +203,33 @@ impl Datagram {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         if let Some(peer) = &self.peer {
             // The host filters by the remote; what was queued before the connect is not for this S any more.
-            return if peer.remote == remote { send(&peer.own_end, payload, flags) } else { Ok(0) };
+            return if peer.remote == envelope.remote { send(&peer.own_end, payload, flags) } else { Ok(0) };
         }
-        if self.senders.len() >= SENDERS_MAX && !self.senders.contains_key(&remote) {
+        if self.senders.len() >= SENDERS_MAX && !self.senders.contains_key(&envelope) {
             self.senders.clear();
         }
-        let sender = match self.senders.entry(remote) {
+        let sender = match self.senders.entry(envelope) {
             std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::btree_map::Entry::Vacant(new) => {
                 self.serial += 1;
-                let own_name = names.name(Bearer::Remote(number, self.serial, remote))?;
+                let own_name = names.name(Bearer::Remote(number, self.serial, envelope))?;
                 new.insert(named(SocketType::DGRAM, SocketFlags::NONBLOCK, &own_name)?)
             }
         };
         sendto(&*sender, payload, flags, name)
     }
 
-    fn block(&mut self, name: &SocketAddrUnix, remote: SocketAddr) -> Delivery {
+    fn block(
+        &mut self,
+        name: &SocketAddrUnix,
+        source: SocketAddr,
+        destination: Option<SocketAddr>,
+    ) -> Delivery {
         self.blocked = true;
         if self.peer.is_none() && self.monitor.is_none() {
             match monitor(name) {
                 Ok(monitor) => self.monitor = Some(monitor),
-                Err(Errno::CONNREFUSED) => return Delivery::Closed(remote),
+                Err(Errno::CONNREFUSED) => return Delivery::Closed { source, destination },
                 Err(_) => self.blocked = false,
             }
         }

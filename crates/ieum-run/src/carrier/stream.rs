@@ -172,6 +172,8 @@ impl Stream {
             let mut space = host.send_space(id, limit);
             let room: usize = space.iter().map(|chunk| chunk.len()).sum();
             if room == 0 {
+                // What the host will never take need not be waited for.
+                self.finish_told = self.closed && host.is_write_shut(id);
                 break;
             }
             match rustix::io::readv(&self.own_end, &mut space) {

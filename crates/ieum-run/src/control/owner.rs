@@ -103,7 +103,9 @@ impl Runner {
     ) -> Option<()> {
         let answer = match request {
             Request::Enter => self.admit(number)?,
-            Request::Serve { first, through } => return self.take_tree(turn, number, *first, *through, descriptors),
+            Request::Serve { first, through } => {
+                return self.take_tree(turn, number, *first, *through, descriptors);
+            }
             Request::Sockets => {
                 let rows = self.rows();
                 self.talker(number)?.rows = rows.into();
@@ -112,7 +114,9 @@ impl Runner {
             Request::More => self.next_rows(number)?,
             Request::Drops => {
                 let counts = self.host.stack().drops();
-                Answer::Drops { counts: counts.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect() }
+                Answer::Drops {
+                    counts: counts.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect(),
+                }
             }
         };
         self.talker(number)?.channel.send(&answer, &[]).ok()
@@ -148,9 +152,9 @@ impl Runner {
             return None;
         }
         let access = Access::to_guest(first, Channel::from(wishes), through);
-        let tree = self.notifier.add(listener, access, root);
+        let tree = self.trees.add(listener, access, root);
         self.talker(number)?.role = Role::Host(tree);
-        turn.watch(self.notifier.fd(tree)?, Source::Calls(tree).key(), LEVEL).ok()
+        turn.watch(self.trees.fd(tree)?, Source::Calls(tree).key(), LEVEL).ok()
     }
 
     fn next_rows(&mut self, number: u64) -> Option<Answer> {
@@ -182,7 +186,7 @@ impl Runner {
 
     /// Guests whose memory cannot be reached any more: they are stopped, or make no sense.
     pub(crate) fn hang_up_on_unreachable(&mut self, turn: &Turn<'_>) {
-        while let Some(tree) = self.notifier.unreachable() {
+        while let Some(tree) = self.trees.unreachable() {
             let Some(desk) = &self.desk else { return };
             let found = desk.talkers.iter().find(|(_, talker)| talker.role == Role::Host(tree));
             match found.map(|(number, _)| *number) {
@@ -194,7 +198,7 @@ impl Runner {
 
     fn give_up_tree(&mut self, turn: &Turn<'_>, tree: TreeId) {
         self.held.forget_tree(tree);
-        self.notifier.remove(tree);
+        self.trees.remove(tree);
         self.tracees.forget();
         self.close_unheld(turn, tree);
         self.sweep(turn.now);

@@ -110,9 +110,6 @@ fn control_calls(a: &mut Assembler) {
             a.load_argument(1);
             a.if_not_equal(bits(n::SOL_SOCKET), n::SECCOMP_RET_USER_NOTIF);
             a.load_argument(2);
-            for name in [n::SO_RCVBUF, n::SO_SNDBUF] {
-                a.if_equal(bits(name), n::SECCOMP_RET_ALLOW);
-            }
             for name in NATIVE_TIMEOUTS {
                 a.if_equal(name, n::SECCOMP_RET_ALLOW);
             }
@@ -224,10 +221,10 @@ mod tests {
     }
 
     #[test]
-    fn buffer_sizes_and_timeouts_are_native_options() {
+    fn timeouts_are_native_options() {
         for (name, action) in [
             (20, n::SECCOMP_RET_ALLOW),
-            (n::SO_RCVBUF, n::SECCOMP_RET_ALLOW),
+            (n::SO_SNDBUF, n::SECCOMP_RET_USER_NOTIF),
             (n::SO_ERROR, n::SECCOMP_RET_USER_NOTIF),
             (libc::SO_KEEPALIVE, n::SECCOMP_RET_USER_NOTIF),
         ] {

@@ -2,6 +2,7 @@
 
 pub(crate) mod family;
 pub(crate) mod filter;
+pub mod front;
 mod privilege;
 pub(crate) mod spawn;
 

@@ -26,7 +26,8 @@ use super::{Program, SpawnError};
 use crate::sys::{self, Report, number as n};
 
 /// The signals that ieum does not die of but hands on or acts upon.
-const SIGNALS: [i32; 7] = [n::SIGCHLD, n::SIGTERM, n::SIGHUP, n::SIGINT, n::SIGQUIT, n::SIGUSR1, n::SIGUSR2];
+pub(super) const SIGNALS: [i32; 7] =
+    [n::SIGCHLD, n::SIGTERM, n::SIGHUP, n::SIGINT, n::SIGQUIT, n::SIGUSR1, n::SIGUSR2];
 
 /// A program that runs, and what its supervisor needs.
 #[derive(Debug)]

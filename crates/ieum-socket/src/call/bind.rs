@@ -123,8 +123,10 @@ fn plain6(description: &Description, address: SocketAddrV6) -> Result<SocketAddr
         return Err(Errno::EINVAL);
     }
     if needs_scope(ip) {
-        // The links of a host have no numbers a program could know.
-        return Err(Errno::ENODEV);
+        // The loopback interface is number 1 everywhere, and has no such address. The links of a host have no numbers a
+        // program could know.
+        let loopback = address.scope_id() == 1 && !ip.is_multicast();
+        return Err(if loopback { Errno::EADDRNOTAVAIL } else { Errno::ENODEV });
     }
     Ok((ip, address.port()).into())
 }

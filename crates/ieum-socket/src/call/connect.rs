@@ -21,8 +21,8 @@ pub enum Connect {
 }
 
 impl Host {
-    /// Connects a stream, or sets a datagram socket's remote address; 0.0.0.0 and `::` mean this host. `None` is AF_UNSPEC:
-    /// it dissolves the association of a datagram socket and resets the connection of a stream.
+    /// Connects a stream, or sets a datagram socket's remote address; 0.0.0.0 and `::` mean this host. `None` is
+    /// AF_UNSPEC: it dissolves the association of a datagram socket and resets the connection of a stream.
     ///
     /// While a stream is connecting, the next call says EALREADY; the first one after it has ended says how, and
     /// readies a socket that failed for another attempt.

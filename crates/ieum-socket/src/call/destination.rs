@@ -61,6 +61,9 @@ impl Host {
         let (ip, port) = (*v6.ip(), v6.port());
         let pings = description.make.protocol == Protocol::Icmp;
         let speaks_ip4 = own.local.is_some_and(|local| local.is_ipv4());
+        if port == 0 && purpose == Purpose::Send && !pings {
+            return Err(Errno::EINVAL);
+        }
         if ip.is_unspecified() {
             let itself: IpAddr = match (speaks_ip4, purpose) {
                 (_, Purpose::Send) if pings => return Err(Errno::ENETUNREACH),

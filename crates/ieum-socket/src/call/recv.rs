@@ -67,6 +67,13 @@ impl Host {
         }
     }
 
+    /// To which of the host's addresses the datagram came that [`Host::recv_from`] would give next, as the stack names
+    /// them, and how many hops it still had.
+    pub fn next_arrival(&self, id: SocketId) -> Option<(SocketAddr, u8)> {
+        let open = self.descriptions.get(id)?.open()?;
+        self.endpoint_peek(open.endpoint).map(|datagram| (datagram.destination, datagram.ttl))
+    }
+
     /// A stream's readable bytes in order; then [`Host::consume`]. None when there are none: [`Host::recv`] says why.
     pub fn recv_chunks(&self, id: SocketId) -> Vec<IoSlice<'_>> {
         match self.descriptions.get(id).and_then(|description| description.active()) {

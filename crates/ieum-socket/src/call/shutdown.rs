@@ -67,6 +67,13 @@ impl Host {
         Ok(())
     }
 
+    /// Is sending over for good? So it can be on an established connection as well, of a socket that was shut down before
+    /// it had one.
+    pub fn is_write_shut(&self, id: SocketId) -> bool {
+        let Some(description) = self.descriptions.get(id) else { return true };
+        description.shut.write || self.view(description).is_some_and(|view| view.shut.write)
+    }
+
     fn mark(&mut self, id: SocketId, how: How) {
         if let Some(description) = self.descriptions.get_mut(id) {
             let Shut { read, write } = description.shut;

@@ -101,6 +101,17 @@ impl Running {
         self.wait_for(start, |running| running.stdout.line(start))
     }
 
+    /// The next line of its standard output that has `part` in it.
+    pub(crate) fn line_with(&mut self, part: &str) -> String {
+        self.wait_for(part, |running| {
+            let mut line = running.stdout.line("")?;
+            while !line.contains(part) {
+                line = running.stdout.line("")?;
+            }
+            Some(line)
+        })
+    }
+
     /// The next line of its standard error that begins with `start`.
     pub(crate) fn error_line(&mut self, start: &str) -> String {
         self.wait_for(start, |running| running.stderr.line(start))

@@ -56,6 +56,14 @@ impl User {
         path
     }
 
+    /// A folder of its own in its home; the path.
+    pub(crate) fn folder(&self, name: &str) -> String {
+        let path = self.home.file(name);
+        fs::create_dir(&path).expect("a folder is made");
+        self.own(Path::new(&path));
+        path
+    }
+
     fn own(&self, path: &Path) {
         if is_root() {
             chown(path, Some(self.id), Some(self.id)).expect("a file is given away");

@@ -18,6 +18,7 @@ int main(int count, char **arguments)
     blocked();
     refused_calls();
     pings();
+    further();
     six();
     printf("end: 0\n");
     return 0;

@@ -1,5 +1,5 @@
 /* The second program that is run on Linux's sockets and on ieum's: what the first one asks of single calls, this one
- * asks of calls together (messages, waiting, copies, threads, signals, processes) and of IPv6 and ping sockets.
+ * asks of calls together (messages, waiting, copies, threads, signals, processes, control messages) and of IPv6 and ping sockets.
  *
  * Lines and rules are those of the first program, and so are its small words. */
 #ifndef PARITY2_H
@@ -35,6 +35,7 @@ void waiting(void);
 void queues(void);
 void copies(void);
 void blocked(void);
+void further(void);
 void six(void);
 void pings(void);
 void refused_calls(void);

@@ -1,0 +1,103 @@
+//! `ieum ss`: what a person sees of hosts' sockets.
+
+use super::support::{Runtime, peer, server_of};
+
+#[test]
+fn every_socket_is_shown_with_its_process_its_state_and_its_queues() {
+    if !peer("python3") {
+        return;
+    }
+    let runtime = Runtime::new();
+    let mut server = runtime.guest(&["--name", "a"], &["listen", "7", "2"]);
+    server.line("ready");
+    let mut client = runtime.guest(&["--in", "a", "--through"], &["hold", "7", "2"]);
+    client.line("open 2");
+    server.line("accepted 2");
+    let shown = runtime.ss(&["--in", "a"]);
+    let mut lines = shown.lines();
+    assert_eq!(
+        lines.next().map(|title| title.split_whitespace().collect::<Vec<_>>()),
+        Some(vec!["Process", "Proto", "State", "Recv-Q", "Send-Q", "Local", "Remote"])
+    );
+    let rows: Vec<Vec<&str>> = lines.map(|line| line.split_whitespace().collect()).collect();
+    let listening = rows.iter().find(|row| row[2] == "LISTEN").expect("the listener is shown");
+    assert!(listening[0].starts_with("python3("), "{listening:?}");
+    assert_eq!(listening[1..], ["tcp", "LISTEN", "0", "4096", "127.0.0.1:7", "*"]);
+    let established = rows.iter().filter(|row| row[2] == "ESTAB").collect::<Vec<_>>();
+    assert_eq!(established.len(), 4, "both ends of both connections: {shown}");
+    assert!(established.iter().all(|row| row[0].starts_with("python3(")), "{shown}");
+    assert_eq!(established.iter().filter(|row| row[6] == "127.0.0.1:7").count(), 2);
+}
+
+#[test]
+fn bytes_that_wait_are_shown_on_both_sides_and_connections_at_the_listener() {
+    if !peer("python3") {
+        return;
+    }
+    let program = "
+import socket
+server = socket.create_server(('127.0.0.1', 7), backlog=9)
+one = socket.create_connection(('127.0.0.1', 7))
+one.sendall(b'12345')
+print('ready', flush=True)
+input()
+peer, _ = server.accept()
+peer.recv(5, socket.MSG_PEEK)
+print('accepted', flush=True)
+input()
+";
+    let runtime = Runtime::new();
+    let mut running = runtime.run(&["--name", "a"], &["python3", "-c", program]);
+    running.line("ready");
+    let shown = runtime.ss(&["--in", "a", "--json"]);
+    assert!(shown.contains("\"accept_queue\": 1") && shown.contains("\"accept_queue_max\": 9"), "{shown}");
+    running.tell("go on");
+    running.line("accepted");
+    let shown = runtime.ss(&["--in", "a", "--json"]);
+    assert!(shown.contains("\"accept_queue\": 0") && shown.contains("\"recv_queue\": 5"), "{shown}");
+}
+
+#[test]
+fn all_hosts_are_shown_each_under_its_name_those_without_one_under_their_number() {
+    if !peer("python3") {
+        return;
+    }
+    let runtime = Runtime::new();
+    let mut named = runtime.guest(&["--name", "b"], &["echo", "7"]);
+    let mut nameless = runtime.guest(&[], &["echo", "8"]);
+    named.line("ready");
+    nameless.line("ready");
+    let shown = runtime.ss(&[]);
+    let number = nameless.id().to_string();
+    assert!(shown.contains("b:\nProcess") && shown.contains(&format!("{number}:\nProcess")), "{shown}");
+    assert!(!runtime.ss(&["--in", &number]).contains("127.0.0.1:7"));
+    let refused = runtime.run(&["--in", &number], &["true"]).finish();
+    assert!(refused.stderr.contains("--name"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_thousand_sockets_are_shown_in_one_table() {
+    if !peer("python3") {
+        return;
+    }
+    let runtime = Runtime::new();
+    let mut server = runtime.guest(&["--name", "a"], &["listen", "7", "500"]);
+    server.line("ready");
+    let mut client = runtime.guest(&["--in", "a"], &["hold", "7", "500"]);
+    client.line("open 500");
+    server.line("accepted 500");
+    assert_eq!(runtime.ss(&["--in", "a"]).lines().filter(|line| line.contains("ESTAB")).count(), 1000);
+}
+
+#[test]
+fn what_was_dropped_is_shown_by_reason() {
+    if !peer("python3") {
+        return;
+    }
+    let runtime = Runtime::new();
+    let mut owner = runtime.guest(&["--name", "a"], &["echo", "7"]);
+    owner.line("ready");
+    assert_eq!(runtime.ss(&["--in", "a", "--drops"]), "nothing was dropped\n");
+    assert_eq!(runtime.ss(&["--in", "a", "--drops", "--json"]), "[]\n");
+    assert!(server_of(&owner) > 1);
+}

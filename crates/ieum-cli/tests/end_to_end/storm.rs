@@ -1,0 +1,22 @@
+//! Calls with arguments by chance: whoever makes them, they come back, and ieum lives on.
+
+use super::support::{Folder, Running, compiled, ieum, peer};
+
+/// Seeds of every run, and how many calls each makes; `scripts/fuzz calls` tries fresh ones.
+const SEEDS: [u64; 6] = [1, 15, 34, 41, 111, 2026];
+const CALLS: &str = "10000";
+
+#[test]
+fn a_storm_of_calls_by_chance_harms_nobody() {
+    if !peer("gcc") {
+        return;
+    }
+    let folder = Folder::new();
+    let storm = compiled("storm", &folder);
+    for seed in SEEDS {
+        // Without an exit: whatever address chance makes, nothing leaves.
+        let printed =
+            Running::start(&ieum(&["--no-exit"], &[&storm, &seed.to_string(), CALLS])).finish().success();
+        assert!(printed.starts_with("done "), "seed {seed}: {printed}");
+    }
+}
