@@ -4,8 +4,14 @@
 //! same functions run with the fixed inputs of `corpus/` and with some made from a seed.
 //!
 //! - [`packets`]: packets into a live host.
+//! - [`calls`]: a program's calls, addresses as it writes them.
+//! - [`control`], [`frames`]: what other processes say.
 #![forbid(unsafe_code)]
 
+mod calls;
 mod packets;
+mod words;
 
+pub use calls::calls;
 pub use packets::packets;
+pub use words::{control, frames};

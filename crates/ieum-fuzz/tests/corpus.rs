@@ -42,3 +42,18 @@ fn run(name: &str, entry: impl Fn(&[u8])) {
 fn no_packet_breaks_a_live_host() {
     run("packets", ieum_fuzz::packets);
 }
+
+#[test]
+fn no_calls_break_a_host() {
+    run("calls", ieum_fuzz::calls);
+}
+
+#[test]
+fn no_control_message_is_misread() {
+    run("control", ieum_fuzz::control);
+}
+
+#[test]
+fn no_frame_of_a_net_is_misread() {
+    run("frames", ieum_fuzz::frames);
+}

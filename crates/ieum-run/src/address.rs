@@ -77,6 +77,16 @@ fn decode(bytes: &[u8], domain: i32, purpose: Use) -> Result<Address, Errno> {
     Ok(Address::Internet(in_domain(address, domain)))
 }
 
+/// What the bytes of a sockaddr mean to each call that takes one, for a socket of `domain` (AF_INET or AF_INET6): the
+/// address, `None` for AF_UNSPEC, or an errno. An entry for fuzzers: nothing else is public that reads what programs say.
+pub fn decode_address(bytes: &[u8], domain: i32) -> [Result<Option<SocketAddr>, i32>; 4] {
+    [Use::Bind, Use::Connect, Use::Associate, Use::Send].map(|purpose| match decode(bytes, domain, purpose) {
+        Ok(Address::Unspecified) => Ok(None),
+        Ok(Address::Internet(address)) => Ok(Some(address)),
+        Err(errno) => Err(errno.raw_os_error()),
+    })
+}
+
 fn family_of(bytes: &[u8]) -> Option<i32> {
     bytes.first_chunk::<2>().map(|family| i32::from(u16::from_ne_bytes(*family)))
 }

@@ -77,6 +77,7 @@ mod tree;
 mod turn;
 
 pub use access::{Granted, Wish};
+pub use address::decode_address;
 pub use confine::confine;
 pub use program::{ExitStatus, Program, SpawnError};
 pub use runner::Runner;

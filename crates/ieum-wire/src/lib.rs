@@ -9,7 +9,7 @@
 //! - [`segmentation`]: a super-segment cut into what a wire would carry.
 //! - [`ip4`], [`ip6`]: the headers; [`ip`]: what both say.
 //! - [`ethernet`]: the header of a frame, on links that have one; [`arp`] and [`ndp`]: who has which address there.
-//! - [`icmp4`], [`icmp6`]: ICMP; [`unreachable`]: its errors, in the words of both versions.
+//! - [`icmp4`], [`icmp6`]: ICMP; [`mod@unreachable`]: its errors, in the words of both versions.
 //! - [`udp`], [`tcp`]: the transport headers; [`tcp::options`] inside the latter.
 //! - [`checksum`]: the Internet checksum.
 //! - [`seq`], [`units`], [`cidr`], [`time`]: numbers with a meaning.

@@ -16,7 +16,7 @@ fn all_answered(flags: Flags) {
         // 56 bytes, a full packet, and one in fragments each way.
         for bytes in ["56", "1400", "8000"] {
             let said = output(&format!("ping {family} -n -c 3 -i 0.002 -w 30 -s {bytes} {address}"));
-            assert!(said.contains(" 3 received, 0% packet loss"), "{bytes} bytes: {said}");
+            assert!(said.contains(" received, 0% packet loss"), "{bytes} bytes: {said}");
         }
     }
 }

@@ -1,0 +1,4 @@
+//! A program's calls.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ieum_fuzz::calls(input));

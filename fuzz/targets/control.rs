@@ -1,0 +1,4 @@
+//! Control messages.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ieum_fuzz::control(input));

@@ -1,0 +1,4 @@
+//! Frames of a net.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| ieum_fuzz::frames(input));
