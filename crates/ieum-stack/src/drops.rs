@@ -50,9 +50,11 @@ reasons! {
         FrameType => "frame type",
         /// An ARP message that cannot be.
         ArpMalformed => "arp malformed",
+        /// A packet for one in a frame for many (RFC 1122 §3.3.6).
+        FrameForMany => "frame for many",
         /// ARP about others.
         ArpNotForUs => "arp not for us",
-        /// A message of neighbour discovery that cannot be (RFC 4861 §7.1).
+        /// A message of neighbour discovery that cannot be (RFC 4861 §7.1), or came in fragments (RFC 6980).
         NdpMalformed => "ndp malformed",
         /// Neighbour discovery about others.
         NdpNotForUs => "ndp not for us",
@@ -164,6 +166,8 @@ reasons! {
         NeighborSilent => "neighbor silent",
         /// A packet that waited for a neighbour and gave way to newer ones.
         NeighborParked => "neighbor parked",
+        /// A packet that waited for a neighbour which gave way to others, or whose link is gone.
+        NeighborForgotten => "neighbor forgotten",
         /// A datagram whose missing fragments did not come in time.
         FragmentsLate => "fragments late",
         /// A datagram whose fragments were driven out by those of others.

@@ -24,7 +24,12 @@ impl Stack {
     }
 
     fn on_ip(&mut self, now: Instant, link: LinkId, packet: &Packet) {
+        let to_many = packet.ethernet.is_some_and(|header| header.destination.is_group());
         match self.ip.receive(link, packet) {
+            // RFC 1122 §3.3.6, §3.2.2: everybody heard it, so it is no packet for one, and nobody answers it.
+            Ok(incoming) if to_many && incoming.for_whom != For::Everybody => {
+                self.drops.count(Drop::FrameForMany);
+            }
             Ok(incoming) => match incoming.parsed.header.fragment {
                 None => self.on_packet(now, link, packet, &incoming),
                 Some(fragment) => self.on_fragment(now, link, packet, &incoming.parsed, fragment),
@@ -49,7 +54,9 @@ impl Stack {
         match whole {
             Ok(None) => {}
             Ok(Some(whole)) => match self.ip.receive(link, &whole) {
-                Ok(incoming) => self.on_packet(now, link, &whole, &incoming),
+                Ok(incoming) => {
+                    self.on_packet(now, link, &whole, &Incoming { fragmented: true, ..incoming });
+                }
                 Err(reason) => self.drops.count(reason),
             },
             Err(reason) => self.drops.count(reason),
@@ -57,11 +64,12 @@ impl Stack {
     }
 
     fn on_packet(&mut self, now: Instant, link: LinkId, packet: &Packet, incoming: &Incoming) {
-        let Incoming { parsed, for_whom } = *incoming;
+        let Incoming { parsed, for_whom, fragmented } = *incoming;
         let received = Received {
             source: parsed.header.source,
             destination: parsed.header.destination,
             ttl: parsed.header.ttl,
+            fragmented,
             tos: parsed.header.tos,
             payload: packet.bytes().get(parsed.header_bytes..parsed.total_bytes).unwrap_or_default(),
             frames: segmentation::frames(packet),
@@ -131,15 +139,23 @@ impl Stack {
 
     /// Packets that no neighbour took: their transports hear of it as of any host that cannot be reached.
     pub(crate) fn give_up(&mut self, now: Instant) {
-        for _ in 0..std::mem::take(&mut self.neighbors.driven_out) {
-            self.drops.count(Drop::NeighborParked);
-        }
+        self.count_parked();
         while let Some(packet) = self.neighbors.poll_given_up() {
             self.drops.count(Drop::NeighborSilent);
             if let Some(quoted) = Quoted::parse(packet.bytes()) {
                 // A transport that has forgotten what it sent has nobody to tell.
                 let _told = self.on_unreachable(now, Unreachable::Host, &quoted);
             }
+        }
+    }
+
+    /// Packets that waited for a neighbour, and in vain.
+    pub(crate) fn count_parked(&mut self) {
+        for _ in 0..std::mem::take(&mut self.neighbors.driven_out) {
+            self.drops.count(Drop::NeighborParked);
+        }
+        for _ in 0..std::mem::take(&mut self.neighbors.forgotten) {
+            self.drops.count(Drop::NeighborForgotten);
         }
     }
 

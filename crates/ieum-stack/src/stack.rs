@@ -113,6 +113,8 @@ impl Stack {
         let (tcp, mut cx) = self.split(now);
         tcp.fail_all(&mut cx, Unreachable::Network, over);
         self.ip.remove_routes(link);
+        self.neighbors.link_down(link);
+        self.count_parked();
     }
 
     /// A neighbour is known to be gone: every connection to that address fails at once, as unreachable.

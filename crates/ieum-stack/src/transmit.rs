@@ -20,6 +20,8 @@ impl Stack {
                 self.on_frame(now, link, packet);
             } else if let Some(frame) = self.neighbors.transmit(now, &self.ip, link, packet) {
                 return Some(frame);
+            } else {
+                self.count_parked();
             }
         }
     }

@@ -59,9 +59,16 @@ type Told = (Protocol, IpAddr, IpAddr, usize);
 
 fn addresses4(original: &[u8]) -> Option<Told> {
     let header_bytes = usize::from(*original.first()? & 0x0f) * 4;
+    // Of all fragments the first one has the ports.
+    let offset = u16::from_be_bytes([*original.get(6)?, *original.get(7)?]) & 0x1fff;
     let address = |at: usize| original.get(at..)?.first_chunk::<4>().map(|octets| IpAddr::from(*octets));
     let protocol = Protocol::from(*original.get(9)?);
-    (header_bytes >= ip4::HEADER_BYTES).then_some((protocol, address(12)?, address(16)?, header_bytes))
+    (header_bytes >= ip4::HEADER_BYTES && offset == 0).then_some((
+        protocol,
+        address(12)?,
+        address(16)?,
+        header_bytes,
+    ))
 }
 
 fn addresses6(original: &[u8]) -> Option<Told> {
@@ -111,6 +118,15 @@ mod tests {
         assert_eq!(quoted.theirs, "[fd77::1]:53".parse().unwrap());
         assert_eq!((quoted.protocol, quoted.seq), (Protocol::Udp, None));
         assert_eq!(Quoted::parse(&bytes[..47]), None);
+    }
+
+    #[test]
+    fn a_later_fragment_names_nothing() {
+        let mut bytes = original();
+        bytes[6] = 0x20;
+        assert!(Quoted::parse(&bytes).is_some(), "the first one");
+        bytes[7] = 1;
+        assert_eq!(Quoted::parse(&bytes), None);
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(crate) struct Incoming {
     pub(crate) parsed: Parsed,
     /// Whom it means.
     pub(crate) for_whom: For,
+    /// It came as fragments.
+    pub(crate) fragmented: bool,
 }
 
 /// What a transport sees of a packet.
@@ -38,6 +40,8 @@ pub(crate) struct Received<'a> {
     pub(crate) destination: IpAddr,
     /// The hops it had left.
     pub(crate) ttl: u8,
+    /// It came as fragments.
+    pub(crate) fragmented: bool,
     /// DSCP and ECN.
     pub(crate) tos: u8,
     /// The transport's header and what follows.
@@ -59,7 +63,7 @@ impl Ip {
             return Err(Drop::MartianSource);
         }
         let for_whom = self.for_whom(link, header.destination)?;
-        Ok(Incoming { parsed, for_whom })
+        Ok(Incoming { parsed, for_whom, fragmented: false })
     }
 
     /// Can a packet with this header honestly arrive over `link`?

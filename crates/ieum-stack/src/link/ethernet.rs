@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ieum_wire::ethernet::{EtherType, Header, MacAddress};
 use ieum_wire::{Instant, Packet, ip};
 
-use super::neighbor::{Neighbors, Question};
+use super::neighbor::Neighbors;
 use super::{LinkId, Medium, arp, ndp};
 use crate::bounds::NEIGHBOR_ANSWERS_MAX;
 use crate::drops::Drop;
@@ -50,7 +50,11 @@ impl Neighbors {
         packet: Packet,
     ) -> Option<(LinkId, Packet)> {
         let Some(Medium::Ethernet(own)) = ip.medium(link) else { return Some((link, packet)) };
-        let destination = ip::parse(packet.bytes()).ok()?.header.destination;
+        let Ok(parsed) = ip::parse(packet.bytes()) else {
+            debug_assert!(false, "what leaves is a packet");
+            return None;
+        };
+        let destination = parsed.header.destination;
         if destination.is_multicast() || ip.is_broadcast(destination) {
             return Some((link, framed(packet, own, group_mac(destination))));
         }
@@ -65,7 +69,7 @@ impl Neighbors {
         if let Some(ready) = self.ready.pop_front() {
             return Some(ready);
         }
-        while let Some(Question { link, about, at }) = self.questions.pop_front() {
+        while let Some(((link, about), at)) = self.next_question() {
             let Some(Medium::Ethernet(own)) = ip.medium(link) else { continue };
             let frame = match (about, ip.source_for(link, about)) {
                 (IpAddr::V4(about), Some(IpAddr::V4(source))) => arp::question((own, source), about, at),

@@ -25,8 +25,9 @@ impl Neighbors {
         received: &Received<'_>,
         (kind, body): (u8, &[u8]),
     ) -> Result<(), Drop> {
-        // RFC 4861 §7.1.1, §7.1.2: nobody beyond a router takes part.
-        if received.ttl != HOP_LIMIT {
+        // RFC 4861 §7.1.1, §7.1.2: nobody beyond a router takes part. RFC 6980 §5: nor does who hides what he says from
+        // those that watch the link for others.
+        if received.ttl != HOP_LIMIT || received.fragmented {
             return Err(Drop::NdpMalformed);
         }
         match kind {
