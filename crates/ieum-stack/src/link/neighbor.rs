@@ -227,14 +227,12 @@ impl Neighbors {
             assert!(incomplete || entry.parked.is_empty(), "packets wait only for who is not known");
             let bytes: usize = entry.parked.iter().map(Packet::len).sum();
             assert_eq!(bytes, entry.parked_bytes, "parked bytes are counted");
-            let asked_for = self.questions.iter().filter(|asked| *asked == neighbor).count();
-            assert_eq!(
-                asked_for,
-                usize::from(entry.owes_question),
-                "who owes a question stands among them, once"
-            );
         }
-        assert!(self.questions.len() <= self.entries.len(), "who is forgotten is not asked");
+        let asked: BTreeSet<_> = self.questions.iter().copied().collect();
+        assert_eq!(asked.len(), self.questions.len(), "nobody is asked twice at once");
+        let owed =
+            self.entries.iter().filter(|(_, entry)| entry.owes_question).map(|(neighbor, _)| *neighbor);
+        assert!(asked.into_iter().eq(owed), "exactly those who owe a question stand among them");
         assert!(self.timers.len() <= self.entries.len(), "each entry waits once");
         assert!(self.entries.len() <= NEIGHBORS_MAX, "neighbours are bounded");
     }
