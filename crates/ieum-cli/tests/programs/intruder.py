@@ -40,12 +40,14 @@ for kind, state, name in list(sockets()):
         continue
     for number in NUMBERS:
         end = socket.socket(socket.AF_UNIX, kind)
+        end.setblocking(False)  # a full queue is somebody else's
         own = struct.pack(">QQ", number, (1 << 64) - 1)
         try:
             if kind == socket.SOCK_STREAM and state == LISTENING:
                 end.bind(name[:PREFIX] + b"p" + own)
                 end.connect(name)
                 streams += 1
+                kept.append(end)  # closed, it would leave the queue
                 end.send(b"intruder")
             elif kind == socket.SOCK_DGRAM:
                 remote = b"\4" + bytes(10) + b"\xff\xff" + socket.inet_aton("192.0.2.1") + struct.pack(">H", 53)
@@ -53,6 +55,5 @@ for kind, state, name in list(sockets()):
                 datagrams += end.sendto(b"intruder", name) == 8
         except OSError:
             pass
-        kept.append(end)
 print("intruder", streams, datagrams, flush=True)
 input()
