@@ -6,13 +6,13 @@ use std::path::Path;
 /// Inputs made from seeds, per entry, on each run.
 const SEEDED: u64 = 2000;
 
-/// All files of `corpus/NAME`, in the order of their names.
-fn corpus(name: &str) -> Vec<Vec<u8>> {
+/// All files of `corpus/NAME` with their names, in the order of these.
+fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
     let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     assert!(!files.is_empty(), "{} has inputs", folder.display());
-    files.into_iter().map(|file| std::fs::read(file).unwrap()).collect()
+    files.into_iter().map(|file| (file.display().to_string(), std::fs::read(file).unwrap())).collect()
 }
 
 /// Bytes that depend on the seed alone (xorshift).
@@ -29,12 +29,10 @@ fn seeded(seed: u64) -> Vec<u8> {
 }
 
 fn run(name: &str, entry: impl Fn(&[u8])) {
-    for input in corpus(name) {
-        entry(&input);
-    }
-    for seed in 0..SEEDED {
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| entry(&seeded(seed))));
-        assert!(outcome.is_ok(), "{name}: seed {seed}");
+    let seeded = (0..SEEDED).map(|seed| (format!("seed {seed}"), seeded(seed)));
+    for (origin, input) in corpus(name).into_iter().chain(seeded) {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| entry(&input)));
+        assert!(outcome.is_ok(), "{name}: {origin}");
     }
 }
 
