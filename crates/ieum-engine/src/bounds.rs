@@ -14,7 +14,8 @@ pub(crate) const PASSES_MAX: usize = 16;
 pub(crate) const LINGER: Duration = Duration::from_secs(60);
 
 /// Packets read from a device in one turn: as many acknowledgements fill two full windows of 1 MiB, and a stream of small
-/// packets leaves others their turn after a tenth of a millisecond.
+/// packets leaves others their turn after a tenth of a millisecond. Datagrams that came as one, 128 at most, are read to
+/// the last.
 pub(crate) const DEVICE_SHARE_PACKETS: usize = 64;
 
 /// Bytes read from a device in one turn: what is read stays in the processor's cache until programs have it.

@@ -155,12 +155,14 @@ impl DeviceRoom {
 
     /// The next packet of this turn's share.
     fn read(&mut self, turn: &Turn<'_>) -> Option<Packet> {
-        if self.share_packets == 0 || self.share_bytes == 0 || self.gone {
+        // What came as one is read to its end, or it would lie until the kernel has something else to say.
+        let may_read = (self.share_packets > 0 && self.share_bytes > 0) || self.device.has_waiting();
+        if !may_read || self.gone {
             return None;
         }
         match self.device.read() {
             Ok(Some(packet)) => {
-                self.share_packets -= 1;
+                self.share_packets = self.share_packets.saturating_sub(1);
                 self.share_bytes = self.share_bytes.saturating_sub(packet.len());
                 Some(packet)
             }

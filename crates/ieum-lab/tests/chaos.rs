@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
@@ -161,104 +162,128 @@ fn listen(world: &mut World<Stack>, pair: &Pair, settings: TcpSettings) -> Liste
     server.tcp_listen(binding, 5, false, settings).unwrap()
 }
 
-fn chaos(seed: u64) {
-    let mut dice = Dice(ChaCha12Rng::seed_from_u64(seed));
-    let faults = Faults {
-        corrupt_ppm: dice.one_of(&[0, 10_000]),
-        jitter: Duration::from_millis(dice.one_of(&[0, 2])),
-        ..Faults::percent(dice.one_of(&[0, 1, 5]))
-    };
-    let wire = Wire {
-        latency: Duration::from_micros(dice.one_of(&[10, 2000, 50_000])),
-        bytes_per_second: NonZeroU64::new(dice.one_of(&[0, 1_000_000])),
-        faults,
-    };
-    let mtu_bytes = dice.one_of(&[296, 576, 1500, 9000]);
-    let link =
-        dice.one_of(&[LinkConfig { mtu_bytes, ..LinkConfig::in_process() }, LinkConfig::wire(mtu_bytes)]);
-    let (mut world, pair) = Pair::with_links(seed, &wire, dice.below(2) == 0, link);
-    let listener_settings = settings(&mut dice);
-    let listener = listen(&mut world, &pair, listener_settings);
-    let (mut clients, mut servers) = (BTreeMap::new(), BTreeMap::new());
-    let count = 8;
-    let begin: Vec<Instant> =
-        (0..count).map(|_| Instant::ZERO + Duration::from_millis(dice.below(2000))).collect();
-    for at in begin {
-        let _ = world.run(at, |world| world.now() >= at);
-        let (now, settings) = (world.now(), settings(&mut dice));
-        let stack = world.node_mut(pair.client);
-        let id = stack.tcp_connect(now, None, Pair::server_at(80), settings).unwrap();
-        let local = stack.tcp_status(id).unwrap().local;
-        clients.insert(local, plan(&mut dice, pair.client, id, u64::from(local.port()), now));
+/// The world of one seed, and what both sides of each connection plan, by the client's address.
+struct Scene {
+    seed: u64,
+    dice: Dice,
+    world: World<Stack>,
+    pair: Pair,
+    listener: ListenerId,
+    clients: BTreeMap<SocketAddr, Plan>,
+    servers: BTreeMap<SocketAddr, Plan>,
+}
+
+/// How many connections are opened.
+const CONNECTIONS: usize = 8;
+
+impl Scene {
+    fn new(seed: u64) -> Scene {
+        let mut dice = Dice(ChaCha12Rng::seed_from_u64(seed));
+        let faults = Faults {
+            corrupt_ppm: dice.one_of(&[0, 10_000]),
+            jitter: Duration::from_millis(dice.one_of(&[0, 2])),
+            ..Faults::percent(dice.one_of(&[0, 1, 5]))
+        };
+        let wire = Wire {
+            latency: Duration::from_micros(dice.one_of(&[10, 2000, 50_000])),
+            bytes_per_second: NonZeroU64::new(dice.one_of(&[0, 1_000_000])),
+            faults,
+        };
+        let mtu_bytes = dice.one_of(&[296, 576, 1500, 9000]);
+        let link =
+            dice.one_of(&[LinkConfig { mtu_bytes, ..LinkConfig::in_process() }, LinkConfig::wire(mtu_bytes)]);
+        let (mut world, pair) = Pair::with_links(seed, &wire, dice.below(2) == 0, link);
+        let settings = settings(&mut dice);
+        let listener = listen(&mut world, &pair, settings);
+        let (clients, servers) = (BTreeMap::new(), BTreeMap::new());
+        Scene { seed, dice, world, pair, listener, clients, servers }
     }
-    let until = world.now() + Duration::from_secs(3000);
-    let over = world.run(until, |world| {
-        while world.node_mut(pair.client).poll_event().is_some() {}
-        while let Some(event) = world.node_mut(pair.server).poll_event() {
-            if event == Event::Acceptable(listener) {
-                let now = world.now();
-                let stack = world.node_mut(pair.server);
-                while let Some(id) = stack.tcp_accept(listener) {
-                    let remote = stack.tcp_status(id).unwrap().remote;
-                    let mut plan = plan(&mut dice, pair.server, id, !u64::from(remote.port()), now);
-                    plan.incoming = Pattern::new(u64::from(remote.port()));
-                    servers.insert(remote, plan);
+
+    /// Clients connect, each at its own time in the first two seconds.
+    fn connect(&mut self) {
+        let begin: Vec<Instant> =
+            (0..CONNECTIONS).map(|_| Instant::ZERO + Duration::from_millis(self.dice.below(2000))).collect();
+        for at in begin {
+            // A quiet world is as good as one that has come to that time.
+            let _ = self.world.run(at, |world| world.now() >= at);
+            let (now, settings) = (self.world.now(), settings(&mut self.dice));
+            let stack = self.world.node_mut(self.pair.client);
+            let id = stack.tcp_connect(now, None, Pair::server_at(80), settings).unwrap();
+            let local = stack.tcp_status(id).unwrap().local;
+            let plan = plan(&mut self.dice, self.pair.client, id, u64::from(local.port()), now);
+            self.clients.insert(local, plan);
+        }
+    }
+
+    /// Everybody does what he plans until all is over.
+    fn play(&mut self) {
+        let Scene { seed, dice, world, pair, listener, clients, servers } = self;
+        let until = world.now() + Duration::from_secs(3000);
+        let over = world.run(until, |world| {
+            while world.node_mut(pair.client).poll_event().is_some() {}
+            while let Some(event) = world.node_mut(pair.server).poll_event() {
+                if event == Event::Acceptable(*listener) {
+                    let now = world.now();
+                    let stack = world.node_mut(pair.server);
+                    while let Some(id) = stack.tcp_accept(*listener) {
+                        let remote = stack.tcp_status(id).unwrap().remote;
+                        let mut plan = plan(dice, pair.server, id, !u64::from(remote.port()), now);
+                        plan.incoming = Pattern::new(u64::from(remote.port()));
+                        servers.insert(remote, plan);
+                    }
                 }
             }
-        }
-        clients.values_mut().chain(servers.values_mut()).for_each(|plan: &mut Plan| plan.pump(world));
-        let mut all = clients.values().chain(servers.values());
-        all.all(|plan| plan.over.is_some())
-    });
-    let tell = |plan: &Plan| {
-        let status = world.node(plan.node).tcp_status(plan.id);
-        format!(
-            "{:?}: sent {} of {}, received {}, {status:?}",
-            plan.over, plan.sent, plan.to_send, plan.received
-        )
-    };
-    assert_eq!(
-        over,
-        Ok(()),
-        "seed {seed}: {:#?}",
-        clients
-            .values()
-            .chain(servers.values())
-            .filter(|plan| plan.over.is_none())
-            .map(tell)
-            .collect::<Vec<_>>()
-    );
-    for (local, client) in &clients {
-        let Some(server) = servers.get(local) else {
-            assert_eq!(client.over, Some(End::Broken), "seed {seed}: {local} ended without its other side");
-            continue;
+            clients.values_mut().chain(servers.values_mut()).for_each(|plan: &mut Plan| plan.pump(world));
+            let mut all = clients.values().chain(servers.values());
+            all.all(|plan| plan.over.is_some())
+        });
+        let tell = |plan: &Plan| {
+            let status = world.node(plan.node).tcp_status(plan.id);
+            let Plan { over, sent, to_send, received, .. } = plan;
+            format!("{over:?}: sent {sent} of {to_send}, received {received}, {status:?}")
         };
-        let broken = client.aborts_after.is_some() || server.aborts_after.is_some();
-        if !broken {
-            assert_eq!(
-                (client.over, server.over),
-                (Some(End::Whole), Some(End::Whole)),
-                "seed {seed}: {local}"
-            );
-            assert_eq!(
-                (client.sent, server.sent),
-                (server.received, client.received),
-                "seed {seed}: {local}"
-            );
+        let open = clients.values().chain(servers.values()).filter(|plan| plan.over.is_none());
+        assert_eq!(over, Ok(()), "seed {seed}: {:#?}", open.map(tell).collect::<Vec<_>>());
+    }
+
+    /// Only who breaks off, or whose peer does, misses anything.
+    fn judge(&self) {
+        let seed = self.seed;
+        for (local, client) in &self.clients {
+            let Some(server) = self.servers.get(local) else {
+                assert!(client.aborts_after.is_some(), "seed {seed}: {local} ended without its other side");
+                continue;
+            };
+            if client.aborts_after.is_some() || server.aborts_after.is_some() {
+                continue;
+            }
+            let ends = (client.over, server.over);
+            assert_eq!(ends, (Some(End::Whole), Some(End::Whole)), "seed {seed}: {local}");
+            let received = (server.received, client.received);
+            assert_eq!((client.sent, server.sent), received, "seed {seed}: {local}");
         }
     }
-    world.set_faults(Faults::default());
-    let until = world.now() + Duration::from_secs(2000);
-    world.settle(until).unwrap_or_else(|stuck| panic!("seed {seed}: {stuck} after the end"));
-    for node in [pair.client, pair.server] {
-        assert_eq!(world.node(node).tcp_unfinished(), 0, "seed {seed}: something is left over");
-        world.node(node).check();
+
+    /// Once the wire is good again, everything comes to rest and nothing is left.
+    fn end(self) {
+        let Scene { seed, mut world, pair, .. } = self;
+        world.set_faults(Faults::default());
+        let until = world.now() + Duration::from_secs(2000);
+        world.settle(until).unwrap_or_else(|stuck| panic!("seed {seed}: {stuck} after the end"));
+        for node in [pair.client, pair.server] {
+            assert_eq!(world.node(node).tcp_unfinished(), 0, "seed {seed}: something is left over");
+            world.node(node).check();
+        }
     }
 }
 
 #[test]
 fn whatever_users_and_wires_do_bytes_arrive_or_the_connection_says_why() {
     for seed in 0..300 {
-        chaos(seed);
+        let mut scene = Scene::new(seed);
+        scene.connect();
+        scene.play();
+        scene.judge();
+        scene.end();
     }
 }

@@ -80,6 +80,10 @@ pub(crate) const PARKED_PACKETS_MAX: usize = 101;
 /// The same in bytes: Linux's net.ipv4.neigh.default.unres_qlen_bytes.
 pub(crate) const PARKED_BYTES_MAX: usize = 212_992;
 
+/// Packets that wait for all neighbours together, in packets: each keeps its whole buffer of 64 KiB, however small it
+/// is, so this is 64 MiB. Linux has no such bound; its 1024 neighbours may park 200 MB.
+pub(crate) const PARKED_PACKETS_ALL_MAX: usize = 1024;
+
 /// How often a neighbour is asked before it is given up (RFC 4861 §10: MAX_MULTICAST_SOLICIT, MAX_UNICAST_SOLICIT).
 pub(crate) const NEIGHBOR_QUESTIONS_MAX: u32 = 3;
 

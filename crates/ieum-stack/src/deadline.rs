@@ -22,8 +22,10 @@ impl Stack {
         self.give_up(now);
         while let Some(late) = self.ip.reassembly.expire(now) {
             self.drops.count(Drop::FragmentsLate);
-            // Without the first fragment its sender could not know what is meant (RFC 792, RFC 8200 §4.5).
-            if let Some(original) = late.original {
+            // Without the first fragment its sender could not know what is meant (RFC 792, RFC 8200 §4.5); and nobody
+            // speaks of what was for many (RFC 1122 §3.2.2, RFC 4443 §2.4 (e.3)).
+            let original = late.original.filter(|_| !self.ip.is_for_many(late.destination));
+            if let Some(original) = original {
                 self.icmp.owe_fragments_late(late.destination, late.source, &original);
             }
         }

@@ -110,7 +110,7 @@ reasons! {
         UdpTruncated => "udp truncated",
         /// The UDP length is below 8.
         UdpLength => "udp length",
-        /// The UDP checksum does not add up.
+        /// The UDP checksum does not add up, or is missing over IPv6 (RFC 8200 §8.1).
         UdpChecksum => "udp checksum",
         /// Nobody is bound to that port.
         UdpPortUnknown => "udp port unknown",
@@ -158,7 +158,7 @@ reasons! {
         TcpTooManyHoles => "tcp too many holes",
         /// A segment for a connection in TIME-WAIT.
         TcpTimeWait => "tcp time wait",
-        /// An ICMP error about a connection that survives it (RFC 9293 §3.9.2.2).
+        /// An ICMP error that changes nothing about its connection (RFC 9293 §3.9.2.2).
         TcpIcmpIgnored => "tcp icmp ignored",
     }
     sent {

@@ -1,11 +1,11 @@
 //! What happened inside the stack that somebody above may wait for.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::{ConnectionId, HalfOpenId, ListenerId, PingId, UdpId};
 
 /// Something changed: ask the stack what. Events carry no data, so that a late reader misses nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Event {
     /// A SYN for a listener that holds: answer with `tcp_accept_request` or `tcp_refuse_request`.
     Request(HalfOpenId),
@@ -21,24 +21,27 @@ pub enum Event {
     AnyDatagram,
 }
 
-/// Events in the order in which they happened. An event about a connection is there once until it is taken; others as
-/// often as they happened.
-///
-/// Its length has the bounds of what events are about: an event of an endpoint goes with a datagram in a bounded
-/// queue, one of a connection with a change that its owner has not yet looked at.
+/// Events in the order in which they happened, each there once until it is taken: so there are no more of them than
+/// there is to ask about, whatever peers do and however seldom they are taken.
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     queue: VecDeque<Event>,
+    /// The same, to find who is there.
+    waiting: BTreeSet<Event>,
 }
 
 impl Events {
-    /// Something happened.
+    /// Something happened; nothing new if the same waits already.
     pub(crate) fn push(&mut self, event: Event) {
-        self.queue.push_back(event);
+        if self.waiting.insert(event) {
+            self.queue.push_back(event);
+        }
     }
 
     /// What happened first and was not told yet.
     pub(crate) fn pop(&mut self) -> Option<Event> {
-        self.queue.pop_front()
+        let event = self.queue.pop_front()?;
+        self.waiting.remove(&event);
+        Some(event)
     }
 }

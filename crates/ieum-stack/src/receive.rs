@@ -3,7 +3,7 @@
 //! Each layer returns what the next should see, or why the packet is dropped; nobody calls upwards.
 
 use ieum_wire::ip::{Fragment, Parsed};
-use ieum_wire::{Instant, Packet, Protocol, Unreachable, segmentation};
+use ieum_wire::{Instant, Packet, Protocol, Unreachable, ip6, segmentation};
 
 use crate::drops::Drop;
 use crate::icmp::{Heard, Quoted};
@@ -31,8 +31,10 @@ impl Stack {
                 self.drops.count(Drop::FrameForMany);
             }
             Ok(incoming) => match incoming.parsed.header.fragment {
-                None => self.on_packet(now, link, packet, &incoming),
-                Some(fragment) => self.on_fragment(now, link, packet, &incoming.parsed, fragment),
+                Some(part) if !part.is_whole() => {
+                    self.on_fragment(now, link, packet, &incoming.parsed, part);
+                }
+                Some(_) | None => self.on_packet(now, link, packet, &incoming),
             },
             Err(reason) => self.drops.count(reason),
         }
@@ -54,6 +56,8 @@ impl Stack {
         match whole {
             Ok(None) => {}
             Ok(Some(whole)) => match self.ip.receive(link, &whole) {
+                // A fragment within fragments: RFC 8200 §4.1 gives a packet one such header.
+                Ok(incoming) if incoming.fragmented => self.drops.count(Drop::Ip6ExtensionHeader),
                 Ok(incoming) => {
                     self.on_packet(now, link, &whole, &Incoming { fragmented: true, ..incoming });
                 }
@@ -99,12 +103,14 @@ impl Stack {
     }
 
     /// Counts the drop, and owes an ICMP error for the two that deserve one (RFC 1122 §3.2.2.1) unless the packet
-    /// was for many (RFC 1122 §3.2.2).
+    /// was for many (RFC 1122 §3.2.2), or carried nothing (RFC 8200 §4.7).
     fn refuse(&mut self, packet: &Packet, incoming: &Incoming, received: &Received<'_>, drop: Drop) {
         self.drops.count(drop);
         let reason = if drop == Drop::UdpPortUnknown {
             Unreachable::Port
-        } else if drop == Drop::ProtocolUnknown {
+        } else if drop == Drop::ProtocolUnknown
+            && incoming.parsed.header.protocol != Protocol::Other(ip6::NO_NEXT_HEADER)
+        {
             Unreachable::Protocol
         } else {
             return;

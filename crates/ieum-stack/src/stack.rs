@@ -146,11 +146,7 @@ impl Stack {
 
     /// What happened that was not told yet.
     pub fn poll_event(&mut self) -> Option<Event> {
-        let event = self.events.pop()?;
-        if let Event::Connection(id) = event {
-            self.tcp.event_taken(id);
-        }
-        Some(event)
+        self.events.pop()
     }
 
     /// Every invariant that can be checked from outside of an event; the lab and the fuzzers call it after each.

@@ -7,7 +7,7 @@ use common::{End, NOW, address, pair, settle};
 use ieum_stack::LinkConfig;
 use ieum_wire::Unreachable;
 use ieum_wire::icmp4::Message;
-use ieum_wire::{Instant, Packet, Protocol, ip4};
+use ieum_wire::{Gso, GsoKind, Instant, Packet, Protocol, ip4, segmentation};
 
 /// A packet from 10.77.0.2 (or another) as a wire would carry it.
 fn packet(source: &str, destination: &str, protocol: Protocol, payload: &[u8]) -> Packet {
@@ -145,4 +145,28 @@ fn flaws_and_foreign_types_are_counted() {
     assert_eq!(host.stack.drops(), [("icmp truncated", 1), ("icmp checksum", 1), ("icmp kind", 2)]);
     assert_eq!(host.stack.deadline(), None);
     host.stack.on_deadline(Instant::ZERO);
+}
+
+#[test]
+fn of_fragments_to_everybody_that_never_end_nobody_is_told() {
+    let mut peer = End::new("10.77.0.1/24", LinkConfig::in_process(), false);
+    let parts = |destination: &str| {
+        let mut whole = packet("10.77.0.2", destination, Protocol::Udp, &[7; 100]);
+        whole.gso = Some(Gso { kind: GsoKind::Fragments { identification: 1 }, size_bytes: 64 });
+        let mut parts = Vec::new();
+        segmentation::cut(&whole, |part| parts.push(part));
+        parts
+    };
+    for destination in ["10.77.0.255", "255.255.255.255", "10.77.0.1"] {
+        peer.give(parts(destination).remove(0));
+    }
+    let late = peer.stack.deadline().unwrap();
+    peer.stack.on_deadline(late);
+    assert_eq!(peer.stack.drops(), [("fragments late", 3)]);
+    let out: Vec<_> = std::iter::from_fn(|| peer.stack.poll_frame(late)).collect();
+    let [(_, error)] = out.as_slice() else { panic!("one error, about the packet for one: {out:?}") };
+    let parsed = ip4::Header::parse(error.bytes()).unwrap();
+    assert_eq!(parsed.header.source.to_string(), "10.77.0.1");
+    let message = Message::parse(&error.bytes()[20..]).unwrap();
+    assert!(matches!(message, Message::TimeExceeded { code: 1, .. }));
 }

@@ -127,3 +127,18 @@ fn own_addresses_are_those_given_and_all_of_loopback() {
         assert_eq!(host.stack.is_local(text.parse().unwrap()), own, "{text}");
     }
 }
+
+#[test]
+fn of_two_addresses_on_one_network_the_first_is_left_with() {
+    let (mut host, _) = pair(false);
+    for other in ["10.77.0.7/24", "fd77::2/64", "fd77::7/64"] {
+        host.stack.add_address(host.link, other.parse().unwrap());
+    }
+    for (any, to, source) in
+        [("0.0.0.0:5", "10.77.0.1:9", "10.77.0.2:5"), ("[::]:6", "[fd77::1]:9", "[fd77::2]:6")]
+    {
+        let socket = host.bind(any);
+        host.stack.udp_connect(socket, Some(address(to))).unwrap();
+        assert_eq!(host.stack.udp_address(socket), Some(address(source)));
+    }
+}

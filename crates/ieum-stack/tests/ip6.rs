@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::{End, address, dual_pair, settle, wish};
 use ieum_stack::{BindRequest, ConnectError, Event, Failure, LinkConfig, State, TcpSettings};
 use ieum_wire::icmp6::Message;
-use ieum_wire::{Cidr, Instant, Packet, Protocol, Unreachable, ip, ip6};
+use ieum_wire::{ChecksumState, Cidr, Instant, Packet, Protocol, Unreachable, ip, ip6, segmentation};
 use tcp_pair::{Pair, pattern};
 
 /// A packet from fd77::2 (or another) as a wire would carry it.
@@ -175,6 +175,58 @@ fn what_is_refused_is_told_and_heard() {
     };
     assert_eq!(reason, Unreachable::Protocol);
     assert_eq!(server.stack.drops(), [("protocol unknown", 1), ("udp port unknown", 1)]);
+}
+
+#[test]
+fn a_datagram_without_a_checksum_is_dropped_for_ip6_demands_one() {
+    let mut host = peer();
+    let socket = host.bind("[::]:9");
+    // RFC 8200 §8.1; in IPv4 it would be heard (RFC 768).
+    host.give(packet("fd77::2", "fd77::1", Protocol::Udp, &[0, 9, 0, 9, 0, 8, 0, 0]));
+    assert_eq!((host.recv(socket), host.stack.drops()), (None, vec![("udp checksum", 1)]));
+}
+
+#[test]
+fn nothing_behind_the_headers_is_refused_without_a_word() {
+    let mut host = peer();
+    const NO_NEXT_HEADER: u8 = 59;
+    host.give(packet("fd77::2", "fd77::1", Protocol::Other(NO_NEXT_HEADER), &[7; 16]));
+    assert!(host.poll().is_empty(), "RFC 8200 §4.7: what follows is ignored");
+    assert_eq!(host.stack.drops(), [("protocol unknown", 1)]);
+}
+
+/// A datagram from port 9 to port 9 with a checksum, behind the headers of fd77::2 and fd77::1.
+fn datagram() -> Packet {
+    let mut datagram =
+        packet("fd77::2", "fd77::1", Protocol::Udp, &[0, 9, 0, 9, 0, 16, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+    datagram.checksum = ChecksumState::Deferred;
+    segmentation::finish_checksum(&mut datagram);
+    datagram
+}
+
+#[test]
+fn a_fragment_within_fragments_is_no_packet() {
+    let mut host = peer();
+    let socket = host.bind("[::]:9");
+    let datagram = datagram();
+    // The header of a first fragment of UDP, of which more follow, and a datagram that looks whole.
+    let inner = [&[17, 0, 0, 1, 0, 0, 0, 7], &datagram.bytes()[40..]].concat();
+    const FRAGMENT: u8 = 44;
+    for (offset_bytes, part) in [(0, &inner[..16]), (16, &inner[16..])] {
+        let fragment = ip6::Fragment { identification: 8, offset_bytes, more: offset_bytes == 0 };
+        let header = ip6::Header {
+            source: "fd77::2".parse().unwrap(),
+            destination: "fd77::1".parse().unwrap(),
+            protocol: Protocol::Other(FRAGMENT),
+            hop_limit: 64,
+            traffic_class: 0,
+            fragment: Some(fragment),
+        };
+        host.give(Packet::from_wire(&[header.emit(part.len()).as_ref(), part].concat()));
+    }
+    assert_eq!((host.recv(socket), host.stack.drops()), (None, vec![("ip6 extension header", 1)]));
+    host.give(datagram);
+    assert!(host.recv(socket).is_some());
 }
 
 #[test]

@@ -389,3 +389,18 @@ fn who_stands_for_a_destination_can_refuse_in_its_name() {
         assert_eq!(host.stack.udp_take_error(client), Some(reason));
     }
 }
+
+#[test]
+fn what_nobody_asks_about_is_told_once() {
+    let (mut host, mut peer) = pair(false);
+    let (client, server) = (host.bind("0.0.0.0:0"), peer.bind("0.0.0.0:9"));
+    for _ in 0..100 {
+        host.send(client, "10.77.0.1:9", b"?");
+        settle(&mut host, &mut peer);
+    }
+    let told: Vec<_> = std::iter::from_fn(|| peer.stack.poll_event()).collect();
+    assert_eq!(told, [Event::Udp(server)]);
+    host.send(client, "10.77.0.1:9", b"?");
+    settle(&mut host, &mut peer);
+    assert_eq!(peer.stack.poll_event(), Some(Event::Udp(server)), "what comes later is news again");
+}

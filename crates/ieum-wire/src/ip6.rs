@@ -19,6 +19,9 @@ pub const FRAGMENT_HEADER_BYTES: usize = 8;
 /// to be skipped through.
 const EXTENSION_HEADERS_MAX: usize = 8;
 
+/// "No next header" (RFC 8200 §4.7): nothing follows, or nothing that anybody may look at.
+pub const NO_NEXT_HEADER: u8 = 59;
+
 /// Numbers of extension headers (RFC 8200 §4).
 mod next {
     pub(super) const HOP_BY_HOP: u8 = 0;
@@ -53,6 +56,14 @@ pub struct Fragment {
     pub offset_bytes: u16,
     /// More fragments of the same packet follow.
     pub more: bool,
+}
+
+impl Fragment {
+    /// Is it the whole packet, a fragment by its header alone? Such a one is read at once, whatever else is being put
+    /// together (RFC 6946 §4).
+    pub const fn is_whole(self) -> bool {
+        self.offset_bytes == 0 && !self.more
+    }
 }
 
 /// Why bytes are not an IPv6 packet that can be read.
@@ -198,12 +209,10 @@ fn walk(packet: &[u8], first: u8) -> Result<Walked, ParseError> {
             next = *packet.get(at).ok_or(wrong)?;
             at += FRAGMENT_HEADER_BYTES;
             fragment = Some(part);
-            if part.more || part.offset_bytes != 0 {
+            if !part.is_whole() {
                 // What follows belongs to the whole: it is read when that is there.
                 return Ok(Walked { next, at, fragment });
             }
-            // RFC 6946 §4: a fragment that is the whole packet is read at once, whatever else is being put together.
-            fragment = None;
             continue;
         }
         let [following, words] = array_at(packet, at).ok_or(wrong)?;
@@ -274,10 +283,13 @@ mod tests {
     }
 
     #[test]
-    fn a_fragment_that_is_the_whole_packet_is_none() {
+    fn what_follows_a_fragment_that_is_the_whole_packet_is_read() {
         let part = Fragment { identification: 7, offset_bytes: 0, more: false };
-        let parsed = Header::parse(&packet(&header(Some(part)), b"four")).unwrap();
-        assert_eq!((parsed.header.fragment, parsed.header_bytes), (None, 48));
+        let mut bytes = packet(&header(Some(part)), &[17, 0, 1, 4, 0, 0, 0, 0]);
+        bytes[40] = 60;
+        let parsed = Header::parse(&bytes).unwrap();
+        assert!(parsed.header.fragment.is_some_and(Fragment::is_whole));
+        assert_eq!((parsed.header.protocol, parsed.header_bytes), (Protocol::Udp, 56));
     }
 
     /// The header of a packet whose first extension header is `number`, followed by `extension` and nothing.

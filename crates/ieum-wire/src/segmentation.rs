@@ -45,8 +45,8 @@ pub fn finish_checksum(packet: &mut Packet) {
     write_checksum(packet, &parsed);
 }
 
-/// Where in a transport's header its checksum stands, of those that leave it to others.
-fn checksum_at(protocol: Protocol) -> Option<usize> {
+/// Where in a transport's header its checksum stands, of those that may leave it to a device.
+pub fn checksum_at(protocol: Protocol) -> Option<usize> {
     match protocol {
         Protocol::Tcp => Some(tcp::CHECKSUM_AT),
         Protocol::Udp => Some(udp::CHECKSUM_AT),
@@ -87,6 +87,10 @@ fn cut_tcp(packet: &Packet, parsed: &Parsed, size_bytes: usize, each: &mut impl 
         if !last {
             // FIN and PSH belong to the last byte.
             head[13] &= !0x09;
+        }
+        if index > 0 {
+            // CWR is said once, by the first (RFC 3168 §6.1.2).
+            head[13] &= !0x80;
         }
         let mut ip = ip.to_vec();
         count_identification(&mut ip, u16::try_from(index).unwrap_or(0));
@@ -260,7 +264,7 @@ mod tests {
             destination_port: 2,
             seq: SeqNumber::new(u32::MAX - 999),
             ack: SeqNumber::new(5),
-            flags: tcp::Flags { ack: true, psh: true, fin: true, ..tcp::Flags::default() },
+            flags: tcp::Flags { ack: true, psh: true, fin: true, cwr: true, ..tcp::Flags::default() },
             window: 100,
             urgent: 0,
             options: tcp::Options::default(),
@@ -290,6 +294,7 @@ mod tests {
                 let (header, payload) = tcp::Header::parse(segment).unwrap();
                 assert_eq!(header.seq, SeqNumber::new(u32::MAX - 999) + u32::try_from(seen.len()).unwrap());
                 assert_eq!(header.flags.fin, seen.len() == 3 * usize::from(size));
+                assert_eq!(header.flags.cwr, seen.is_empty());
                 lengths.push(payload.len());
                 seen.extend(&segment[payload]);
             });

@@ -95,6 +95,11 @@ impl Tun {
         self.malformed
     }
 
+    /// Are there datagrams that came as one and were not asked for yet? The descriptor's readiness does not tell of them.
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// Bytes of the link's own header before each packet.
     fn link_bytes(&self) -> u16 {
         match self.kind {

@@ -15,7 +15,8 @@
 //!   a one is finished here, since the words of [`Packet`] cannot say it.
 
 use ieum_wire::checksum::{Sum, pseudo_header};
-use ieum_wire::{ChecksumState, Gso, GsoKind, Packet, Protocol, ip, tcp, udp};
+use ieum_wire::segmentation::checksum_at;
+use ieum_wire::{ChecksumState, Gso, GsoKind, Packet, Protocol, ip, udp};
 
 /// Bytes of the header: the short form, without the count of buffers that TUN devices have no use for.
 pub(super) const HEADER_BYTES: usize = 10;
@@ -29,7 +30,7 @@ const KIND_NONE: u8 = 0;
 const KIND_TCP4: u8 = 1;
 const KIND_TCP6: u8 = 4;
 const KIND_DATAGRAMS: u8 = 5;
-/// Set beside a kind: the first segment carries CWR. It stays in the TCP header, where our cut leaves it.
+/// Set beside a kind: the first segment carries CWR. It stays in the TCP header, where our cut finds it.
 const KIND_ECN: u8 = 0x80;
 
 /// UDP_SEGMENT sends at most so many datagrams at once (Linux: UDP_MAX_SEGMENTS).
@@ -149,20 +150,11 @@ fn undone(link_bytes: u16, packet: &mut Packet) -> Option<Header> {
     })
 }
 
-/// Where the checksum stands in the header of a transport that may leave it to a device.
-fn checksum_at(protocol: Protocol) -> Option<usize> {
-    match protocol {
-        Protocol::Tcp => Some(tcp::CHECKSUM_AT),
-        Protocol::Udp => Some(udp::CHECKSUM_AT),
-        Protocol::Icmp4 | Protocol::Icmp6 | Protocol::Other(_) => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
 
-    use ieum_wire::{SeqNumber, ip4, segmentation};
+    use ieum_wire::{SeqNumber, ip4, segmentation, tcp};
 
     use super::*;
 

@@ -5,7 +5,10 @@
 //! [`Ip::begin`] writes the header. The transports do the rest.
 //!
 //! What it does not do: it forwards nothing, joins no multicast group but those that every IPv6 host is in, and obeys no
-//! options. It makes no link-local addresses (RFC 4291 §2.1 wants one for each link): whoever needs one adds it.
+//! options. It makes no link-local addresses (RFC 4291 §2.1 wants one for each link): whoever needs one adds it. It
+//! keeps no path MTU: each TCP connection learns its own from ICMP (RFC 1191, RFC 8201), but datagrams have the size of
+//! the first link, and behind a narrower one those of IPv6 are lost. It sends no parameter problems but that of an unknown protocol: who sends
+//! options or routing headers that are not served (RFC 8200 §4.2, §4.4 ask for one) hears nothing, and each is counted.
 //!
 //! Invariants:
 //!
@@ -107,7 +110,8 @@ impl Ip {
     /// Adds an own address and the route to its network.
     pub(crate) fn add_address(&mut self, link: LinkId, cidr: Cidr) {
         self.addresses.push(Address { link, cidr });
-        self.add_route(cidr, RouteTarget::Link(link), Some(cidr.address()));
+        // The source is left open: RFC 6724 chooses among the link's addresses, of equals the first.
+        self.add_route(cidr, RouteTarget::Link(link), None);
     }
 
     /// `endpoint` (in 127/8) is reached over `link`, and answers from it come from there.
@@ -138,6 +142,11 @@ impl Ip {
             || self.addresses.iter().any(|own| own.cidr.broadcast() == Some(address))
     }
 
+    /// Does this address mean more than one host?
+    pub(crate) fn is_for_many(&self, address: IpAddr) -> bool {
+        address.is_multicast() || self.is_broadcast(address)
+    }
+
     /// Is this a group of IPv6 that we are in: all nodes (RFC 4291 §2.7.1), or the solicited-node group of one of our
     /// addresses?
     fn is_own_group(&self, address: IpAddr) -> bool {
@@ -161,7 +170,7 @@ impl Ip {
 }
 
 /// Everybody on the link (RFC 4291 §2.7.1).
-const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+pub(crate) const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
 /// The group that neighbours ask when they look for the owner of an IPv6 address (RFC 4291 §2.7.1).
 pub(crate) fn solicited_node(address: IpAddr) -> Option<Ipv6Addr> {

@@ -9,9 +9,10 @@
 //! 2. A fragment that overlaps what is there, other than by lying wholly inside it, ends its datagram (RFC 5722 for
 //!    IPv6, RFC 8200 §4.5; in IPv4 too, as Linux: no honest sender makes such). One that lies wholly inside is a copy and
 //!    is passed over.
-//! 3. All datagrams together charge no more than [`REASSEMBLY_BYTES_MAX`]; who comes on top drives out the oldest.
+//! 3. All datagrams together charge no more than [`REASSEMBLY_BYTES_MAX`]: their bytes, holes among them, and headers.
+//!    Who comes on top drives out the oldest.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
 use ieum_wire::ip::{Fragment, Parsed};
@@ -43,7 +44,7 @@ struct Partial {
     head: Option<(Vec<u8>, Protocol)>,
     /// When it is given up.
     until: Instant,
-    /// Tells it from others that had its name before.
+    /// Its place in the order in which they began.
     serial: u64,
 }
 
@@ -60,9 +61,10 @@ pub(crate) struct GivenUp {
 #[derive(Debug)]
 pub(crate) struct Reassembly {
     partials: HashMap<Key, Partial, Keyed>,
-    /// In the order in which they began. The first one lives; others may be gone, which their serial tells.
-    order: VecDeque<(Key, u64)>,
+    /// In the order in which they began.
+    order: BTreeMap<u64, Key>,
     charged_bytes: usize,
+    /// How many have begun.
     serial: u64,
     /// Driven out by newer ones and not yet counted.
     pub(crate) driven_out: u64,
@@ -73,7 +75,7 @@ impl Reassembly {
     pub(crate) fn new(chance: &mut Chance) -> Reassembly {
         Reassembly {
             partials: HashMap::with_hasher(chance.keyed()),
-            order: VecDeque::new(),
+            order: BTreeMap::new(),
             charged_bytes: 0,
             serial: 0,
             driven_out: 0,
@@ -105,7 +107,7 @@ impl Reassembly {
             identification: fragment.identification,
             protocol: v4.then(|| header.protocol.number()),
         };
-        self.make_room(part.len());
+        self.make_room(parsed.header_bytes, end);
         self.begin(now, key);
         let partial = self.partials.get_mut(&key).ok_or(Drop::FragmentMisfits)?;
         let before = partial.charge();
@@ -128,8 +130,8 @@ impl Reassembly {
 
     /// When the next datagram is given up: all wait equally long, so it is the oldest.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let (key, serial) = self.order.front()?;
-        self.live(key, *serial).map(|partial| partial.until)
+        let (_, key) = self.order.first_key_value()?;
+        self.partials.get(key).map(|partial| partial.until)
     }
 
     /// Gives up one datagram whose time is over.
@@ -137,7 +139,7 @@ impl Reassembly {
         if self.deadline()? > now {
             return None;
         }
-        let (key, _) = *self.order.front()?;
+        let key = *self.order.first_key_value()?.1;
         let partial = self.forget(&key)?;
         let end = partial.pieces.get(&0).copied().unwrap_or(0);
         let original = partial.head.map(|(mut headers, _)| {
@@ -145,10 +147,6 @@ impl Reassembly {
             headers
         });
         Some(GivenUp { source: key.source, destination: key.destination, original })
-    }
-
-    fn live(&self, key: &Key, serial: u64) -> Option<&Partial> {
-        self.partials.get(key).filter(|partial| partial.serial == serial)
     }
 
     fn begin(&mut self, now: Instant, key: Key) {
@@ -166,13 +164,16 @@ impl Reassembly {
         };
         self.charged_bytes += partial.charge();
         self.partials.insert(key, partial);
-        self.order.push_back((key, self.serial));
+        self.order.insert(self.serial, key);
     }
 
-    /// The oldest give way until a fragment of `bytes` can be charged.
-    fn make_room(&mut self, bytes: usize) {
-        while self.charged_bytes + bytes + 2 * FRAGMENT_OVERHEAD_BYTES > REASSEMBLY_BYTES_MAX {
-            let Some((key, _)) = self.order.front().copied() else { return };
+    /// The oldest give way until a fragment with so many bytes of headers, whose part ends at `end`, can be charged
+    /// whatever is there of its datagram.
+    fn make_room(&mut self, header_bytes: usize, end: usize) {
+        // A buffer that grows doubles, or takes what it needs: less than twice the end either way.
+        let bytes = header_bytes + 2 * end + 2 * FRAGMENT_OVERHEAD_BYTES;
+        while self.charged_bytes + bytes > REASSEMBLY_BYTES_MAX {
+            let Some(key) = self.order.first_key_value().map(|(_, key)| *key) else { return };
             self.forget(&key);
             self.driven_out += 1;
         }
@@ -181,9 +182,7 @@ impl Reassembly {
     fn forget(&mut self, key: &Key) -> Option<Partial> {
         let partial = self.partials.remove(key)?;
         self.charged_bytes -= partial.charge();
-        while self.order.front().is_some_and(|(key, serial)| self.live(key, *serial).is_none()) {
-            self.order.pop_front();
-        }
+        self.order.remove(&partial.serial);
         Some(partial)
     }
 }
@@ -197,9 +196,10 @@ enum Placed {
 }
 
 impl Partial {
-    /// What it costs: its bytes, with the holes, and what keeps them.
+    /// What it costs: its bytes, with the holes, its headers, and what keeps them.
     fn charge(&self) -> usize {
-        self.bytes.capacity() + FRAGMENT_OVERHEAD_BYTES * (1 + self.pieces.len())
+        let header_bytes = self.head.as_ref().map_or(0, |(headers, _)| headers.capacity());
+        self.bytes.capacity() + header_bytes + FRAGMENT_OVERHEAD_BYTES * (1 + self.pieces.len())
     }
 
     fn place(&mut self, begin: usize, part: &[u8], last: bool) -> Result<Placed, Drop> {
@@ -363,5 +363,50 @@ mod tests {
         }
         assert_eq!(given_up, left);
         assert_eq!((reassembly.deadline(), reassembly.charged_bytes), (None, 0));
+    }
+
+    #[test]
+    fn who_comes_to_an_end_leaves_nothing_behind_while_an_older_one_waits() {
+        let mut reassembly = reassembly();
+        assert_eq!(give(&mut reassembly, &fragment(0, 0, true, &[1; 8])), Ok(None));
+        for number in 1..1000 {
+            assert_eq!(give(&mut reassembly, &fragment(number, 0, true, &[1; 8])), Ok(None));
+            assert!(give(&mut reassembly, &fragment(number, 8, false, &[1; 8])).unwrap().is_some());
+        }
+        assert_eq!((reassembly.partials.len(), reassembly.order.len()), (1, 1));
+    }
+
+    #[test]
+    fn holes_and_headers_are_charged_like_bytes() {
+        // The last piece of a large datagram takes room for all of it.
+        let mut holes = reassembly();
+        for number in 0..200 {
+            assert_eq!(give(&mut holes, &fragment(number, 65_000, true, &[1; 8])), Ok(None));
+            assert!(holes.charged_bytes <= REASSEMBLY_BYTES_MAX, "{} bytes", holes.charged_bytes);
+        }
+        // Seven headers of options, the largest there are, before that of a fragment of 8 bytes.
+        let mut bytes = vec![0x60, 0, 0, 0, 0, 0, 60, 64];
+        bytes.extend([0xfd; 32]);
+        for header in 0..7 {
+            bytes.extend([if header == 6 { 44 } else { 60 }, 255]);
+            bytes.extend([0; 2046]);
+        }
+        let fragment_at = bytes.len();
+        bytes.extend([17, 0, 0, 1, 0, 0, 0, 0]);
+        bytes.extend([7; 8]);
+        let length = u16::try_from(bytes.len() - 40).unwrap();
+        bytes[4..6].copy_from_slice(&length.to_be_bytes());
+        let mut headers = reassembly();
+        for number in 0..1000u32 {
+            bytes[fragment_at + 4..fragment_at + 8].copy_from_slice(&number.to_be_bytes());
+            let packet = Packet::from_wire(&bytes);
+            let parsed = ip::parse(packet.bytes()).unwrap();
+            let fragment = parsed.header.fragment.unwrap();
+            assert!(headers.receive(NOW, &packet, &parsed, fragment).unwrap().is_none());
+            assert!(headers.charged_bytes <= REASSEMBLY_BYTES_MAX);
+        }
+        let kept = |partial: &Partial| partial.head.as_ref().map_or(0, |(headers, _)| headers.len());
+        let kept: usize = headers.partials.values().map(kept).sum();
+        assert!(kept <= REASSEMBLY_BYTES_MAX, "{kept} bytes of headers");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ieum_wire::ip::{self, Header, ParseError, Parsed};
+use ieum_wire::ip::{self, Fragment, Header, ParseError, Parsed};
 use ieum_wire::{Packet, Protocol, ip4, ip6, segmentation};
 
 use super::{Ip, is_loopback};
@@ -27,7 +27,7 @@ pub(crate) struct Incoming {
     pub(crate) parsed: Parsed,
     /// Whom it means.
     pub(crate) for_whom: For,
-    /// It came as fragments.
+    /// It came as fragments, or behind the header of one.
     pub(crate) fragmented: bool,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Received<'a> {
     pub(crate) destination: IpAddr,
     /// The hops it had left.
     pub(crate) ttl: u8,
-    /// It came as fragments.
+    /// It came as fragments, or behind the header of one.
     pub(crate) fragmented: bool,
     /// DSCP and ECN.
     pub(crate) tos: u8,
@@ -63,7 +63,7 @@ impl Ip {
             return Err(Drop::MartianSource);
         }
         let for_whom = self.for_whom(link, header.destination)?;
-        Ok(Incoming { parsed, for_whom, fragmented: false })
+        Ok(Incoming { parsed, for_whom, fragmented: header.fragment.is_some() })
     }
 
     /// Can a packet with this header honestly arrive over `link`?
@@ -73,7 +73,7 @@ impl Ip {
             // RFC 4861 §4.3: who asks whether an address is free has none yet.
             return header.protocol == Protocol::Icmp6 && header.destination.is_multicast();
         }
-        if source.is_multicast() || self.is_broadcast(source) || is_mapped(source) {
+        if self.is_for_many(source) || is_mapped(source) {
             return false;
         }
         if link == self.loopback || !self.is_local(source) {
@@ -85,7 +85,7 @@ impl Ip {
         }
         // Only the first fragment tells a port.
         let port = segmentation::ports(payload).map(|(source_port, _)| source_port);
-        header.fragment.is_none()
+        header.fragment.is_none_or(Fragment::is_whole)
             && port.is_some_and(|port| self.loopback_exception(SocketAddr::new(source, port)) == Some(link))
     }
 

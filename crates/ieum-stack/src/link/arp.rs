@@ -23,8 +23,7 @@ impl Neighbors {
     ) -> Result<(), Drop> {
         let message = Message::parse(bytes).ok_or(Drop::ArpMalformed)?;
         let sender = IpAddr::V4(message.sender_ip);
-        let nonsense =
-            message.sender_mac.is_group() || message.sender_ip.is_multicast() || ip.is_broadcast(sender);
+        let nonsense = message.sender_mac.is_group() || ip.is_for_many(sender);
         // Somebody else with our address (RFC 5227 §2.4): we keep it and say nothing, as Linux does.
         if nonsense || message.sender_mac == own || ip.is_local(sender) {
             return Err(Drop::ArpMalformed);

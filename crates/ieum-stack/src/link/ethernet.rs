@@ -20,7 +20,7 @@ impl Neighbors {
         link: LinkId,
         frame: Packet,
     ) -> Result<Option<Packet>, Drop> {
-        let own = match (ip.medium(link), frame.ethernet) {
+        let (own, ethertype) = match (ip.medium(link), frame.ethernet) {
             // An unknown link is the next layer's to refuse.
             (None | Some(Medium::Ip), None) => return Ok(Some(frame)),
             (None | Some(Medium::Ip), Some(_)) | (Some(Medium::Ethernet(_)), None) => {
@@ -33,11 +33,11 @@ impl Neighbors {
                 (own, header.ethertype)
             }
         };
-        match own {
-            (own, EtherType::Arp) => self.on_arp(now, ip, link, own, frame.bytes()).map(|()| None),
-            (_, EtherType::Ip4) if ip::version(frame.bytes()) == Some(4) => Ok(Some(frame)),
-            (_, EtherType::Ip6) if ip::version(frame.bytes()) == Some(6) => Ok(Some(frame)),
-            (_, EtherType::Ip4 | EtherType::Ip6 | EtherType::Other(_)) => Err(Drop::FrameType),
+        match ethertype {
+            EtherType::Arp => self.on_arp(now, ip, link, own, frame.bytes()).map(|()| None),
+            EtherType::Ip4 if ip::version(frame.bytes()) == Some(4) => Ok(Some(frame)),
+            EtherType::Ip6 if ip::version(frame.bytes()) == Some(6) => Ok(Some(frame)),
+            EtherType::Ip4 | EtherType::Ip6 | EtherType::Other(_) => Err(Drop::FrameType),
         }
     }
 
@@ -55,12 +55,11 @@ impl Neighbors {
             return None;
         };
         let destination = parsed.header.destination;
-        if destination.is_multicast() || ip.is_broadcast(destination) {
+        if ip.is_for_many(destination) {
             return Some((link, framed(packet, own, group_mac(destination))));
         }
         let neighbor = (link, ip.next_hop(link, destination));
-        let framed = framed(packet, own, own);
-        let (mac, packet) = self.resolve(now, neighbor, framed)?;
+        let (mac, packet) = self.resolve(now, neighbor, unaddressed(packet, own))?;
         Some((link, addressed(packet, mac)))
     }
 
@@ -97,6 +96,11 @@ pub(super) fn framed(mut packet: Packet, source: MacAddress, destination: MacAdd
     let ethertype = if ip::version(packet.bytes()) == Some(6) { EtherType::Ip6 } else { EtherType::Ip4 };
     packet.ethernet = Some(Header { destination, source, ethertype });
     packet
+}
+
+/// The packet in a frame whose receiver is found out later.
+pub(super) fn unaddressed(packet: Packet, own: MacAddress) -> Packet {
+    framed(packet, own, own)
 }
 
 /// A frame to that neighbour.

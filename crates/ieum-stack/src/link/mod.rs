@@ -10,12 +10,14 @@
 //! and redirects are not obeyed, since routes are given too (they are counted); groups are not announced by MLD
 //! (RFC 4861 §7.2.1 asks for it): no switch that would listen for it stands between us and a device.
 //!
-//! Files: `ethernet` (both ways), `arp`, `ndp` (what neighbours say), `neighbor` (what is known of them).
+//! Files: `ethernet` (both ways), `arp`, `ndp` (what neighbours say), `neighbor` (what is known of them), `parked` (what
+//! waits for one).
 
 mod arp;
 mod ethernet;
 mod ndp;
 mod neighbor;
+mod parked;
 
 pub(crate) use neighbor::Neighbors;
 

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use ieum_wire::ethernet::{EtherType, Header, MacAddress};
+use ieum_wire::ethernet::MacAddress;
 use ieum_wire::icmp6::Message;
 use ieum_wire::ndp::{ADVERTISEMENT, Advertisement, HOP_LIMIT, SOLICITATION, Solicitation};
 use ieum_wire::{Instant, Packet, Protocol, ip6};
@@ -10,10 +10,7 @@ use ieum_wire::{Instant, Packet, Protocol, ip6};
 use super::neighbor::{Answer, Neighbors};
 use super::{LinkId, ethernet};
 use crate::drops::Drop;
-use crate::ip::{Ip, Received, solicited_node};
-
-/// Everybody on the link (RFC 4291 §2.7.1).
-const ALL_NODES: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+use crate::ip::{ALL_NODES, Ip, Received, solicited_node};
 
 impl Neighbors {
     /// A message of neighbour discovery came over `link`, where we are `own`.
@@ -25,8 +22,8 @@ impl Neighbors {
         received: &Received<'_>,
         (kind, body): (u8, &[u8]),
     ) -> Result<(), Drop> {
-        // RFC 4861 §7.1.1, §7.1.2: nobody beyond a router takes part. RFC 6980 §5: nor does who hides what he says from
-        // those that watch the link for others.
+        // RFC 4861 §7.1.1, §7.1.2: nobody beyond a router takes part. RFC 6980 §5: nor does who hides what he says, by the
+        // header of a fragment, from those that watch the link for others.
         if received.ttl != HOP_LIMIT || received.fragmented {
             return Err(Drop::NdpMalformed);
         }
@@ -75,7 +72,8 @@ impl Neighbors {
             Some(mac) => self.say(link, ethernet::framed(packet, own, mac)),
             None if solicited => {
                 // RFC 4861 §7.2.4: the way to the asker has to be found like any other.
-                let Some((mac, packet)) = self.resolve(now, (link, asker), framed_for_nobody(packet, own))
+                let Some((mac, packet)) =
+                    self.resolve(now, (link, asker), ethernet::unaddressed(packet, own))
                 else {
                     return Ok(());
                 };
@@ -134,11 +132,5 @@ fn packet(source: Ipv6Addr, destination: Ipv6Addr, message: Message<'_>) -> Pack
     let mut packet = Packet::new();
     packet.extend(header.emit(bytes.len()).as_ref());
     packet.extend(&bytes);
-    packet
-}
-
-/// A frame whose receiver is found out later.
-fn framed_for_nobody(mut packet: Packet, own: MacAddress) -> Packet {
-    packet.ethernet = Some(Header { destination: own, source: own, ethertype: EtherType::Ip6 });
     packet
 }

@@ -14,7 +14,8 @@
 //! 1. Only an INCOMPLETE entry parks packets, and only it has no address.
 //! 2. An entry stands among the timers exactly when its state waits for a time.
 //! 3. What strangers say of themselves makes no entry unless they ask for us, and entries are bounded.
-//! 4. Exactly those entries owe a question that say so, each one; who is known or forgotten meanwhile is not asked.
+//! 4. Packets that wait are bounded for each neighbour and for all together: who has most waiting gives way.
+//! 5. Exactly those entries owe a question that say so, each one; who is known or forgotten meanwhile is not asked.
 //!
 //! That a neighbour is there is learned from its answers alone: what TCP hears of its peer is not counted as one
 //! (RFC 4861 §7.3.1 allows both), so that a link in use sees one question and one answer each 35 s.
@@ -26,9 +27,10 @@ use ieum_wire::ethernet::MacAddress;
 use ieum_wire::{Instant, Packet};
 
 use super::LinkId;
+use super::parked::Parked;
 use crate::bounds::{
     NEIGHBOR_DELAY, NEIGHBOR_QUESTIONS_MAX, NEIGHBOR_REACHABLE, NEIGHBOR_RETRANSMIT, NEIGHBORS_MAX,
-    PARKED_BYTES_MAX, PARKED_PACKETS_MAX,
+    PARKED_PACKETS_ALL_MAX,
 };
 
 /// A neighbour: an address on a link.
@@ -64,8 +66,7 @@ struct Entry {
     state: State,
     /// When the state ends by itself.
     until: Option<Instant>,
-    parked: VecDeque<Packet>,
-    parked_bytes: usize,
+    parked: Parked,
     /// When it was last of use to us, in uses of the cache; 0: never.
     used: u64,
     /// It stands among the questions.
@@ -94,8 +95,10 @@ pub(crate) struct Neighbors {
     pub(super) ready: VecDeque<(LinkId, Packet)>,
     /// Packets that nobody will take.
     given_up: VecDeque<Packet>,
+    /// Packets that wait, for whomever.
+    parked_packets: usize,
     /// Parked packets that had to give way to newer ones, not yet counted.
-    pub(crate) driven_out: u64,
+    pub(crate) driven_out: usize,
     /// Parked packets whose neighbour was forgotten, not yet counted.
     pub(crate) forgotten: usize,
 }
@@ -118,7 +121,10 @@ impl Neighbors {
         entry.used = self.uses;
         match entry.state {
             State::Incomplete { .. } => {
-                self.driven_out += entry.park(packet);
+                let driven_out = entry.parked.push(packet);
+                self.driven_out += driven_out;
+                self.parked_packets = self.parked_packets + 1 - driven_out;
+                self.thin_out();
                 None
             }
             State::Stale(mac) => {
@@ -224,10 +230,12 @@ impl Neighbors {
             let waits = entry.until.is_some_and(|until| self.timers.contains(&(until, *neighbor)));
             assert_eq!(entry.until.is_some(), waits, "who waits for a time stands among the timers");
             let incomplete = entry.state.mac().is_none();
-            assert!(incomplete || entry.parked.is_empty(), "packets wait only for who is not known");
-            let bytes: usize = entry.parked.iter().map(Packet::len).sum();
-            assert_eq!(bytes, entry.parked_bytes, "parked bytes are counted");
+            assert!(incomplete || entry.parked.len() == 0, "packets wait only for who is not known");
+            entry.parked.check();
         }
+        let parked: usize = self.entries.values().map(|entry| entry.parked.len()).sum();
+        assert_eq!(parked, self.parked_packets, "packets that wait are counted");
+        assert!(parked <= PARKED_PACKETS_ALL_MAX, "packets that wait are bounded");
         let asked: BTreeSet<_> = self.questions.iter().copied().collect();
         assert_eq!(asked.len(), self.questions.len(), "nobody is asked twice at once");
         let owed =
@@ -238,8 +246,7 @@ impl Neighbors {
     }
 
     fn enter(&mut self, neighbor: Neighbor, state: State, used: u64) {
-        let (parked, parked_bytes) = (VecDeque::new(), 0);
-        let entry = Entry { state, until: None, parked, parked_bytes, used, owes_question: false };
+        let entry = Entry { state, until: None, parked: Parked::default(), used, owes_question: false };
         self.entries.insert(neighbor, entry);
     }
 
@@ -247,8 +254,8 @@ impl Neighbors {
     fn known(&mut self, now: Instant, neighbor: Neighbor, state: State) {
         let until = matches!(state, State::Reachable(_)).then(|| now + NEIGHBOR_REACHABLE);
         let Some(entry) = self.entries.get_mut(&neighbor) else { return };
-        let parked = std::mem::take(&mut entry.parked);
-        entry.parked_bytes = 0;
+        let parked = std::mem::take(&mut entry.parked).into_packets();
+        self.parked_packets -= parked.len();
         if std::mem::take(&mut entry.owes_question) {
             self.questions.retain(|asked| *asked != neighbor);
         }
@@ -299,7 +306,20 @@ impl Neighbors {
         if entry.owes_question {
             self.questions.retain(|asked| *asked != neighbor);
         }
-        entry.parked
+        self.parked_packets -= entry.parked.len();
+        entry.parked.into_packets()
+    }
+
+    /// When more packets wait than may, the oldest one gives way of the neighbour that has most.
+    fn thin_out(&mut self) {
+        while self.parked_packets > PARKED_PACKETS_ALL_MAX {
+            let Some(entry) = self.entries.values_mut().max_by_key(|entry| entry.parked.len()) else {
+                return;
+            };
+            entry.parked.pop_oldest();
+            self.parked_packets -= 1;
+            self.driven_out += 1;
+        }
     }
 
     /// The least valuable gives way to another: one that is known but unused, longest ago first, then one that does not
@@ -321,23 +341,6 @@ impl Neighbors {
     }
 }
 
-impl Entry {
-    /// Keeps a packet until the neighbour is known; returns how many older ones gave way (RFC 1122 §2.3.2.2 asks for
-    /// one packet at least, the latest).
-    fn park(&mut self, packet: Packet) -> u64 {
-        self.parked_bytes += packet.len();
-        self.parked.push_back(packet);
-        let mut driven_out = 0;
-        while self.parked.len() > PARKED_PACKETS_MAX
-            || (self.parked_bytes > PARKED_BYTES_MAX && self.parked.len() > 1)
-        {
-            self.parked_bytes -= self.parked.pop_front().map_or(0, |oldest| oldest.len());
-            driven_out += 1;
-        }
-        driven_out
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -345,6 +348,7 @@ mod tests {
     use slotmap::SlotMap;
 
     use super::*;
+    use crate::bounds::PARKED_PACKETS_MAX;
 
     const ONE: MacAddress = MacAddress([2, 0, 0, 0, 0, 1]);
     const TWO: MacAddress = MacAddress([2, 0, 0, 0, 0, 2]);

@@ -76,6 +76,13 @@ pub(super) const QUICK_ACKS: u32 = 16;
 /// Segments of the initial congestion window (RFC 6928).
 pub(super) const INITIAL_WINDOW_SEGMENTS: u32 = 10;
 
+/// The least MTU that a router of IPv4 is believed to have, in bytes: forged errors shall not make us send headers
+/// almost alone. Linux's net.ipv4.route.min_pmtu.
+pub(super) const PATH_MTU_MIN_IP4_BYTES: u32 = 552;
+
+/// The least MTU of IPv6's links, in bytes (RFC 8200 §5); a router that says less is not believed (RFC 8201 §4).
+pub(super) const PATH_MTU_MIN_IP6_BYTES: u32 = 1280;
+
 /// The least time between two ACKs in answer to unacceptable segments of one connection, so that two confused ends
 /// cannot keep each other busy (RFC 5961 §7; Linux: tcp_invalid_ratelimit).
 pub(super) const CHALLENGE_INTERVAL: Duration = Duration::from_millis(500);

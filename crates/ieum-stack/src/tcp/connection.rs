@@ -65,8 +65,6 @@ pub(super) struct Connection {
     pub(super) in_debt: bool,
     /// Something changed that its user has not been told of.
     pub(super) news: bool,
-    /// An event about it waits to be polled.
-    pub(super) event_pending: bool,
     /// Under which time it is known to the timers.
     pub(super) timer_at: Option<Instant>,
 }
@@ -88,7 +86,6 @@ impl Connection {
             reuse,
             in_debt: false,
             news: false,
-            event_pending: false,
             timer_at: None,
         }
     }

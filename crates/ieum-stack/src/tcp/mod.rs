@@ -158,13 +158,6 @@ impl Tcp {
         [self.timers.first(), time_wait].into_iter().flatten().min()
     }
 
-    /// An event about a connection was handed to its user: the next change is news again.
-    pub(crate) fn event_taken(&mut self, id: ConnectionId) {
-        if let Some(connection) = self.connections.get_mut(id) {
-            connection.event_pending = false;
-        }
-    }
-
     /// After anything that happened to a connection: it may owe, sleep, and have news.
     fn settle(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
@@ -182,8 +175,7 @@ impl Tcp {
                 self.debts.push_back(Debtor::Connection(id));
             }
         }
-        if connection.news && connection.holder == Holder::User && !connection.event_pending {
-            connection.event_pending = true;
+        if connection.news && connection.holder == Holder::User {
             cx.events.push(Event::Connection(id));
         }
         connection.news = false;

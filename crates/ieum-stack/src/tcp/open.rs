@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use ieum_wire::tcp::Timestamps;
-use ieum_wire::{Instant, SeqNumber, WindowScale};
+use ieum_wire::{Instant, Mss, SeqNumber, WindowScale};
 
-use super::bounds::{FIN_WAIT_2, ORPHAN_RETRIES_MAX, RETRIES_MAX, STAMP_LIFETIME};
+use super::bounds::{
+    FIN_WAIT_2, ORPHAN_RETRIES_MAX, PATH_MTU_MIN_IP4_BYTES, PATH_MTU_MIN_IP6_BYTES, RETRIES_MAX,
+    STAMP_LIFETIME,
+};
 use super::peer_syn::{OwnSyn, PeerSyn, stamp};
 use super::recv::Recv;
 use super::send::{Send, SendStart, Sizes};
@@ -74,8 +77,7 @@ impl Open {
             recent_at: now,
             last_ack: peer.irs + 1,
         });
-        let option_bytes = if stamps.is_some() { STAMP_BYTES } else { 0 };
-        let mss = u32::from(own.mss.min(peer.mss).bytes()) - option_bytes;
+        let mss = payload_bytes(own.mss.min(peer.mss), stamps.as_ref());
         let send = Send::new(&SendStart {
             iss: own.iss,
             window: u32::from(peer.window),
@@ -118,6 +120,27 @@ impl Open {
     /// here on.
     pub(super) fn orphaned(&mut self, now: Instant) {
         self.fin_wait_until = Some(now + FIN_WAIT_2);
+    }
+
+    /// A router says that packets of `mtu_bytes` at most go on from there, and that the one at `seq` was larger (RFC 1191,
+    /// RFC 8201): segments are no larger from now on. What it dropped is sent again by the timer, in smaller pieces: to
+    /// answer at once would give a burst to whoever forges such errors. False when nothing changes.
+    pub(super) fn path_narrowed(&mut self, is_ip4: bool, mtu_bytes: u32, seq: SeqNumber) -> bool {
+        let mss = if is_ip4 {
+            Mss::of_mtu_ip4(mtu_bytes.max(PATH_MTU_MIN_IP4_BYTES))
+        } else if mtu_bytes >= PATH_MTU_MIN_IP6_BYTES {
+            Mss::of_mtu_ip6(mtu_bytes)
+        } else {
+            return false;
+        };
+        // RFC 5927 §7.2: only what is under way can have been too large.
+        if !self.send.is_under_way(seq) {
+            return false;
+        }
+        let mss = payload_bytes(mss, self.stamps.as_ref());
+        let narrower = mss < self.mss;
+        self.mss = self.mss.min(mss);
+        narrower
     }
 
     /// How large segments and packets may be on a link.
@@ -177,6 +200,11 @@ impl Open {
         let ended = self.send.our_end() != OurEnd::Open || self.recv.has_finished();
         assert!(ended == self.first_end.is_some(), "whoever ended first is known, and only then");
     }
+}
+
+/// What is left of a segment for data beside the options that each one carries.
+fn payload_bytes(mss: Mss, stamps: Option<&Stamps>) -> u32 {
+    u32::from(mss.bytes()) - if stamps.is_some() { STAMP_BYTES } else { 0 }
 }
 
 impl Stamps {

@@ -53,7 +53,13 @@ impl Tcp {
         let Some(Owner::Connection(id)) = self.demux.get(&tuple).copied() else {
             return Err(Drop::IcmpQuote);
         };
-        let Some(connection) = self.connections.get(id) else { return Err(Drop::IcmpQuote) };
+        let Some(connection) = self.connections.get_mut(id) else { return Err(Drop::IcmpQuote) };
+        if let (Unreachable::FragmentationNeeded { mtu_bytes }, Phase::Open(open)) =
+            (reason, &mut connection.phase)
+        {
+            let narrower = open.path_narrowed(ours.is_ipv4(), mtu_bytes, seq);
+            return if narrower { Ok(()) } else { Err(Drop::TcpIcmpIgnored) };
+        }
         match &connection.phase {
             Phase::Handshake(handshake) if seq == handshake.own.iss => {
                 self.leave(cx, id, Some(Handshake::unreachable(reason)));

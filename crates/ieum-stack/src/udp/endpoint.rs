@@ -122,11 +122,6 @@ impl Inbox {
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
-
-    /// Is nothing queued?
-    pub(crate) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
-    }
 }
 
 #[cfg(test)]

@@ -69,13 +69,10 @@ impl Udp {
         events: &mut Events,
     ) -> Result<(), Drop> {
         let any = self.any.as_mut().ok_or(Drop::UdpPortUnknown)?;
-        let was_empty = any.is_empty();
         if !any.push(envelope, payload) {
             return Err(Drop::UdpAnyQueueFull);
         }
-        if was_empty {
-            events.push(Event::AnyDatagram);
-        }
+        events.push(Event::AnyDatagram);
         Ok(())
     }
 
@@ -90,7 +87,8 @@ impl Udp {
     ) -> bool {
         let Some(id) = self.demux.find_connected(ours, theirs) else { return false };
         let Some(endpoint) = self.endpoints.get_mut(id) else { return false };
-        // We never forbid fragmenting a datagram, so nobody honest says that we should have allowed it.
+        // We never forbid fragmenting a datagram of IPv4, so nobody honest says that we should have allowed it; of what
+        // routers of IPv6 say nothing is kept (see `ip`).
         if !matches!(reason, Unreachable::FragmentationNeeded { .. }) {
             endpoint.error = Some(reason);
             events.push(Event::Udp(id));
@@ -107,6 +105,10 @@ fn parse<'a>(received: &Received<'a>, checksum: ChecksumState) -> Result<(Header
         ParseError::Length => Drop::UdpLength,
     })?;
     let datagram = received.payload.get(..parsed.length_bytes).ok_or(Drop::UdpTruncated)?;
+    // RFC 8200 §8.1: over IPv6 a sender must compute one, for no header below would show an address that was changed.
+    if checksum != ChecksumState::Deferred && !parsed.has_checksum && received.source.is_ipv6() {
+        return Err(Drop::UdpChecksum);
+    }
     if checksum == ChecksumState::Present && parsed.has_checksum {
         let sum = pseudo_header(received.source, received.destination, Protocol::Udp, datagram.len());
         if !sum.plus(datagram).is_valid() {

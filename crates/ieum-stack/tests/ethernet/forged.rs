@@ -98,6 +98,15 @@ fn frames_that_cannot_be_are_dropped_for_one_reason_each() {
     let mut in_two = solicitation(255);
     in_two.gso = Some(Gso { kind: GsoKind::Fragments { identification: 1 }, size_bytes: 24 });
     segmentation::cut(&in_two, |fragment| host.give(now, fragment));
+    // A fragment header that stands before the whole: RFC 6980 §5 means it too.
+    let mut alone = solicitation(255).bytes().to_vec();
+    let length = u16::from_be_bytes([alone[4], alone[5]]) + 8;
+    alone[4..6].copy_from_slice(&length.to_be_bytes());
+    let protocol = std::mem::replace(&mut alone[6], 44);
+    alone.splice(40..40, [protocol, 0, 0, 0, 0, 0, 0, 1]);
+    let mut alone = Packet::from_wire(&alone);
+    alone.ethernet = solicitation(255).ethernet;
+    host.give(now, alone);
     let mut to_many = solicitation(255);
     to_many.ethernet = Some(frame_for_many);
     host.give(now, to_many);
@@ -112,11 +121,40 @@ fn frames_that_cannot_be_are_dropped_for_one_reason_each() {
         ("frame type", 2),
         ("arp malformed", 1),
         ("frame for many", 1),
-        ("ndp malformed", 2),
+        ("ndp malformed", 3),
         ("icmp kind", 2),
     ];
     assert_eq!(host.stack.drops(), expected);
     assert_eq!(host.poll(now).iter().map(kind).collect::<Vec<_>>(), ["na"]);
+}
+
+#[test]
+fn packets_for_many_that_do_not_answer_are_bounded_together() {
+    let mut host = Station::new(2);
+    let socket = host.bind_udp("::");
+    for number in 0..200u16 {
+        for packet in 0..20u8 {
+            let to = format!("[fd77::1:{number:x}]:9").parse().unwrap();
+            host.stack.udp_send(START, socket, to, &[packet]).unwrap();
+        }
+        host.poll(START);
+    }
+    host.stack.check();
+    // Each packet is a buffer of 64 KiB: of 4000, 1024 wait, and of all alike some.
+    assert_eq!(host.stack.drops(), [("neighbor parked", 4000 - 1024)]);
+    for number in [0, 199u16] {
+        let target = format!("fd77::1:{number:x}");
+        let body = ndp::Advertisement {
+            target: target.parse().unwrap(),
+            target_mac: Some(mac(1)),
+            solicited: true,
+            overrides: true,
+        }
+        .emit();
+        host.give(START, ndp_frame((&target, "fd77::2"), (ndp::ADVERTISEMENT, &body), 255));
+        let left = host.poll(START).len();
+        assert!((5..=6).contains(&left), "{left} packets waited for neighbour {number}");
+    }
 }
 
 proptest! {

@@ -195,6 +195,11 @@ impl Send {
         self.top
     }
 
+    /// Was this position sent and is it not acknowledged?
+    pub(super) fn is_under_way(&self, seq: SeqNumber) -> bool {
+        seq.at_or_after(self.una) && seq.before(self.top)
+    }
+
     pub(super) fn our_end(&self) -> OurEnd {
         self.end
     }
