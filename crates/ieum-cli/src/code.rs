@@ -1,5 +1,6 @@
 //! Exit codes, as env(1), nohup(1) and shells have them.
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -45,9 +46,20 @@ pub(crate) fn of_usage(error: &clap::Error) -> Code {
     if kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let _ = error.print();
     } else {
-        complain(&format!("{} (ieum run --help says more)", what_is_wrong(&error.to_string())));
+        let typed = std::env::args_os().nth(1);
+        let help = help_about(typed.as_deref());
+        complain(&format!("{} ({help} says more)", what_is_wrong(&error.to_string())));
     }
     Code::Own
+}
+
+/// What says more about a command line that begins with the word `typed`.
+fn help_about(typed: Option<&OsStr>) -> &'static str {
+    match typed.and_then(OsStr::to_str) {
+        Some("run") => "ieum run --help",
+        Some("ss") => "ieum ss --help",
+        Some(_) | None => "ieum --help",
+    }
 }
 
 /// The first paragraph of a usage error, in one line: what follows repeats the usage.
@@ -59,6 +71,13 @@ fn what_is_wrong(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_mistaken_is_shown_the_help_of_what_was_typed() {
+        let help = |typed: &str| help_about(Some(OsStr::new(typed)));
+        assert_eq!([help("run"), help("ss")], ["ieum run --help", "ieum ss --help"]);
+        assert_eq!([help("frob"), help_about(None)], ["ieum --help"; 2]);
+    }
 
     #[test]
     fn a_usage_error_becomes_one_line() {

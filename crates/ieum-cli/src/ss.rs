@@ -97,6 +97,11 @@ fn table(rows: &[Row]) -> String {
     lines.iter().map(|line| padded(line, &widths)).collect()
 }
 
+/// A text of others (a program's name is its own choice) as it may be shown: nothing in it commands a terminal.
+fn harmless(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
 fn padded(line: &[String; 7], widths: &[usize; 7]) -> String {
     let mut text = String::new();
     for ((cell, width), is_number) in line.iter().zip(widths).zip(NUMBERS) {
@@ -107,12 +112,13 @@ fn padded(line: &[String; 7], widths: &[usize; 7]) -> String {
 }
 
 fn cells(row: &Row) -> [String; 7] {
-    let holder = |holder: &Holder| format!("{}({},{})", holder.command, holder.process, holder.descriptor);
+    let holder =
+        |holder: &Holder| format!("{}({},{})", harmless(&holder.command), holder.process, holder.descriptor);
     let holders = row.holders.iter().map(holder).collect::<Vec<_>>().join(" ");
     [
         if holders.is_empty() { "-".to_owned() } else { holders },
-        row.protocol.clone(),
-        row.state.clone(),
+        harmless(&row.protocol),
+        harmless(&row.state),
         row.recv_queue.to_string(),
         row.send_queue.to_string(),
         endpoint(Some(row.local)),
@@ -135,7 +141,7 @@ fn port(port: u16) -> String {
 
 fn counted(counts: &[(String, u64)]) -> String {
     let width = counts.iter().map(|(_, count)| count.to_string().len()).max().unwrap_or(0);
-    let lines = counts.iter().map(|(reason, count)| format!("{count:>width$}  {reason}\n"));
+    let lines = counts.iter().map(|(reason, count)| format!("{count:>width$}  {}\n", harmless(reason)));
     if counts.is_empty() { "nothing was dropped\n".to_owned() } else { lines.collect() }
 }
 
@@ -191,6 +197,14 @@ mod tests {
              nginx(12,3)  tcp    LISTEN       0     511  0.0.0.0:80    *\n\
              nginx(12,3)  tcp    ESTAB   123456     511  [fd77::2]:80  10.77.0.1:51000\n"
         );
+    }
+
+    #[test]
+    fn a_program_s_name_commands_no_terminal() {
+        let mut row = row("0.0.0.0:80", None, 0);
+        row.holders[0].command = "\x1b[2J\nweb\u{9b}".into();
+        let text = table(&[row]);
+        assert!(text.contains("?[2J?web?(12,3)") && text.lines().count() == 2, "{text:?}");
     }
 
     #[test]

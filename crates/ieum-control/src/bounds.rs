@@ -1,5 +1,7 @@
 //! Every bound of this room, with its unit and its reason.
 
+use std::time::Duration;
+
 /// The longest message, in bytes: a kernel's default for net.core.wmem_max takes three of them at once, and what is
 /// longer is told in parts.
 pub const MESSAGE_BYTES_MAX: usize = 64 << 10;
@@ -15,3 +17,10 @@ pub(crate) const BACKLOG: i32 = 128;
 
 /// Connections of strangers that one call of accept closes before it returns, so that they cannot keep it busy.
 pub(crate) const STRANGERS_PER_CALL_MAX: usize = 16;
+
+/// How long a name waits for others to take or give back theirs. Each holds the directory for less than a millisecond; a
+/// hundred that start at once are through in a tenth of this.
+pub(crate) const LOCKED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How soon the lock is tried again.
+pub(crate) const LOCK_AGAIN: Duration = Duration::from_millis(1);

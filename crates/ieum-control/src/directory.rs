@@ -3,10 +3,13 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use rustix::event::{Timespec, poll};
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
+use crate::bounds::{LOCK_AGAIN, LOCKED_WITHIN};
 use crate::channel::Channel;
 use crate::name::Name;
 
@@ -43,6 +46,9 @@ pub enum DirectoryError {
     /// Others may look into it.
     #[error("{0} is open to others: chmod 700 {0}")]
     Open(PathBuf),
+    /// Names cannot be taken: somebody keeps the lock.
+    #[error("a process of yours does not let go of the directory {0}: `fuser -v {0}` tells which")]
+    Locked(PathBuf),
     /// It can be neither found nor made.
     #[error("cannot use the directory {0}: {1}")]
     Failed(PathBuf, io::Error),
@@ -116,7 +122,8 @@ impl Directory {
         names
     }
 
-    /// Held while a name is taken or given back: a lock on the directory itself, which is there then.
+    /// Held while a name is taken or given back: a lock on the directory itself, which is there then. Waits for others who
+    /// have it, within a bound.
     pub(crate) fn lock(&self) -> Result<OwnedFd, DirectoryError> {
         let failed = |error: Errno| DirectoryError::Failed(self.path.clone(), error.into());
         loop {
@@ -126,9 +133,8 @@ impl Directory {
                 Err(Errno::NOENT) => continue,
                 other => other.map_err(failed)?,
             };
-            match rustix::fs::flock(&lock, FlockOperation::LockExclusive) {
-                Err(Errno::INTR) => continue,
-                other => other.map_err(failed)?,
+            if !lock_within(&lock, LOCKED_WITHIN).map_err(failed)? {
+                return Err(DirectoryError::Locked(self.path.clone()));
             }
             // Whoever had it may have tidied the directory away.
             if rustix::fs::fstat(&lock).map_err(failed)?.st_nlink > 0 {
@@ -137,6 +143,21 @@ impl Directory {
             }
         }
     }
+}
+
+/// Locks a directory; false when somebody else has it locked for so long. Who has it stopped, or is a program that means
+/// harm, must hold up nobody's start or end for ever, and flock(2) itself knows no time.
+fn lock_within(directory: &OwnedFd, longest: Duration) -> Result<bool, Errno> {
+    let pause = Timespec::try_from(LOCK_AGAIN).unwrap_or_default();
+    for _ in 0..longest.as_millis() / LOCK_AGAIN.as_millis() {
+        match rustix::fs::flock(directory, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(true),
+            Err(Errno::WOULDBLOCK) => drop(poll(&mut [], Some(&pause))),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
 }
 
 fn is_owned_by(path: &Path, user: u32) -> bool {

@@ -102,8 +102,7 @@ impl Listener {
     }
 
     fn is_unfiltered(&self, channel: &Channel) -> bool {
-        let process = channel.peer_pid().map(|pid| pid.to_string());
-        process.and_then(|process| peer::filters_of(&process)).is_some_and(|filters| filters <= self.filters)
+        channel.peer_pid().is_some_and(|pid| peer::is_outside(channel.as_fd(), pid, self.filters))
     }
 
     /// How many callers were hung up on.

@@ -1,6 +1,6 @@
-//! The system call for which rustix has no word that holds for every peer; all unsafe code of this crate is here.
+//! What the kernel knows of a peer, where rustix has no word that holds for every one; all unsafe code of this crate is here.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
 
@@ -16,20 +16,43 @@ pub(crate) struct Peer {
 /// Who connected, or who listened, as the kernel knows it.
 pub(crate) fn peer(fd: BorrowedFd<'_>) -> rustix::io::Result<Peer> {
     let mut credentials = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
-    let mut len = libc::socklen_t::try_from(size_of::<libc::ucred>()).map_err(|_| Errno::INVAL)?;
-    // SAFETY: the option is a ucred, which lives through the call and whose size `len` says.
+    // SAFETY: the option is a ucred, for which every bit pattern is good.
+    unsafe { option(fd, libc::SO_PEERCRED, &mut credentials)? };
+    Ok(Peer { pid: credentials.pid, user: credentials.uid })
+}
+
+/// The process itself that connected, whatever becomes of its number. ENOPROTOOPT before Linux 6.5.
+pub(crate) fn peer_process(fd: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
+    let mut number: RawFd = -1;
+    // SAFETY: the option is an int.
+    unsafe { option(fd, libc::SO_PEERPIDFD, &mut number)? };
+    if number < 0 {
+        return Err(Errno::BADF);
+    }
+    // SAFETY: the kernel has just made the descriptor for us, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Reads an option of a socket.
+///
+/// # Safety
+///
+/// The kernel writes `T`'s size at most, and whatever it writes must be a `T`.
+unsafe fn option<T>(fd: BorrowedFd<'_>, name: libc::c_int, value: &mut T) -> rustix::io::Result<()> {
+    let mut len = libc::socklen_t::try_from(size_of::<T>()).map_err(|_| Errno::INVAL)?;
+    // SAFETY: `value` lives through the call, and `len` says its size; the caller vouches for what is written.
     let result = unsafe {
         libc::getsockopt(
             fd.as_raw_fd(),
             libc::SOL_SOCKET,
-            libc::SO_PEERCRED,
-            (&raw mut credentials).cast(),
+            name,
+            std::ptr::from_mut(value).cast(),
             &raw mut len,
         )
     };
-    if result < 0 {
-        let number = std::io::Error::last_os_error().raw_os_error();
-        return Err(Errno::from_raw_os_error(number.unwrap_or(libc::EIO)));
+    if result == 0 {
+        return Ok(());
     }
-    Ok(Peer { pid: credentials.pid, user: credentials.uid })
+    let number = std::io::Error::last_os_error().raw_os_error();
+    Err(Errno::from_raw_os_error(number.unwrap_or(libc::EIO)))
 }

@@ -234,3 +234,47 @@ fn who_is_another_user_is_hung_up_on_even_where_the_directory_lets_it_in() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stdout), (Some(0), b"connected\n".to_vec()));
 }
+
+#[test]
+fn who_has_ended_since_it_called_is_nobody() {
+    if Command::new(PYTHON).arg("--version").output().is_err() {
+        assert!(std::env::var_os("CI").is_none(), "python3 is needed");
+        println!("python3 is needed, so this test proves nothing");
+        return;
+    }
+    let place = Place::new();
+    let directory = place.directory();
+    let mut listener = Listener::bind(&directory, Kind::Host, &name("a")).unwrap();
+    // The connection lives on in a child, and the number of who called may be anybody's next.
+    let heir = "import os, socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET); \
+                s.connect(sys.argv[1]); os.fork() and os._exit(0); sys.stdin.read()";
+    let mut caller = Command::new(PYTHON)
+        .args(["-c", heir])
+        .arg(directory.path(Kind::Host, &name("a")))
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let keeps_the_heir = caller.stdin.take();
+    let pid = rustix::process::Pid::from_child(&caller);
+    // Not reaped yet: the kernel still tells of it, as it would of somebody else with its number.
+    let ended = rustix::process::WaitIdOptions::EXITED | rustix::process::WaitIdOptions::NOWAIT;
+    rustix::process::waitid(rustix::process::WaitId::Pid(pid), ended).unwrap();
+    assert!(listener.accept().unwrap().is_none());
+    assert_eq!(listener.strangers(), 1);
+    drop(keeps_the_heir);
+    assert!(caller.wait().unwrap().success());
+}
+
+#[test]
+fn who_keeps_the_directory_locked_holds_nobody_up_for_ever() {
+    let place = Place::new();
+    let directory = place.directory();
+    let taken = Listener::bind(&directory, Kind::Host, &name("a")).unwrap();
+    let lock = fs::File::open(&place.0).unwrap();
+    rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let refused = Listener::bind(&directory, Kind::Host, &name("b")).unwrap_err();
+    assert!(refused.to_string().contains("does not let go"), "{refused}");
+    // Giving a name back does without.
+    drop(taken);
+    assert!(directory.list(Kind::Host).is_empty());
+}

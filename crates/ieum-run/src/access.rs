@@ -9,17 +9,18 @@
 //!         ◀─ Granted ────────────────────────────────
 //! ```
 //!
-//! The owner waits for the answer, for a bounded time: whoever does not answer is given up with its tree.
+//! The owner waits for the answer, for a bounded time: whoever does not answer is given up with its tree. The guest's ieum
+//! looks into processes below itself alone: whoever has put itself in an owner's place learns nothing of others.
 
 use std::cell::Cell;
 use std::os::fd::{AsFd, OwnedFd};
 
 use ieum_control::{Channel, ChannelError, Received};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, getpid, pidfd_getfd, pidfd_open};
 use serde::{Deserialize, Serialize};
 
-use crate::bounds::{ACCESS_ANSWERS_WITHIN, ACCESS_BYTES_MAX};
+use crate::bounds::{ACCESS_ANSWERS_WITHIN, ACCESS_BYTES_MAX, GENERATIONS_MAX};
 use crate::{sys, tracee};
 
 /// How a tree's memory and descriptors are reached.
@@ -203,6 +204,10 @@ pub(crate) fn answer(channel: &Channel, wish: &Wish) -> Result<(), ChannelError>
 }
 
 fn grant(wish: &Wish) -> Result<(Granted, Option<OwnedFd>), Errno> {
+    let (Wish::Read { thread, .. } | Wish::Write { thread, .. } | Wish::Copy { thread, .. }) = wish;
+    if !is_below_us(*thread) {
+        return Err(Errno::PERM);
+    }
     match wish {
         Wish::Read { thread, address, len } => {
             let mut bytes = vec![0; (*len).min(ACCESS_BYTES_MAX)];
@@ -221,8 +226,57 @@ fn grant(wish: &Wish) -> Result<(Granted, Option<OwnedFd>), Errno> {
     }
 }
 
+/// Whether a thread is of a process that descends from this one.
+fn is_below_us(thread: i32) -> bool {
+    let own = getpid().as_raw_nonzero().get();
+    let mut at = thread;
+    for _ in 0..GENERATIONS_MAX {
+        at = match parent(at) {
+            Some(parent) if parent == own => return true,
+            // Number 1 and the kernel's own are nobody's children.
+            Some(parent) if parent > 1 => parent,
+            // One on the way has ended, and its children are somebody else's now.
+            None if at != thread => thread,
+            Some(_) | None => return false,
+        };
+    }
+    false
+}
+
+/// The process that a thread's process is the child of.
+fn parent(thread: i32) -> Option<i32> {
+    let status = std::fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+}
+
 /// Whether a process of that number lives.
 pub(crate) fn is_process(number: i32) -> Option<Pid> {
     let pid = Pid::from_raw(number).filter(|_| number > 0)?;
     pidfd_open(pid, PidfdFlags::empty()).is_ok().then_some(pid)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// What the look at an address that nothing can have says: EFAULT where looking is allowed.
+    fn look(thread: u32) -> Errno {
+        let thread = i32::try_from(thread).unwrap();
+        grant(&Wish::Read { thread, address: u64::MAX - 4095, len: 1 }).unwrap_err()
+    }
+
+    #[test]
+    fn only_processes_below_are_looked_into() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        assert_eq!(look(child.id()), Errno::FAULT);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for stranger in [std::process::id(), std::os::unix::process::parent_id(), 1] {
+            assert_eq!(look(stranger), Errno::PERM);
+            let thread = i32::try_from(stranger).unwrap();
+            assert_eq!(grant(&Wish::Copy { thread, descriptor: 0 }).unwrap_err(), Errno::PERM);
+        }
+    }
 }

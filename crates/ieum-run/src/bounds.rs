@@ -71,12 +71,20 @@ pub(crate) const KILL_AGAIN: Duration = Duration::from_millis(100);
 /// Rounds of talk within the host before sources are looked at again.
 pub(crate) const ROUNDS_PER_FRAME_MAX: usize = 16;
 
+/// Frames that came up while calls were served and wait for the engine, which asks for them at the end of its turn. More
+/// are left with the host, whose own queues are bounded.
+pub(crate) const FRAMES_OUTGOING_MAX: usize = 64;
+
 /// How long the process that started a guest may take to look into its memory for us. It is a loop that is never held up
 /// for long, and everybody else of the host waits meanwhile; one that was stopped on purpose is given up.
 pub(crate) const ACCESS_ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// Bytes of a guest's memory that one message carries: as numbers in JSON, half a message.
 pub(crate) const ACCESS_BYTES_MAX: usize = 8192;
+
+/// Steps from a process to its parent that are taken to find out whether it descends from us: no tree of programs is so
+/// deep, and each step is one small file, some 20 µs, while the owner of the host waits.
+pub(crate) const GENERATIONS_MAX: usize = 128;
 
 /// Processes that talk to a host at once: its guests, and those who look at its sockets. Each is two to four descriptors.
 pub(crate) const TALKERS_MAX: usize = 64;
@@ -90,3 +98,6 @@ pub(crate) const HOLDERS_MAX: usize = 16;
 
 /// Rows of sockets in one message, so that it fits: a row with all its holders has less than 2 KiB.
 pub(crate) const ROWS_PER_MESSAGE: usize = 30;
+
+/// Messages of rows that one host is listened to for: nearly a million sockets, more than it has descriptors for.
+pub(crate) const PARTS_MAX: usize = 32_768;

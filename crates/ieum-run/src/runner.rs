@@ -37,6 +37,10 @@ pub struct Runner {
     pub(crate) serial: u64,
     pub(crate) timers: Timers,
     pub(crate) notices: VecDeque<Notice>,
+    /// Frames that came up while a call was served.
+    pub(crate) outgoing: VecDeque<(LinkId, Packet)>,
+    /// The sockets of this host are being let talk.
+    pub(crate) is_talking: bool,
     family: Family,
     /// No process is left, and every socket was closed for that.
     is_over: bool,
@@ -131,6 +135,8 @@ impl Runner {
             serial: 0,
             timers: Timers::default(),
             notices: VecDeque::new(),
+            outgoing: VecDeque::new(),
+            is_talking: false,
             family,
             is_over: false,
             has_told_end: false,
@@ -295,6 +301,9 @@ impl Room for Runner {
     }
 
     fn poll_frame(&mut self, turn: &Turn<'_>) -> Option<(LinkId, Packet)> {
+        if let Some(frame) = self.outgoing.pop_front() {
+            return Some(frame);
+        }
         for _ in 0..ROUNDS_PER_FRAME_MAX {
             if let Some(frame) = self.host.poll_frame(turn.now) {
                 return Some(frame);
@@ -341,7 +350,8 @@ impl Room for Runner {
             | Carrier::Over
             | Carrier::Datagram(_) => false,
         };
-        self.host.unfinished() > 0 || self.sockets.iter().any(|(_, socket)| draining(&socket.carrier))
+        let waits = !self.outgoing.is_empty() || self.host.unfinished() > 0;
+        waits || self.sockets.iter().any(|(_, socket)| draining(&socket.carrier))
     }
 
     /// No process of its own is left. What still has to be delivered the engine waits for, within its bound.

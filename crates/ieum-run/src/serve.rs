@@ -50,6 +50,7 @@ impl Runner {
                 _ => self.serve(turn, &call),
             };
             self.finish(&call, answer, None);
+            self.talk(turn);
         }
     }
 
@@ -81,11 +82,11 @@ impl Runner {
             n::SYS_accept | n::SYS_accept4 => self.call_accept(turn, call),
             n::SYS_connect => self.call_connect(turn, call),
             n::SYS_getsockname => self.call_getsockname(call),
-            n::SYS_getpeername => self.call_getpeername(call),
+            n::SYS_getpeername => self.call_getpeername(turn, call),
             n::SYS_shutdown => self.call_shutdown(turn, call),
-            n::SYS_getsockopt => self.call_getsockopt(call),
+            n::SYS_getsockopt => self.call_getsockopt(turn, call),
             n::SYS_setsockopt => self.call_setsockopt(turn, call),
-            n::SYS_ioctl => self.call_ioctl(call),
+            n::SYS_ioctl => self.call_ioctl(turn, call),
             n::SYS_sendto => self.call_sendto(turn, call),
             n::SYS_sendmsg => self.call_sendmsg(turn, call),
             n::SYS_sendmmsg => self.call_sendmmsg(turn, call),
@@ -162,7 +163,7 @@ impl Runner {
         let socket = self.sockets.get_mut(number).ok_or(Errno::EBADF)?;
         let inode = socket.inode.ok_or(Errno::EBADF)?;
         if let Some(place) = socket.place {
-            match self.tracees.copy(&self.trees, place, inode) {
+            match self.tracees.copy(&self.trees, place, Some(inode)) {
                 Ok(copy) => return Ok(copy),
                 Err(rustix::io::Errno::MFILE | rustix::io::Errno::NFILE) => return Err(Errno::ENFILE),
                 // It moved.
@@ -171,7 +172,7 @@ impl Runner {
         }
         let place = self.tracees.find(&self.trees, inode).ok_or(Errno::EBADF)?;
         socket.place = Some(place);
-        self.tracees.copy(&self.trees, place, inode).map_err(host_errno)
+        self.tracees.copy(&self.trees, place, Some(inode)).map_err(host_errno)
     }
 
     /// The caller's memory.

@@ -31,6 +31,8 @@ pub(crate) struct Socket {
     pub(crate) carrier: Carrier,
     /// S was made to show an error; which one, the host or [`Socket::error`] says.
     pub(crate) shows_error: bool,
+    /// S, without a connection, was shut down.
+    pub(crate) shut_unconnected: bool,
     /// A datagram socket's error, taken from the host and not yet told.
     pub(crate) error: Option<Errno>,
     /// Bytes of a stream that an interrupted caller did not get and S's queue does not take any more.

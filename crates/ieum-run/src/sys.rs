@@ -12,17 +12,17 @@ use rustix::process::Pid;
 /// Numbers of system calls, options and flags that a filter or a decoder compares with.
 pub(crate) mod number {
     pub(crate) use libc::{
-        AF_ALG, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, IP_PKTINFO, IP_RECVTTL, IP_TTL,
-        IPPROTO_IP, IPPROTO_IPV6, IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_RECVHOPLIMIT, IPV6_RECVPKTINFO,
-        MSG_CTRUNC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC,
-        NETLINK_SOCK_DIAG, PR_SET_DUMPABLE, SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_RET_ALLOW,
-        SECCOMP_RET_ERRNO, SECCOMP_RET_USER_NOTIF, SHUT_RD, SHUT_RDWR, SHUT_WR, SIGCHLD, SIGHUP, SIGINT,
-        SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SO_ERROR, SO_SNDBUF, SO_TIMESTAMP,
-        SO_TIMESTAMPNS, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET, SYS_accept, SYS_accept4, SYS_bind,
-        SYS_connect, SYS_getpeername, SYS_getsockname, SYS_getsockopt, SYS_io_uring_enter,
-        SYS_io_uring_register, SYS_io_uring_setup, SYS_ioctl, SYS_listen, SYS_prctl, SYS_recvfrom,
-        SYS_recvmmsg, SYS_recvmsg, SYS_seccomp, SYS_sendmmsg, SYS_sendmsg, SYS_sendto, SYS_setsockopt,
-        SYS_shutdown, SYS_socket, SYS_socketpair, TIOCOUTQ,
+        AF_ALG, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, IP_MULTICAST_IF, IP_PKTINFO,
+        IP_RECVTTL, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPV6_HOPLIMIT, IPV6_PKTINFO,
+        IPV6_RECVHOPLIMIT, IPV6_RECVPKTINFO, MSG_CTRUNC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_FASTOPEN,
+        MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, NETLINK_SOCK_DIAG, PR_SET_DUMPABLE,
+        SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_USER_NOTIF,
+        SHUT_RD, SHUT_RDWR, SHUT_WR, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1,
+        SIGUSR2, SO_ERROR, SO_SNDBUF, SO_TIMESTAMP, SO_TIMESTAMPNS, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET,
+        SYS_accept, SYS_accept4, SYS_bind, SYS_connect, SYS_getpeername, SYS_getsockname, SYS_getsockopt,
+        SYS_io_uring_enter, SYS_io_uring_register, SYS_io_uring_setup, SYS_ioctl, SYS_listen, SYS_prctl,
+        SYS_recvfrom, SYS_recvmmsg, SYS_recvmsg, SYS_seccomp, SYS_sendmmsg, SYS_sendmsg, SYS_sendto,
+        SYS_setsockopt, SYS_shutdown, SYS_socket, SYS_socketpair, TCP_INFO, TIOCOUTQ,
     };
     // What ieum itself is not allowed.
     pub(crate) use libc::{
@@ -41,6 +41,10 @@ pub(crate) mod number {
     pub(crate) use libc::{
         SYS_chown, SYS_ioperm, SYS_iopl, SYS_lchown, SYS_mknod, SYS_modify_ldt, SYS_uselib,
     };
+    /// How much has not been sent yet? The same on all served machines.
+    pub(crate) const SIOCOUTQNSD: libc::Ioctl = 0x894b;
+    /// Is the next byte the urgent one? The same on all served machines.
+    pub(crate) const SIOCATMARK: libc::Ioctl = 0x8905;
     /// The machine the filter lets through; every other one is refused.
     #[cfg(target_arch = "x86_64")]
     pub(crate) const AUDIT_ARCH: u32 = 0xc000_003e;
@@ -202,6 +206,48 @@ fn remote_range(address: u64, len: usize) -> rustix::io::Result<libc::iovec> {
 
 fn transferred(result: isize) -> rustix::io::Result<usize> {
     usize::try_from(result).map_err(|_| last_error())
+}
+
+/// Registers the file of `fd` with `epoll` under the number `number`, which it has in another process's table. A set of
+/// epoll knows a file together with its number, so for a moment it has that number here.
+///
+/// Whoever bears the number here has it back before this returns. Nothing else runs meanwhile: this process has one thread,
+/// and its signals come through a descriptor.
+pub(crate) fn watch_as(
+    epoll: BorrowedFd<'_>,
+    fd: BorrowedFd<'_>,
+    number: RawFd,
+    events: u32,
+    data: u64,
+) -> rustix::io::Result<()> {
+    // SAFETY: asks for flags and for a copy at a free number; both fail with EBADF where nobody bears the number.
+    let (flags, saved) =
+        unsafe { (libc::fcntl(number, libc::F_GETFD), libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 0)) };
+    if saved < 0 && last_error() != Errno::BADF {
+        return Err(last_error());
+    }
+    let epoll = if epoll.as_raw_fd() == number { saved } else { epoll.as_raw_fd() };
+    let mut event = libc::epoll_event { events, u64: data };
+    // SAFETY: the numbers are of descriptors that live through the calls, and `event` is a local; what `number` stood for
+    // is kept in `saved` and put back below.
+    let result = unsafe {
+        match fd.as_raw_fd() == number || libc::dup3(fd.as_raw_fd(), number, libc::O_CLOEXEC) >= 0 {
+            true => check(libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, number, &raw mut event)),
+            false => Err(last_error()),
+        }
+    };
+    // SAFETY: gives `number` back to whom it belonged, or frees it; `saved` is this function's own.
+    unsafe {
+        if saved >= 0 {
+            if fd.as_raw_fd() != number {
+                libc::dup3(saved, number, if flags & libc::FD_CLOEXEC != 0 { libc::O_CLOEXEC } else { 0 });
+            }
+            libc::close(saved);
+        } else {
+            libc::close(number);
+        }
+    }
+    result.map(drop)
 }
 
 /// The process that connected the far end of an AF_UNIX socket, as numbered here; 0 for one that has no number here.

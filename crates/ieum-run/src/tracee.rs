@@ -34,8 +34,8 @@ pub(crate) struct Tracees {
 }
 
 impl Tracees {
-    /// A copy of the descriptor at `place`, if it is the socket `inode`.
-    pub(crate) fn copy(&mut self, trees: &Trees, place: Place, inode: u64) -> Result<OwnedFd, Errno> {
+    /// A copy of the descriptor at `place`, if it is the socket `inode`, or whatever it is.
+    pub(crate) fn copy(&mut self, trees: &Trees, place: Place, inode: Option<u64>) -> Result<OwnedFd, Errno> {
         let access = trees.access(place.tree)?;
         let copy = match self.take(access, place) {
             Err(Errno::SRCH) => {
@@ -45,8 +45,8 @@ impl Tracees {
             }
             other => other?,
         };
-        let stat = rustix::fs::fstat(&copy)?;
-        if stat.st_ino == inode { Ok(copy) } else { Err(Errno::BADF) }
+        let Some(inode) = inode else { return Ok(copy) };
+        if rustix::fs::fstat(&copy)?.st_ino == inode { Ok(copy) } else { Err(Errno::BADF) }
     }
 
     fn take(&mut self, access: &Access, place: Place) -> Result<OwnedFd, Errno> {
@@ -70,10 +70,11 @@ impl Tracees {
         let looked = rustix::fs::stat(format!("/proc/{thread}/fd/0"));
         let is_hidden = matches!(looked, Err(Errno::ACCESS | Errno::PERM));
         if is_hidden && self.hidden.insert(thread) {
+            // A program chooses its name: a terminal must not obey it.
             let name = std::fs::read_to_string(format!("/proc/{thread}/comm")).unwrap_or_default();
+            let name = name.trim_end().replace(char::is_control, "?");
             eprintln!(
-                "ieum: process {thread} ({}) gets no sockets: its memory is closed to its own user (is its file not readable?)",
-                name.trim_end()
+                "ieum: process {thread} ({name}) gets no sockets: its memory is closed to its own user (is its file not readable?)"
             );
         }
         if self.hidden.len() > PIDFDS_MAX {
@@ -100,11 +101,55 @@ impl Tracees {
 
 /// All descriptors of a process.
 pub(crate) fn descriptors(tree: TreeId, pid: Pid) -> impl Iterator<Item = Place> {
-    let thread = pid.as_raw_nonzero().get();
+    descriptors_of_thread(tree, pid.as_raw_nonzero().get())
+}
+
+/// All descriptors that a thread can name.
+pub(crate) fn descriptors_of_thread(tree: TreeId, thread: i32) -> impl Iterator<Item = Place> {
     let entries = std::fs::read_dir(format!("/proc/{thread}/fd")).ok();
     let numbers =
         entries.into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     numbers.map(move |descriptor| Place { tree, thread, descriptor })
+}
+
+/// A descriptor in an epoll set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Watched {
+    /// The set.
+    pub(crate) epoll: Place,
+    /// The number it was registered under.
+    pub(crate) descriptor: i32,
+    /// EPOLLIN … and what the program is told with them.
+    pub(crate) events: u32,
+    pub(crate) data: u64,
+}
+
+/// Where the sets of epoll that the process at `place` has know the socket `inode`.
+pub(crate) fn watched(place: Place, inode: u64) -> Vec<Watched> {
+    let mut found = Vec::new();
+    for epoll in descriptors_of_thread(place.tree, place.thread) {
+        let (thread, number) = (epoll.thread, epoll.descriptor);
+        let is_epoll = std::fs::read_link(format!("/proc/{thread}/fd/{number}"))
+            .is_ok_and(|target| target.as_os_str() == "anon_inode:[eventpoll]");
+        if is_epoll && let Ok(info) = std::fs::read_to_string(format!("/proc/{thread}/fdinfo/{number}")) {
+            found.extend(info.lines().filter_map(|line| watched_in(line, epoll, inode)));
+        }
+    }
+    found
+}
+
+/// One line of an epoll set's fdinfo: `tfd: 5 events: 19 data: 5 pos:0 ino:1f2e sdev:9`, with spaces.
+fn watched_in(line: &str, epoll: Place, inode: u64) -> Option<Watched> {
+    let after = |key: &str| line.split_once(key)?.1.split_whitespace().next();
+    if u64::from_str_radix(after("ino:")?, 16) != Ok(inode) {
+        return None;
+    }
+    Some(Watched {
+        epoll,
+        descriptor: after("tfd:")?.parse().ok()?,
+        events: u32::from_str_radix(after("events:")?, 16).ok()?,
+        data: u64::from_str_radix(after("data:")?, 16).ok()?,
+    })
 }
 
 /// A pidfd of a thread, or where there are none of threads, of its process.
@@ -137,4 +182,19 @@ pub(crate) fn closes_on_exec(place: Place) -> bool {
         .and_then(|info| info.lines().find_map(|line| line.strip_prefix("flags:").map(str::to_owned)))
         .and_then(|flags| u32::from_str_radix(flags.trim(), 8).ok())
         .is_some_and(|flags| flags & O_CLOEXEC != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_an_epoll_set_tells_what_is_registered() {
+        let epoll = Place { tree: 0, thread: 1, descriptor: 4 };
+        let line = "tfd:        5 events: 80000019 data:     7fff00000005  pos:0 ino:1f2e sdev:9";
+        let watched = watched_in(line, epoll, 0x1f2e).unwrap();
+        assert_eq!((watched.descriptor, watched.events, watched.data), (5, 0x8000_0019, 0x7fff_0000_0005));
+        assert!(watched_in(line, epoll, 0x1f2f).is_none());
+        assert!(watched_in("flags:\t02000002", epoll, 0x1f2e).is_none());
+    }
 }

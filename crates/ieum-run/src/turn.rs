@@ -4,12 +4,13 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
 use ieum_engine::{Notice, Ready, Turn};
-use ieum_socket::{Errno, Event, Kind, RequestId, SocketId};
+use ieum_socket::{Errno, Event, How, Kind, RequestId, SocketId};
 use ieum_wire::Instant;
 use ieum_wire::Unreachable;
+use rustix::net::Shutdown;
 
 use crate::address;
-use crate::bounds::{ACCEPT_RETRY, CALLS_PER_TURN_MAX};
+use crate::bounds::{ACCEPT_RETRY, CALLS_PER_TURN_MAX, FRAMES_OUTGOING_MAX, ROUNDS_PER_FRAME_MAX};
 use crate::carrier::datagram::Delivery;
 use crate::carrier::joint;
 use crate::carrier::stream::{Stream, Verdict};
@@ -68,7 +69,49 @@ impl Runner {
             Carrier::Connecting(Connecting::Filled { .. }) => self.connect_changed(turn, number),
             Carrier::Stream(_) => self.pump(turn, number),
             Carrier::Datagram(_) => self.datagram_turn(turn, number),
-            Carrier::Fresh | Carrier::Spent | Carrier::Over => {}
+            Carrier::Over => self.refuse_bytes(turn.now, number),
+            Carrier::Fresh | Carrier::Spent => {}
+        }
+    }
+
+    /// Bytes that come when both directions were ended by the program itself: nobody will have them.
+    fn refuse_bytes(&mut self, now: Instant, number: u64) {
+        let Some(socket) = self.sockets.get(number) else { return };
+        if !self.host.is_over(socket.host) && !self.host.recv_chunks(socket.host).is_empty() {
+            self.host.refuse_bytes(now, socket.host);
+        }
+    }
+
+    /// Sees to it that what the program wrote before, and what sockets of this host say to each other, is known when a call
+    /// is answered: on Linux a segment to the host itself has arrived when the call that sent it returns.
+    pub(crate) fn catch_up(&mut self, turn: &Turn<'_>, number: u64) {
+        if let Some(Socket { carrier: Carrier::Stream(stream), .. }) = self.sockets.get_mut(number) {
+            stream.look_again();
+            self.pump(turn, number);
+        }
+        self.talk(turn);
+    }
+
+    /// Lets the sockets of this host talk to each other; what is to leave it waits for the engine.
+    pub(crate) fn talk(&mut self, turn: &Turn<'_>) {
+        // What is heard serves calls that were held, and those come here again: one of them at a time is enough.
+        if std::mem::replace(&mut self.is_talking, true) {
+            return;
+        }
+        self.hear_and_talk(turn);
+        self.is_talking = false;
+    }
+
+    fn hear_and_talk(&mut self, turn: &Turn<'_>) {
+        for _ in 0..ROUNDS_PER_FRAME_MAX {
+            if self.outgoing.len() >= FRAMES_OUTGOING_MAX {
+                return;
+            }
+            match self.host.poll_frame(turn.now) {
+                Some(frame) => self.outgoing.push_back(frame),
+                None if !self.on_host_events(turn) => return,
+                None => {}
+            }
         }
     }
 
@@ -272,6 +315,7 @@ impl Runner {
             accepted_from: Some(remote),
             carrier: Carrier::Stream(Stream::new(own_end)),
             shows_error: false,
+            shut_unconnected: false,
             error: None,
             given_back: Vec::new(),
         }))
@@ -388,7 +432,30 @@ impl Runner {
             | Carrier::Over
             | Carrier::Datagram(_)) => return self.set_carrier(number, other),
         }
+        self.shut_as_host(turn.now, number);
         self.more.insert(number);
+    }
+
+    /// A socket that was shut down before it had a connection remains so, as Linux's does.
+    fn shut_as_host(&mut self, now: Instant, number: u64) {
+        let Some(socket) = self.sockets.get(number) else { return };
+        let (read, write) = self.host.shut_down(socket.host);
+        if !read && !write {
+            return;
+        }
+        let Ok(copy) = self.copy(number) else { return };
+        let Some(socket) = self.sockets.get_mut(number) else { return };
+        let Carrier::Stream(stream) = &mut socket.carrier else { return };
+        if read && rustix::net::shutdown(&copy, Shutdown::Read).is_ok() {
+            stream.read_was_shut();
+        }
+        if write && rustix::net::shutdown(&copy, Shutdown::Write).is_ok() {
+            stream.writes_nothing();
+            if read {
+                // Nobody will tell when it is closed: its FIN goes now.
+                let _ = self.host.shutdown(now, socket.host, How::Write);
+            }
+        }
     }
 
     /// Makes S show a connect that nobody waits for.
@@ -403,7 +470,8 @@ impl Runner {
         self.more.insert(number);
     }
 
-    fn join(&mut self, number: u64) -> Result<std::os::fd::OwnedFd, Errno> {
+    /// Connects S to a new end of ours.
+    pub(crate) fn join(&mut self, number: u64) -> Result<std::os::fd::OwnedFd, Errno> {
         let copy = self.copy(number)?;
         let name = self.sockets.get(number).and_then(|socket| socket.name.as_ref()).ok_or(Errno::EBADF)?;
         self.joint.join(copy.as_fd(), name).map_err(host_errno)

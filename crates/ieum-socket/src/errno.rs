@@ -47,6 +47,8 @@ numbers! {
     ENFILE = 23;
     /// The descriptor table is full.
     EMFILE = 24;
+    /// The request is not for this kind of descriptor.
+    ENOTTY = 25;
     /// Nobody can read what would be sent.
     EPIPE = 32;
     /// A time with too many microseconds.

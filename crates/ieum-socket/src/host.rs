@@ -154,6 +154,19 @@ impl Host {
             .is_some_and(|description| matches!(description.phase, Phase::Stream(Stream::Listening(_))))
     }
 
+    /// Has the stream neither a connection, nor the end of one to tell of, nor does it listen?
+    pub fn is_unconnected(&self, id: SocketId) -> bool {
+        self.descriptions.get(id).is_some_and(|description| {
+            matches!(description.phase, Phase::Stream(Stream::Unbound | Stream::Bound(_)))
+        })
+    }
+
+    /// Is the stream's connection over, in both directions?
+    pub fn is_over(&self, id: SocketId) -> bool {
+        let view = self.descriptions.get(id).and_then(|description| self.view(description));
+        view.is_some_and(|view| view.closed)
+    }
+
     /// Connections, closed ones included, that still owe bytes to their peers.
     pub fn unfinished(&self) -> usize {
         self.stack.tcp_unfinished()

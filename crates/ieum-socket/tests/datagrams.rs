@@ -38,7 +38,7 @@ fn a_fresh_datagram_socket_answers_each_call_as_linux_does() {
     assert_eq!(send_to(&[0; 65_508], "127.0.0.1:9"), Err(Errno::EMSGSIZE));
     assert_eq!(send_to(&[0; 70_000], "127.0.0.1:9"), Err(Errno::EMSGSIZE));
     assert_eq!(send_to(&[0; 65_507], "127.0.0.1:9"), Ok(65_507));
-    assert_eq!(send_to(b"x", "255.255.255.255:9"), Err(Errno::EACCES));
+    assert_eq!(send_to(b"x", "255.255.255.255:9"), Err(Errno::ENETUNREACH));
     assert_eq!(send_to(b"x", "192.0.2.1:9"), Err(Errno::ENETUNREACH));
 }
 
@@ -161,11 +161,16 @@ fn passing_trouble_is_told_only_to_who_wants_errors() {
 
 #[test]
 fn a_broadcast_needs_so_broadcast() {
+    let mut world = World::new();
+    let id = world.a.socket(2, DATAGRAM, 0).unwrap();
+    let everybody = Some(at("10.0.0.255:9"));
+    assert_eq!(world.a.connect(world.now, id, everybody), Err(Errno::EACCES));
+    assert_eq!(world.a.send_to(world.now, id, b"x", everybody), Err(Errno::EACCES));
     let mut host = host(1, false);
     let id = host.socket(2, DATAGRAM, 0).unwrap();
-    assert_eq!(host.connect(NOW, id, Some(at("255.255.255.255:9"))), Err(Errno::EACCES));
+    // Without a link there is no way, and that is said first.
+    assert_eq!(host.connect(NOW, id, Some(at("255.255.255.255:9"))), Err(Errno::ENETUNREACH));
     host.set_option(NOW, id, SOL_SOCKET, SO_BROADCAST, &[1, 0, 0, 0]).unwrap();
-    // Without a link there is still no way.
     assert_eq!(host.send_to(NOW, id, b"x", Some(at("255.255.255.255:9"))), Err(Errno::ENETUNREACH));
 }
 

@@ -35,8 +35,11 @@ fn five_thousand_connections_of_the_machine_come_through_a_published_port() {
     let (folder, count) = (Folder::new(), crowd());
     let program = compiled("crowd", &folder);
     let mut server = Running::start(&ieum(&["-p", "0:7"], &[&program, "serve", "7"]));
-    let port = server.published().port().to_string();
+    let published = server.published();
     server.line("ready");
+    // The port outside opens a moment after the program has been told that it listens.
+    drop(server.connect(published));
+    let port = published.port().to_string();
     let printed = Running::start(&[&program, "call", "127.0.0.1", &port, &count]).finish().success();
     assert_eq!(printed, format!("{count} of {count} connections got their own bytes\n"));
 }
@@ -62,5 +65,8 @@ fn programs_outlive_a_moment_when_ieum_has_no_descriptor_left() {
     let both = format!("{program} both 900; {program} both 100");
     let words = [&["prlimit", "--nofile=1000:1000", "--"][..], &ieum(&[], &["sh", "-c", &both])].concat();
     let printed = Running::start(&words).finish().success();
-    assert_eq!(printed, "crowd: a socket is made: ENFILE\n100 of 100 connections got their own bytes\n");
+    // Which call meets the end first depends on the descriptors that ieum itself has inherited.
+    let outcomes = ["socket", "connection"]
+        .map(|what| format!("crowd: a {what} is made: ENFILE\n100 of 100 connections got their own bytes\n"));
+    assert!(outcomes.contains(&printed), "{printed}");
 }

@@ -4,7 +4,9 @@
 use std::io::{Read, Write};
 use std::net::UdpSocket;
 
-use super::support::{Folder, Running, User, compiled, is_root, path_of, peers, script};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::support::{Folder, Running, User, compiled, is_root, path_of, peers, script, server_of};
 
 /// The first Landlock interface with network rights (Linux 6.7).
 const LANDLOCK_OF_NETWORK: i64 = 4;
@@ -78,13 +80,16 @@ fn another_user_of_the_machine_reaches_no_socket_of_a_program() {
     drop(intruder);
 }
 
-/// Calls the host of that path, and says how it was answered.
+/// Calls the host of a path, several times over, and says how the last call was answered.
 const CALLS_A_HOST: &str = "import socket, sys
-caller = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-caller.connect(sys.argv[1])
+callers = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) for _ in range(int(sys.argv[2]))]
 try:
-    print('answered' if caller.recv(1000) else 'hung up')
-except ConnectionResetError:
+    for caller in callers:
+        caller.connect(sys.argv[1])
+    callers[-1].send(b'\"Sockets\"')
+    print('called', flush=True)
+    print('answered' if callers[-1].recv(65536) else 'hung up')
+except (BrokenPipeError, ConnectionResetError):
     print('hung up')";
 
 #[test]
@@ -102,8 +107,20 @@ fn a_program_is_not_heard_by_the_other_hosts_of_its_user() {
     let ieum = user.home().file("ieum");
     start(&user.words(&[&ieum, "ss", "--in", "alone"])).finish().success();
     let (python, host) = (path_of("python3"), user.home().file("run/ieum/hosts/alone"));
-    let words = user.ieum(&["--no-exit"], &[&python, "-c", CALLS_A_HOST, &host]);
-    assert_eq!(start(&words).finish().success(), "hung up\n");
+    let words = user.ieum(&["--no-exit"], &[&python, "-c", CALLS_A_HOST, &host, "1"]);
+    let printed = start(&words).finish().success();
+    assert!(printed.ends_with("hung up\n"), "{printed}");
+
+    // Nor does it keep others from being heard: these stand behind it in the queue of a host that is held up.
+    let server = Pid::from_raw(server_of(&owner)).expect("a process has a number");
+    kill_process(server, Signal::STOP).expect("a process can be stopped");
+    let mut program = start(&user.ieum(&["--no-exit"], &[&python, "-c", CALLS_A_HOST, &host, "40"]));
+    program.line("called");
+    let mut friend = start(&user.words(&[&python, "-c", CALLS_A_HOST, &host, "1"]));
+    friend.line("called");
+    kill_process(server, Signal::CONT).expect("a process goes on");
+    friend.line("answered");
+    program.line("hung up");
 }
 
 /// The lines of a process's status that begin with one of `names`.

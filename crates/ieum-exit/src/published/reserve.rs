@@ -2,7 +2,8 @@
 //!
 //! TCP: a bound socket that never listens is the *reservation*. A connect to it is refused, and nobody else can bind
 //! the port, since it does not allow sharing. To listen, a second socket is bound beside it: for that moment both
-//! allow sharing (SO_REUSEADDR, which Linux grants while nobody listens). To cease, that second socket is closed.
+//! allow sharing, with sockets of the same user (SO_REUSEPORT; SO_REUSEADDR would let any user's socket in, to listen as
+//! soon as we cease). To cease, that second socket is closed.
 //!
 //! UDP: a bound socket receives at once, so while nobody serves it is connected to itself. The kernel then refuses
 //! datagrams of everybody else (ICMP port unreachable), as it would had nobody the port.
@@ -55,12 +56,12 @@ fn socket(kind: SocketType, wish: SocketAddr) -> Result<OwnedFd, Errno> {
 /// not. So the chosen one is named, beside the socket it was chosen for.
 fn bind_free_datagram(wish: SocketAddr) -> Result<(OwnedFd, SocketAddr), Errno> {
     let (chosen, named) = (socket(SocketType::DGRAM, wish)?, socket(SocketType::DGRAM, wish)?);
-    sockopt::set_socket_reuseaddr(&chosen, true)?;
-    sockopt::set_socket_reuseaddr(&named, true)?;
+    sockopt::set_socket_reuseport(&chosen, true)?;
+    sockopt::set_socket_reuseport(&named, true)?;
     bind(&chosen, &wish)?;
     let taken = getsockname(&chosen).and_then(SocketAddr::try_from)?;
     bind(&named, &taken)?;
-    sockopt::set_socket_reuseaddr(&named, false)?;
+    sockopt::set_socket_reuseport(&named, false)?;
     Ok((named, taken))
 }
 
@@ -78,14 +79,16 @@ fn bind_alone(socket: &OwnedFd, kind: SocketType, wish: SocketAddr) -> Result<()
 
 /// Opens a reserved TCP port.
 pub(super) fn open_stream(reservation: &OwnedFd, outside: SocketAddr) -> Result<OwnedFd, Errno> {
-    sockopt::set_socket_reuseaddr(reservation, true)?;
+    sockopt::set_socket_reuseport(reservation, true)?;
     let listening = listen_beside(outside);
-    sockopt::set_socket_reuseaddr(reservation, false)?;
+    sockopt::set_socket_reuseport(reservation, false)?;
     listening
 }
 
 fn listen_beside(outside: SocketAddr) -> Result<OwnedFd, Errno> {
     let socket = socket(SocketType::STREAM, outside)?;
+    sockopt::set_socket_reuseport(&socket, true)?;
+    // Beside the remains of earlier connections. The reservation never allows it, so that it lets in nobody else.
     sockopt::set_socket_reuseaddr(&socket, true)?;
     bind(&socket, &outside)?;
     listen(&socket, PUBLISHED_BACKLOG)?;
@@ -144,6 +147,21 @@ mod tests {
         drop(reservation);
         // The remains of connections do not keep a new ieum out.
         reserve(SocketType::STREAM, outside).unwrap();
+    }
+
+    #[test]
+    fn nobody_slips_in_while_a_port_is_opened() {
+        for any_port in any_ports() {
+            let (reservation, outside) = reserve(SocketType::STREAM, any_port.parse().unwrap()).unwrap();
+            // As it is in the middle of opening. (std sets SO_REUSEADDR, and the kernel does not ask whose socket it is.)
+            sockopt::set_socket_reuseport(&reservation, true).unwrap();
+            let listening = listen_beside(outside).unwrap();
+            assert!(TcpListener::bind(outside).is_err());
+            drop(listening);
+            assert!(TcpListener::bind(outside).is_err());
+            sockopt::set_socket_reuseport(&reservation, false).unwrap();
+            assert!(TcpListener::bind(outside).is_err());
+        }
     }
 
     #[test]

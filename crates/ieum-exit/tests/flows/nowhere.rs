@@ -96,8 +96,10 @@ fn a_destination_that_the_machine_forbids_is_prohibited() {
 #[test]
 fn a_refusal_of_the_machine_is_a_refusal_there_as_well() {
     let test = "nowhere::a_refusal_of_the_machine_is_a_refusal_there_as_well";
+    // The kernel makes the route to an address of its own a moment after the address.
     let prepare = "ip link set lo up && ip address add 192.0.2.7/32 dev lo && \
-                   ip address add 2001:db8::7/128 dev lo nodad";
+                   ip address add 2001:db8::7/128 dev lo nodad && \
+                   timeout 10 sh -c 'until ip -6 route get 2001:db8::7; do :; done'";
     if in_a_namespace(test, prepare) {
         for somebody in [SOMEBODY, SOMEBODY6] {
             assert_eq!(outcome(somebody), Some(Failure::Refused));

@@ -91,9 +91,14 @@ impl Runner {
         taken: &OwnedFd,
         flags: i32,
     ) -> Served {
-        if let Err(errno) = self.write_remote(call, connection) {
-            self.put_back(turn, listener, connection, taken);
-            return Err(errno);
+        match self.write_remote(call, connection) {
+            Ok(()) => {}
+            // As Linux: a connection whose address has no place to go to is lost, and reset.
+            Err(errno) if self.trees.is_valid(call) => return Err(errno),
+            Err(errno) => {
+                self.put_back(turn, listener, connection, taken);
+                return Err(errno);
+            }
         }
         let inode = rustix::fs::fstat(taken).map_err(host_errno)?.st_ino;
         match self.trees.reply_with(call, taken.as_fd(), flags & n::SOCK_CLOEXEC != 0) {

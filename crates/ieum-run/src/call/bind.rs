@@ -12,6 +12,7 @@ use crate::socket::host_errno;
 impl Runner {
     pub(crate) fn call_bind(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
+        self.catch_up(turn, number);
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
         let (id, domain) = (socket.host, socket.domain);
         let address = address::read(&self.memory(call), call.word(1), call.int(2), domain, Use::Bind);

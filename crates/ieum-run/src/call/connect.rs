@@ -8,17 +8,16 @@ use std::os::fd::AsFd;
 
 use ieum_engine::Turn;
 use ieum_socket::{Connect, Errno, Kind};
-use rustix::fs::OFlags;
+use rustix::net::Shutdown;
 use rustix::net::sockopt::{Timeout, socket_timeout};
 
 use crate::address::{self, Address, Use};
 use crate::carrier;
-use crate::name::Bearer;
 use crate::notification::Call;
 use crate::runner::{EDGES, Runner, Source};
 use crate::serve::{Answer, Served, is_nonblocking};
 use crate::socket::{Carrier, Connecting, host_errno};
-use crate::tracee;
+use crate::sys::{Reply, number as n};
 
 impl Runner {
     pub(crate) fn call_connect(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
@@ -44,22 +43,17 @@ impl Runner {
         number: u64,
         address: Option<SocketAddr>,
     ) -> Served {
-        // Our own end will need a descriptor when the peer has answered, and then it is too late to say no.
-        carrier::keep_some_free(&self.copy(number)?).map_err(host_errno)?;
+        self.catch_up(turn, number);
+        let Some(address) = address else { return self.disconnect_stream(turn, call, number) };
         let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
-        let outcome = self.host.connect(turn.now, id, address);
-        let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
-        if matches!(socket.carrier, Carrier::Spent | Carrier::Over)
-            && outcome.is_ok_and(|outcome| outcome == Connect::InProgress || address.is_none())
-        {
-            self.renew(call, number)?;
+        if self.host.is_unconnected(id) {
+            // Our own end will need a descriptor when the peer has answered, and then it is too late to say no.
+            carrier::keep_some_free(&self.copy(number)?).map_err(host_errno)?;
+            self.renew_if_spent(call, number)?;
         }
-        match outcome {
+        match self.host.connect(turn.now, id, Some(address)) {
             Ok(Connect::Done) => {
-                match address {
-                    Some(_) => self.established(turn, number),
-                    None => self.disconnected(call, number)?,
-                }
+                self.established(turn, number);
                 Ok(Answer::Value(0))
             }
             Ok(Connect::InProgress) => self.wait_for_outcome(turn, number, Errno::EINPROGRESS),
@@ -73,8 +67,41 @@ impl Runner {
                 }
                 // The error is told hereby; what S shows of it is taken back.
                 let _ = self.take_error(number);
+                self.renew_if_spent(call, number)?;
                 Err(errno)
             }
+        }
+    }
+
+    /// connect(AF_UNSPEC): S is fresh from now on, and the host's socket like new.
+    fn disconnect_stream(&mut self, turn: &Turn<'_>, call: &Call, number: u64) -> Served {
+        let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
+        let (id, was_listening) = (socket.host, matches!(socket.carrier, Carrier::Listening(_)));
+        let is_like_new = !socket.shut_unconnected
+            && matches!(socket.carrier, Carrier::Fresh | Carrier::Connecting(Connecting::Held));
+        let before = if is_like_new { None } else { Some(self.renew(call, number)?) };
+        self.set_carrier(number, Carrier::Fresh);
+        self.host.connect(turn.now, id, None)?;
+        if let Some(before) = before
+            && was_listening
+        {
+            // Those who wait on it hear of it.
+            let _ = rustix::net::shutdown(&before, Shutdown::Both);
+        }
+        self.fail_held_connects(number);
+        self.retry_held(turn, number);
+        Ok(Answer::Value(0))
+    }
+
+    /// Those who wait for a connection that was given up: its error is told to the first.
+    pub(crate) fn fail_held_connects(&mut self, number: u64) {
+        for held in self.held.take(number) {
+            if held.call.number != n::SYS_connect {
+                self.held.push(held);
+                continue;
+            }
+            let error = self.take_error(number).ok().flatten().unwrap_or(Errno::ECONNABORTED);
+            let _ = self.trees.reply(&held.call, Reply::Error(error.0));
         }
     }
 
@@ -102,34 +129,6 @@ impl Runner {
         self.sockets
             .get(number)
             .is_some_and(|socket| matches!(socket.carrier, Carrier::Connecting(Connecting::Filled { .. })))
-    }
-
-    /// The program dissolved its connection: a fresh S takes the place of the one that was connected.
-    fn disconnected(&mut self, call: &Call, number: u64) -> Result<(), Errno> {
-        let is_fresh =
-            self.sockets.get(number).is_some_and(|socket| matches!(socket.carrier, Carrier::Fresh));
-        if is_fresh { Ok(()) } else { self.renew(call, number) }
-    }
-
-    /// Puts a fresh S in the place of one that cannot be connected again. Other descriptors of the old one keep it.
-    pub(crate) fn renew(&mut self, call: &Call, number: u64) -> Result<(), Errno> {
-        let copy = self.copy(number)?;
-        let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
-        let (kind, place) = (socket.unix_kind(), socket.place.ok_or(Errno::EBADF)?);
-        let nonblocking = rustix::fs::fcntl_getfl(&copy).map_err(host_errno)?.contains(OFlags::NONBLOCK);
-        self.serial += 1;
-        let name = self.names.name(Bearer::Program(number, self.serial)).map_err(host_errno)?;
-        let (program_end, inode) = super::socket::make(kind, nonblocking, &name).map_err(host_errno)?;
-        self.trees
-            .replace(call, program_end.as_fd(), place.descriptor, tracee::closes_on_exec(place))
-            .map_err(host_errno)?;
-        self.sockets.set_inode(number, inode);
-        if let Some(socket) = self.sockets.get_mut(number) {
-            socket.name = Some(name);
-            socket.carrier = Carrier::Fresh;
-            socket.shows_error = false;
-        }
-        Ok(())
     }
 
     fn connect_datagram(&mut self, turn: &Turn<'_>, number: u64, address: Option<SocketAddr>) -> Served {

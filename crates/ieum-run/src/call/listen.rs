@@ -13,7 +13,10 @@ impl Runner {
     pub(crate) fn call_listen(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
-        let (id, kind, is_spent) = (socket.host, socket.kind, matches!(socket.carrier, Carrier::Spent));
+        let (id, kind) = (socket.host, socket.kind);
+        if kind == Kind::Stream {
+            self.renew_if_spent(call, number)?;
+        }
         let backlog = call.int(1);
         let listening = match self.host.listen(id, backlog) {
             Err(Errno::EADDRINUSE) if self.sweep(turn.now) => self.host.listen(id, backlog),
@@ -22,9 +25,6 @@ impl Runner {
         listening?;
         if kind != Kind::Stream {
             return Ok(Answer::Value(0));
-        }
-        if is_spent {
-            self.renew(call, number)?;
         }
         // As Linux: a negative backlog is a large one.
         let backlog = if backlog < 0 { BACKLOG_MAX } else { backlog.min(BACKLOG_MAX) };

@@ -10,6 +10,7 @@ mod message;
 mod name;
 mod option;
 mod receive;
+mod renew;
 mod send;
 mod shutdown;
 mod socket;

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use ieum_engine::Turn;
 use ieum_socket::Errno;
 
 use crate::address;
@@ -18,8 +19,9 @@ impl Runner {
         self.answer_address(call, local, domain)
     }
 
-    pub(crate) fn call_getpeername(&mut self, call: &Call) -> Served {
+    pub(crate) fn call_getpeername(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
+        self.catch_up(turn, number);
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
         let (remote, domain) = (self.host.remote_address(socket.host)?, socket.domain);
         self.answer_address(call, remote, domain)

@@ -12,9 +12,12 @@ use crate::socket::host_errno;
 use crate::sys::number as n;
 
 impl Runner {
-    pub(crate) fn call_getsockopt(&mut self, call: &Call) -> Served {
+    pub(crate) fn call_getsockopt(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
         let (level, name) = (call.int(1), call.int(2));
+        if matches!((level, name), (n::SOL_SOCKET, n::SO_ERROR) | (n::IPPROTO_TCP, n::TCP_INFO)) {
+            self.catch_up(turn, number);
+        }
         let room = self.memory(call).read_int(call.word(4)).map_err(host_errno)?;
         let room = usize::try_from(room).map_err(|_| Errno::EINVAL)?;
         let value = if (level, name) == (n::SOL_SOCKET, n::SO_ERROR) {
@@ -24,6 +27,7 @@ impl Runner {
             let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
             self.host.option(id, level, name)?
         };
+        let room = if is_short_of_ip(level, name, room, &value) { 1 } else { room };
         let shown = value.get(..room).unwrap_or(&value);
         let memory = self.memory(call);
         memory.write(call.word(3), shown).map_err(host_errno)?;
@@ -71,4 +75,13 @@ impl Runner {
             Err(shown) => Ok(Some(error.unwrap_or_else(|| host_errno(shown)))),
         }
     }
+}
+
+/// Whether one byte is told of a number of IP: where there is no room for an int, and the number fits.
+fn is_short_of_ip(level: i32, name: i32, room: usize, value: &[u8]) -> bool {
+    let number = <[u8; 4]>::try_from(value).map(i32::from_ne_bytes);
+    level == n::IPPROTO_IP
+        && name != n::IP_MULTICAST_IF
+        && (1..4).contains(&room)
+        && number.is_ok_and(|number| (0..=255).contains(&number))
 }

@@ -59,7 +59,10 @@ impl Runner {
         let flags = call.int(2);
         if self.is_stream(number) {
             let header = Header::read(&self.memory(call), call.word(1)).map_err(host_errno)?;
-            if header.name == 0 && flags & n::MSG_TRUNC == 0 && self.kernel_serves_stream(number) {
+            if header.name == 0
+                && flags & (n::MSG_TRUNC | n::MSG_OOB | n::MSG_ERRQUEUE) == 0
+                && self.kernel_serves_stream(number)
+            {
                 return Ok(Answer::Continue);
             }
             return self.receive_stream(turn, call, number, &header, flags, |runner| {
@@ -76,6 +79,9 @@ impl Runner {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
         let flags = call.int(3);
         if self.is_stream(number) {
+            if flags & n::MSG_ERRQUEUE != 0 {
+                return Err(Errno::EAGAIN);
+            }
             if self.is_carried(number) {
                 return Ok(Answer::Continue);
             }

@@ -19,16 +19,12 @@ impl Runner {
     pub(crate) fn call_sendto(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
         if self.is_stream(number) {
-            // TCP Fast Open is not offered; the program connects by itself then.
-            if call.int(3) & n::MSG_FASTOPEN != 0 {
-                return Err(Errno::EOPNOTSUPP);
-            }
             let header = Header::of_buffer(call.word(1), call.size(2));
             return self.send_stream(turn, call, number, &header, call.int(3));
         }
         let mut header = Header::of_buffer(call.word(1), call.size(2));
         (header.name, header.name_len) = (call.word(4), call.int(5));
-        let sent = self.send_datagram(turn, call, number, &header);
+        let sent = self.send_datagram(turn, call, number, &header, call.int(3));
         self.answer_send(turn, number, call.int(3), sent)
     }
 
@@ -41,7 +37,7 @@ impl Runner {
             }
             return self.send_stream(turn, call, number, &header, call.int(2));
         }
-        let sent = self.send_datagram(turn, call, number, &header);
+        let sent = self.send_datagram(turn, call, number, &header, call.int(2));
         self.answer_send(turn, number, call.int(2), sent)
     }
 
@@ -58,7 +54,7 @@ impl Runner {
             let at = call.word(1).wrapping_add(index * MULTI_BYTES);
             let sent = Header::read(&self.memory(call), at)
                 .map_err(host_errno)
-                .and_then(|header| self.send_datagram(turn, call, number, &header));
+                .and_then(|header| self.send_datagram(turn, call, number, &header, call.int(3)));
             match sent {
                 Ok(len) => {
                     let len = i32::try_from(len).unwrap_or(i32::MAX);
@@ -82,7 +78,11 @@ impl Runner {
         call: &Call,
         number: u64,
         header: &Header,
+        flags: i32,
     ) -> Result<usize, Errno> {
+        if flags & n::MSG_OOB != 0 {
+            return Err(Errno::EOPNOTSUPP);
+        }
         // What was written natively before goes first.
         self.move_datagrams(turn, number);
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;

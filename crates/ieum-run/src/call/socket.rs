@@ -58,6 +58,7 @@ impl Runner {
             accepted_from: None,
             carrier,
             shows_error: false,
+            shut_unconnected: false,
             error: None,
             given_back: Vec::new(),
         });

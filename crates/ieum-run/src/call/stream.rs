@@ -47,8 +47,13 @@ impl Runner {
         flags: i32,
         tell: impl FnOnce(&Runner) -> Result<(), rustix::io::Errno>,
     ) -> Served {
+        if flags & n::MSG_ERRQUEUE != 0 {
+            // It is always empty, and nobody waits for it.
+            return Err(Errno::EAGAIN);
+        }
         if flags & n::MSG_OOB != 0 {
-            return Err(Errno::EINVAL);
+            let listens = self.sockets.get(number).is_some_and(|socket| self.host.is_listening(socket.host));
+            return Err(if listens { Errno::ENOTCONN } else { Errno::EINVAL });
         }
         let room = header.room().min(STREAM_BYTES_MAX);
         if !self.is_carried(number) {
@@ -179,6 +184,7 @@ impl Runner {
         header: &Header,
         flags: i32,
     ) -> Result<usize, Errno> {
+        self.catch_up(turn, number);
         let shows_error = self.sockets.get(number).is_some_and(|socket| socket.shows_error);
         if !self.is_carried(number) || shows_error {
             if let Some(errno) = self.take_error(number)? {

@@ -92,6 +92,11 @@ impl Stream {
         self.hangup |= ready.hangup;
     }
 
+    /// P may have bytes of which no edge has told yet.
+    pub(crate) fn look_again(&mut self) {
+        self.readable = true;
+    }
+
     /// S is closed for certain: no process is left that could hold it.
     pub(crate) fn assume_closed(&mut self) {
         self.closed = true;
@@ -108,6 +113,14 @@ impl Stream {
         self.shut_write = true;
         self.readable = true;
         self.until_sentinel = sentinel.then(|| unread.saturating_sub(1));
+    }
+
+    /// The program's writing was shut down before there was a connection: nothing was written, and its FIN goes with the
+    /// close, as Linux's does.
+    pub(crate) fn writes_nothing(&mut self) {
+        self.shut_write = true;
+        self.finish_told = true;
+        self.readable = false;
     }
 
     pub(crate) fn read_was_shut(&mut self) {

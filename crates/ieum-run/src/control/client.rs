@@ -1,9 +1,11 @@
 //! Who asks something of a host and goes.
 
+use std::io;
+
 use ieum_control::{Channel, ChannelError, Directory, Kind, Name, Received};
 
 use super::{Answer, Request, Row};
-use crate::bounds::HOST_ANSWERS_WITHIN;
+use crate::bounds::{HOST_ANSWERS_WITHIN, PARTS_MAX};
 
 /// A host that is asked.
 #[derive(Debug)]
@@ -14,8 +16,8 @@ pub struct Asked {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
-    /// Its process is gone.
-    #[error("it is gone")]
+    /// Its process is gone, or has hung up: hosts do not listen to programs under ieum.
+    #[error("it is gone, or has hung up as on any program under `ieum run`: call it from outside")]
     Gone,
     /// It is there and says nothing.
     #[error("it does not answer: is its process stopped?")]
@@ -47,16 +49,22 @@ impl Asked {
     pub fn sockets(&self) -> Result<Vec<Row>, AskError> {
         let mut all = Vec::new();
         let mut request = Request::Sockets;
-        loop {
+        for _ in 0..PARTS_MAX {
             let Answer::Sockets { rows, more } = ask(&self.channel, &request)? else {
                 return Err(AskError::NotUnderstood);
             };
+            let is_empty = rows.is_empty();
             all.extend(rows);
             if !more {
                 return Ok(all);
             }
+            if is_empty {
+                break;
+            }
             request = Request::More;
         }
+        // No host has so many, or says that there is more and has nothing to say.
+        Err(AskError::NotUnderstood)
     }
 
     /// What it has dropped, by reason.
@@ -74,8 +82,11 @@ impl Asked {
 
 /// One question and its answer.
 pub(super) fn ask(channel: &Channel, request: &Request) -> Result<Answer, AskError> {
-    if let Err(error) = channel.send(request, &[]) {
-        return Err(AskError::Failed(error));
+    match channel.send(request, &[]) {
+        Ok(()) => {}
+        // It hung up before we had said anything.
+        Err(ChannelError::Failed(error)) if is_hung_up(&error) => return Err(AskError::Gone),
+        Err(error) => return Err(AskError::Failed(error)),
     }
     match channel.receive_within(HOST_ANSWERS_WITHIN) {
         Ok(Received::Message(answer, _)) => Ok(answer),
@@ -83,5 +94,32 @@ pub(super) fn ask(channel: &Channel, request: &Request) -> Result<Answer, AskErr
         Ok(Received::End) => Err(AskError::Gone),
         Err(ChannelError::Malformed(_)) => Err(AskError::NotUnderstood),
         Err(error) => Err(AskError::Failed(error)),
+    }
+}
+
+fn is_hung_up(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_hangs_up_at_once_is_gone() {
+        let (channel, host) = Channel::pair().unwrap();
+        drop(host);
+        assert!(matches!(ask(&channel, &Request::Enter), Err(AskError::Gone)));
+    }
+
+    #[test]
+    fn who_always_has_more_to_say_is_not_listened_to_for_ever() {
+        let (channel, host) = Channel::pair().unwrap();
+        // What it will be asked is answered already.
+        for _ in 0..3 {
+            host.send(&Answer::Sockets { rows: Vec::new(), more: true }, &[]).unwrap();
+        }
+        let asked = Asked { channel };
+        assert!(matches!(asked.sockets(), Err(AskError::NotUnderstood)));
     }
 }

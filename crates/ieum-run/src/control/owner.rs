@@ -42,7 +42,8 @@ enum Role {
     Host(TreeId),
 }
 
-/// New callers are told of once each: while there are no descriptors for one, the rest is not held up by it.
+/// New callers are told of once each: while there are no descriptors for one, this process does not spin. Those that one
+/// call of accept leaves behind are asked for anew.
 const CALLERS: Interest = Interest { read: true, write: false, edge: true };
 
 impl Desk {
@@ -68,7 +69,16 @@ impl Runner {
 
     pub(crate) fn on_callers(&mut self, turn: &Turn<'_>) {
         let Some(desk) = &mut self.desk else { return };
-        while let Ok(Some(channel)) = desk.listener.accept() {
+        loop {
+            let channel = match desk.listener.accept() {
+                Ok(Some(channel)) => channel,
+                // Nobody is there, or so many strangers that the rest has to wait for the next turn.
+                Ok(None) => {
+                    let _ = turn.rewatch(desk.listener.as_fd(), Source::Desk.key(), CALLERS);
+                    return;
+                }
+                Err(_) => return,
+            };
             desk.last += 1;
             let source = Source::Talker(desk.last);
             // Who is not watched is hung up on.

@@ -8,10 +8,12 @@
 //!    (AF_PACKET, AF_SMC, AF_RXRPC, AF_TIPC). So is NETLINK_SOCK_DIAG, which lists the machine's sockets, and lets root
 //!    destroy them.
 //! 3. Control calls are notified: ours is told from the kernel's by the descriptor, which a filter cannot look into.
-//! 4. Data calls are native, save where an address is asked for or given: AF_UNIX would show through.
+//! 4. Data calls are native, save where an address is asked for or given: AF_UNIX would show through. MSG_FASTOPEN is
+//!    refused: it would connect a TCP socket of the machine, which came from elsewhere, past Landlock's hook.
 //! 5. `io_uring_…`: ENOSYS, since a ring makes sockets without asking anybody.
 //! 6. `prctl(PR_SET_DUMPABLE, 0)`: done in word only. We answer calls by reading the caller's memory, and the kernel keeps
 //!    that of a process which is not dumpable from its own user, which we are.
+//! 7. What types into a terminal (TIOCSTI, TIOCLINUX) is refused: the shell outside would read it as its user's word.
 
 use crate::bpf::{Assembler, bits};
 use crate::sys::FilterInstruction;
@@ -20,9 +22,13 @@ use crate::sys::number as n;
 const ENOSYS: u32 = 38;
 const EPERM: u32 = 1;
 const EPROTONOSUPPORT: u32 = 93;
+const EOPNOTSUPP: u32 = 95;
 const EAFNOSUPPORT: u32 = 97;
 /// SO_RCVTIMEO, SO_SNDTIMEO and their forms with 64-bit seconds; their numbers are the same on every served machine.
 const NATIVE_TIMEOUTS: [u32; 4] = [20, 21, 66, 67];
+/// TIOCSTI and TIOCLINUX; the same on every served machine.
+const TYPING: [u32; 2] = [0x5412, 0x541c];
+
 /// The filter.
 pub(crate) fn filter() -> Vec<FilterInstruction> {
     let mut a = Assembler::of_this_machine();
@@ -51,10 +57,13 @@ pub(crate) fn filter() -> Vec<FilterInstruction> {
 }
 
 fn data_calls(a: &mut Assembler) {
-    for (call, flags) in [(n::SYS_sendto, n::MSG_FASTOPEN), (n::SYS_recvfrom, n::MSG_TRUNC)] {
+    for (call, verdict, flags) in [
+        (n::SYS_sendto, n::SECCOMP_RET_ERRNO | EOPNOTSUPP, n::MSG_FASTOPEN),
+        (n::SYS_recvfrom, n::SECCOMP_RET_USER_NOTIF, n::MSG_TRUNC | n::MSG_OOB | n::MSG_ERRQUEUE),
+    ] {
         a.on_call(call, |a| {
             a.load_argument(3);
-            a.if_any_bit(bits(flags), n::SECCOMP_RET_USER_NOTIF);
+            a.if_any_bit(bits(flags), verdict);
             // The address pointer, both halves.
             a.load_argument(4);
             a.if_not_equal(0, n::SECCOMP_RET_USER_NOTIF);
@@ -63,7 +72,14 @@ fn data_calls(a: &mut Assembler) {
             a.ret(n::SECCOMP_RET_ALLOW);
         });
     }
-    for call in [n::SYS_sendmsg, n::SYS_recvmsg, n::SYS_sendmmsg, n::SYS_recvmmsg] {
+    for (call, flags_at) in [(n::SYS_sendmsg, 2), (n::SYS_sendmmsg, 3)] {
+        a.on_call(call, |a| {
+            a.load_argument(flags_at);
+            a.if_any_bit(bits(n::MSG_FASTOPEN), n::SECCOMP_RET_ERRNO | EOPNOTSUPP);
+            a.ret(n::SECCOMP_RET_USER_NOTIF);
+        });
+    }
+    for call in [n::SYS_recvmsg, n::SYS_recvmmsg] {
         a.on_call(call, |a| a.ret(n::SECCOMP_RET_USER_NOTIF));
     }
 }
@@ -118,7 +134,12 @@ fn control_calls(a: &mut Assembler) {
     }
     a.on_call(n::SYS_ioctl, |a| {
         a.load_argument(1);
-        a.if_equal(u32::try_from(n::TIOCOUTQ).unwrap_or(0), n::SECCOMP_RET_USER_NOTIF);
+        for request in [n::TIOCOUTQ, n::SIOCOUTQNSD, n::SIOCATMARK] {
+            a.if_equal(u32::try_from(request).unwrap_or(0), n::SECCOMP_RET_USER_NOTIF);
+        }
+        for request in TYPING {
+            a.if_equal(request, n::SECCOMP_RET_ERRNO | EPERM);
+        }
         a.ret(n::SECCOMP_RET_ALLOW);
     });
 }
@@ -211,6 +232,32 @@ mod tests {
         assert_eq!(dumpable(0), n::SECCOMP_RET_ERRNO);
         assert_eq!(dumpable(1), n::SECCOMP_RET_ALLOW);
         assert_eq!(verdict(n::SYS_prctl, [38, 0, 0, 0, 0, 0]), n::SECCOMP_RET_ALLOW);
+    }
+
+    #[test]
+    fn urgent_bytes_and_their_mark_are_ours_to_tell_of() {
+        let flags = u64::from(bits(n::MSG_OOB));
+        assert_eq!(verdict(n::SYS_recvfrom, [3, 1, 1, flags, 0, 0]), n::SECCOMP_RET_USER_NOTIF);
+        assert_eq!(verdict(n::SYS_recvfrom, [3, 1, 1, 0, 0, 0]), n::SECCOMP_RET_ALLOW);
+        assert_eq!(verdict(n::SYS_ioctl, [3, n::SIOCATMARK, 0, 0, 0, 0]), n::SECCOMP_RET_USER_NOTIF);
+    }
+
+    #[test]
+    fn nothing_is_typed_into_a_terminal() {
+        for request in TYPING {
+            let asked = verdict(n::SYS_ioctl, [0, u64::MAX << 32 | u64::from(request), 0, 0, 0, 0]);
+            assert_eq!(asked, n::SECCOMP_RET_ERRNO | EPERM);
+        }
+        assert_eq!(verdict(n::SYS_ioctl, [0, 0x5401, 0, 0, 0, 0]), n::SECCOMP_RET_ALLOW, "TCGETS");
+    }
+
+    #[test]
+    fn no_call_connects_by_sending() {
+        let flags = u64::from(bits(n::MSG_FASTOPEN | n::MSG_DONTWAIT));
+        for call in [n::SYS_sendto, n::SYS_sendmmsg] {
+            assert_eq!(verdict(call, [3, 1, 1, flags, 1, 16]), n::SECCOMP_RET_ERRNO | EOPNOTSUPP);
+        }
+        assert_eq!(verdict(n::SYS_sendmsg, [3, 1, flags, 0, 0, 0]), n::SECCOMP_RET_ERRNO | EOPNOTSUPP);
     }
 
     #[test]

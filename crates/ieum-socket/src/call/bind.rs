@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use ieum_stack::BindRequest;
 
 use crate::call::destination::needs_scope;
-use crate::description::{Bound, Datagram, Description, Open, Phase, Stream};
+use crate::description::{Active, Bound, Datagram, Description, Open, Phase, Stream};
 use crate::host::Host;
 use crate::make::{Domain, Make, Protocol};
 use crate::{Errno, Kind, SocketId};
@@ -29,6 +29,19 @@ impl Host {
                 Ok(())
             }
             Phase::Datagram(Datagram::Unbound) => self.open_datagram(id, address).map(|_| ()),
+            // A connection that is over has let go of the port it chose itself.
+            Phase::Stream(Stream::Active(active)) if self.is_without_port(id, &active) => {
+                let bound = Bound { by_program: true, ..self.bind_stream(id, address)? };
+                if let Some(before) = active.bound {
+                    self.stack.tcp_unbind(before.binding);
+                }
+                if let Some(description) = self.descriptions.get_mut(id)
+                    && let Some(active) = description.active_mut()
+                {
+                    (active.bound, active.local) = (Some(bound), bound.address);
+                }
+                Ok(())
+            }
             // Linux looks at the address before it looks at the socket.
             Phase::Stream(_) | Phase::Datagram(_) if !self.could_be_bound(description.make, address.ip()) => {
                 Err(Errno::EADDRNOTAVAIL)
@@ -83,6 +96,12 @@ impl Host {
         if let Some(description) = self.descriptions.get_mut(id) {
             description.phase = Phase::Stream(stream);
         }
+    }
+
+    /// Is its connection over, and its port not one that the program named?
+    fn is_without_port(&self, id: SocketId, active: &Active) -> bool {
+        let is_over = self.descriptions.get(id).and_then(|description| self.view(description));
+        is_over.is_some_and(|view| view.closed) && !active.bound.is_some_and(|bound| bound.by_program)
     }
 
     fn could_be_bound(&self, make: Make, address: IpAddr) -> bool {

@@ -2,9 +2,9 @@
 
 use ieum_wire::Instant;
 
-use crate::SocketId;
 use crate::description::{Active, Bound, Datagram, Phase, Stream};
 use crate::host::Host;
+use crate::{Errno, SocketId};
 
 impl Host {
     /// The last descriptor is gone: the socket is forgotten at once, and the stack carries its connection to the end.
@@ -22,6 +22,22 @@ impl Host {
     pub fn abort(&mut self, now: Instant, id: SocketId) {
         self.now = now;
         self.forget(now, id, true);
+    }
+
+    /// Bytes came for a socket whose program ended both directions: nobody will ever have them, and the peer is told so by
+    /// a RST (RFC 9293 §3.6.1). The description stays, and says ECONNRESET.
+    pub fn refuse_bytes(&mut self, now: Instant, id: SocketId) {
+        self.now = now;
+        let Some(active) = self.descriptions.get(id).and_then(|description| description.active()) else {
+            return;
+        };
+        let connection = active.connection;
+        self.connections.remove(connection);
+        self.stack.tcp_abort(now, connection);
+        if let Some(description) = self.descriptions.get_mut(id) {
+            description.error = Some(Errno::ECONNRESET);
+        }
+        self.tell(Some(id));
     }
 
     fn forget(&mut self, now: Instant, id: SocketId, reset: bool) {

@@ -103,7 +103,7 @@ impl Host {
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
         let remote = self.destination(description, address, Purpose::Associate)?;
         if self.stack.is_broadcast(remote.ip()) && !description.options.broadcast() {
-            return Err(Errno::EACCES);
+            return Err(self.refused_broadcast(remote.ip()));
         }
         self.endpoint_connect(endpoint, Some(remote))?;
         Ok(Connect::Done)

@@ -91,6 +91,13 @@ impl Host {
         Ok(SocketAddr::new(ip.into(), port))
     }
 
+    /// What a broadcast without SO_BROADCAST is told. Linux looks for the route first; one to everybody on a network of ours
+    /// is there with the network.
+    pub(crate) fn refused_broadcast(&self, to: IpAddr) -> Errno {
+        let leads = to != IpAddr::V4(Ipv4Addr::BROADCAST) || self.stack.is_reachable(to);
+        if leads { Errno::EACCES } else { Errno::ENETUNREACH }
+    }
+
     fn own(&self, description: &Description) -> Own {
         match &description.phase {
             Phase::Stream(Stream::Bound(bound)) => {

@@ -116,7 +116,7 @@ impl Host {
         let everybody = self.stack.is_broadcast(to.ip());
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         if everybody && !description.options.broadcast() {
-            return Err(Errno::EACCES);
+            return Err(self.refused_broadcast(to.ip()));
         }
         if let Some(error) = description.error.take() {
             return Err(error);

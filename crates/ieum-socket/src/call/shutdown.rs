@@ -74,6 +74,13 @@ impl Host {
         description.shut.write || self.view(description).is_some_and(|view| view.shut.write)
     }
 
+    /// The directions that the program has shut down, with a connection or without: reading, writing.
+    pub fn shut_down(&self, id: SocketId) -> (bool, bool) {
+        self.descriptions
+            .get(id)
+            .map_or((false, false), |description| (description.shut.read, description.shut.write))
+    }
+
     fn mark(&mut self, id: SocketId, how: How) {
         if let Some(description) = self.descriptions.get_mut(id) {
             let Shut { read, write } = description.shut;

@@ -121,7 +121,14 @@ impl Options {
             return result;
         }
         let option = SocketOption::from_linux(make, level, name);
-        if level == SOL_SOCKET && value.len() < 4 {
+        // These levels look at the length first, whatever the option.
+        let is_int_first = match level {
+            SOL_SOCKET => true,
+            IPPROTO_TCP => make.protocol == Protocol::Tcp,
+            IPPROTO_UDP => make.protocol == Protocol::Udp,
+            _ => false,
+        };
+        if is_int_first && value.len() < 4 {
             return Err(Errno::EINVAL);
         }
         let option = option.ok_or(Errno::ENOPROTOOPT)?;

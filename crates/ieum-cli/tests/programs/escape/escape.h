@@ -14,5 +14,6 @@ void by_other_machine(void);
 void by_ring(void);
 void by_tracing_myself(void);
 void by_other_processes(int outside, int outside_fd, int above);
+void by_terminal(void);
 void by_looking(void);
 void by_ports(int port, int inherited);

@@ -43,6 +43,7 @@ int main(int argc, char **argv) {
     by_ring();
     by_tracing_myself();
     by_other_processes(atoi(argv[1]), atoi(argv[2]), getppid());
+    by_terminal();
     by_looking();
     by_ports(atoi(argv[3]), atoi(argv[4]));
     return 0;

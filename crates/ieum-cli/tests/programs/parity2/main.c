@@ -17,6 +17,7 @@ int main(int count, char **arguments)
     copies();
     blocked();
     refused_calls();
+    renewed();
     pings();
     further();
     six();

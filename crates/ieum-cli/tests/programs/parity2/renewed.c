@@ -1,0 +1,187 @@
+/* Sockets that become like new: after shutdown of a listener, a refused connect, connect(AF_UNSPEC), and shutdown
+ * without a connection; with copies of the descriptor, with epoll, and used once more. */
+#include "parity2.h"
+
+static int unspecified(int fd)
+{
+    struct sockaddr none = { .sa_family = AF_UNSPEC };
+    return connect(fd, &none, sizeof none);
+}
+
+/* What a set of epoll says of its one socket. */
+static const char *told(int set)
+{
+    struct epoll_event event;
+    int count = epoll_wait(set, &event, 1, 300);
+    return count == 1 ? epoll_words(event.events) : "nothing";
+}
+
+static int set_of(int fd, unsigned events)
+{
+    int set = epoll_create1(EPOLL_CLOEXEC);
+    struct epoll_event event = { .events = events, .data.fd = fd };
+    must(set >= 0 && epoll_ctl(set, EPOLL_CTL_ADD, fd, &event) == 0, "a socket is watched");
+    return set;
+}
+
+static void reach(const char *prefix, int listening)
+{
+    int client = make_blocking(SOCK_STREAM);
+    line2(prefix, "reach", connect_to(client, "127.0.0.1", port_of(listening)));
+    settle(listening, POLLIN);
+    int server = accept(listening, NULL, NULL);
+    text2(prefix, "reach.accepted", "%s", server >= 0 ? "yes" : errno_name(errno));
+    line2(prefix, "reach.write", write(client, "abc", 3));
+    char into[8];
+    blocking(server, true);
+    line2(prefix, "reach.read", read(server, into, sizeof into));
+    close(client);
+    close(server);
+}
+
+static void listener_shut(int how, const char *prefix)
+{
+    int listening = listener(), copy = dup(listening), set = set_of(listening, EPOLLIN);
+    line2(prefix, "shutdown", shutdown(listening, how));
+    text2(prefix, "poll", "%s", mask(listening));
+    text2(prefix, "copy.poll", "%s", mask(copy));
+    text2(prefix, "epoll", "%s", told(set));
+    line2(prefix, "accept", accept(listening, NULL, NULL));
+    line2(prefix, "shutdown-again", shutdown(copy, SHUT_WR));
+    line2(prefix, "listen", listen(copy, 4));
+    text2(prefix, "listen.poll", "%s", mask(listening));
+    reach(prefix, listening);
+    struct epoll_event event = { .events = EPOLLIN };
+    line2(prefix, "epoll.modify", epoll_ctl(set, EPOLL_CTL_MOD, listening, &event));
+    line2(prefix, "epoll.delete", epoll_ctl(set, EPOLL_CTL_DEL, listening, NULL));
+    close(set);
+    close(copy);
+    close(listening);
+}
+
+static void refused_and_again(void)
+{
+    int holder = make(SOCK_STREAM);
+    must(bind_to(holder, "127.0.0.1", 0) == 0, "a port is held");
+    int port = port_of(holder), fd = make(SOCK_STREAM), set = set_of(fd, EPOLLOUT | EPOLLET);
+    (void)told(set);
+    line("refused-again.connect", connect_to(fd, "127.0.0.1", port));
+    text("refused-again.poll", "%s", settle(fd, POLLERR));
+    text("refused-again.error", "%s", errno_name(take_error(fd)));
+    line("refused-again.second", connect_to(fd, "127.0.0.1", port));
+    text("refused-again.second.poll", "%s", mask(fd));
+    must(listen(holder, 4) == 0, "now somebody listens");
+    line("refused-again.third", connect_to(fd, "127.0.0.1", port));
+    text("refused-again.third.poll", "%s", settle(fd, POLLOUT));
+    text("refused-again.third.epoll", "%s", told(set));
+    line("refused-again.third.error", take_error(fd));
+    line("refused-again.write", write(fd, "abc", 3));
+    close(set);
+    close(fd);
+    close(holder);
+}
+
+static void bound_when_over(void)
+{
+    struct pair both = connected();
+    reset(both.server);
+    settle(both.client, POLLHUP);
+    line("bound-when-over.bind", bind_to(both.client, "127.0.0.1", 0));
+    line("bound-when-over.again", bind_to(both.client, "127.0.0.1", 0));
+    line("bound-when-over.connect", connect_to(both.client, "127.0.0.1", 1));
+    line("bound-when-over.listen", listen(both.client, 1));
+    line("bound-when-over.unspec", unspecified(both.client));
+    line("bound-when-over.listen-then", listen(both.client, 1));
+    reach("bound-when-over", both.client);
+    close(both.client);
+}
+
+static void disconnected(void)
+{
+    struct pair both = connected();
+    int set = set_of(both.client, EPOLLIN);
+    must(bind_to(both.client, "127.0.0.1", 0) == -1, "a connected socket is bound");
+    line("disconnected.unspec", unspecified(both.client));
+    text("disconnected.error", "%s", errno_name(take_error(both.client)));
+    text("disconnected.poll", "%s", mask(both.client));
+    text("disconnected.far", "%s", settle(both.server, POLLERR | POLLHUP));
+    line("disconnected.listen", listen(both.client, 4));
+    reach("disconnected", both.client);
+    int client = make_blocking(SOCK_STREAM);
+    must(connect_to(client, "127.0.0.1", port_of(both.client)) == 0, "somebody connects");
+    text("disconnected.epoll", "%s", told(set));
+    close(client);
+    close(set);
+    close(both.client);
+    close(both.server);
+}
+
+static void shut_before(int how, const char *prefix)
+{
+    char into[8];
+    int fd = make(SOCK_STREAM);
+    line2(prefix, "shutdown", shutdown(fd, how));
+    text2(prefix, "poll", "%s", mask(fd));
+    if (how != SHUT_WR) {
+        line2(prefix, "read", read(fd, into, sizeof into));
+        line2(prefix, "write", send(fd, "abc", 3, MSG_NOSIGNAL));
+    }
+    line2(prefix, "listen", listen(fd, 4));
+    text2(prefix, "listen.poll", "%s", mask(fd));
+    close(fd);
+
+    fd = make_blocking(SOCK_STREAM);
+    shutdown(fd, how);
+    int listening = listener();
+    line2(prefix, "connect", connect_to(fd, "127.0.0.1", port_of(listening)));
+    text2(prefix, "connect.poll", "%s", mask(fd));
+    if (how != SHUT_RD)
+        line2(prefix, "connect.write", send(fd, "abc", 3, MSG_NOSIGNAL));
+    close(fd);
+    close(listening);
+}
+
+static void asked_for_what_is_not_there(void)
+{
+    char into[8];
+    struct pair both = connected();
+    must(write(both.server, "abc", 3) == 3, "bytes are written");
+    settle(both.client, POLLIN);
+    line("error-queue.recv", recv(both.client, into, sizeof into, MSG_ERRQUEUE));
+    struct iovec piece = { into, sizeof into };
+    struct msghdr header = { .msg_iov = &piece, .msg_iovlen = 1 };
+    line("error-queue.recvmsg", recvmsg(both.client, &header, MSG_ERRQUEUE));
+    line("error-queue.urgent", recv(both.client, into, sizeof into, MSG_OOB));
+    line("error-queue.recv-then", recv(both.client, into, sizeof into, 0));
+    close(both.client);
+    close(both.server);
+
+    int fd = make(SOCK_DGRAM), value = 0;
+    line("datagram-unconnected.shutdown", shutdown(fd, SHUT_RD));
+    text("datagram-unconnected.poll", "%s", mask(fd));
+    line("datagram-unconnected.at-mark", ioctl(fd, SIOCATMARK, &value));
+    line("datagram-unconnected.urgent", recv(fd, into, sizeof into, MSG_OOB | MSG_DONTWAIT));
+    close(fd);
+
+    int listening = listener(), client = make_blocking(SOCK_STREAM);
+    must(connect_to(client, "127.0.0.1", port_of(listening)) == 0, "somebody connects");
+    settle(listening, POLLIN);
+    socklen_t length = sizeof(struct sockaddr_in);
+    line("accept-fault.accept", accept(listening, (struct sockaddr *)8, &length));
+    line("accept-fault.then", accept(listening, NULL, NULL));
+    close(client);
+    close(listening);
+}
+
+void renewed(void)
+{
+    listener_shut(SHUT_RD, "listener-shut-read");
+    listener_shut(SHUT_RDWR, "listener-shut-both");
+    refused_and_again();
+    bound_when_over();
+    disconnected();
+    shut_before(SHUT_RD, "shut-before-read");
+    shut_before(SHUT_WR, "shut-before-write");
+    shut_before(SHUT_RDWR, "shut-before-both");
+    asked_for_what_is_not_there();
+}

@@ -1,0 +1,86 @@
+//! A fresh S in the place of one that cannot be used again.
+//!
+//! An AF_UNIX socket that was connected stays so, and one that listens never ceases to; Linux's own socket is like new
+//! after connect(AF_UNSPEC), after a failed connect and after shutdown of a listener. So a new S takes the place of the
+//! old one, in every descriptor that the caller's process has for it, and in every epoll set of that process: what the
+//! program waits for there comes from the new one. Descriptors of other processes keep the old S.
+//!
+//! It comes before what the host does, since it alone can fail: a caller that was interrupted finds nothing changed, and
+//! asks again.
+
+use std::os::fd::{AsFd, OwnedFd};
+
+use ieum_socket::Errno;
+use rustix::fs::OFlags;
+use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_timeout};
+
+use crate::name::Bearer;
+use crate::notification::Call;
+use crate::runner::Runner;
+use crate::socket::{Carrier, host_errno};
+use crate::sys;
+use crate::tracee::{self, Place, Watched};
+
+impl Runner {
+    /// A stream that has no connection any more, and whose S shows the end of one, gets a fresh S.
+    pub(crate) fn renew_if_spent(&mut self, call: &Call, number: u64) -> Result<(), Errno> {
+        let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
+        let is_spent = matches!(socket.carrier, Carrier::Spent | Carrier::Over) || socket.shut_unconnected;
+        if is_spent && self.host.is_unconnected(socket.host) {
+            self.renew(call, number).map(drop)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Puts a fresh S in the place of the caller's; answers a copy of the old one.
+    pub(crate) fn renew(&mut self, call: &Call, number: u64) -> Result<OwnedFd, Errno> {
+        let before = self.copy(number)?;
+        let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
+        let (kind, place) = (socket.unix_kind(), call.place(call.int(0)));
+        let inode = socket.inode.ok_or(Errno::EBADF)?;
+        let nonblocking = rustix::fs::fcntl_getfl(&before).map_err(host_errno)?.contains(OFlags::NONBLOCK);
+        self.serial += 1;
+        let name = self.names.name(Bearer::Program(number, self.serial)).map_err(host_errno)?;
+        let (program_end, new_inode) = super::socket::make(kind, nonblocking, &name).map_err(host_errno)?;
+        for direction in [Timeout::Recv, Timeout::Send] {
+            if let Ok(Some(patience)) = socket_timeout(&before, direction) {
+                let _ = set_socket_timeout(&program_end, direction, Some(patience));
+            }
+        }
+        let watched = tracee::watched(place, inode);
+        self.replace(call, &program_end, place)?;
+        for other in tracee::descriptors_of_thread(place.tree, place.thread) {
+            if other != place && tracee::socket_inode(other) == Some(inode) {
+                // One that was closed meanwhile needs no new S.
+                let _ = self.replace(call, &program_end, other);
+            }
+        }
+        for watched in watched {
+            self.watch_again(&program_end, &watched);
+        }
+        self.sockets.set_inode(number, new_inode);
+        if let Some(socket) = self.sockets.get_mut(number) {
+            socket.name = Some(name);
+            socket.place = Some(place);
+            socket.carrier = Carrier::Fresh;
+            socket.shows_error = false;
+            socket.shut_unconnected = false;
+            socket.given_back.clear();
+        }
+        Ok(before)
+    }
+
+    fn replace(&self, call: &Call, program_end: &OwnedFd, place: Place) -> Result<(), Errno> {
+        let closes = tracee::closes_on_exec(place);
+        self.trees.replace(call, program_end.as_fd(), place.descriptor, closes).map_err(host_errno)
+    }
+
+    /// Should it fail, the program has lost one of its registrations; there is nobody to tell.
+    fn watch_again(&mut self, program_end: &OwnedFd, watched: &Watched) {
+        if let Ok(epoll) = self.tracees.copy(&self.trees, watched.epoll, None) {
+            let Watched { descriptor, events, data, .. } = *watched;
+            let _ = sys::watch_as(epoll.as_fd(), program_end.as_fd(), descriptor, events, data);
+        }
+    }
+}
