@@ -68,7 +68,7 @@ fn a_fresh_socket_reads_as_on_linux() {
     assert_eq!(host.option(stream, SOL_SOCKET, SO_BINDTODEVICE), Ok(vec![]));
     assert_eq!(
         host.option(stream, IPPROTO_TCP, TCP_CONGESTION).map(|name| name[..5].to_vec()),
-        Ok(b"reno\0".to_vec())
+        Ok(b"cubic".to_vec())
     );
     assert_eq!(host.option(stream, IPPROTO_TCP, TCP_INFO).map(|info| info[0]), Ok(7));
 }

@@ -13,7 +13,7 @@ use crate::icmp::Icmp;
 use crate::ip::{Ip, RouteTarget, loopback_networks};
 use crate::link::{LinkConfig, LinkId, Neighbors};
 use crate::port::Ports;
-use crate::tcp::Tcp;
+use crate::tcp::{EcnMode, Offers, Tcp};
 use crate::udp::Udp;
 
 /// What makes a stack: everything else is added by calls.
@@ -25,6 +25,10 @@ pub struct StackConfig {
     pub ephemeral_ports: RangeInclusive<u16>,
     /// Offer and accept TCP timestamps (RFC 7323 §3).
     pub tcp_timestamps: bool,
+    /// Offer and accept selective acknowledgements (RFC 2018).
+    pub tcp_sack: bool,
+    /// Offer and accept explicit congestion notification (RFC 3168).
+    pub tcp_ecn: EcnMode,
     /// Every unicast destination is taken as one of ours (the exit's stack).
     pub accept_any_destination: bool,
 }
@@ -36,6 +40,8 @@ impl StackConfig {
             seed,
             ephemeral_ports: 32_768..=60_999,
             tcp_timestamps: true,
+            tcp_sack: true,
+            tcp_ecn: EcnMode::default(),
             accept_any_destination: false,
         }
     }
@@ -66,7 +72,10 @@ impl Stack {
         let mut chance = Chance::new(config.seed);
         let ip = Ip::new(config.accept_any_destination, &mut chance);
         let udp = Udp::new(config.accept_any_destination, &mut chance);
-        let tcp = Tcp::new(config.tcp_timestamps, &mut chance);
+        let tcp = Tcp::new(
+            Offers { timestamps: config.tcp_timestamps, sack: config.tcp_sack, ecn: config.tcp_ecn },
+            &mut chance,
+        );
         let mut ports = Ports::new(config.ephemeral_ports, &mut chance);
         loopback_networks().into_iter().for_each(|network| ports.add_local(network, None));
         let (events, drops) = (Events::default(), Drops::new());

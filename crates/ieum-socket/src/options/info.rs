@@ -38,8 +38,8 @@ pub(super) fn of_connection(status: Option<&Status>) -> Vec<u8> {
         mss_bytes,
         unacked: unacknowledged.div_ceil(mss_bytes),
         rtt_us: status.rtt.map_or(0, microseconds),
-        ssthresh: (status.ssthresh_bytes / mss_bytes).min(SSTHRESH_NONE),
-        cwnd: status.cwnd_bytes / mss_bytes,
+        ssthresh: status.ssthresh,
+        cwnd: status.cwnd,
         ..Info::default()
     }
     .bytes()

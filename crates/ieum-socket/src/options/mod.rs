@@ -15,7 +15,7 @@ mod table;
 
 use std::time::Duration;
 
-use ieum_stack::{Keepalive, TcpSettings};
+use ieum_stack::{CongestionName, Keepalive, TcpSettings};
 
 use crate::make::{Domain, Protocol};
 use crate::{Errno, Make};
@@ -102,6 +102,7 @@ pub(crate) struct Options {
     set: Vec<(u8, i32)>,
     linger: Linger,
     times: Times,
+    congestion: CongestionName,
 }
 
 impl Options {
@@ -206,6 +207,7 @@ impl Options {
             mss_max: u16::try_from(self.value(known::MSS)).ok().filter(|mss| *mss > 0),
             tos: byte(tos),
             ttl: byte(ttl),
+            congestion: self.congestion,
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use slotmap::Key;
 
 use super::numbers::*;
-use super::{SocketOption, info, special};
+use super::{SocketOption, info};
 use crate::description::{Description, Phase, Stream};
 use crate::host::Host;
 use crate::make::{Domain, Protocol};
@@ -81,7 +81,7 @@ impl Host {
                 Phase::Stream(Stream::Unbound | Stream::Bound(_) | Stream::Active(_))
                 | Phase::Datagram(_) => info::of_connection(status.as_ref()),
             },
-            TCP_CONGESTION => special::congestion_bytes(),
+            TCP_CONGESTION => description.options.congestion_bytes(),
             TCP_ULP => Vec::new(),
             TCP_REPAIR => number(0),
             _ => stored(description, IPPROTO_TCP, name)?,

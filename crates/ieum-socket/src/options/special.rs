@@ -1,5 +1,7 @@
 //! Options with a form of their own: structures, times, names.
 
+use ieum_stack::CongestionName;
+
 use super::Options;
 use super::numbers::*;
 use crate::make::{Domain, Protocol};
@@ -20,9 +22,6 @@ pub(super) struct Times {
     pub(super) send: (i64, i64),
 }
 
-/// The only congestion control there is.
-const CONGESTION: &[u8] = b"reno";
-
 impl Options {
     /// Sets an option with a form of its own; `None` when it is none of those.
     pub(super) fn set_special(
@@ -42,7 +41,7 @@ impl Options {
             // The links of a host have no names a program could know: only "no device" can be chosen.
             (SOL_SOCKET, SO_BINDTODEVICE, _) => named(value, b"", Errno::ENODEV),
             (IPPROTO_TCP, TCP_CONGESTION, Kind::Stream) if value.is_empty() => Err(Errno::EINVAL),
-            (IPPROTO_TCP, TCP_CONGESTION, Kind::Stream) => named(value, CONGESTION, Errno::ENOENT),
+            (IPPROTO_TCP, TCP_CONGESTION, Kind::Stream) => self.set_congestion(value),
             (IPPROTO_TCP, TCP_ULP, Kind::Stream) if value.is_empty() => Err(Errno::EINVAL),
             (IPPROTO_TCP, TCP_ULP, Kind::Stream) => Err(Errno::ENOENT),
             // No packet carries options; to have none is what can be asked for.
@@ -72,6 +71,20 @@ impl Options {
         time_bytes(self.times.send)
     }
 
+    /// TCP_CONGESTION as getsockopt(2) writes it: 16 bytes (TCP_CA_NAME_MAX).
+    pub(super) fn congestion_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.congestion.as_str().as_bytes().to_vec();
+        bytes.resize(16, 0);
+        bytes
+    }
+
+    fn set_congestion(&mut self, value: &[u8]) -> Result<(), Errno> {
+        let name = name_in(value);
+        let found = CongestionName::ALL.into_iter().find(|known| known.as_str().as_bytes() == name);
+        self.congestion = found.ok_or(Errno::ENOENT)?;
+        Ok(())
+    }
+
     fn set_linger(&mut self, value: &[u8]) -> Result<(), Errno> {
         let on = i32_at(value, 0).ok_or(Errno::EINVAL)? != 0;
         let seconds = i32_at(value, 4).ok_or(Errno::EINVAL)?;
@@ -81,17 +94,14 @@ impl Options {
     }
 }
 
-/// TCP_CONGESTION as getsockopt(2) writes it: 16 bytes (TCP_CA_NAME_MAX).
-pub(super) fn congestion_bytes() -> Vec<u8> {
-    let mut bytes = CONGESTION.to_vec();
-    bytes.resize(16, 0);
-    bytes
-}
-
 /// Accepts `only` as a name that may end before its last byte, and refuses any other.
 fn named(value: &[u8], only: &[u8], errno: Errno) -> Result<(), Errno> {
-    let name = value.split(|byte| *byte == 0).next().unwrap_or_default();
-    if name == only { Ok(()) } else { Err(errno) }
+    if name_in(value) == only { Ok(()) } else { Err(errno) }
+}
+
+/// A name ends with the first zero, or with the value.
+fn name_in(value: &[u8]) -> &[u8] {
+    value.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 fn store_time(time: &mut (i64, i64), value: &[u8]) -> Result<(), Errno> {
@@ -207,7 +217,7 @@ mod tests {
         let mut options = Options::default();
         let mut set = |level, name, value: &[u8]| options.set(TCP, level, name, value);
         assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"reno"), Ok(()));
-        assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"reno\0\0"), Ok(()));
+        assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"cubic\0\0"), Ok(()));
         assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"bbr"), Err(Errno::ENOENT));
         assert_eq!(set(SOL_SOCKET, SO_BINDTODEVICE, b""), Ok(()));
         assert_eq!(set(SOL_SOCKET, SO_BINDTODEVICE, b"eth0"), Err(Errno::ENODEV));

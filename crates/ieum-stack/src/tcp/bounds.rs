@@ -73,6 +73,34 @@ pub(super) const DELAYED_ACK: Duration = Duration::from_millis(40);
 /// each one lets it grow (Linux: TCP_MAX_QUICKACKS).
 pub(super) const QUICK_ACKS: u32 = 16;
 
+/// Segments that must have overtaken one before its loss is believed, unless the path was seen to reorder (RFC 5681
+/// §3.2, RFC 8985 §6.2: DupThresh).
+pub(super) const DUPLICATES_MAX: u32 = 3;
+
+/// The same at most, however the path reorders (Linux: tcp_max_reordering).
+pub(super) const REORDERING_MAX: u32 = 300;
+
+/// Quarters of the shortest round trip that the reordering window may grow to; the smoothed round trip bounds it anyway
+/// (RFC 8985 §6.2 step 4; Linux: 255).
+pub(super) const REORDERING_STEPS_MAX: u32 = 255;
+
+/// Recoveries for which a grown reordering window is kept (RFC 8985 §6.2 step 4).
+pub(super) const REORDERING_PERSISTS: u32 = 16;
+
+/// What the alarm for overdue segments comes later than they are, so that one alarm finds them all (Linux: 2 ms).
+pub(super) const REORDERING_SLACK: Duration = Duration::from_millis(2);
+
+/// For how long a shortest round trip counts: paths change (RFC 8985 §6.2 step 1 leaves it open; Linux: 300 s).
+pub(super) const MIN_RTT_WINDOW: Duration = Duration::from_secs(300);
+
+/// Tail probe time-out without a measured round trip (RFC 8985 §7.2).
+pub(super) const PROBE_TIMEOUT_INITIAL: Duration = Duration::from_secs(1);
+
+/// What a tail probe waits for a delayed acknowledgement beyond two round trips, with one segment in flight (RFC 8985
+/// §7.2: TLP.max_ack_delay; Linux: the least RTO), and with more (Linux: 2 ms).
+pub(super) const PROBE_SLACK_ALONE: Duration = Duration::from_millis(200);
+pub(super) const PROBE_SLACK: Duration = Duration::from_millis(2);
+
 /// Segments of the initial congestion window (RFC 6928).
 pub(super) const INITIAL_WINDOW_SEGMENTS: u32 = 10;
 

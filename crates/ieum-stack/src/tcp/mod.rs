@@ -22,6 +22,7 @@
 pub(crate) mod bounds;
 mod byte_queue;
 mod connection;
+mod ecn;
 mod half_open;
 mod handshake;
 mod isn;
@@ -51,8 +52,10 @@ use ieum_wire::Instant;
 use slotmap::SlotMap;
 
 pub use self::connection::Failure;
+pub use self::ecn::EcnMode;
 pub use self::half_open::{Refusal, Request};
-pub use self::settings::{Keepalive, TcpSettings};
+pub use self::send::{Belief, Counts};
+pub use self::settings::{CongestionName, Keepalive, TcpSettings};
 pub use self::state::State;
 pub use self::status::{Listed, Status};
 pub use self::user_call::{ConnectError, ListenError};
@@ -116,7 +119,18 @@ pub(crate) struct Tcp {
     timers: Timers,
     secrets: Secrets,
     spread: Keyed,
-    timestamps: bool,
+    offers: Offers,
+}
+
+/// What a SYN offers, and its answer accepts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Offers {
+    /// Timestamps (RFC 7323 §3).
+    pub(crate) timestamps: bool,
+    /// Selective acknowledgements (RFC 2018 §2).
+    pub(crate) sack: bool,
+    /// Explicit congestion notification (RFC 3168 §6.1.1).
+    pub(crate) ecn: EcnMode,
 }
 
 impl std::fmt::Debug for Tcp {
@@ -131,8 +145,8 @@ impl std::fmt::Debug for Tcp {
 }
 
 impl Tcp {
-    /// No connection yet. `timestamps`: offer and accept them (RFC 7323 §3).
-    pub(crate) fn new(timestamps: bool, chance: &mut Chance) -> Tcp {
+    /// No connection yet.
+    pub(crate) fn new(offers: Offers, chance: &mut Chance) -> Tcp {
         Tcp {
             connections: SlotMap::with_key(),
             half_opens: SlotMap::with_key(),
@@ -147,7 +161,7 @@ impl Tcp {
             timers: Timers::default(),
             secrets: Secrets::new(chance),
             spread: chance.keyed(),
-            timestamps,
+            offers,
         }
     }
 
@@ -215,7 +229,7 @@ impl Tcp {
     fn abort(&mut self, cx: &mut Context<'_>, id: ConnectionId, failure: Option<Failure>) {
         let Some(connection) = self.connections.get(id) else { return };
         let reply = match &connection.phase {
-            Phase::Open(open) => Some(Reply::reset(connection.tuple, open.send.top(), Some(open.recv.nxt()))),
+            Phase::Open(open) => Some(Reply::reset(connection.tuple, open.send.nxt(), Some(open.recv.nxt()))),
             // Whoever holds our SYN for a verdict need not think about it any longer.
             Phase::Handshake(handshake) => handshake.sent_at.map(|_| {
                 let ack = handshake.peer.map(|peer| peer.irs + 1);
@@ -235,7 +249,7 @@ impl Tcp {
         let Some(open) = connection.open_mut() else { return };
         let time_wait = TimeWait {
             tuple,
-            nxt: open.send.top(),
+            nxt: open.send.nxt(),
             recv_nxt: open.recv.nxt(),
             window: open.recv.tell_window(&settings, open.mss),
             stamps: open.stamps,

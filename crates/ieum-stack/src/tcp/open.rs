@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use ieum_wire::tcp::Timestamps;
+use ieum_wire::tcp::{SACK_BLOCKS_MAX, Timestamps};
 use ieum_wire::{Instant, Mss, SeqNumber, WindowScale};
 
 use super::bounds::{
     FIN_WAIT_2, ORPHAN_RETRIES_MAX, PATH_MTU_MIN_IP4_BYTES, PATH_MTU_MIN_IP6_BYTES, RETRIES_MAX,
     STAMP_LIFETIME,
 };
+use super::ecn::Ecn;
 use super::peer_syn::{OwnSyn, PeerSyn, stamp};
 use super::recv::Recv;
 use super::send::{Send, SendStart, Sizes};
@@ -34,6 +35,8 @@ pub(super) struct Open {
     pub(super) send: Send,
     pub(super) recv: Recv,
     pub(super) stamps: Option<Stamps>,
+    /// Both sides speak ECN.
+    pub(super) ecn: Option<Ecn>,
     /// Payload of a full segment, options taken off.
     pub(super) mss: u32,
     /// Who ended its direction first.
@@ -55,6 +58,8 @@ pub(super) struct Opening {
     pub(super) syn_sent_at: Option<Instant>,
     /// Our SYN had to be sent again.
     pub(super) repeated: bool,
+    /// Ours came first.
+    pub(super) active: bool,
 }
 
 impl Open {
@@ -78,19 +83,27 @@ impl Open {
             last_ack: peer.irs + 1,
         });
         let mss = payload_bytes(own.mss.min(peer.mss), stamps.as_ref());
-        let send = Send::new(&SendStart {
-            iss: own.iss,
-            window: u32::from(peer.window),
-            window_seq: peer.irs,
-            scale: peer_scale.shift(),
-            mss,
-            rtt: opening.syn_sent_at.map(|sent| now.since(sent)),
-            handshake_repeated: opening.repeated,
-        });
+        let sack = own.sack && peer.sack;
+        let ecn = own.agrees_on_ecn(peer, opening.active, opening.repeated);
+        let send = Send::new(
+            now,
+            &SendStart {
+                iss: own.iss,
+                window: u32::from(peer.window),
+                window_seq: peer.irs,
+                scale: peer_scale.shift(),
+                rtt: opening.syn_sent_at.map(|sent| now.since(sent)),
+                handshake_repeated: opening.repeated,
+                sack,
+                ecn,
+                congestion: settings.congestion,
+            },
+        );
         Open {
             send,
-            recv: Recv::new(peer.irs, u32::from(OwnSyn::window(settings)), own_scale),
+            recv: Recv::new(peer.irs, u32::from(OwnSyn::window(settings)), own_scale, sack),
             stamps,
+            ecn: ecn.then(Ecn::default),
             mss,
             first_end: None,
             heard_at: now,
@@ -143,12 +156,19 @@ impl Open {
         narrower
     }
 
-    /// How large segments and packets may be on a link.
-    pub(super) fn sizes(&self, segmentation_offload: bool) -> Sizes {
+    /// SACK blocks that fit beside the other options (RFC 2018 §3).
+    pub(super) fn sack_blocks_max(&self) -> usize {
+        if self.stamps.is_some() { SACK_BLOCKS_MAX - 1 } else { SACK_BLOCKS_MAX }
+    }
+
+    /// How large segments and packets may be on a link, with so many bytes of further options.
+    pub(super) fn sizes(&self, segmentation_offload: bool, option_bytes: usize) -> Sizes {
+        let option_bytes = u32::try_from(option_bytes).expect("options have 40 bytes");
+        let mss = self.mss.saturating_sub(option_bytes).max(1);
         // The largest packet less the largest headers without other options, in whole segments. IPv6 has room for 20
         // bytes more; devices that take super-segments count them from the IP header on, in both families.
-        let whole = (65_535 - 40 - 20 - STAMP_BYTES) / self.mss * self.mss;
-        Sizes { mss: self.mss, piece_max: if segmentation_offload { whole.max(self.mss) } else { self.mss } }
+        let whole = (65_535 - 40 - 20 - STAMP_BYTES - option_bytes) / mss * mss;
+        Sizes { mss, piece_max: if segmentation_offload { whole.max(mss) } else { mss } }
     }
 
     /// How often data is sent again before the connection is given up.

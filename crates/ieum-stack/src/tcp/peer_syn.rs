@@ -3,6 +3,7 @@
 use ieum_wire::tcp::{Options, Timestamps};
 use ieum_wire::{Instant, Mss, SeqNumber, WindowScale};
 
+use super::ecn::EcnMode;
 use super::isn::low_u32;
 use super::segment::Segment;
 use super::settings::TcpSettings;
@@ -16,6 +17,10 @@ pub(super) struct PeerSyn {
     pub(super) scale: Option<WindowScale>,
     /// Its timestamp, when it offers timestamps.
     pub(super) stamp: Option<u32>,
+    /// It reads SACK (RFC 2018 §2).
+    pub(super) sack: bool,
+    /// It offers ECN, or accepts ours (RFC 3168 §6.1.1).
+    pub(super) ecn: bool,
     /// Its window, which a SYN never scales (RFC 7323 §2.2).
     pub(super) window: u16,
 }
@@ -29,6 +34,8 @@ impl PeerSyn {
             mss: header.options.mss.map_or(unsaid, Mss::announced),
             scale: header.options.window_scale,
             stamp: header.options.timestamps.map(|stamps| stamps.value),
+            sack: header.options.sack_permitted,
+            ecn: header.flags.ece && header.flags.cwr != header.flags.ack,
             window: header.window,
         }
     }
@@ -42,12 +49,30 @@ pub(super) struct OwnSyn {
     pub(super) mss: Mss,
     /// Timestamps are offered, on a clock that begins here.
     pub(super) stamp_offset: Option<u32>,
+    /// We read SACK.
+    pub(super) sack: bool,
+    pub(super) ecn: EcnMode,
 }
 
 impl OwnSyn {
     /// The window of a SYN: unscaled, so 65,535 bytes at most.
     pub(super) fn window(settings: &TcpSettings) -> u16 {
         u16::try_from(settings.recv_buffer_bytes).unwrap_or(u16::MAX)
+    }
+
+    /// The ECN bits of a SYN or, with the peer's own, of a SYN-ACK (RFC 3168 §6.1.1): ECE and CWR offer, ECE accepts. A
+    /// SYN that is `repeated` offers nothing: perhaps that was why it was lost (§6.1.1.1).
+    pub(super) fn ecn_bits(&self, peer: Option<&PeerSyn>, repeated: bool) -> (bool, bool) {
+        match peer {
+            None => (self.ecn == EcnMode::Offer && !repeated, self.ecn == EcnMode::Offer && !repeated),
+            Some(peer) => (self.ecn != EcnMode::Off && peer.ecn, false),
+        }
+    }
+
+    /// Have both SYNs agreed on ECN? `active`: ours came first.
+    pub(super) fn agrees_on_ecn(&self, peer: &PeerSyn, active: bool, repeated: bool) -> bool {
+        let we = if active { self.ecn == EcnMode::Offer && !repeated } else { self.ecn != EcnMode::Off };
+        we && peer.ecn
     }
 
     /// The shift of the windows after it.
@@ -66,11 +91,12 @@ impl OwnSyn {
         Options {
             mss: Some(self.mss.bytes()),
             window_scale: offers_scale.then(|| OwnSyn::scale(settings)),
-            sack_permitted: false,
+            sack_permitted: self.sack && peer.is_none_or(|peer| peer.sack),
             timestamps: self
                 .stamp_offset
                 .zip(echo)
                 .map(|(offset, echo)| Timestamps { value: stamp(offset, now), echo }),
+            ..Options::default()
         }
     }
 }

@@ -169,7 +169,8 @@ impl Tcp {
     fn promote(&mut self, cx: &mut Context<'_>, id: HalfOpenId, segment: &Segment<'_>) {
         let Some(half_open) = self.remove_half_open(id) else { return };
         let HalfOpen { tuple, listener, own, peer, settings, retries, sent_at, .. } = half_open;
-        let opening = Opening { syn_sent_at: sent_at.filter(|_| retries == 0), repeated: retries > 0 };
+        let opening =
+            Opening { syn_sent_at: sent_at.filter(|_| retries == 0), repeated: retries > 0, active: false };
         let open = Open::new(cx.now, &own, &peer, opening, &settings);
         let reuse = self.listeners.get(listener).is_some_and(|listener| listener.reuse);
         let phase = Phase::Open(open);
@@ -265,7 +266,9 @@ impl Tcp {
         OwnSyn {
             iss: self.secrets.isn(cx.now, tuple),
             mss: settings.mss_max.map_or(mss, |bound| mss.min(Mss::announced(bound))),
-            stamp_offset: self.timestamps.then(|| self.secrets.stamp_offset(tuple)),
+            stamp_offset: self.offers.timestamps.then(|| self.secrets.stamp_offset(tuple)),
+            sack: self.offers.sack,
+            ecn: self.offers.ecn,
         }
     }
 

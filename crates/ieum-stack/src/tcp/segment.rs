@@ -14,6 +14,8 @@ pub(super) struct Segment<'a> {
     pub(super) payload: &'a [u8],
     /// How many frames of a wire it stands for: acknowledgements are counted in these.
     pub(super) frames: usize,
+    /// DSCP and ECN of its packet.
+    pub(super) tos: u8,
     pub(super) tuple: FourTuple,
 }
 
@@ -23,6 +25,7 @@ impl<'a> Segment<'a> {
         Ok(Segment {
             payload: &received.payload[range],
             frames: received.frames,
+            tos: received.tos,
             tuple: FourTuple {
                 local: SocketAddr::new(received.destination, header.destination_port),
                 remote: SocketAddr::new(received.source, header.source_port),

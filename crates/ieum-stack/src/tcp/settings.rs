@@ -26,6 +26,8 @@ pub struct TcpSettings {
     pub tos: u8,
     /// The time to live, in hops.
     pub ttl: u8,
+    /// The algorithm of congestion control.
+    pub congestion: CongestionName,
 }
 
 impl Default for TcpSettings {
@@ -40,6 +42,30 @@ impl Default for TcpSettings {
             mss_max: None,
             tos: 0,
             ttl: TTL_DEFAULT,
+            congestion: CongestionName::default(),
+        }
+    }
+}
+
+/// An algorithm of congestion control (TCP_CONGESTION).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum CongestionName {
+    /// RFC 5681.
+    Reno,
+    /// RFC 9438.
+    #[default]
+    Cubic,
+}
+
+impl CongestionName {
+    /// All of them.
+    pub const ALL: [CongestionName; 2] = [CongestionName::Reno, CongestionName::Cubic];
+
+    /// As TCP_CONGESTION writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CongestionName::Reno => "reno",
+            CongestionName::Cubic => "cubic",
         }
     }
 }

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::bounds::INITIAL_WINDOW_SEGMENTS;
 use super::connection::{Connection, Failure, Holder, Phase};
+use super::send::congestion::Window;
+use super::send::{Belief, Counts};
 use super::state::{OurEnd, State};
 use super::{ConnectionId, ListenerId, Tcp};
 
@@ -32,10 +35,14 @@ pub struct Status {
     pub finish_acknowledged: bool,
     /// Payload of a full segment, in bytes.
     pub mss_bytes: u32,
-    /// The congestion window, in bytes.
-    pub cwnd_bytes: u32,
-    /// Slow start's upper end, in bytes.
-    pub ssthresh_bytes: u32,
+    /// The congestion window, in segments.
+    pub cwnd: u32,
+    /// Slow start's upper end, in segments; 0x7fff_ffff while there is none.
+    pub ssthresh: u32,
+    /// What is believed of the path.
+    pub belief: Belief,
+    /// What is in flight.
+    pub flight: Counts,
     /// The smoothed round-trip time, once measured.
     pub rtt: Option<Duration>,
     /// The retransmission time-out.
@@ -119,8 +126,10 @@ impl Connection {
             finished: end.is_some_and(|end| end != OurEnd::Open),
             finish_acknowledged: end == Some(OurEnd::Acknowledged) || self.has_ended_well(),
             mss_bytes: open.map_or(0, |open| open.mss),
-            cwnd_bytes: send.map_or(0, |send| send.congestion().window()),
-            ssthresh_bytes: send.map_or(0, |send| send.congestion().threshold()),
+            cwnd: send.map_or(INITIAL_WINDOW_SEGMENTS, |send| send.congestion().cwnd),
+            ssthresh: send.map_or(Window::NO_THRESHOLD, |send| send.congestion().ssthresh),
+            belief: send.map_or(Belief::Open, |send| send.belief()),
+            flight: send.map_or_else(Counts::default, |send| send.flight().counts()),
             rtt: send.and_then(|send| send.smoothed_rtt()),
             rto: send.map_or(super::bounds::RTO_INITIAL, |send| send.rto()),
         }

@@ -90,7 +90,8 @@ impl Open {
         {
             return Outcome::Forgotten;
         }
-        if self.send.timer().is_some_and(|at| at <= now) {
+        let rings = self.send.timer().is_some_and(|at| at <= now);
+        if rings && self.send.awaits_answer() {
             let overdue = settings.user_timeout.is_some_and(|limit| {
                 self.send.waiting_since().is_some_and(|since| now.since(since) >= limit)
             });
@@ -100,7 +101,9 @@ impl Open {
                 // An orphan that cannot deliver its last bytes says so; else silence answers silence.
                 return if orphan { Outcome::Reset } else { Outcome::GivenUp };
             }
-            self.send.timed_out(now, self.mss);
+        }
+        if rings {
+            self.send.timed_out(now);
         }
         if let Some(keepalive) = settings.keepalive
             && self.keepalive_at(settings).is_some_and(|at| at <= now)

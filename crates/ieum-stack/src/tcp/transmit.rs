@@ -1,9 +1,10 @@
 //! The way down: debtors pay, one packet at a time. Only this file builds segments.
 
-use ieum_wire::tcp::{Flags, HEADER_BYTES_MAX, Header, Options};
+use ieum_wire::tcp::{Flags, HEADER_BYTES_MAX, Header, Options, SackBlocks};
 use ieum_wire::{ChecksumState, Gso, GsoKind, Instant, Packet, Protocol, segmentation};
 
 use super::connection::{Connection, Phase};
+use super::ecn;
 use super::half_open::HalfOpen;
 use super::open::Open;
 use super::peer_syn::OwnSyn;
@@ -75,7 +76,8 @@ impl Connection {
                     return None;
                 }
                 handshake.syn_sent(cx.now);
-                let header = syn(cx.now, &tuple, &handshake.own, handshake.peer.as_ref(), &settings);
+                let (own, peer, repeated) = (&handshake.own, handshake.peer.as_ref(), handshake.retries > 0);
+                let header = syn(cx.now, &tuple, own, peer, repeated, &settings);
                 emit_bare(cx, tuple, header, &settings)
             }
             Phase::Open(open) => open.transmit(cx, tuple, &settings),
@@ -90,7 +92,8 @@ impl HalfOpen {
             return None;
         }
         self.syn_ack_sent(cx.now);
-        let header = syn(cx.now, &self.tuple, &self.own, Some(&self.peer), &self.settings);
+        let repeated = self.retries > 0;
+        let header = syn(cx.now, &self.tuple, &self.own, Some(&self.peer), repeated, &self.settings);
         emit_bare(cx, self.tuple, header, &self.settings)
     }
 }
@@ -110,47 +113,57 @@ impl Open {
         settings: &TcpSettings,
     ) -> Option<(LinkId, Packet)> {
         let path = cx.path(Protocol::Tcp, Some(tuple.local.ip()), tuple.remote);
-        let sizes = self.sizes(path.as_ref().is_ok_and(|path| path.segmentation_offload));
+        let sack = self.recv.sack_blocks(self.sack_blocks_max());
+        let sack_bytes = SackBlocks::len_bytes_of(sack.as_slice().len());
+        let sizes = self.sizes(path.as_ref().is_ok_and(|path| path.segmentation_offload), sack_bytes);
         let piece = self.send.next_piece(cx.now, &sizes, settings).or_else(|| self.bare_piece())?;
-        let header = self.header(cx.now, &tuple, &piece, settings);
+        let header = self.header(cx.now, &tuple, &piece, sack, settings);
         let Ok(path) = path else {
             // The route is gone. What was to be said counts as sent and lost: the timers ask again.
             cx.drops.count(Drop::TcpNoRoute);
             return None;
         };
-        let (payload_bytes, mss) = (piece.count, self.mss);
+        let (payload_bytes, mss) = (piece.count, sizes.mss);
         let payload = self.send.slices(&piece);
-        let draft =
-            Draft { tuple, header, payload, payload_bytes, mss, ttl: settings.ttl, tos: settings.tos };
+        let tos = ecn::tos(settings.tos, self.ecn.is_some() && payload_bytes > 0 && !piece.again);
+        let draft = Draft { tuple, header, payload, payload_bytes, mss, ttl: settings.ttl, tos };
         Some(emit(cx, &path, draft))
     }
 
     /// A segment without data, when an acknowledgement or a keepalive probe is due.
     fn bare_piece(&mut self) -> Option<Piece> {
-        let at = |seq| Piece { seq, offset: 0, count: 0, fin: false, push: false };
+        let at = Piece::bare;
         if std::mem::take(&mut self.keepalive_owed) {
             // RFC 9293 §3.8.4: a position the peer has had already, which it must answer.
             return Some(at(self.send.una() - 1));
         }
-        // RFC 9293 §3.10.7.4: <SEQ=SND.NXT>. After a time-out `nxt` has gone back; the peer accepts only what is not
-        // left of what it has received, so the end of what was sent stands here.
-        self.recv.ack.is_due().then(|| at(self.send.top()))
+        // RFC 9293 §3.10.7.4: <SEQ=SND.NXT>.
+        self.recv.ack.is_due().then(|| at(self.send.nxt()))
     }
 
-    fn header(&mut self, now: Instant, tuple: &FourTuple, piece: &Piece, settings: &TcpSettings) -> Header {
+    fn header(
+        &mut self,
+        now: Instant,
+        tuple: &FourTuple,
+        piece: &Piece,
+        sack: SackBlocks,
+        settings: &TcpSettings,
+    ) -> Header {
         let ack = self.recv.nxt();
         let window = self.recv.tell_window(settings, self.mss);
         self.recv.ack.sent();
+        self.recv.sack_told();
+        let ece = self.ecn.is_some_and(|ecn| ecn.echoes);
         let timestamps = self.stamps.as_mut().map(|stamps| stamps.option(now, ack));
         Header {
             source_port: tuple.local.port(),
             destination_port: tuple.remote.port(),
             seq: piece.seq,
             ack,
-            flags: Flags { psh: piece.push, fin: piece.fin, ..Flags::ACK },
+            flags: Flags { psh: piece.push, fin: piece.fin, ece, cwr: piece.reduced, ..Flags::ACK },
             window,
             urgent: 0,
-            options: Options { timestamps, ..Options::default() },
+            options: Options { timestamps, sack, ..Options::default() },
         }
     }
 }
@@ -161,14 +174,16 @@ fn syn(
     tuple: &FourTuple,
     own: &OwnSyn,
     peer: Option<&super::peer_syn::PeerSyn>,
+    repeated: bool,
     settings: &TcpSettings,
 ) -> Header {
+    let (ece, cwr) = own.ecn_bits(peer, repeated);
     Header {
         source_port: tuple.local.port(),
         destination_port: tuple.remote.port(),
         seq: own.iss,
         ack: peer.map(|peer| peer.irs + 1).unwrap_or_default(),
-        flags: Flags { syn: true, ack: peer.is_some(), ..Flags::default() },
+        flags: Flags { syn: true, ack: peer.is_some(), ece, cwr, ..Flags::default() },
         window: OwnSyn::window(settings),
         urgent: 0,
         options: own.options(now, settings, peer),
@@ -187,8 +202,15 @@ fn emit_bare(
         return None;
     };
     let payload = std::iter::empty();
-    let draft =
-        Draft { tuple, header, payload, payload_bytes: 0, mss: 1, ttl: settings.ttl, tos: settings.tos };
+    let draft = Draft {
+        tuple,
+        header,
+        payload,
+        payload_bytes: 0,
+        mss: 1,
+        ttl: settings.ttl,
+        tos: ecn::tos(settings.tos, false),
+    };
     Some(emit(cx, &path, draft))
 }
 

@@ -228,6 +228,10 @@ impl Tcp {
     pub(crate) fn configure(&mut self, cx: &mut Context<'_>, id: ConnectionId, settings: TcpSettings) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.settings = bounded(settings);
+        let congestion = connection.settings.congestion;
+        if let Some(open) = connection.open_mut() {
+            open.send.set_congestion(congestion);
+        }
         connection.news = true;
         self.settle(cx, id);
     }

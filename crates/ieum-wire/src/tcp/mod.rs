@@ -7,7 +7,7 @@ use crate::seq::SeqNumber;
 
 pub mod options;
 
-pub use options::{Options, Timestamps};
+pub use options::{Options, SACK_BLOCKS_MAX, SackBlock, SackBlocks, Timestamps};
 
 /// Bytes of a header without options.
 pub const HEADER_BYTES: usize = 20;
@@ -180,6 +180,7 @@ mod tests {
                 window_scale: Some(WindowScale::announced(7)),
                 sack_permitted: false,
                 timestamps: Some(Timestamps { value: 1, echo: 0 }),
+                ..Options::default()
             },
         }
     }

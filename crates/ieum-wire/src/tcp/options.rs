@@ -1,6 +1,7 @@
-//! TCP options (RFC 9293 §3.2): MSS, window scale and timestamps (RFC 7323), SACK permitted (RFC 2018).
+//! TCP options (RFC 9293 §3.2): MSS, window scale and timestamps (RFC 7323), SACK permitted and SACK (RFC 2018).
 
 use crate::bytes::{put, u16_at, u32_at};
+use crate::seq::SeqNumber;
 use crate::units::WindowScale;
 
 const END: u8 = 0;
@@ -8,6 +9,7 @@ const NO_OPERATION: u8 = 1;
 const MSS: u8 = 2;
 const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
+const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
 
 /// The timestamps option (RFC 7323 §3.2).
@@ -17,6 +19,61 @@ pub struct Timestamps {
     pub value: u32,
     /// The last value seen from the other side; meaningless without ACK.
     pub echo: u32,
+}
+
+/// SACK blocks that fit into one header beside nothing else (RFC 2018 §3): 40 bytes of options.
+pub const SACK_BLOCKS_MAX: usize = 4;
+
+/// Positions that have arrived: the first one, and the one behind the last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SackBlock {
+    /// Position of the block's first byte.
+    pub begin: SeqNumber,
+    /// Position behind its last byte.
+    pub end: SeqNumber,
+}
+
+/// The blocks of a SACK option in their order, which has a meaning (RFC 2018 §4, RFC 2883 §4).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SackBlocks {
+    blocks: [SackBlock; SACK_BLOCKS_MAX],
+    count: usize,
+}
+
+impl SackBlocks {
+    /// Bytes of an option with so many blocks, padded to whole words; 0 for none.
+    pub const fn len_bytes_of(count: usize) -> usize {
+        if count == 0 { 0 } else { 4 + 8 * count }
+    }
+
+    /// The blocks.
+    pub fn as_slice(&self) -> &[SackBlock] {
+        &self.blocks[..self.count]
+    }
+
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Adds a block behind the others; one too many is left out.
+    pub fn push(&mut self, block: SackBlock) {
+        if let Some(place) = self.blocks.get_mut(self.count) {
+            *place = block;
+            self.count += 1;
+        }
+    }
+
+    fn parse(option: &[u8]) -> Option<SackBlocks> {
+        let mut blocks = SackBlocks::default();
+        for bytes in option.get(2..)?.chunks_exact(8) {
+            blocks.push(SackBlock {
+                begin: SeqNumber::new(u32_at(bytes, 0)?),
+                end: SeqNumber::new(u32_at(bytes, 4)?),
+            });
+        }
+        Some(blocks)
+    }
 }
 
 /// The options of one segment. Unknown kinds are skipped (RFC 9293 §3.2, MUST-6).
@@ -30,6 +87,8 @@ pub struct Options {
     pub sack_permitted: bool,
     /// Timestamps.
     pub timestamps: Option<Timestamps>,
+    /// What has arrived out of order.
+    pub sack: SackBlocks,
 }
 
 impl Options {
@@ -55,7 +114,8 @@ impl Options {
                     options.timestamps =
                         Some(Timestamps { value: u32_at(option, 2)?, echo: u32_at(option, 6)? });
                 }
-                (MSS | WINDOW_SCALE | SACK_PERMITTED | TIMESTAMPS, _) | (_, 0 | 1) => return None,
+                (SACK, 10 | 18 | 26 | 34) => options.sack = SackBlocks::parse(option)?,
+                (MSS | WINDOW_SCALE | SACK_PERMITTED | SACK | TIMESTAMPS, _) | (_, 0 | 1) => return None,
                 _ => {}
             }
             bytes = &bytes[length..];
@@ -69,6 +129,7 @@ impl Options {
             + usize::from(self.window_scale.is_some())
             + usize::from(self.sack_permitted)
             + 3 * usize::from(self.timestamps.is_some()))
+            + SackBlocks::len_bytes_of(self.sack.count)
     }
 
     /// Writes the options, each aligned by leading no-operations, into exactly [`Options::len_bytes`].
@@ -91,6 +152,17 @@ impl Options {
         }
         if let Some(scale) = self.window_scale {
             put(out, at, [NO_OPERATION, WINDOW_SCALE, 3, scale.shift()]);
+            at += 4;
+        }
+        if !self.sack.is_empty() {
+            let length = u8::try_from(2 + 8 * self.sack.count).expect("four blocks have 34 bytes");
+            put(out, at, [NO_OPERATION, NO_OPERATION, SACK, length]);
+            at += 4;
+            for block in self.sack.as_slice() {
+                put(out, at, block.begin.value().to_be_bytes());
+                put(out, at + 4, block.end.value().to_be_bytes());
+                at += 8;
+            }
         }
     }
 }
@@ -107,5 +179,19 @@ mod tests {
         assert_eq!(Options::parse(&[99, 0, 0]), None);
         assert_eq!(Options::parse(&[99, 9, 0]), None);
         assert_eq!(Options::parse(&[99]), None);
+    }
+
+    #[test]
+    fn blocks_come_back_in_their_order() {
+        let mut sack = SackBlocks::default();
+        for i in [5u32, 1, 3, 7, 9] {
+            sack.push(SackBlock { begin: SeqNumber::new(i * 1000), end: SeqNumber::new(i * 1000 + 500) });
+        }
+        let options = Options { sack, ..Options::default() };
+        assert_eq!((options.len_bytes(), sack.as_slice().len()), (36, SACK_BLOCKS_MAX));
+        let mut out = [0; 36];
+        options.emit(&mut out);
+        assert_eq!(Options::parse(&out), Some(options));
+        assert_eq!(Options::parse(&[SACK, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), None);
     }
 }

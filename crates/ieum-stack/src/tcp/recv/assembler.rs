@@ -21,6 +21,13 @@ impl Assembler {
         self.ranges.last().map(|range| range.1)
     }
 
+    /// The range that holds `position`.
+    pub(in crate::tcp) fn range_of(&self, position: SeqNumber) -> Option<(SeqNumber, SeqNumber)> {
+        let holds =
+            |range: &&(SeqNumber, SeqNumber)| range.0.at_or_before(position) && range.1.after(position);
+        self.ranges.iter().find(holds).copied()
+    }
+
     /// `begin..end` arrived. False when too many ranges are known already: the caller then drops it.
     #[must_use]
     pub(in crate::tcp) fn insert(&mut self, begin: SeqNumber, end: SeqNumber) -> bool {

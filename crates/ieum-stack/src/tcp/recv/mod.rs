@@ -7,17 +7,21 @@
 //! The promised edge never moves left (RFC 9293 §3.8.6, SHLD-14): the window told is at least what is left of the
 //! promise, whatever the buffer's bound has become.
 //!
-//! Files: [`assembler`] (which positions are there), [`ack`] (when to acknowledge).
+//! Files: [`assembler`] (which positions are there), [`sack`] (what of that the peer is told), [`ack`] (when to
+//! acknowledge).
 
 pub(super) mod ack;
 mod assembler;
+mod sack;
 
 use std::io::IoSlice;
 
+use ieum_wire::tcp::SackBlocks;
 use ieum_wire::{Instant, SeqNumber, WindowScale};
 
 use self::ack::AckPolicy;
 use self::assembler::Assembler;
+use self::sack::SackReport;
 use super::byte_queue::ByteQueue;
 use super::settings::TcpSettings;
 
@@ -41,6 +45,8 @@ pub(super) struct Recv {
     queue: ByteQueue,
     readable: usize,
     assembler: Assembler,
+    /// What is told of it; `None` when the peer does not read SACK.
+    sack: Option<SackReport>,
     /// Where the peer's FIN stands, once it was seen.
     fin_at: Option<SeqNumber>,
     fin_received: bool,
@@ -49,7 +55,7 @@ pub(super) struct Recv {
 
 impl Recv {
     /// `irs` is the position of the peer's SYN; `window` what our own SYN promised, in bytes.
-    pub(super) fn new(irs: SeqNumber, window: u32, scale: WindowScale) -> Recv {
+    pub(super) fn new(irs: SeqNumber, window: u32, scale: WindowScale, sack: bool) -> Recv {
         Recv {
             nxt: irs + 1,
             promised: irs + 1 + window,
@@ -57,6 +63,7 @@ impl Recv {
             queue: ByteQueue::default(),
             readable: 0,
             assembler: Assembler::default(),
+            sack: sack.then(SackReport::default),
             fin_at: None,
             fin_received: false,
             ack: AckPolicy::new(),
@@ -138,8 +145,14 @@ impl Recv {
         if ahead > 0 {
             // RFC 5681 §4.2: a hole is told at once.
             self.ack.now();
+            if self.assembler.range_of(seq).is_some_and(|range| range.1.at_or_after(end)) {
+                self.came_twice(seq, end);
+            }
             if !self.assembler.insert(seq, end) {
                 return Arrived::TooManyHoles;
+            }
+            if let Some(sack) = &mut self.sack {
+                sack.arrived(seq, &self.assembler);
             }
             self.queue.write_at(self.readable + ahead, data);
             return Arrived::OutOfOrder;
@@ -152,10 +165,20 @@ impl Recv {
         if filled_hole {
             // RFC 5681 §4.2: a filled hole, too.
             self.ack.now();
+            if let Some(sack) = self.sack.as_mut().filter(|_| self.assembler.is_empty()) {
+                sack.filled();
+            }
         } else {
             self.ack.data_in_order(now, frames);
         }
         Arrived::InOrder
+    }
+
+    /// `begin..end` came a second time; the peer is told, so that it may see that it repeated too soon (RFC 2883).
+    pub(super) fn came_twice(&mut self, begin: SeqNumber, end: SeqNumber) {
+        if let Some(sack) = &mut self.sack {
+            sack.came_twice(begin, end);
+        }
     }
 
     /// Where data must end: at the peer's FIN once that was seen, else at the right edge of the window.
@@ -185,6 +208,18 @@ impl Recv {
     }
 
     // What is to be said.
+
+    /// The SACK blocks of the segment about to be sent, so many at most.
+    pub(super) fn sack_blocks(&self, blocks_max: usize) -> SackBlocks {
+        self.sack.as_ref().map_or_else(SackBlocks::default, |sack| sack.blocks(&self.assembler, blocks_max))
+    }
+
+    /// They were sent.
+    pub(super) fn sack_told(&mut self) {
+        if let Some(sack) = &mut self.sack {
+            sack.told();
+        }
+    }
 
     /// The window field of the segment about to be sent; the promise moves with it.
     pub(super) fn tell_window(&mut self, settings: &TcpSettings, mss: u32) -> u16 {

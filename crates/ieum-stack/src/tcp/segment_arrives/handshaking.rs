@@ -65,8 +65,11 @@ impl Handshake {
             }
             return Progress::Waits;
         }
-        let opening =
-            Opening { syn_sent_at: self.sent_at.filter(|_| self.retries == 0), repeated: self.retries > 0 };
+        let opening = Opening {
+            syn_sent_at: self.sent_at.filter(|_| self.retries == 0),
+            repeated: self.retries > 0,
+            active: true,
+        };
         Progress::Established(Open::new(now, &self.own, &peer, opening, settings))
     }
 

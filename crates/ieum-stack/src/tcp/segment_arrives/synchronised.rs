@@ -8,6 +8,7 @@ use crate::tcp::connection::Failure;
 use crate::tcp::open::Open;
 use crate::tcp::recv::Arrived;
 use crate::tcp::segment::Segment;
+use crate::tcp::send::Ack;
 use crate::tcp::state::{OurEnd, State};
 
 /// Why data was not taken.
@@ -111,6 +112,10 @@ impl Open {
         } else {
             // Data sent again, because our acknowledgement was lost, must be answered each time, or the peer gives up.
             self.recv.ack.now();
+            let end = seq + u32::try_from(segment.payload.len()).unwrap_or(0);
+            if end.after(seq) && end.at_or_before(left) {
+                self.recv.came_twice(seq, end);
+            }
         }
         Some(Outcome::dropped(Drop::TcpOutsideWindow))
     }
@@ -130,27 +135,28 @@ impl Open {
         let header = &segment.header;
         let (ack, send) = (header.ack, &mut self.send);
         // RFC 5961 §5.2: neither beyond what was sent nor older than any window.
-        if ack.after(send.top()) || (send.una() - send.window_max()).after(ack) {
+        if ack.after(send.nxt()) || (send.una() - send.window_max()).after(ack) {
             self.recv.ack.challenge(now);
             return Err(Drop::TcpAckOutside);
         }
-        let una_before = send.una();
-        let mut news = false;
-        if ack.after(una_before) {
-            let echoed = self
-                .stamps
-                .zip(header.options.timestamps)
-                .and_then(|(stamps, theirs)| stamps.round_trip(now, theirs.echo));
-            let acknowledged = send.acknowledged(now, ack, echoed, self.mss);
-            news = acknowledged.fin || (acknowledged.room && std::mem::take(&mut send.room_wanted));
-        }
         let window_changed = send.window_told(header.seq, ack, header.window);
-        let is_bare = segment.payload.is_empty() && !header.flags.fin;
-        if ack == una_before && is_bare && !window_changed && send.is_duplicate(ack) {
-            send.duplicate(self.mss);
-        }
+        let echo_age = self
+            .stamps
+            .zip(header.options.timestamps)
+            .and_then(|(stamps, theirs)| stamps.round_trip(now, theirs.echo));
+        let acknowledged = send.acknowledged(
+            now,
+            &Ack {
+                ack,
+                sack: header.options.sack.as_slice(),
+                is_not_bare: window_changed || !segment.payload.is_empty() || header.flags.fin,
+                echo_age,
+                echoes_mark: header.flags.ece && self.ecn.is_some(),
+                mss: self.mss,
+            },
+        );
         send.peer_answered();
-        Ok(news)
+        Ok(acknowledged.fin || (acknowledged.room && std::mem::take(&mut send.room_wanted)))
     }
 
     /// Seventh and eighth: the data and the FIN, as far as they are new and in the window.
@@ -167,10 +173,16 @@ impl Open {
         } else if skip > 0 {
             // RFC 5681 §4.2: what came twice is acknowledged at once; it may mean that an acknowledgement was lost.
             self.recv.ack.now();
+            self.recv.came_twice(seq, nxt);
         }
         if orphan && !data.is_empty() {
             // RFC 9293 §3.6.1: data for which there is no reader any more. The peer must learn that it is lost.
             return Err(Unwanted::NoReader);
+        }
+        if let Some(ecn) = self.ecn.as_mut().filter(|_| !segment.payload.is_empty())
+            && ecn.data_arrives(segment.header.flags, segment.tos)
+        {
+            self.recv.ack.now();
         }
         let mut news = false;
         if !data.is_empty() && !self.recv.has_finished() {

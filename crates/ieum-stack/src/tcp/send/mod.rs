@@ -1,15 +1,22 @@
 //! The sending half of a connection: what is queued, sent and acknowledged.
 //!
-//! Positions, left to right: `una` (first not acknowledged) ≤ `nxt` (next to be sent) ≤ `top` (end of what was ever
-//! sent) ≤ the end of the queue (plus one for the FIN). `nxt` goes back to `una` after a time-out.
+//! Positions, left to right: `una` (first not acknowledged) ≤ `nxt` (next to be sent for the first time) ≤ the end of the
+//! queue (plus one for the FIN). What lies between the first two is the flight; what of it is missing is sent again.
 //!
 //! The buffer's front is `una`: byte `una + i` lies at offset `i`. The FIN occupies the position behind the last byte.
 //!
-//! Files: [`rto`] (when to believe a loss), [`congestion`] (how much may be in flight), [`permission`] (how much may
-//! be said now).
+//! Files, in the order in which data meets them: [`permission`] (how much may be said now), [`flight`] (the scoreboard),
+//! [`ack`] (what an acknowledgement says), [`rto`] and [`rack`] (when to believe a loss), [`recovery`] (what is believed),
+//! [`congestion`] and [`prr`] (how much may be in flight), [`alarm`] (what time brings).
 
+mod ack;
+mod alarm;
 pub(super) mod congestion;
+mod flight;
 mod permission;
+mod prr;
+mod rack;
+mod recovery;
 pub(super) mod rto;
 
 use std::io::IoSliceMut;
@@ -17,11 +24,18 @@ use std::time::Duration;
 
 use ieum_wire::{Instant, SeqNumber};
 
-use self::congestion::{Reno, Verdict};
+pub(super) use self::ack::Ack;
+use self::alarm::Alarm;
+use self::congestion::{CongestionControl, Window, algorithm};
+pub use self::flight::Counts;
+use self::flight::{Flight, Range};
 use self::permission::{Facts, Permission, permission};
+use self::rack::Rack;
+pub use self::recovery::Belief;
+use self::recovery::Recovery;
 use self::rto::Rto;
 use super::byte_queue::ByteQueue;
-use super::settings::TcpSettings;
+use super::settings::{CongestionName, TcpSettings};
 use super::state::OurEnd;
 
 /// What one packet is to carry.
@@ -37,6 +51,17 @@ pub(super) struct Piece {
     pub(super) fin: bool,
     /// It ends what there is to send: PSH.
     pub(super) push: bool,
+    /// It was sent before.
+    pub(super) again: bool,
+    /// It tells the peer that its mark was heeded: CWR (RFC 3168 §6.1.2).
+    pub(super) reduced: bool,
+}
+
+impl Piece {
+    /// Nothing but an acknowledgement, at `seq`.
+    pub(super) fn bare(seq: SeqNumber) -> Piece {
+        Piece { seq, offset: 0, count: 0, fin: false, push: false, again: false, reduced: false }
+    }
 }
 
 /// How large segments and packets may be on the way to the peer.
@@ -48,20 +73,10 @@ pub(super) struct Sizes {
     pub(super) piece_max: u32,
 }
 
-/// What an acknowledgement brought.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(super) struct Acknowledged {
-    /// There is more room in the buffer.
-    pub(super) room: bool,
-    /// Our FIN was acknowledged just now.
-    pub(super) fin: bool,
-}
-
 /// The sending half.
 pub(super) struct Send {
     una: SeqNumber,
     nxt: SeqNumber,
-    top: SeqNumber,
     /// The peer's window in bytes, from `una` on, and the largest it ever was.
     window: u32,
     window_max: u32,
@@ -73,26 +88,28 @@ pub(super) struct Send {
     queue: ByteQueue,
     queued: usize,
     end: OurEnd,
+    /// What is in flight, and what is believed of it.
+    flight: Flight,
+    /// The peer tells what has arrived beyond a hole (RFC 2018).
+    sack: bool,
     rto: Rto,
-    congestion: Reno,
+    rack: Rack,
+    recovery: Recovery,
+    congestion: Window,
+    algorithm: Box<dyn CongestionControl>,
     /// Time-outs since something was last acknowledged.
     retries: u32,
-    /// When the retransmission (or, with a closed window, the persist) timer fires.
-    timer: Option<Instant>,
-    /// The position whose acknowledgement measures the RTT, and when it was sent (RFC 6298 §3, Karn).
-    timing: Option<(SeqNumber, Instant)>,
+    alarm: Option<(Instant, Alarm)>,
     /// Since when the oldest unacknowledged byte has been waiting, for the user time-out.
     waiting_since: Option<Instant>,
     /// End of the last segment smaller than the MSS, for Nagle's algorithm.
     small_until: SeqNumber,
     /// When data was last sent for the first time.
     sent_at: Option<Instant>,
-    /// The last transmission stopped at the congestion window.
-    congestion_limited: bool,
-    /// Owed: the first unacknowledged segment again.
-    retransmit_owed: bool,
     /// Owed: a question whether the window is still closed.
     probe_owed: bool,
+    /// Owed: a probe whether the last of what was sent has arrived.
+    tail_probe_owed: bool,
     /// The user found the buffer full and waits for room.
     pub(super) room_wanted: bool,
 }
@@ -105,27 +122,30 @@ pub(super) struct SendStart {
     pub(super) window: u32,
     pub(super) window_seq: SeqNumber,
     pub(super) scale: u8,
-    pub(super) mss: u32,
     pub(super) rtt: Option<Duration>,
     pub(super) handshake_repeated: bool,
+    /// Both sides have offered SACK.
+    pub(super) sack: bool,
+    /// Both sides speak ECN.
+    pub(super) ecn: bool,
+    pub(super) congestion: CongestionName,
 }
 
 impl Send {
-    pub(super) fn new(start: &SendStart) -> Send {
+    pub(super) fn new(now: Instant, start: &SendStart) -> Send {
         let first = start.iss + 1;
         let mut rto = Rto::new();
-        let mut congestion = Reno::new(start.mss);
+        let mut rack = Rack::new();
         if let Some(rtt) = start.rtt {
             rto.measured(rtt);
+            rack.min_rtt.measured(now, rtt);
         }
         if start.handshake_repeated {
             rto.handshake_was_repeated();
-            congestion.handshake_was_repeated(start.mss);
         }
         Send {
             una: first,
             nxt: first,
-            top: first,
             window: start.window,
             window_max: start.window,
             window_seq: start.window_seq,
@@ -134,17 +154,20 @@ impl Send {
             queue: ByteQueue::default(),
             queued: 0,
             end: OurEnd::Open,
+            flight: Flight::default(),
+            sack: start.sack,
             rto,
-            congestion,
+            rack,
+            recovery: Recovery::new(first, start.ecn),
+            congestion: Window::new(first, start.handshake_repeated),
+            algorithm: algorithm(start.congestion),
             retries: 0,
-            timer: None,
-            timing: None,
+            alarm: None,
             waiting_since: None,
             small_until: start.iss,
             sent_at: None,
-            congestion_limited: false,
-            retransmit_owed: false,
             probe_owed: false,
+            tail_probe_owed: false,
             room_wanted: false,
         }
     }
@@ -191,13 +214,14 @@ impl Send {
         self.una
     }
 
-    pub(super) fn top(&self) -> SeqNumber {
-        self.top
+    /// The next position to be sent for the first time.
+    pub(super) fn nxt(&self) -> SeqNumber {
+        self.nxt
     }
 
     /// Was this position sent and is it not acknowledged?
     pub(super) fn is_under_way(&self, seq: SeqNumber) -> bool {
-        seq.at_or_after(self.una) && seq.before(self.top)
+        seq.at_or_after(self.una) && seq.before(self.nxt)
     }
 
     pub(super) fn our_end(&self) -> OurEnd {
@@ -210,10 +234,6 @@ impl Send {
 
     pub(super) fn window_max(&self) -> u32 {
         self.window_max
-    }
-
-    pub(super) fn timer(&self) -> Option<Instant> {
-        self.timer
     }
 
     pub(super) fn retries(&self) -> u32 {
@@ -233,17 +253,31 @@ impl Send {
         self.rto.smoothed()
     }
 
-    pub(super) fn rto(&self) -> Duration {
-        self.rto.current()
+    /// The congestion window.
+    pub(super) fn congestion(&self) -> &Window {
+        &self.congestion
     }
 
-    pub(super) fn congestion(&self) -> &Reno {
-        &self.congestion
+    /// Another algorithm of congestion control, which begins with the window as it is.
+    pub(super) fn set_congestion(&mut self, name: CongestionName) {
+        if self.algorithm.name() != name {
+            self.algorithm = algorithm(name);
+        }
+    }
+
+    /// What is in flight.
+    pub(super) fn flight(&self) -> &Flight {
+        &self.flight
+    }
+
+    /// What is believed of the path.
+    pub(super) fn belief(&self) -> Belief {
+        self.recovery.belief()
     }
 
     /// Is everything ever sent acknowledged, and nothing waiting?
     pub(super) fn is_idle(&self) -> bool {
-        self.una == self.top && self.queued == 0
+        self.una == self.nxt && self.queued == 0
     }
 
     /// The bytes of a piece.
@@ -261,8 +295,14 @@ impl Send {
         self.data_end() + u32::from(self.end == OurEnd::Finished)
     }
 
-    fn in_flight(&self) -> u32 {
-        self.nxt.since(self.una)
+    /// What is left of the peer's window, in bytes.
+    fn window_left(&self) -> u32 {
+        self.window.saturating_sub(self.nxt.since(self.una))
+    }
+
+    /// Segments that the congestion window has room for.
+    fn congestion_left(&self) -> u32 {
+        self.congestion.cwnd.saturating_sub(self.flight.counts().in_flight())
     }
 
     // What segments bring.
@@ -283,75 +323,6 @@ impl Send {
         (ack + self.window).after(edge_before)
     }
 
-    /// Is this acknowledgement one that says "something after `una` arrived, but not `una`"? (RFC 5681 §2; that the
-    /// segment carries no data and does not change the window the caller has seen.)
-    pub(super) fn is_duplicate(&self, ack: SeqNumber) -> bool {
-        ack == self.una && self.top.after(self.una)
-    }
-
-    /// A duplicate acknowledgement was counted.
-    pub(super) fn duplicate(&mut self, mss: u32) {
-        let verdict = self.congestion.duplicate(self.una, self.top, self.in_flight(), mss);
-        self.retransmit_owed |= verdict == Verdict::Retransmit;
-    }
-
-    /// Everything left of `ack` has arrived. `echoed` is the RTT by timestamps, where the segment had them.
-    pub(super) fn acknowledged(
-        &mut self,
-        now: Instant,
-        ack: SeqNumber,
-        echoed: Option<Duration>,
-        mss: u32,
-    ) -> Acknowledged {
-        let count = ack.since(self.una);
-        let data = count.min(u32_of(self.queued));
-        let fin = self.end == OurEnd::Finished && count > data;
-        self.queue.advance(data.try_into().unwrap_or(usize::MAX));
-        self.queued -= usize::try_from(data).unwrap_or(usize::MAX);
-        if fin {
-            self.end = OurEnd::Acknowledged;
-        }
-        self.una = ack;
-        self.nxt = self.nxt.max(ack);
-
-        let timed = self.timing.filter(|(position, _)| ack.at_or_after(*position));
-        if timed.is_some() {
-            self.timing = None;
-        }
-        match echoed.or_else(|| timed.map(|(_, sent)| now.since(sent))) {
-            Some(rtt) => self.rto.measured(rtt),
-            None => self.rto.progressed(),
-        }
-        self.retries = 0;
-        let in_flight = self.in_flight();
-        let verdict = self.congestion.acknowledged(self.una, count, in_flight, mss, self.congestion_limited);
-        self.retransmit_owed = verdict == Verdict::Retransmit && self.top.after(self.una);
-        // RFC 6298 §5.2 and §5.3.
-        let outstanding = self.top.after(self.una);
-        self.timer = outstanding.then(|| now + self.rto.current());
-        self.waiting_since = outstanding.then_some(now);
-        Acknowledged { room: data > 0, fin }
-    }
-
-    // What time brings.
-
-    /// The timer fired: the window is to be probed, or everything from `una` on sent again (RFC 6298 §5.4–5.6).
-    pub(super) fn timed_out(&mut self, now: Instant, mss: u32) {
-        self.rto.expired();
-        self.retries += 1;
-        if self.top == self.una {
-            self.probe_owed = true;
-            self.timer = Some(now + self.rto.current());
-            return;
-        }
-        self.congestion.timed_out(self.top, self.in_flight(), mss, self.retries == 1);
-        self.nxt = self.una;
-        self.timing = None;
-        self.timer = Some(now + self.rto.current());
-        // One segment goes even into a window that has closed meanwhile: it is the probe as well.
-        self.retransmit_owed = true;
-    }
-
     // What is to be said.
 
     /// The next piece to be sent, taken as sent: positions and timers move. `None`: nothing may be said now.
@@ -361,23 +332,64 @@ impl Send {
         sizes: &Sizes,
         settings: &TcpSettings,
     ) -> Option<Piece> {
-        if self.retransmit_owed {
-            self.retransmit_owed = false;
-            return self.again(now, sizes);
+        if std::mem::take(&mut self.tail_probe_owed)
+            && let Some(piece) = self.tail_probe(now, sizes)
+        {
+            return Some(piece);
         }
-        if self.probe_owed {
-            self.probe_owed = false;
-            return Some(self.probe(now, sizes));
+        if std::mem::take(&mut self.probe_owed) {
+            return Some(self.window_probe(now, sizes));
         }
         if self.end == OurEnd::Acknowledged {
             return None;
         }
-        self.restart_after_idle(now, sizes.mss);
+        if self.recovery.tries_new {
+            let piece = self.new_piece(now, sizes, settings);
+            if piece.is_some() {
+                return piece;
+            }
+            self.give_up_doubt();
+        }
+        self.missing_piece(now, sizes).or_else(|| self.new_piece(now, sizes, settings))
+    }
+
+    /// What is missing goes before what is new (RFC 6675 §5 (C)).
+    fn missing_piece(&mut self, now: Instant, sizes: &Sizes) -> Option<Piece> {
+        let missing = self.flight.missing()?;
+        // A window that has shrunk takes none of it; one that has closed is probed with it.
+        let window = match missing.begin == self.una {
+            true => self.window.max(sizes.mss),
+            false => (self.una + self.window).since(missing.begin),
+        };
+        let allowed = self.congestion_left().saturating_mul(sizes.mss).min(window).min(sizes.piece_max);
+        if allowed < sizes.mss.min(missing.end.since(missing.begin)) {
+            return None;
+        }
+        let is_first = missing.begin == self.una;
+        let piece = self.again(now, |flight| flight.send_missing(now, allowed, sizes.mss))?;
+        if is_first && !matches!(self.alarm, Some((_, Alarm::Reorder))) {
+            self.alarm = None;
+            self.restart_alarm(now);
+        }
+        Some(piece)
+    }
+
+    /// A range goes out once more.
+    fn again(&mut self, now: Instant, send: impl FnOnce(&mut Flight) -> Option<Range>) -> Option<Piece> {
+        let range = send(&mut self.flight)?;
+        self.recovery.repeated(now, range.segments());
+        self.recovery.sent(range.segments());
+        self.waiting_since.get_or_insert(now);
+        let count = usize_of(range.end.since(range.begin) - u32::from(range.fin));
+        Some(Piece { again: true, ..self.piece_at(range.begin, count) })
+    }
+
+    fn new_piece(&mut self, now: Instant, sizes: &Sizes, settings: &TcpSettings) -> Option<Piece> {
+        self.restart_after_idle(now);
         let data_end = self.data_end();
         let unsent = data_end.since(self.nxt);
         let permission = permission(&self.facts(unsent, sizes, settings));
-        self.congestion_limited = permission == Permission::CongestionLimited;
-        match permission {
+        let piece = match permission {
             Permission::Send(count) => Some(self.say(now, count, sizes)),
             // A corked rest is held for as long as the timer lasts, about 200 ms, as on Linux (tcp(7)).
             Permission::WindowLimited | Permission::Held => {
@@ -389,18 +401,22 @@ impl Send {
                 let fin_unsent = self.end == OurEnd::Finished && self.nxt == data_end;
                 fin_unsent.then(|| self.say(now, 0, sizes))
             }
-        }
+        };
+        let counts = self.flight.counts();
+        let held_back =
+            permission == Permission::CongestionLimited || counts.in_flight() >= self.congestion.cwnd;
+        self.congestion.used(self.una, self.nxt, counts.out, held_back);
+        piece
     }
 
     fn facts(&self, unsent: u32, sizes: &Sizes, settings: &TcpSettings) -> Facts {
         Facts {
             unsent: usize_of(unsent),
-            in_flight: usize_of(self.in_flight()),
-            window: usize_of(self.window),
+            window: usize_of(self.window_left()),
             window_max: usize_of(self.window_max),
-            cwnd: usize_of(self.congestion.window()),
+            cwnd: usize_of(self.congestion_left().saturating_mul(sizes.mss)),
             mss: usize_of(sizes.mss),
-            piece_max: usize_of(sizes.piece_max),
+            piece_max: usize_of(self.burst_bytes(sizes)),
             small_in_flight: self.small_until.after(self.una) && self.small_until.at_or_before(self.nxt),
             no_delay: settings.no_delay,
             cork: settings.cork,
@@ -408,111 +424,79 @@ impl Send {
         }
     }
 
+    /// How large one packet may be: not more than half the window, so that acknowledgements of one half let the other be
+    /// sent, and about a millisecond of the path's rate, so that no queue on the way sees a burst. Short paths get more:
+    /// there the cost of a packet weighs more than a burst (all as Linux sizes its own).
+    fn burst_bytes(&self, sizes: &Sizes) -> u32 {
+        let half = (self.congestion.cwnd / 2).max(1).saturating_mul(sizes.mss);
+        // CWR belongs on one segment, and who cuts a super-segment would have to know.
+        let most = if self.recovery.owes_reduced() { sizes.mss } else { sizes.piece_max.min(half) };
+        let Some(rtt) = self.rto.smoothed().filter(|rtt| !rtt.is_zero()) else { return most };
+        let segments = u128::from(self.congestion.cwnd.max(self.flight.counts().out));
+        let (ahead, of) = if self.congestion.cwnd < self.congestion.ssthresh / 2 { (2, 1) } else { (6, 5) };
+        let millisecond = segments * u128::from(sizes.mss) * ahead * 1000 / (of * rtt.as_micros().max(1));
+        let shortest = self.rack.min_rtt.shortest().unwrap_or(rtt);
+        let near = u32::try_from(shortest.as_micros() / 512)
+            .ok()
+            .and_then(|halvings| sizes.piece_max.checked_shr(halvings));
+        let bytes = u32::try_from(millisecond).unwrap_or(u32::MAX).saturating_add(near.unwrap_or(0));
+        most.min((bytes / sizes.mss).max(2).saturating_mul(sizes.mss))
+    }
+
     /// `count` bytes from `nxt` on, and the FIN when it follows them.
     fn say(&mut self, now: Instant, count: usize, sizes: &Sizes) -> Piece {
-        let piece = self.piece_at(self.nxt, count);
-        let length = u32_of(count) + u32::from(piece.fin);
+        let reduced = count > 0 && self.recovery.take_reduced();
+        let piece = Piece { reduced, ..self.piece_at(self.nxt, count) };
+        let end = self.nxt + u32_of(count) + u32::from(piece.fin);
         if !u32_of(count).is_multiple_of(sizes.mss) {
             self.small_until = self.nxt + u32_of(count);
         }
-        let is_new = self.nxt.at_or_after(self.top);
-        self.nxt += length;
-        self.top = self.top.max(self.nxt);
-        if is_new {
-            self.sent_at = Some(now);
-        }
-        if is_new && self.timing.is_none() {
-            self.timing = Some((self.nxt, now));
-        }
-        self.arm(now);
+        let (was_empty, out) = (self.flight.is_empty(), self.flight.counts().out);
+        self.flight.sent(now, self.nxt, end, piece.fin, sizes.mss);
+        self.recovery.sent(self.flight.counts().out - out);
+        self.nxt = end;
+        self.sent_at = Some(now);
+        self.waiting_since.get_or_insert(now);
+        self.set_alarm_after_new(now, was_empty);
         piece
     }
 
-    /// RFC 5681 §4.1: after an idle time-out nothing is known of the path any more, and a whole window at once would be a
+    /// RFC 5681 §4.1: after an idle time-out less and less is known of the path, and a whole window at once would be a
     /// burst.
-    fn restart_after_idle(&mut self, now: Instant, mss: u32) {
-        let idle = self.top == self.una && self.queued > 0;
-        if idle && self.sent_at.take_if(|at| now.since(*at) > self.rto.current()).is_some() {
-            self.congestion.restart(mss);
+    fn restart_after_idle(&mut self, now: Instant) {
+        if !self.flight.is_empty() || self.queued == 0 {
+            return;
         }
-    }
-
-    /// The first unacknowledged segment once more.
-    fn again(&mut self, now: Instant, sizes: &Sizes) -> Option<Piece> {
-        let sent = self.top.since(self.una);
-        if sent == 0 {
-            return None;
+        let Some(sent_at) = self.sent_at else { return };
+        let idle = now.since(sent_at);
+        if idle > self.rto.current() {
+            self.sent_at = None;
+            self.congestion.restart(idle, self.rto.current());
+            self.algorithm.resumed(idle);
         }
-        let count = usize_of(sent.min(sizes.mss)).min(self.queued);
-        let piece = self.piece_at(self.una, count);
-        let end = self.una + u32_of(count) + u32::from(piece.fin);
-        self.nxt = self.nxt.max(end);
-        self.top = self.top.max(end);
-        // Karn: what was sent twice measures nothing.
-        self.timing = None;
-        self.arm(now);
-        Some(piece)
-    }
-
-    /// An empty segment left of the window, which the peer must answer with its window (RFC 9293 §3.8.6.1). Unlike a
-    /// byte of data it cannot be taken, so no position moves. A window that is open but was too small to be worth a
-    /// segment is used now, whatever it holds (RFC 9293 §3.8.6.2.1 rule 4).
-    fn probe(&mut self, now: Instant, sizes: &Sizes) -> Piece {
-        let fits = u32_of(self.queued).min(self.window).min(sizes.mss);
-        if fits > 0 {
-            return self.say(now, usize_of(fits), sizes);
-        }
-        self.arm(now);
-        Piece { seq: self.una - 1, offset: 0, count: 0, fin: false, push: false }
     }
 
     fn piece_at(&self, seq: SeqNumber, count: usize) -> Piece {
         let end = seq + u32_of(count);
         let last = end == self.data_end();
         let fin = last && self.end == OurEnd::Finished;
-        Piece { seq, offset: usize_of(seq.since(self.una)), count, fin, push: last && count > 0 }
-    }
-
-    /// RFC 6298 §5.1: whoever waits for an acknowledgement has a timer.
-    fn arm(&mut self, now: Instant) {
-        if self.timer.is_none() {
-            self.timer = Some(now + self.rto.current());
-        }
-        if self.waiting_since.is_none() {
-            self.waiting_since = Some(now);
-        }
-    }
-
-    /// Something waits and nothing is in flight: nobody but this timer would ever ask again.
-    fn persist(&mut self, now: Instant) {
-        if self.top == self.una && self.timer.is_none() {
-            self.timer = Some(now + self.rto.current());
-        }
-    }
-
-    /// The peer has acknowledged, if nothing new. While its window is closed that alone is no failure, however long
-    /// (RFC 9293 §3.8.6.1, MUST-37). With nothing in flight and the window open the persist timer has nothing to wait
-    /// for.
-    pub(super) fn peer_answered(&mut self) {
-        if self.window == 0 {
-            self.retries = 0;
-        } else if self.top == self.una {
-            self.retries = 0;
-            self.waiting_since = None;
-            self.timer = None;
-            self.rto.progressed();
+        Piece {
+            seq,
+            offset: usize_of(seq.since(self.una)),
+            count,
+            fin,
+            push: last && count > 0,
+            again: false,
+            reduced: false,
         }
     }
 
     /// The invariants of the file's first lines.
     pub(super) fn check(&self) {
         assert!(self.una.at_or_before(self.nxt), "nothing acknowledged is to be sent next");
-        assert!(self.nxt.at_or_before(self.top), "the next position was reached by sending");
-        assert!(self.top.at_or_before(self.end_position()), "only what was queued was sent");
-        assert!(
-            self.una == self.top || self.timer.is_some(),
-            "what is unacknowledged has a retransmission timer"
-        );
+        assert!(self.nxt.at_or_before(self.end_position()), "only what was queued was sent");
+        assert!(self.flight.is_empty() || self.alarm.is_some(), "what is unacknowledged has an alarm");
+        self.flight.check(self.una, self.nxt);
     }
 }
 

@@ -4,18 +4,16 @@
 /// The facts the decision rests on. All in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Facts {
-    /// Queued and never sent (or to be sent again after a time-out).
+    /// Queued and never sent.
     pub(super) unsent: usize,
-    /// Sent and not acknowledged.
-    pub(super) in_flight: usize,
-    /// The peer's window, from una on.
+    /// What is left of the peer's window.
     pub(super) window: usize,
     /// The largest window the peer ever offered.
     pub(super) window_max: usize,
-    /// The congestion window, from una on.
+    /// What is left of the congestion window.
     pub(super) cwnd: usize,
     pub(super) mss: usize,
-    /// The most that one packet may carry: the link's largest super-segment, or the MSS.
+    /// The most that one packet may carry now: at most the link's largest super-segment, at least the MSS.
     pub(super) piece_max: usize,
     /// A small segment sent earlier is not acknowledged yet.
     pub(super) small_in_flight: bool,
@@ -43,12 +41,10 @@ pub(super) enum Permission {
 }
 
 pub(super) fn permission(facts: &Facts) -> Permission {
-    let Facts { unsent, in_flight, mss, .. } = *facts;
+    let Facts { unsent, window, cwnd, mss, .. } = *facts;
     if unsent == 0 {
         return Permission::Nothing;
     }
-    let window = facts.window.saturating_sub(in_flight);
-    let cwnd = facts.cwnd.saturating_sub(in_flight);
     let usable = window.min(cwnd);
     let sendable = unsent.min(usable).min(facts.piece_max);
     if sendable >= mss {
@@ -86,7 +82,6 @@ mod tests {
     fn facts(unsent: usize) -> Facts {
         Facts {
             unsent,
-            in_flight: 0,
             window: 65_535,
             window_max: 65_535,
             cwnd: 14_600,
@@ -111,7 +106,7 @@ mod tests {
 
     #[test]
     fn nagle_holds_a_small_segment_while_another_is_unacknowledged() {
-        let held = Facts { in_flight: 10, small_in_flight: true, ..facts(10) };
+        let held = Facts { small_in_flight: true, ..facts(10) };
         assert_eq!(permission(&held), Permission::Held);
         assert_eq!(permission(&Facts { no_delay: true, ..held }), Permission::Send(10));
         assert_eq!(permission(&Facts { finished: true, ..held }), Permission::Send(10));
@@ -128,7 +123,7 @@ mod tests {
     fn the_smaller_window_rules_and_says_so() {
         let many = facts(100_000);
         assert_eq!(permission(&many), Permission::Send(14_600));
-        assert_eq!(permission(&Facts { in_flight: 14_000, ..many }), Permission::CongestionLimited);
+        assert_eq!(permission(&Facts { cwnd: 600, ..many }), Permission::CongestionLimited);
         assert_eq!(permission(&Facts { window: 0, ..many }), Permission::WindowLimited);
         assert_eq!(permission(&Facts { window: 1000, ..many }), Permission::WindowLimited);
         assert_eq!(permission(&Facts { window: 1000, window_max: 2000, ..many }), Permission::Send(1000));
