@@ -9,6 +9,7 @@ use ieum_control::Name;
 use ieum_exit::{Named, Publish};
 use ieum_wire::Cidr;
 
+use crate::drill::Typed as Drill;
 use crate::tun::{FaultSpec, Interface};
 
 /// Network sockets of their own for unmodified programs, in user space.
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Run(Box<Run>),
     /// Show the sockets of programs under ieum
     Ss(Ss),
+    /// Run scripts in packetdrill's language against a host in virtual time
+    Drill(Box<Drill>),
 }
 
 /// `ieum ss`.

@@ -8,6 +8,7 @@
 mod args;
 mod code;
 mod desk;
+mod drill;
 mod exit;
 mod host;
 mod net;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     let code = match args.command {
         Command::Run(run) => run::run(*run),
         Command::Ss(ss) => ss::ss(&ss),
+        Command::Drill(typed) => drill::drill(&typed),
     };
     code.unwrap_or_else(|failure| {
         complain(&failure.sentence);

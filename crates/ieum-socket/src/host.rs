@@ -49,6 +49,11 @@ impl Host {
     pub fn new(config: HostConfig) -> Host {
         let mut stack = StackConfig::new(config.seed);
         stack.tcp_timestamps = config.tcp_timestamps;
+        Host::with_stack(stack, config.hold_requests)
+    }
+
+    /// The same with all that can be chosen of its stack.
+    pub fn with_stack(stack: StackConfig, hold_requests: bool) -> Host {
         Host {
             stack: Stack::new(stack),
             descriptions: SlotMap::with_key(),
@@ -56,7 +61,7 @@ impl Host {
             listeners: SecondaryMap::new(),
             endpoints: SecondaryMap::new(),
             pings: SecondaryMap::new(),
-            hold_requests: config.hold_requests,
+            hold_requests,
             now: Instant::ZERO,
             events: VecDeque::new(),
         }

@@ -1,0 +1,50 @@
+//! `connect`.
+
+use ieum_socket::{Connect, Errno};
+
+use super::value::Value;
+use super::{Asked, Progress, Wait};
+use crate::run::Runner;
+use crate::run::flow::State;
+use crate::stop::Stop;
+
+impl Runner<'_> {
+    pub(super) fn connect(&mut self, asked: &Asked<'_>, wait: &mut Wait) -> Result<Progress, Stop> {
+        asked.arguments.must_be(3)?;
+        let (number, id) = self.socket_at(asked, 0)?;
+        let address = asked.arguments.get(1)?;
+        let dissolves =
+            !matches!(address, Value::Any | Value::Struct(_)) && address.int()? == libc::AF_UNSPEC;
+        if !wait.begun {
+            self.connecting(number, dissolves)?;
+        }
+        let address = self.config.as_named(self.config.remote());
+        let answer = self.machine.host.connect(self.machine.now(), id, (!dissolves).then_some(address));
+        let waits =
+            matches!(answer, Ok(Connect::InProgress)) || (wait.begun && answer == Err(Errno::EALREADY));
+        if waits && !self.gives_up(number, 0, wait)? {
+            return Ok(Progress::Waiting);
+        }
+        asked.exactly(match answer {
+            Ok(Connect::Done) => Ok(0),
+            Ok(Connect::InProgress) => Err(Errno::EINPROGRESS),
+            Err(errno) => Err(errno),
+        })?;
+        Ok(Progress::Done)
+    }
+
+    /// A socket is about to connect, or a datagram to be sent: packets of its flow will show its own address.
+    pub(super) fn connecting(&mut self, number: i32, dissolves: bool) -> Result<(), Stop> {
+        let remote = self.config.remote();
+        let flow = self.table.flow(number)?.and_then(|flow| self.flows.get_mut(flow));
+        let Some(flow) = flow else { return Ok(()) };
+        if dissolves {
+            flow.state = State::New;
+        } else if flow.state == State::New {
+            flow.state = State::Connecting;
+            flow.local = None;
+            flow.remote = Some(remote);
+        }
+        Ok(())
+    }
+}

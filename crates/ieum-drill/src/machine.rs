@@ -1,0 +1,167 @@
+//! The host under test, its only link, and the clock: time passes when somebody says so.
+//!
+//! The link takes super-segments, as the original's device does. What comes out is cut as on a wire all the same, since
+//! the matching of packets joins parts until they have the size that a script expects; only where a script asks for
+//! exact sizes are super-segments left whole.
+
+use std::collections::VecDeque;
+
+use ieum_socket::{Event, Host, SocketId};
+use ieum_stack::{LinkConfig, LinkId, Medium, RouteTarget, StackConfig};
+use ieum_wire::{Cidr, Gso, GsoKind, Instant, segmentation};
+
+use crate::config::Config;
+use crate::packet::{self, Packet};
+use crate::settings::Settings;
+
+/// A packet that the host sent, or what is wrong with it, and when.
+pub(crate) struct Sniffed {
+    pub(crate) at: Instant,
+    pub(crate) packet: Result<Packet, &'static str>,
+}
+
+/// The host and its clock.
+pub(crate) struct Machine {
+    pub(crate) host: Host,
+    link: LinkId,
+    now: Instant,
+    start: Instant,
+    /// What was sent and not looked at.
+    pub(crate) sniffed: VecDeque<Sniffed>,
+    /// Sockets of which something changed, for edge-triggered waiting.
+    pub(crate) changed: Vec<SocketId>,
+    whole: bool,
+}
+
+/// When scripts begin, in microseconds: no clock of a machine stands at zero, and limits of rates count from there.
+const START_US: u64 = 1_000_000_000;
+
+/// What an event costs, in microseconds, so that nothing is answered before it was asked.
+const EVENT_US: u64 = 1;
+
+/// Time-outs at one and the same moment before a stack is taken to be stuck.
+const TIMEOUTS_AT_ONCE_MAX: usize = 100_000;
+
+impl Machine {
+    pub(crate) fn new(config: &Config, settings: &Settings) -> Machine {
+        // Scripts are told what they would be told by any host: the seed only has to be the same each time.
+        let mut config_of_stack = StackConfig::new([7; 32]);
+        config_of_stack.tcp_timestamps = settings.tcp_timestamps;
+        config_of_stack.tcp_sack = settings.tcp_sack;
+        config_of_stack.tcp_ecn = settings.tcp_ecn;
+        let mut host = Host::with_stack(config_of_stack, false);
+        let stack = host.stack_mut();
+        let link = stack.add_link(LinkConfig {
+            mtu_bytes: config.mtu_bytes,
+            segmentation_offload: true,
+            checksum_offload: true,
+            medium: Medium::Ip,
+        });
+        stack.add_address(link, Cidr::host(config.local().ip()));
+        let everywhere = if config.local().is_ipv6() { Cidr::ALL_IP6 } else { Cidr::ALL_IP4 };
+        stack.add_route(everywhere, RouteTarget::Link(link), None);
+        let start = Instant::from_micros(START_US);
+        Machine {
+            host,
+            link,
+            now: start,
+            start,
+            sniffed: VecDeque::new(),
+            changed: Vec::new(),
+            whole: config.strict_segments,
+        }
+    }
+
+    /// The same at the moment at which another one stands.
+    pub(crate) fn from(mut self, before: &Machine) -> Machine {
+        self.now = before.now;
+        self
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Microseconds since the script began.
+    pub(crate) fn now_us(&self) -> i64 {
+        self.since_start_us(self.now)
+    }
+
+    /// A moment on the script's scale.
+    pub(crate) fn since_start_us(&self, at: Instant) -> i64 {
+        i64::try_from(at.since(self.start).as_micros()).unwrap_or(i64::MAX)
+    }
+
+    /// The moment so many microseconds after the script began.
+    pub(crate) fn at_us(&self, us: i64) -> Instant {
+        Instant::from_micros(START_US.saturating_add(u64::try_from(us).unwrap_or(0)))
+    }
+
+    /// Gives the host a packet.
+    pub(crate) fn inject(&mut self, packet: &Packet, mss: Option<u16>) {
+        let mut frame = ieum_wire::Packet::from_wire(&packet::emit(packet));
+        if let (Some(segment), Some(size_bytes)) = (packet.tcp(), mss)
+            && segment.payload.len() > usize::from(size_bytes)
+        {
+            frame.gso = Some(Gso { kind: GsoKind::Tcp, size_bytes });
+        }
+        self.host.on_frame(self.now, self.link, frame);
+        self.settle();
+    }
+
+    /// Lets the host say what it has to say now.
+    pub(crate) fn settle(&mut self) {
+        while let Some((link, frame)) = self.host.poll_frame(self.now) {
+            if link != self.link {
+                continue;
+            }
+            let (at, sniffed) = (self.now, &mut self.sniffed);
+            let mut take = |frame: &ieum_wire::Packet| {
+                sniffed.push_back(Sniffed { at, packet: packet::parse(frame.bytes()) });
+            };
+            if self.whole {
+                take(&frame);
+            } else {
+                segmentation::cut(&frame, |part| take(&part));
+            }
+        }
+        while let Some(event) = self.host.poll_event() {
+            if let Event::Readiness(id) = event {
+                self.changed.push(id);
+            }
+        }
+    }
+
+    /// An event was handled.
+    pub(crate) fn tick(&mut self) {
+        self.now = Instant::from_micros(self.now.micros() + EVENT_US);
+    }
+
+    /// When the host wants to be woken.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.host.deadline()
+    }
+
+    /// Goes to `to`, if it lies ahead, and no further than the next deadline; whether that was one. The deadline's work
+    /// is done then.
+    pub(crate) fn step(&mut self, to: Instant) -> bool {
+        for _ in 0..TIMEOUTS_AT_ONCE_MAX {
+            match self.deadline() {
+                Some(deadline) if deadline <= to.max(self.now) => {
+                    let ahead = deadline > self.now;
+                    self.now = self.now.max(deadline);
+                    self.host.on_deadline(self.now);
+                    self.settle();
+                    if ahead {
+                        return true;
+                    }
+                }
+                Some(_) | None => {
+                    self.now = self.now.max(to);
+                    return false;
+                }
+            }
+        }
+        panic!("the stack asks for the same moment again and again");
+    }
+}

@@ -1,0 +1,328 @@
+//! What scripts set on Linux, and what that means here: one table.
+//!
+//! A row says what a sysctl means, what its value is when nobody sets it, and what becomes of another one: it is
+//! applied, or ieum does it that way anyway, or it asks for something that ieum does not have (which is *named* should
+//! the script then fail), or it has no counterpart (and the row says why that does no harm).
+//!
+//! Adding a feature to the stack means to change its row here: `Only` becomes `Sets`, with a field of [`Settings`] that
+//! [`crate::machine`] hands on; and to take the feature out of [`crate::wants`].
+
+use std::fmt::Write;
+
+use ieum_socket::numbers::{
+    IPPROTO_TCP, SO_RCVBUF, SOL_SOCKET, TCP_CONGESTION, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL,
+};
+use ieum_stack::{CongestionName, EcnMode};
+
+/// What a script has set.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Settings {
+    /// Offer and accept timestamps.
+    pub(crate) tcp_timestamps: bool,
+    /// Offer and accept selective acknowledgements.
+    pub(crate) tcp_sack: bool,
+    /// Who begins with ECN.
+    pub(crate) tcp_ecn: EcnMode,
+    /// The link's MTU, where a command set it before the first event.
+    pub(crate) mtu_bytes: Option<u32>,
+    /// Options that every new stream socket is given: level, name, value.
+    pub(crate) socket_defaults: Vec<(i32, i32, Vec<u8>)>,
+    /// What was asked for and is not there, in words.
+    pub(crate) missing: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            tcp_timestamps: true,
+            tcp_sack: true,
+            tcp_ecn: EcnMode::default(),
+            mtu_bytes: None,
+            socket_defaults: Vec::new(),
+            missing: Vec::new(),
+        }
+    }
+}
+
+/// One row: a sysctl without its `net.`.
+struct Row {
+    name: &'static str,
+    meaning: &'static str,
+    default: &'static str,
+    becomes: Becomes,
+}
+
+/// What becomes of a value.
+enum Becomes {
+    /// It is applied; `None`: no such value.
+    Sets(fn(&mut Settings, &str) -> Option<()>),
+    /// ieum does it as these values say, and has nothing for others.
+    Only(&'static [&'static str]),
+    /// It has no counterpart, for this reason.
+    Ignored(&'static str),
+}
+
+use Becomes::{Ignored, Only, Sets};
+
+const fn row(name: &'static str, meaning: &'static str, default: &'static str, becomes: Becomes) -> Row {
+    Row { name, meaning, default, becomes }
+}
+
+const FIXED_BUFFERS: &str = "buffers are 1 MiB where a socket does not choose";
+const FIXED_RETRIES: &str = "the number of attempts is fixed";
+const FIXED_PACE: &str = "segments are not paced";
+const BY_REQUEST: &str = "means something only to who asks for it, which is named then";
+
+/// All that is known, by name.
+const ROWS: &[Row] = &[
+    row("core.default_qdisc", "queue of a link", "-", Ignored("a link has no queue")),
+    row("core.optmem_max", "memory of options", "-", Ignored("options take no memory that is bounded")),
+    row("core.rmem_default", "receive buffer", "1 MiB", Ignored(FIXED_BUFFERS)),
+    row("core.rmem_max", "largest receive buffer", "-", Ignored(FIXED_BUFFERS)),
+    row("core.somaxconn", "longest accept queue", "4096", Ignored("scripts open few connections")),
+    row("core.wmem_default", "send buffer", "1 MiB", Ignored(FIXED_BUFFERS)),
+    row("core.wmem_max", "largest send buffer", "-", Ignored(FIXED_BUFFERS)),
+    row("ipv4.ip_no_pmtu_disc", "no path MTU discovery", "0", Only(&["0"])),
+    row("ipv4.tcp_abort_on_overflow", "RST when the accept queue is full", "0", Only(&["0"])),
+    row("ipv4.tcp_adv_win_scale", "part of a buffer that is window", "-", Ignored(FIXED_BUFFERS)),
+    row("ipv4.tcp_allowed_congestion_control", "who may choose which", "-", Ignored("everybody may")),
+    row("ipv4.tcp_app_win", "part of a window kept back", "-", Ignored(FIXED_BUFFERS)),
+    row("ipv4.tcp_autocorking", "waits for the link's queue", "0", Ignored("a link has no queue")),
+    row("ipv4.tcp_base_mss", "first size that is probed", "-", Ignored(BY_REQUEST)),
+    row(
+        "ipv4.tcp_challenge_ack_limit",
+        "challenge ACKs a second",
+        "-",
+        Ignored("each connection has its own limit"),
+    ),
+    row(
+        "ipv4.tcp_comp_sack_delay_ns",
+        "SACKs that wait",
+        "-",
+        Ignored("every segment out of order is answered"),
+    ),
+    row("ipv4.tcp_comp_sack_nr", "SACKs that wait", "0", Ignored("every segment out of order is answered")),
+    row(
+        "ipv4.tcp_comp_sack_slack_ns",
+        "SACKs that wait",
+        "-",
+        Ignored("every segment out of order is answered"),
+    ),
+    row("ipv4.tcp_congestion_control", "congestion control", "cubic", Sets(congestion)),
+    row("ipv4.tcp_dsack", "duplicate SACK (RFC 2883)", "1", Only(&["1"])),
+    row("ipv4.tcp_early_retrans", "tail loss probes (RFC 8985)", "3", Only(&["3", "4"])),
+    row("ipv4.tcp_ecn", "ECN (RFC 3168; AccECN, RFC 9768)", "2", Sets(ecn)),
+    row("ipv4.tcp_ecn_fallback", "SYN without ECN after a loss", "-", Ignored(BY_REQUEST)),
+    row("ipv4.tcp_ecn_option", "AccECN's option", "-", Ignored(BY_REQUEST)),
+    row("ipv4.tcp_ecn_option_beacon", "AccECN's option", "-", Ignored(BY_REQUEST)),
+    row("ipv4.tcp_fack", "forward acknowledgement", "0", Ignored("Linux itself has forgotten it")),
+    row("ipv4.tcp_fastopen", "Fast Open (RFC 7413)", "0", Ignored(BY_REQUEST)),
+    row("ipv4.tcp_fastopen_blackhole_timeout_sec", "Fast Open after a loss", "-", Ignored(BY_REQUEST)),
+    row("ipv4.tcp_fastopen_key", "Fast Open's key", "-", Ignored(BY_REQUEST)),
+    row("ipv4.tcp_fin_timeout", "FIN-WAIT-2, in seconds", "60", Only(&["60"])),
+    row("ipv4.tcp_frto", "F-RTO (RFC 5682)", "2", Only(&["1", "2"])),
+    row("ipv4.tcp_invalid_ratelimit", "ACKs to what is unacceptable, ms apart", "500", Only(&["500"])),
+    row(
+        "ipv4.tcp_keepalive_intvl",
+        "seconds between probes",
+        "75",
+        Sets(|set, value| socket(set, TCP_KEEPINTVL, value)),
+    ),
+    row("ipv4.tcp_keepalive_probes", "probes", "9", Sets(|set, value| socket(set, TCP_KEEPCNT, value))),
+    row(
+        "ipv4.tcp_keepalive_time",
+        "seconds before a probe",
+        "7200",
+        Sets(|set, value| socket(set, TCP_KEEPIDLE, value)),
+    ),
+    row("ipv4.tcp_limit_output_bytes", "bytes in the link's queue", "-", Ignored("a link has no queue")),
+    row("ipv4.tcp_max_reordering", "largest degree of reordering", "-", Ignored("it is not measured")),
+    row("ipv4.tcp_max_syn_backlog", "longest SYN queue", "-", Ignored("scripts open few connections")),
+    row("ipv4.tcp_max_tw_buckets", "TIME-WAITs", "-", Ignored("scripts open few connections")),
+    row("ipv4.tcp_min_rtt_wlen", "memory of the least RTT", "-", Ignored("no part of it is told")),
+    row(
+        "ipv4.tcp_min_tso_segs",
+        "least size of a super-segment",
+        "-",
+        Ignored("super-segments are cut and joined as needed"),
+    ),
+    row("ipv4.tcp_moderate_rcvbuf", "receive buffer grows", "-", Ignored(FIXED_BUFFERS)),
+    row("ipv4.tcp_mtu_probing", "probing of the path's MTU (RFC 4821)", "0", Only(&["0"])),
+    row("ipv4.tcp_no_metrics_save", "memory of paths", "1", Ignored("nothing is remembered")),
+    row("ipv4.tcp_notsent_lowat", "unsent bytes", "-", Only(&["4294967295", "-1"])),
+    row("ipv4.tcp_orphan_retries", "attempts without a user", "8", Ignored(FIXED_RETRIES)),
+    row("ipv4.tcp_pacing_ca_ratio", "pacing", "-", Ignored(FIXED_PACE)),
+    row("ipv4.tcp_pacing_ss_ratio", "pacing", "-", Ignored(FIXED_PACE)),
+    row("ipv4.tcp_recovery", "RACK (RFC 8985)", "1", Only(&["1", "0x1"])),
+    row("ipv4.tcp_reordering", "duplicate ACKs that mean a loss", "3", Only(&["3"])),
+    row(
+        "ipv4.tcp_retrans_collapse",
+        "small segments joined again",
+        "-",
+        Ignored("segments are cut anew each time"),
+    ),
+    row("ipv4.tcp_retries1", "attempts before the route is asked", "-", Ignored(FIXED_RETRIES)),
+    row("ipv4.tcp_retries2", "attempts", "15", Ignored(FIXED_RETRIES)),
+    row("ipv4.tcp_rfc1337", "RST in TIME-WAIT is ignored", "-", Ignored("no RST ends TIME-WAIT")),
+    row(
+        "ipv4.tcp_rmem",
+        "receive buffer: least, first, largest, which is what sockets get",
+        "1 MiB",
+        Sets(recv_buffer),
+    ),
+    row("ipv4.tcp_sack", "selective acknowledgements (RFC 2018)", "1", Sets(sack)),
+    row(
+        "ipv4.tcp_slow_start_after_idle",
+        "smaller window after idleness",
+        "1",
+        Ignored("it always shrinks (RFC 5681 §4.1)"),
+    ),
+    row("ipv4.tcp_syn_linear_timeouts", "SYNs without backoff", "-", Ignored(FIXED_RETRIES)),
+    row("ipv4.tcp_syn_retries", "SYNs sent again", "6", Ignored(FIXED_RETRIES)),
+    row("ipv4.tcp_synack_retries", "SYN-ACKs sent again", "5", Ignored(FIXED_RETRIES)),
+    row("ipv4.tcp_syncookies", "SYN cookies when the queue is full", "0", Only(&["0", "1"])),
+    row("ipv4.tcp_thin_linear_timeouts", "thin streams without backoff", "0", Only(&["0"])),
+    row("ipv4.tcp_timestamps", "timestamps (RFC 7323)", "1", Sets(timestamps)),
+    row(
+        "ipv4.tcp_tso_rtt_log",
+        "size of super-segments",
+        "-",
+        Ignored("super-segments are cut and joined as needed"),
+    ),
+    row(
+        "ipv4.tcp_tso_win_divisor",
+        "size of super-segments",
+        "-",
+        Ignored("super-segments are cut and joined as needed"),
+    ),
+    row("ipv4.tcp_tw_reuse", "early reuse of TIME-WAIT", "-", Ignored("scripts open few connections")),
+    row("ipv4.tcp_window_scaling", "window scale (RFC 7323)", "1", Only(&["1"])),
+    row("ipv4.tcp_wmem", "send buffer: least, first, largest", "1 MiB", Ignored(FIXED_BUFFERS)),
+    row("ipv4.tcp_workaround_signed_windows", "windows above 32 KiB", "0", Only(&["0"])),
+    row("ipv6.auto_flowlabels", "flow labels", "0", Only(&["0"])),
+];
+
+fn timestamps(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_timestamps = match value {
+        "0" => false,
+        "1" | "2" => true,
+        _ => return None,
+    };
+    Some(())
+}
+
+fn sack(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_sack = match value {
+        "0" => false,
+        "1" => true,
+        _ => return None,
+    };
+    Some(())
+}
+
+fn ecn(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_ecn = match value {
+        "0" => EcnMode::Off,
+        "1" => EcnMode::Offer,
+        "2" => EcnMode::Accept,
+        _ => return None,
+    };
+    Some(())
+}
+
+/// What every new socket is told by TCP_CONGESTION.
+fn congestion(settings: &mut Settings, value: &str) -> Option<()> {
+    CongestionName::ALL.iter().find(|name| name.as_str() == value)?;
+    settings.default_of_sockets(IPPROTO_TCP, TCP_CONGESTION, value.as_bytes().to_vec());
+    Some(())
+}
+
+/// The largest of three sizes: from it follows the window scale. Here a buffer takes memory only for what is in it, so
+/// that it need not begin smaller and grow.
+fn recv_buffer(settings: &mut Settings, value: &str) -> Option<()> {
+    let largest: i32 = value.split(' ').nth(2)?.parse().ok()?;
+    settings.default_of_sockets(SOL_SOCKET, SO_RCVBUF, largest.to_ne_bytes().to_vec());
+    Some(())
+}
+
+fn socket(settings: &mut Settings, name: i32, value: &str) -> Option<()> {
+    settings.default_of_sockets(IPPROTO_TCP, name, value.parse::<i32>().ok()?.to_ne_bytes().to_vec());
+    Some(())
+}
+
+impl Settings {
+    /// What a host must be made with, and cannot be told later.
+    pub(crate) fn of_host(&self) -> impl PartialEq {
+        (self.tcp_timestamps, self.tcp_sack, self.tcp_ecn, self.mtu_bytes)
+    }
+
+    /// The last value counts.
+    fn default_of_sockets(&mut self, level: i32, name: i32, value: Vec<u8>) {
+        self.socket_defaults.retain(|(of, other, _)| (*of, *other) != (level, name));
+        self.socket_defaults.push((level, name, value));
+    }
+
+    /// Takes a sysctl by any of its names: `net.ipv4.tcp_sack`, `net/ipv4/tcp_sack`, `/proc/sys/net/ipv4/tcp_sack`.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        let dotted = name.trim_start_matches("/proc/sys/").replace('/', ".");
+        let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
+        let short = dotted.strip_prefix("net.").unwrap_or(&dotted);
+        let row = ROWS.iter().find(|row| row.name == short);
+        let missing = match row.map(|row| &row.becomes) {
+            Some(Sets(apply)) => apply(self, &value).is_none(),
+            Some(Only(values)) => !values.contains(&value.as_str()),
+            Some(Ignored(_)) => false,
+            None => true,
+        };
+        // The last value counts.
+        self.missing.retain(|other| !other.starts_with(&format!("{dotted}=")));
+        if missing {
+            let meaning = row.map_or_else(String::new, |row| format!(": {}", row.meaning));
+            self.missing.push(format!("{dotted}={value}{meaning}"));
+        }
+    }
+}
+
+/// The table, for people.
+pub fn table() -> String {
+    let mut text = String::new();
+    let width = ROWS.iter().map(|row| row.name.len()).max().unwrap_or(0) + "net.".len();
+    for row in ROWS {
+        let becomes = match row.becomes {
+            Sets(_) => "applied".to_owned(),
+            Only(values) => format!("only {}", values.join(", ")),
+            Ignored(why) => format!("ignored: {why}"),
+        };
+        let name = format!("net.{}", row.name);
+        // Writing into a string cannot fail.
+        let _ = writeln!(text, "{name:width$}  {} (default {}); {becomes}", row.meaning, row.default);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_is_applied_named_or_ignored() {
+        let mut settings = Settings::default();
+        settings.set("net.ipv4.tcp_timestamps", "0");
+        settings.set("/proc/sys/net/ipv4/tcp_keepalive_probes", "2");
+        settings.set("net.ipv4.tcp_wmem", "4096  1 2");
+        settings.set("net.ipv4.tcp_window_scaling", "0");
+        settings.set("net/ipv4/tcp_no_such_thing", "1");
+        assert!(!settings.tcp_timestamps);
+        assert_eq!(settings.socket_defaults, [(IPPROTO_TCP, TCP_KEEPCNT, 2i32.to_ne_bytes().to_vec())]);
+        let window = "net.ipv4.tcp_window_scaling=0: window scale (RFC 7323)";
+        assert_eq!(settings.missing, [window, "net.ipv4.tcp_no_such_thing=1"]);
+        settings.set("net.ipv4.tcp_window_scaling", "1");
+        assert_eq!(settings.missing, ["net.ipv4.tcp_no_such_thing=1"]);
+    }
+
+    #[test]
+    fn the_table_is_sorted_and_names_each_once() {
+        assert!(ROWS.is_sorted_by(|a, b| a.name < b.name));
+        assert_eq!(table().lines().count(), ROWS.len());
+    }
+}

@@ -1,0 +1,60 @@
+//! Features that a script's packets show and that the stack does not have yet.
+//!
+//! A script that fails and shows one of these is not said to have failed, but to want the feature. A row goes when the
+//! feature comes.
+
+use crate::packet::{TcpOption, flag};
+use crate::script::{Action, BodySpec, Script, TcpSpec};
+
+/// A feature and how a segment shows it.
+type Row = (&'static str, fn(&TcpSpec) -> bool);
+
+const ROWS: &[Row] = &[
+    ("TCP Fast Open (FO, FOEXP)", |tcp| {
+        has(tcp, |option| matches!(option, TcpOption::FastOpen(_) | TcpOption::FastOpenExperimental(_)))
+    }),
+    ("data in a SYN", |tcp| tcp.flags & flag::SYN != 0 && tcp.payload_bytes > 0),
+    ("TCP's MD5 signatures (md5)", |tcp| has(tcp, |option| matches!(option, TcpOption::Md5(_)))),
+    ("AccECN (ECN, A, ACE)", |tcp| {
+        tcp.ace || tcp.flags & flag::AE != 0 || has(tcp, |option| matches!(option, TcpOption::AccEcn(_)))
+    }),
+    ("urgent data (U)", |tcp| tcp.flags & flag::URG != 0),
+];
+
+fn has(tcp: &TcpSpec, is: impl Fn(&TcpOption) -> bool) -> bool {
+    tcp.options.iter().flatten().any(is)
+}
+
+/// What the packets of a script show that is not there, each once.
+pub(crate) fn missing(script: &Script) -> Vec<String> {
+    let mut missing: Vec<String> = Vec::new();
+    let mut want = |what: &str| {
+        if !missing.iter().any(|other| other == what) {
+            missing.push(what.to_owned());
+        }
+    };
+    for event in &script.events {
+        let Action::Packet(packet) = &event.action else { continue };
+        if let BodySpec::Tcp(tcp) = &packet.body {
+            ROWS.iter().filter(|(_, shows)| shows(tcp)).for_each(|(what, _)| want(what));
+        }
+        if packet.ip.flow_label.is_some() {
+            want("flow labels of IPv6");
+        }
+    }
+    missing
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_named_once() {
+        let text = "0 < S 0:10(10) win 1 <FO 0011,nop,nop,nop,nop>\n+0 < SA 0:10(10) win 1\n+0 > . 1:1(0) <sack 1:2,nop,nop>";
+        let script = Script::parse(text, &BTreeMap::new()).unwrap();
+        assert_eq!(missing(&script), ["TCP Fast Open (FO, FOEXP)", "data in a SYN", "AccECN (ECN, A, ACE)"]);
+    }
+}
