@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ieum_socket::Domain;
 
+use crate::machine::Wire;
 use crate::script::Script;
 use crate::stop::Stop;
 
@@ -135,6 +136,11 @@ impl Config {
             self.non_fatal_packet |= kind == "packet";
             self.non_fatal_syscall |= kind == "syscall";
         }
+    }
+
+    /// The link that the host is given.
+    pub(crate) fn wire(&self) -> Wire {
+        Wire { mtu_bytes: self.mtu_bytes, addresses: vec![self.local().ip()], whole: self.strict_segments }
     }
 
     /// Of which family a socket is whose script does not say.

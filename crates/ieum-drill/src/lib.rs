@@ -53,6 +53,7 @@ mod wants;
 
 pub use config::Options;
 pub use drill::{Drill, scripts_below};
+pub use machine::{Machine, Sniffed, Wire};
 pub use report::{Outcome, Report, Summary};
 pub use script::{ParseError, Place, Script};
-pub use settings::table as sysctls;
+pub use settings::{Settings, names as sysctl_names, table as sysctls};

@@ -5,31 +5,47 @@
 //! exact sizes are super-segments left whole.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use ieum_socket::{Event, Host, SocketId};
 use ieum_stack::{LinkConfig, LinkId, Medium, RouteTarget, StackConfig};
 use ieum_wire::{Cidr, Gso, GsoKind, Instant, segmentation};
 
-use crate::config::Config;
-use crate::packet::{self, Packet};
+use crate::packet;
 use crate::settings::Settings;
 
-/// A packet that the host sent, or what is wrong with it, and when.
-pub(crate) struct Sniffed {
-    pub(crate) at: Instant,
-    pub(crate) packet: Result<Packet, &'static str>,
+/// A packet that the host sent, and when.
+#[derive(Clone, Debug)]
+pub struct Sniffed {
+    /// When it was sent.
+    pub at: Instant,
+    /// The packet, from its IP header on.
+    pub bytes: Vec<u8>,
+}
+
+/// What a host's only link is like.
+#[derive(Clone, Debug)]
+pub struct Wire {
+    /// The largest packet, super-segments aside.
+    pub mtu_bytes: u32,
+    /// The host's addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Super-segments are seen whole when they go out, and not cut as on a wire.
+    pub whole: bool,
 }
 
 /// The host and its clock.
-pub(crate) struct Machine {
-    pub(crate) host: Host,
+#[allow(missing_debug_implementations, reason = "a host is too large to be shown")]
+pub struct Machine {
+    /// The host under test.
+    pub host: Host,
     link: LinkId,
     now: Instant,
     start: Instant,
     /// What was sent and not looked at.
-    pub(crate) sniffed: VecDeque<Sniffed>,
+    pub sniffed: VecDeque<Sniffed>,
     /// Sockets of which something changed, for edge-triggered waiting.
-    pub(crate) changed: Vec<SocketId>,
+    pub changed: Vec<SocketId>,
     whole: bool,
 }
 
@@ -43,7 +59,8 @@ const EVENT_US: u64 = 1;
 const TIMEOUTS_AT_ONCE_MAX: usize = 100_000;
 
 impl Machine {
-    pub(crate) fn new(config: &Config, settings: &Settings) -> Machine {
+    /// A host that was made with `settings`, at the only end of `wire` that has one.
+    pub fn new(wire: &Wire, settings: &Settings) -> Machine {
         // Scripts are told what they would be told by any host: the seed only has to be the same each time.
         let mut config_of_stack = StackConfig::new([7; 32]);
         config_of_stack.tcp_timestamps = settings.tcp_timestamps;
@@ -52,14 +69,16 @@ impl Machine {
         let mut host = Host::with_stack(config_of_stack, false);
         let stack = host.stack_mut();
         let link = stack.add_link(LinkConfig {
-            mtu_bytes: config.mtu_bytes,
+            mtu_bytes: wire.mtu_bytes,
             segmentation_offload: true,
             checksum_offload: true,
             medium: Medium::Ip,
         });
-        stack.add_address(link, Cidr::host(config.local().ip()));
-        let everywhere = if config.local().is_ipv6() { Cidr::ALL_IP6 } else { Cidr::ALL_IP4 };
-        stack.add_route(everywhere, RouteTarget::Link(link), None);
+        for address in &wire.addresses {
+            stack.add_address(link, Cidr::host(*address));
+            let everywhere = if address.is_ipv6() { Cidr::ALL_IP6 } else { Cidr::ALL_IP4 };
+            stack.add_route(everywhere, RouteTarget::Link(link), None);
+        }
         let start = Instant::from_micros(START_US);
         Machine {
             host,
@@ -68,17 +87,18 @@ impl Machine {
             start,
             sniffed: VecDeque::new(),
             changed: Vec::new(),
-            whole: config.strict_segments,
+            whole: wire.whole,
         }
     }
 
     /// The same at the moment at which another one stands.
-    pub(crate) fn from(mut self, before: &Machine) -> Machine {
+    pub fn from(mut self, before: &Machine) -> Machine {
         self.now = before.now;
         self
     }
 
-    pub(crate) fn now(&self) -> Instant {
+    /// The moment at which the clock stands.
+    pub fn now(&self) -> Instant {
         self.now
     }
 
@@ -97,11 +117,12 @@ impl Machine {
         Instant::from_micros(START_US.saturating_add(u64::try_from(us).unwrap_or(0)))
     }
 
-    /// Gives the host a packet.
-    pub(crate) fn inject(&mut self, packet: &Packet, mss: Option<u16>) {
-        let mut frame = ieum_wire::Packet::from_wire(&packet::emit(packet));
-        if let (Some(segment), Some(size_bytes)) = (packet.tcp(), mss)
-            && segment.payload.len() > usize::from(size_bytes)
+    /// Gives the host a packet. A segment with more than `mss` bytes is a super-segment of parts so large.
+    pub fn inject(&mut self, bytes: &[u8], mss: Option<u16>) {
+        let mut frame = ieum_wire::Packet::from_wire(bytes);
+        if let Some(size_bytes) = mss
+            && let Ok(packet) = packet::parse(bytes)
+            && packet.tcp().is_some_and(|segment| segment.payload.len() > usize::from(size_bytes))
         {
             frame.gso = Some(Gso { kind: GsoKind::Tcp, size_bytes });
         }
@@ -110,14 +131,14 @@ impl Machine {
     }
 
     /// Lets the host say what it has to say now.
-    pub(crate) fn settle(&mut self) {
+    pub fn settle(&mut self) {
         while let Some((link, frame)) = self.host.poll_frame(self.now) {
             if link != self.link {
                 continue;
             }
             let (at, sniffed) = (self.now, &mut self.sniffed);
             let mut take = |frame: &ieum_wire::Packet| {
-                sniffed.push_back(Sniffed { at, packet: packet::parse(frame.bytes()) });
+                sniffed.push_back(Sniffed { at, bytes: frame.bytes().to_vec() });
             };
             if self.whole {
                 take(&frame);
@@ -133,18 +154,18 @@ impl Machine {
     }
 
     /// An event was handled.
-    pub(crate) fn tick(&mut self) {
+    pub fn tick(&mut self) {
         self.now = Instant::from_micros(self.now.micros() + EVENT_US);
     }
 
     /// When the host wants to be woken.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self) -> Option<Instant> {
         self.host.deadline()
     }
 
     /// Goes to `to`, if it lies ahead, and no further than the next deadline; whether that was one. The deadline's work
     /// is done then.
-    pub(crate) fn step(&mut self, to: Instant) -> bool {
+    pub fn step(&mut self, to: Instant) -> bool {
         for _ in 0..TIMEOUTS_AT_ONCE_MAX {
             match self.deadline() {
                 Some(deadline) if deadline <= to.max(self.now) => {

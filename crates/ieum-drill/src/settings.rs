@@ -16,19 +16,19 @@ use ieum_stack::{CongestionName, EcnMode};
 
 /// What a script has set.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// Offer and accept timestamps.
-    pub(crate) tcp_timestamps: bool,
+    pub tcp_timestamps: bool,
     /// Offer and accept selective acknowledgements.
-    pub(crate) tcp_sack: bool,
+    pub tcp_sack: bool,
     /// Who begins with ECN.
-    pub(crate) tcp_ecn: EcnMode,
+    pub tcp_ecn: EcnMode,
     /// The link's MTU, where a command set it before the first event.
-    pub(crate) mtu_bytes: Option<u32>,
+    pub mtu_bytes: Option<u32>,
     /// Options that every new stream socket is given: level, name, value.
-    pub(crate) socket_defaults: Vec<(i32, i32, Vec<u8>)>,
+    pub socket_defaults: Vec<(i32, i32, Vec<u8>)>,
     /// What was asked for and is not there, in words.
-    pub(crate) missing: Vec<String>,
+    pub missing: Vec<String>,
 }
 
 impl Default for Settings {
@@ -252,7 +252,7 @@ fn socket(settings: &mut Settings, name: i32, value: &str) -> Option<()> {
 
 impl Settings {
     /// What a host must be made with, and cannot be told later.
-    pub(crate) fn of_host(&self) -> impl PartialEq {
+    pub fn of_host(&self) -> impl PartialEq {
         (self.tcp_timestamps, self.tcp_sack, self.tcp_ecn, self.mtu_bytes)
     }
 
@@ -263,7 +263,7 @@ impl Settings {
     }
 
     /// Takes a sysctl by any of its names: `net.ipv4.tcp_sack`, `net/ipv4/tcp_sack`, `/proc/sys/net/ipv4/tcp_sack`.
-    pub(crate) fn set(&mut self, name: &str, value: &str) {
+    pub fn set(&mut self, name: &str, value: &str) {
         let dotted = name.trim_start_matches("/proc/sys/").replace('/', ".");
         let value = value.split_whitespace().collect::<Vec<_>>().join(" ");
         let short = dotted.strip_prefix("net.").unwrap_or(&dotted);
@@ -281,6 +281,11 @@ impl Settings {
             self.missing.push(format!("{dotted}={value}{meaning}"));
         }
     }
+}
+
+/// The names of all sysctls that are known, as in `net.ipv4.tcp_sack`.
+pub fn names() -> impl Iterator<Item = String> {
+    ROWS.iter().map(|row| format!("net.{}", row.name))
 }
 
 /// The table, for people.

@@ -38,7 +38,7 @@ impl Runner<'_> {
         if changed && self.table.is_fresh() {
             // Nothing has happened yet: the host may as well have been made like this.
             self.config.mtu_bytes = self.settings.mtu_bytes.unwrap_or(self.config.mtu_bytes);
-            self.machine = Machine::new(&self.config, &self.settings).from(&self.machine);
+            self.machine = Machine::new(&self.config.wire(), &self.settings).from(&self.machine);
         } else if changed {
             self.settings.missing.push("settings of a host that change after its first socket".to_owned());
         }

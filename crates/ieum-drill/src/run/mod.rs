@@ -93,7 +93,7 @@ impl<'a> Runner<'a> {
             }
         }
         config.mtu_bytes = settings.mtu_bytes.unwrap_or(config.mtu_bytes);
-        let machine = Machine::new(&config, &settings);
+        let machine = Machine::new(&config.wire(), &settings);
         Ok(Runner {
             path,
             directory,

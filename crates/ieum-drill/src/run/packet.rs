@@ -8,7 +8,7 @@ use super::flow::{Flow, Protocol, State};
 use super::time::seconds;
 use super::{FOR_EVER_US, Runner, build, verify};
 use crate::machine::Sniffed;
-use crate::packet::{Body, Packet, Shown, flag};
+use crate::packet::{self, Body, Packet, Shown, flag};
 use crate::script::{BodySpec, Direction, PacketSpec, Time};
 use crate::stop::Stop;
 
@@ -120,7 +120,7 @@ impl<'a> Runner<'a> {
             self.said
                 .push(format!("inbound injected packet: {now:>9} {}", packet.in_words(Shown::default())));
         }
-        self.machine.inject(&packet, config.mss);
+        self.machine.inject(&packet::emit(&packet), config.mss);
         Ok(())
     }
 
@@ -186,8 +186,8 @@ impl<'a> Runner<'a> {
     /// The next packet of the flow; those of others are passed over. Sequence numbers are the script's.
     fn sniff(&mut self, started: Instant, at: usize, is_syn_ack: bool) -> Result<(Instant, Packet), Stop> {
         loop {
-            let Sniffed { at: sent, packet } = self.next_packet(started)?;
-            let mut packet = packet.map_err(Stop::failed)?;
+            let Sniffed { at: sent, bytes } = self.next_packet(started)?;
+            let mut packet = packet::parse(&bytes).map_err(Stop::failed)?;
             let Some(flow) = self.flows.get_mut(at) else { return Err(Stop::failed("no such flow")) };
             if !flow.claims(&packet) {
                 continue;
