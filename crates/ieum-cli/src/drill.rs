@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use clap::Args as Arguments;
-use ieum_drill::{Drill, Options, Outcome, Report, Summary};
+use clap::{Arg, ArgAction, ArgMatches, Args as Arguments, Command, FromArgMatches};
+use ieum_drill::{Drill, OPTIONS, Options, Outcome, Report, Summary};
 
 use crate::Failure;
 use crate::code::Code;
@@ -13,7 +13,8 @@ use crate::code::Code;
 #[derive(Arguments, Debug)]
 #[command(after_help = "\
 Options without a description here are packetdrill's; a script can set them too, and what is typed wins. A script passes,
-fails, or is unsupported, which names what is missing. The exit code is 0 when none failed, 1 when one did.
+fails, or is unsupported, which names what is missing. The exit code is 0 when all passed, 1 when one failed, and 4 when
+none failed but one is unsupported.
 
 Examples:
   ieum drill handshake.pkt
@@ -28,79 +29,68 @@ pub(crate) struct Typed {
     #[arg(long)]
     sysctls: bool,
 
+    /// One line a script: its end, its path and why, with tabs between them
+    #[arg(long, conflicts_with = "verbose")]
+    verdicts: bool,
+
     /// Show each event; and what came of scripts that want something missing
-    #[arg(short, long)]
+    #[arg(short, long, overrides_with = "verbose")]
     verbose: bool,
 
     /// A name that means something else in scripts
     #[arg(short = 'D', long = "define", value_name = "NAME=VALUE")]
     defines: Vec<String>,
 
-    /// ipv4, ipv4-mapped-ipv6 or ipv6 [default: ipv4]
-    #[arg(long = "ip_version", value_name = "VERSION", help_heading = "Of packetdrill")]
-    ip_version: Option<String>,
-
-    /// The host's address [default: 192.168.0.1 or fd3d:fa7b:d17d::1]
-    #[arg(long = "local_ip", value_name = "ADDR", help_heading = "Of packetdrill")]
-    local_ip: Option<String>,
-
-    /// The peer's address [default: 192.0.2.1 or 2001:db8::1]
-    #[arg(long = "remote_ip", value_name = "ADDR", help_heading = "Of packetdrill")]
-    remote_ip: Option<String>,
-
-    /// The link's MTU [default: 1500]
-    #[arg(long, value_name = "BYTES", help_heading = "Of packetdrill")]
-    mtu: Option<String>,
-
-    /// The size of the parts of super-segments that come in
-    #[arg(long, value_name = "BYTES", help_heading = "Of packetdrill")]
-    mss: Option<String>,
-
-    /// How far off anything may be [default: 4000]
-    #[arg(long = "tolerance_usecs", value_name = "US", help_heading = "Of packetdrill")]
-    tolerance_usecs: Option<String>,
-
-    /// The same, of the time since the event before [default: 12.5]
-    #[arg(long = "tolerance_percent", value_name = "PERCENT", help_heading = "Of packetdrill")]
-    tolerance_percent: Option<String>,
-
-    /// Kinds of errors that only warn: packet, syscall
-    #[arg(long = "non_fatal", value_name = "KINDS", help_heading = "Of packetdrill")]
-    non_fatal: Option<String>,
-
-    /// Any other option of packetdrill's, as NAME or NAME=VALUE
-    #[arg(short = 'o', long = "option", value_name = "NAME[=VALUE]", help_heading = "Of packetdrill")]
-    others: Vec<String>,
+    #[command(flatten)]
+    others: Packetdrill,
 }
 
 impl Typed {
     fn options(&self) -> Options {
         let mut options = Options::default();
-        let values = [
-            ("ip_version", &self.ip_version),
-            ("local_ip", &self.local_ip),
-            ("remote_ip", &self.remote_ip),
-            ("mtu", &self.mtu),
-            ("mss", &self.mss),
-            ("tolerance_usecs", &self.tolerance_usecs),
-            ("tolerance_percent", &self.tolerance_percent),
-            ("non_fatal", &self.non_fatal),
-        ];
-        for (name, value) in values {
-            if let Some(value) = value {
-                options.push(name, Some(value));
-            }
-        }
+        self.others.0.iter().for_each(|(name, value)| options.push(name, value.as_deref()));
         self.defines.iter().for_each(|define| options.push("define", Some(define)));
-        for other in &self.others {
-            let (name, value) =
-                other.split_once('=').map_or((other.as_str(), None), |(name, value)| (name, Some(value)));
-            options.push(name.trim_start_matches('-'), value);
-        }
         if self.verbose {
             options.push("verbose", None);
         }
         options
+    }
+}
+
+/// The original's own options, which scripts have too: one table says them all.
+#[derive(Debug)]
+struct Packetdrill(Vec<(&'static str, Option<String>)>);
+
+impl Arguments for Packetdrill {
+    fn augment_args(command: Command) -> Command {
+        OPTIONS.iter().fold(command, |command, option| {
+            let argument =
+                Arg::new(option.name).long(option.name).help(option.help).help_heading("Of packetdrill");
+            command.arg(match option.value {
+                // As in the original the last one counts.
+                Some(value) => argument.value_name(value).overrides_with(option.name),
+                None => argument.action(ArgAction::SetTrue).overrides_with(option.name),
+            })
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Packetdrill::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Packetdrill {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Packetdrill, clap::Error> {
+        let given = OPTIONS.iter().filter_map(|option| match option.value {
+            Some(_) => matches.get_one::<String>(option.name).map(|value| (option.name, Some(value.clone()))),
+            None => matches.get_flag(option.name).then_some((option.name, None)),
+        });
+        Ok(Packetdrill(given.collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Packetdrill::from_arg_matches(matches)?;
+        Ok(())
     }
 }
 
@@ -111,8 +101,12 @@ pub(crate) fn drill(typed: &Typed) -> Result<Code, Failure> {
     }
     let mut paths = Vec::new();
     for path in &typed.scripts {
-        let below = ieum_drill::scripts_below(path);
-        paths.extend(below.map_err(|error| Failure::own(format!("{}: {error}", path.display())))?);
+        let below = ieum_drill::scripts_below(path)
+            .map_err(|error| Failure::own(format!("{}: {error}", path.display())))?;
+        if below.is_empty() {
+            return Err(Failure::own(format!("{}: no *.pkt in this directory", path.display())));
+        }
+        paths.extend(below);
     }
     let drill =
         Drill::new(typed.options()).map_err(|error| Failure::own(format!("no place to work in: {error}")))?;
@@ -121,13 +115,48 @@ pub(crate) fn drill(typed: &Typed) -> Result<Code, Failure> {
     let mut text = String::new();
     for report in &reports {
         summary.count(report);
-        text += &told(report, typed.verbose, reports.len() > 1);
+        text +=
+            &if typed.verdicts { verdict(report) } else { told(report, typed.verbose, reports.len() > 1) };
     }
-    if reports.len() != 1 {
+    if reports.len() != 1 && !typed.verdicts {
         text += &format!("{summary}\n");
     }
     print(&text)?;
-    Ok(Code::Program(u8::from(!summary.is_clean())))
+    Ok(Code::Program(if !summary.is_clean() {
+        1
+    } else if summary.unsupported() > 0 {
+        UNSUPPORTED
+    } else {
+        0
+    }))
+}
+
+/// No script failed, but one needs what is not there: "skipped", as Linux's own tests say it.
+const UNSUPPORTED: u8 = 4;
+
+/// One script's end as one line.
+fn verdict(report: &Report) -> String {
+    let line = |text: &str| text.lines().next().unwrap_or("").replace('\t', " ");
+    let (word, why) = match &report.outcome {
+        Outcome::Passed => ("pass", String::new()),
+        Outcome::Failed(failure) => ("FAIL", reason(failure)),
+        Outcome::Unsupported { missing, failure } => {
+            let failure =
+                failure.as_deref().map_or(String::new(), |failure| format!("; {}", reason(failure)));
+            ("unsupported", format!("{}{failure}", missing.join(", ")))
+        }
+    };
+    format!("{word}\t{}\t{}\n", report.path, line(&why))
+}
+
+/// What a failure's report says first; of code that was false what it asserted.
+fn reason(failure: &str) -> String {
+    let mut lines = failure.lines();
+    let first = lines.next().unwrap_or("");
+    match lines.next_back() {
+        Some(last) if first.ends_with("error in Python code") => format!("{first}: {last}"),
+        Some(_) | None => first.to_owned(),
+    }
 }
 
 /// What is said of one script: nothing of one that passed, unless there are many.

@@ -54,9 +54,35 @@ fn all_scripts_below_a_directory_are_run_and_counted() {
 }
 
 #[test]
-fn what_is_only_unsupported_has_not_failed() {
-    let directory = scripts(&[("a.pkt", UNSUPPORTED)]);
-    assert_eq!(drill(directory.path(), &["a.pkt"]).status.code(), Some(0));
+fn what_is_unsupported_has_neither_passed_nor_failed() {
+    let directory = scripts(&[("a.pkt", UNSUPPORTED), ("b.pkt", PASSES)]);
+    assert_eq!(drill(directory.path(), &["a.pkt"]).status.code(), Some(4));
+    assert_eq!(drill(directory.path(), &["."]).status.code(), Some(4));
+}
+
+#[test]
+fn the_originals_options_are_taken() {
+    let directory = scripts(&[("a.pkt", "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = NUMBER\n")]);
+    let typed = "--send_omit_free --ip_version=ipv6 --mtu=1520 --local_ip=fd3d:0a0b:17d6::1 \
+                 --gateway_ip=fd3d:0a0b:17d6:8888::1 --remote_ip=fd3d:fa7b:d17d::1 -D NUMBER=3 \
+                 -D CMSG_LEVEL_IP=SOL_IPV6 -v -v --tolerance_usecs 5 --tolerance_usecs=7 --debug a.pkt";
+    let output =
+        drill(directory.path(), &typed.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let output = drill(directory.path(), &["--wire_client", "-D", "NUMBER=3", "a.pkt"]);
+    assert_eq!(text(&output.stdout), "unsupported a.pkt: --wire_client\n");
+}
+
+#[test]
+fn a_verdict_is_one_line() {
+    let directory = scripts(&[("bad.pkt", FAILS), ("good.pkt", PASSES), ("psp.pkt", UNSUPPORTED)]);
+    assert_eq!(
+        text(&drill(directory.path(), &["--verdicts", "."]).stdout),
+        "FAIL\t./bad.pkt\t./bad.pkt:1: runtime error in socket call: Expected non-negative result but got -1 with \
+         errno 93 (Protocol not supported)\n\
+         pass\t./good.pkt\t\n\
+         unsupported\t./psp.pkt\tthe system call psp_rx_assoc\n"
+    );
 }
 
 #[test]
@@ -73,4 +99,16 @@ fn a_script_that_is_not_there_is_told() {
     assert_eq!(output.status.code(), Some(1));
     let output = drill(Path::new("/"), &[]);
     assert_eq!(output.status.code(), Some(125));
+    let directory = scripts(&[("no.txt", "")]);
+    let output = drill(directory.path(), &["."]);
+    assert_eq!(text(&output.stderr), "ieum: .: no *.pkt in this directory\n");
+    assert_eq!(output.status.code(), Some(125));
+    let output = drill(directory.path(), &["--tolerance", "5", "."]);
+    assert!(text(&output.stderr).contains("--tolerance"), "{output:?}");
+    assert_eq!(output.status.code(), Some(125));
+    let directory = scripts(&[("a.pkt", "--tolerance=5\n0 `true`")]);
+    assert_eq!(
+        text(&drill(directory.path(), &["a.pkt"]).stdout),
+        "a.pkt: 1:1: no such option: --tolerance\n"
+    );
 }

@@ -11,6 +11,80 @@ use crate::machine::Wire;
 use crate::script::Script;
 use crate::stop::Stop;
 
+/// One of packetdrill's options.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionName {
+    /// Without dashes.
+    pub name: &'static str,
+    /// What its value is called; a flag has none.
+    pub value: Option<&'static str>,
+    /// What it means, and its default.
+    pub help: &'static str,
+}
+
+const fn takes(name: &'static str, value: &'static str, help: &'static str) -> OptionName {
+    OptionName { name, value: Some(value), help }
+}
+
+const fn flag(name: &'static str, help: &'static str) -> OptionName {
+    OptionName { name, value: None, help }
+}
+
+const OF_DEVICE: &str = "Of a device; means nothing here";
+const OF_MEMORY: &str = "Of memory; means nothing here";
+const OF_INTERPRETER: &str = "Code is read by ieum itself; means nothing here";
+const OTHER_MACHINE: &str = "Another machine as the peer: unsupported";
+const OTHER_STACK: &str = "Another stack: unsupported";
+
+/// All of packetdrill's options but `define`, in alphabetical order.
+pub const OPTIONS: &[OptionName] = &[
+    takes("bind_port", "PORT", "The port that sockets are bound to [default: 8080]"),
+    takes("code_command", "COMMAND", OF_INTERPRETER),
+    takes("code_format", "FORMAT", OF_INTERPRETER),
+    takes("code_sockopt", "NAME", OF_INTERPRETER),
+    takes("connect_port", "PORT", "The port that sockets connect to [default: 8080]"),
+    flag("debug", "Means nothing here"),
+    flag("dry_run", "Only read scripts"),
+    takes("gateway_ip", "ADDR", OF_DEVICE),
+    takes("init_scripts", "FILES", "Commands before each script: unsupported"),
+    takes("ip_version", "VERSION", "ipv4, ipv4-mapped-ipv6 or ipv6 [default: ipv4]"),
+    flag("is_anyip", OF_DEVICE),
+    takes("local_ip", "ADDR", "The host's address [default: 192.168.0.1 or fd3d:fa7b:d17d::1]"),
+    takes("mss", "BYTES", "The size of the parts of super-segments that come in"),
+    takes("mtu", "BYTES", "The link's MTU [default: 1500]"),
+    takes("netmask_ip", "MASK", OF_DEVICE),
+    takes("non_fatal", "KINDS", "Kinds of errors that only warn: packet, syscall"),
+    takes("psp_udp_port", "PORT", "PSP: unsupported"),
+    takes("remote_ip", "ADDR", "The peer's address [default: 192.0.2.1 or 2001:db8::1]"),
+    flag("send_omit_free", OF_MEMORY),
+    takes("so_filename", "FILE", OTHER_STACK),
+    takes("so_flags", "FLAGS", OTHER_STACK),
+    takes("speed", "MBPS", OF_DEVICE),
+    flag(
+        "strict_segments",
+        "What goes out must have the sizes that the script says; super-segments are not cut",
+    ),
+    flag("tcp_ts_ecr_scaled", "Timestamps to be echoed are reckoned from the first one"),
+    takes("tcp_ts_tick_usecs", "US", "Compare timestamps of what goes out, with ticks of that length"),
+    takes(
+        "tolerance_percent",
+        "PERCENT",
+        "How far off anything may be, of the time since the event before [default: 12.5]",
+    ),
+    takes(
+        "tolerance_usecs",
+        "US",
+        "How far off anything may be; the larger of the two counts [default: 4000]",
+    ),
+    flag("wire_client", OTHER_MACHINE),
+    takes("wire_client_dev", "DEVICE", OTHER_MACHINE),
+    flag("wire_server", OTHER_MACHINE),
+    takes("wire_server_at", "ADDR", OTHER_MACHINE),
+    takes("wire_server_dev", "DEVICE", OTHER_MACHINE),
+    takes("wire_server_ip", "ADDR", OTHER_MACHINE),
+    takes("wire_server_port", "PORT", OTHER_MACHINE),
+];
+
 /// Options as they were given: names without dashes, and values.
 #[derive(Clone, Default, Debug)]
 pub struct Options {
@@ -121,11 +195,11 @@ impl Config {
             "verbose" => self.verbose = true,
             // The link has one other end, which answers for every address; memory of calls is always freed; code is
             // read here and not by an interpreter that could be chosen.
-            "gateway_ip" | "netmask_ip" | "is_anyip" | "send_omit_free" | "debug" | "define" => {}
+            "gateway_ip" | "netmask_ip" | "is_anyip" | "speed" | "send_omit_free" | "debug" | "define" => {}
             "code_command" | "code_format" | "code_sockopt" => {}
             "wire_client" | "wire_server" | "wire_server_ip" | "wire_server_at" | "wire_server_port"
-            | "wire_client_dev" | "wire_server_dev" | "so_filename" | "so_flags" | "speed"
-            | "init_scripts" | "psp_udp_port" => return Err(Stop::unsupported(format!("--{name}"))),
+            | "wire_client_dev" | "wire_server_dev" | "so_filename" | "so_flags" | "init_scripts"
+            | "psp_udp_port" => return Err(Stop::unsupported(format!("--{name}"))),
             _ => return Err(Stop::failed(format!("no such option: --{name}"))),
         }
         Ok(())
@@ -234,8 +308,18 @@ mod tests {
     }
 
     #[test]
+    fn every_option_is_known_here_and_sorted() {
+        assert!(OPTIONS.is_sorted_by(|a, b| a.name < b.name));
+        for option in OPTIONS {
+            let set = config("", &[(option.name, option.value.map(|_| "1"))]);
+            let unknown = Stop::failed(format!("no such option: --{}", option.name));
+            assert!(set.err() != Some(unknown), "{}", option.name);
+        }
+    }
+
+    #[test]
     fn what_is_wrong_and_what_is_missing_are_told_apart() {
-        assert_eq!(config("--speed=10", &[]).unwrap_err(), Stop::unsupported("--speed"));
+        assert_eq!(config("--so_flags=10", &[]).unwrap_err(), Stop::unsupported("--so_flags"));
         assert_eq!(config("--mut=10", &[]).unwrap_err(), Stop::failed("1:1: no such option: --mut"));
         assert_eq!(config("", &[("mtu", Some("x"))]).unwrap_err(), Stop::failed("bad --mtu: x"));
         let family = config("--ip_version=ipv6", &[("local_ip", Some("10.0.0.1"))]);

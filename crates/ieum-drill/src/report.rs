@@ -60,6 +60,11 @@ impl Summary {
         self.failed == 0
     }
 
+    /// Scripts that want what is missing.
+    pub fn unsupported(&self) -> usize {
+        self.unsupported
+    }
+
     /// Scripts counted.
     pub fn total(&self) -> usize {
         self.passed + self.failed + self.unsupported
