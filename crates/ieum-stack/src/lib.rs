@@ -38,7 +38,7 @@ pub use link::{LinkConfig, LinkId, Medium};
 pub use port::{BindError, BindRequest, BindingId};
 pub use stack::{Stack, StackConfig};
 pub use tcp::{
-    Belief, CongestionName, ConnectError, ConnectionId, Counts, EcnMode, Failure, HalfOpenId, Keepalive,
-    Listed, ListenError, ListenerId, Refusal, Request, State, Status, TcpSettings,
+    Belief, CongestionName, ConnectError, ConnectionId, Counts, EcnMode, Failure, HalfOpenId, HeldTimes,
+    Info, Keepalive, Listed, ListenError, ListenerId, Refusal, Request, State, Status, TcpSettings,
 };
 pub use udp::{Datagram, UdpId, UdpSendError};

@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use ieum_wire::{Instant, Protocol};
 
 use crate::{
-    BindError, BindRequest, BindingId, ConnectError, ConnectionId, HalfOpenId, Listed, ListenError,
+    BindError, BindRequest, BindingId, ConnectError, ConnectionId, HalfOpenId, Info, Listed, ListenError,
     ListenerId, Refusal, Request, Stack, Status, TcpSettings,
 };
 
@@ -132,6 +132,11 @@ impl Stack {
     /// How a connection stands; `None` once it was closed.
     pub fn tcp_status(&self, id: ConnectionId) -> Option<Status> {
         self.tcp.status(id)
+    }
+
+    /// How it stands, and all else that can be told of it.
+    pub fn tcp_info(&self, now: Instant, id: ConnectionId) -> Option<(Status, Info)> {
+        self.tcp.info(now, id)
     }
 
     /// Every connection, whoever holds it or nobody, every passive open before its handshake ends, and every TIME-WAIT:

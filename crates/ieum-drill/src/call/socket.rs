@@ -164,8 +164,13 @@ impl Runner<'_> {
                 Ok(0)
             }
             (SIOCINQ, Some(status)) => Ok(bytes(status.readable_bytes)),
-            (SIOCOUTQ, Some(status)) => Ok(bytes(status.unacknowledged_bytes)),
-            (SIOCINQ | SIOCOUTQ, None) => Ok(0),
+            // The end is a position like others.
+            (SIOCOUTQ, Some(status)) => {
+                let end = usize::from(status.finished && !status.finish_acknowledged);
+                Ok(bytes(status.unacknowledged_bytes + end))
+            }
+            (SIOCOUTQNSD, Some(status)) => Ok(bytes(status.unsent_bytes)),
+            (SIOCINQ | SIOCOUTQ | SIOCOUTQNSD, None) => Ok(0),
             (other, _) => return Err(Stop::unsupported(format!("ioctl's command {other:#x}"))),
         };
         asked.exactly(number.map(|_| 0))?;
@@ -183,3 +188,5 @@ impl Runner<'_> {
 const SIOCINQ: i32 = 0x541b;
 /// Bytes that were not acknowledged (TIOCOUTQ).
 const SIOCOUTQ: i32 = 0x5411;
+/// Bytes that were not sent.
+const SIOCOUTQNSD: i32 = 0x894b;

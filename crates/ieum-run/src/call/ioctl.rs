@@ -1,5 +1,5 @@
-//! ioctl(2): SIOCOUTQ, which is how much of what was sent has not been acknowledged, SIOCOUTQNSD, of which only what the
-//! host has not taken yet is told, and SIOCATMARK, which AF_UNIX would answer in its own way.
+//! ioctl(2): SIOCOUTQ, which is how much of what was sent has not been acknowledged, SIOCOUTQNSD, of that what has
+//! not been sent, and SIOCATMARK, which AF_UNIX would answer in its own way.
 
 use ieum_engine::Turn;
 use ieum_socket::{Errno, Kind};
@@ -36,8 +36,9 @@ impl Runner {
             | Carrier::Datagram(_) => 0,
         };
         let sent = match self.host.status(socket.host) {
-            Some(status) if request != n::SIOCOUTQNSD => status.unacknowledged_bytes,
-            _ => 0,
+            Some(status) if request == n::SIOCOUTQNSD => status.unsent_bytes,
+            Some(status) => status.unacknowledged_bytes,
+            None => 0,
         };
         let count = i32::try_from(carried.saturating_add(sent)).unwrap_or(i32::MAX);
         self.answer_int(call, count)

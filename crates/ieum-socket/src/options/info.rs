@@ -1,94 +1,127 @@
-//! `struct tcp_info`, as far as glibc declares it: 104 bytes. Newer programs ask for more and are told the length,
-//! as by an older kernel.
+//! `struct tcp_info`, as Linux 6.18 writes it: 280 bytes. Programs that know a shorter one ask for that and get its part.
+//! What has no meaning here is 0.
 
 use std::time::Duration;
 
-use ieum_stack::{State, Status};
+use ieum_stack::{Belief, Info, State, Status};
 
-/// The fields that are known; the rest is 0. All numbers count bytes, segments or microseconds as in Linux.
-#[derive(Default)]
-struct Info {
-    state: u8,
-    rto_us: u32,
-    mss_bytes: u32,
-    unacked: u32,
-    sacked: u32,
-    rtt_us: u32,
-    ssthresh: u32,
-    cwnd: u32,
+/// Bytes of the structure.
+const INFO_BYTES: usize = 280;
+
+/// The structure being written, field after field.
+struct Writer(Vec<u8>);
+
+/// Of a socket with a connection, or of one that has none. `buffer_bytes`: its receive buffer.
+pub(super) fn of_connection(known: Option<&(Status, Info)>, buffer_bytes: u32) -> Vec<u8> {
+    let Some((status, info)) = known else { return of_none() };
+    let mut writer = Writer(Vec::with_capacity(INFO_BYTES));
+    let (send_scale, recv_scale) = info.scales.unwrap_or_default();
+    writer.bytes([
+        number_of(status.state),
+        belief_of(status.belief),
+        byte(info.retransmits),
+        byte(info.probes),
+        byte(info.backoff),
+        option_bits(info),
+        (send_scale & 0xf) | (recv_scale << 4),
+        0,
+    ]);
+    let flight = status.flight;
+    writer.words([us(status.rto), us(info.ack_delay), status.mss_bytes, info.peer_mss_bytes]);
+    writer.words([flight.out, flight.sacked + flight.duplicates, flight.lost, flight.again, 0]);
+    // Linux has forgotten when it last sent an acknowledgement.
+    writer.words([ms(info.data_sent_ago), 0, ms(info.data_received_ago), ms(info.heard_ago)]);
+    writer.words([info.path_mtu_bytes, buffer_bytes, status.rtt.map_or(0, us), us(info.rtt_variation)]);
+    writer.words([status.ssthresh, status.cwnd, info.announced_mss_bytes, info.reordering]);
+    // The receiver's own round trip, its buffer, repetitions.
+    writer.words([0, buffer_bytes, info.segments_again]);
+    writer.longs([0, u64::MAX, info.bytes_acked, info.bytes_received]);
+    writer.words([info.segments_out, info.segments_in, low(info.unsent_bytes)]);
+    writer.words([info.rtt_min.map_or(u32::MAX, us), info.data_segments_in, info.data_segments_out]);
+    let held = info.held;
+    writer.longs([0, long_us(held.busy), long_us(held.by_peer), long_us(held.by_buffer)]);
+    writer.words([info.delivered, info.delivered_marked]);
+    writer.longs([info.bytes_sent, info.bytes_again]);
+    writer.words([info.duplicates, info.reorderings, info.out_of_order_in]);
+    writer.words([info.send_window_bytes, info.recv_window_bytes, 0]);
+    writer.shorts([info.timeouts, info.timeout_rows]);
+    writer.words([ms(info.timeout_time)]);
+    writer.finished()
 }
 
-/// Of a socket with a connection, or of one that has none.
-pub(super) fn of_connection(status: Option<&Status>) -> Vec<u8> {
-    let Some(status) = status else {
-        let fresh = Info {
-            state: CLOSED,
-            rto_us: 1_000_000,
-            mss_bytes: 536,
-            ssthresh: SSTHRESH_NONE,
-            ..Info::default()
-        };
-        return Info { cwnd: 10, ..fresh }.bytes();
-    };
-    let mss_bytes = status.mss_bytes.max(1);
-    let unacknowledged = u32::try_from(status.unacknowledged_bytes).unwrap_or(u32::MAX);
-    Info {
-        state: number_of(status.state),
-        rto_us: microseconds(status.rto),
-        mss_bytes,
-        unacked: unacknowledged.div_ceil(mss_bytes),
-        rtt_us: status.rtt.map_or(0, microseconds),
-        ssthresh: status.ssthresh,
-        cwnd: status.cwnd,
-        ..Info::default()
-    }
-    .bytes()
+/// Of a socket that has no connection.
+fn of_none() -> Vec<u8> {
+    let mut writer = Writer(Vec::with_capacity(INFO_BYTES));
+    writer.bytes([CLOSED, 0, 0, 0, 0, 0, 0, 0]);
+    writer.words([1_000_000, 0, 536, 0]);
+    writer.words([0; 12]);
+    writer.words([250_000, SSTHRESH_NONE, CWND_INITIAL, 0, REORDERING_INITIAL, 0, 0, 0]);
+    writer.longs([u64::MAX, u64::MAX, 0, 0]);
+    writer.words([0, 0, 0, u32::MAX]);
+    writer.finished()
 }
 
 /// Of a listening socket: how many wait, and how many may.
 pub(super) fn of_listener(waiting: u32, backlog: u32) -> Vec<u8> {
-    Info { state: LISTEN, unacked: waiting, sacked: backlog, cwnd: 10, ..Info::default() }.bytes()
+    let mut writer = Writer(Vec::with_capacity(INFO_BYTES));
+    writer.bytes([LISTEN, 0, 0, 0, 0, 0, 0, 0]);
+    writer.words([0, 0, 0, 0, waiting, backlog]);
+    writer.words([0; 11]);
+    writer.words([0, CWND_INITIAL, 0, REORDERING_INITIAL, 0, 0, 0]);
+    writer.longs([u64::MAX, u64::MAX]);
+    writer.finished()
 }
 
-impl Info {
-    fn bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![self.state, 0, 0, 0, 0, 0, 0, 0];
-        let words = [
-            self.rto_us,
-            ACK_DELAY_US,
-            self.mss_bytes,
-            self.mss_bytes,
-            self.unacked,
-            self.sacked,
-            // lost, retrans, fackets; last data sent, ack sent, data received, ack received; pmtu, rcv_ssthresh
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            self.rtt_us,
-            // rttvar
-            0,
-            self.ssthresh,
-            self.cwnd,
-            self.mss_bytes,
-            // reordering, as Linux begins; rcv_rtt, rcv_space, total_retrans
-            3,
-            0,
-            0,
-            0,
-        ];
-        bytes.extend(words.into_iter().flat_map(u32::to_ne_bytes));
-        bytes
+impl Writer {
+    fn bytes(&mut self, bytes: [u8; 8]) {
+        self.0.extend(bytes);
+    }
+
+    fn shorts<const N: usize>(&mut self, shorts: [u32; N]) {
+        let short = |number| u16::try_from(number).unwrap_or(u16::MAX);
+        self.0.extend(shorts.into_iter().map(short).flat_map(u16::to_ne_bytes));
+    }
+
+    fn words<const N: usize>(&mut self, words: [u32; N]) {
+        self.0.extend(words.into_iter().flat_map(u32::to_ne_bytes));
+    }
+
+    fn longs<const N: usize>(&mut self, longs: [u64; N]) {
+        self.0.extend(longs.into_iter().flat_map(u64::to_ne_bytes));
+    }
+
+    /// The rest, of which nothing is known, is 0.
+    fn finished(mut self) -> Vec<u8> {
+        self.0.resize(INFO_BYTES, 0);
+        self.0
     }
 }
 
-fn microseconds(duration: Duration) -> u32 {
+fn option_bits(info: &Info) -> u8 {
+    u8::from(info.timestamps)
+        | u8::from(info.sack) << 1
+        | u8::from(info.scales.is_some()) << 2
+        | u8::from(info.ecn) << 3
+}
+
+fn byte(count: u32) -> u8 {
+    u8::try_from(count).unwrap_or(u8::MAX)
+}
+
+fn low(bytes: u64) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+fn us(duration: Duration) -> u32 {
     u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
+}
+
+fn long_us(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn ms(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// Linux's numbers of the states. TIME-WAIT is no socket's state there any more.
@@ -107,20 +140,48 @@ fn number_of(state: State) -> u8 {
     }
 }
 
+/// TCP_CA_Open and so on.
+fn belief_of(belief: Belief) -> u8 {
+    match belief {
+        Belief::Open => 0,
+        Belief::Disorder => 1,
+        Belief::Reduced => 2,
+        Belief::Recovery => 3,
+        Belief::Loss => 4,
+    }
+}
+
 const CLOSED: u8 = 7;
 const LISTEN: u8 = 10;
-/// How long an acknowledgement may wait, in microseconds.
-const ACK_DELAY_US: u32 = 40_000;
 /// Slow start has no end yet (TCP_INFINITE_SSTHRESH).
 const SSTHRESH_NONE: u32 = 0x7fff_ffff;
+/// The congestion window to begin with, and the degree of reordering.
+const CWND_INITIAL: u32 = 10;
+const REORDERING_INITIAL: u32 = 3;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn word(bytes: &[u8], at: usize) -> u32 {
+        u32::from_ne_bytes(*bytes[at..].first_chunk().unwrap())
+    }
+
     #[test]
-    fn its_length_is_that_of_the_structure() {
-        assert_eq!(of_connection(None).len(), 104);
-        assert_eq!(of_listener(3, 7)[24..32], [[3, 0, 0, 0], [7, 0, 0, 0]].concat());
+    fn a_socket_without_a_connection_tells_what_linux_tells() {
+        let bytes = of_connection(None, 1000);
+        assert_eq!(bytes.len(), INFO_BYTES);
+        let told = [(8, 1_000_000), (16, 536), (72, 250_000), (76, SSTHRESH_NONE), (80, 10), (88, 3)];
+        for (at, expected) in told {
+            assert_eq!(word(&bytes, at), expected, "at {at}");
+        }
+        assert_eq!((word(&bytes, 104), word(&bytes, 148)), (u32::MAX, u32::MAX));
+    }
+
+    #[test]
+    fn a_listener_tells_its_queue() {
+        let bytes = of_listener(3, 7);
+        assert_eq!((bytes.len(), word(&bytes, 24), word(&bytes, 28)), (INFO_BYTES, 3, 7));
+        assert_eq!((word(&bytes, 80), word(&bytes, 88)), (10, 3));
     }
 }

@@ -79,7 +79,12 @@ impl Host {
                     info::of_listener(self.stack.tcp_waiting(listening.listener), listening.backlog)
                 }
                 Phase::Stream(Stream::Unbound | Stream::Bound(_) | Stream::Active(_))
-                | Phase::Datagram(_) => info::of_connection(status.as_ref()),
+                | Phase::Datagram(_) => {
+                    let connection = description.active().map(|active| active.connection);
+                    let known = connection.and_then(|connection| self.stack.tcp_info(self.now, connection));
+                    let settings = description.options.tcp_settings(description.make.domain);
+                    info::of_connection(known.as_ref(), settings.recv_buffer_bytes)
+                }
             },
             TCP_CONGESTION => description.options.congestion_bytes(),
             TCP_ULP => Vec::new(),

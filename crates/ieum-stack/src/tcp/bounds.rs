@@ -73,6 +73,9 @@ pub(super) const DELAYED_ACK: Duration = Duration::from_millis(40);
 /// each one lets it grow (Linux: TCP_MAX_QUICKACKS).
 pub(super) const QUICK_ACKS: u32 = 16;
 
+/// What the peer's segments are taken to hold before any has come, in bytes (RFC 9293 §3.7.1).
+pub(super) const PEER_MSS_BYTES_INITIAL: u32 = 536;
+
 /// Segments that must have overtaken one before its loss is believed, unless the path was seen to reorder (RFC 5681
 /// §3.2, RFC 8985 §6.2: DupThresh).
 pub(super) const DUPLICATES_MAX: u32 = 3;

@@ -15,6 +15,7 @@ use super::recv::Recv;
 use super::send::{Send, SendStart, Sizes};
 use super::settings::TcpSettings;
 use super::state::{OurEnd, Side, State, synchronised};
+use super::totals::Totals;
 
 /// Bytes of the timestamps option with its padding.
 const STAMP_BYTES: u32 = 12;
@@ -37,6 +38,13 @@ pub(super) struct Open {
     pub(super) stamps: Option<Stamps>,
     /// Both sides speak ECN.
     pub(super) ecn: Option<Ecn>,
+    pub(super) totals: Totals,
+    /// Shifts of the peer's windows and of ours, when both sides have offered them.
+    pub(super) scales: Option<(u8, u8)>,
+    /// Payload of the largest segment that we said we take, options taken off.
+    announced_mss: u32,
+    /// Payload of the largest segment that the path takes, options included.
+    path_mss: u32,
     /// Payload of a full segment, options taken off.
     pub(super) mss: u32,
     /// Who ended its direction first.
@@ -85,7 +93,7 @@ impl Open {
         let mss = payload_bytes(own.mss.min(peer.mss), stamps.as_ref());
         let sack = own.sack && peer.sack;
         let ecn = own.agrees_on_ecn(peer, opening.active, opening.repeated);
-        let send = Send::new(
+        let mut send = Send::new(
             now,
             &SendStart {
                 iss: own.iss,
@@ -99,11 +107,18 @@ impl Open {
                 congestion: settings.congestion,
             },
         );
+        if opening.active {
+            send.syn_acknowledged();
+        }
         Open {
             send,
             recv: Recv::new(peer.irs, u32::from(OwnSyn::window(settings)), own_scale, sack),
             stamps,
             ecn: ecn.then(Ecn::default),
+            totals: Totals::new(now),
+            scales: peer.scale.map(|scale| (scale.shift(), own_scale.shift())),
+            announced_mss: payload_bytes(own.mss, stamps.as_ref()),
+            path_mss: own.mss.bytes().into(),
             mss,
             first_end: None,
             heard_at: now,
@@ -150,6 +165,7 @@ impl Open {
         if !self.send.is_under_way(seq) {
             return false;
         }
+        self.path_mss = self.path_mss.min(mss.bytes().into());
         let mss = payload_bytes(mss, self.stamps.as_ref());
         let narrower = mss < self.mss;
         self.mss = self.mss.min(mss);
@@ -198,6 +214,21 @@ impl Open {
         self.heard_at = now;
         self.probes = 0;
         self.probed_at = None;
+    }
+
+    /// When the peer was last heard of.
+    pub(super) fn heard_at(&self) -> Instant {
+        self.heard_at
+    }
+
+    /// Payload of the largest segment that we said we take, options taken off.
+    pub(super) fn announced_mss(&self) -> u32 {
+        self.announced_mss
+    }
+
+    /// Payload of the largest segment that the path takes, options included.
+    pub(super) fn path_mss(&self) -> u32 {
+        self.path_mss
     }
 
     pub(super) fn deadline(&self, settings: &TcpSettings, orphan: bool) -> Option<Instant> {

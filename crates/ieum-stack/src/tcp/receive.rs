@@ -171,7 +171,9 @@ impl Tcp {
         let HalfOpen { tuple, listener, own, peer, settings, retries, sent_at, .. } = half_open;
         let opening =
             Opening { syn_sent_at: sent_at.filter(|_| retries == 0), repeated: retries > 0, active: false };
-        let open = Open::new(cx.now, &own, &peer, opening, &settings);
+        let mut open = Open::new(cx.now, &own, &peer, opening, &settings);
+        // As Linux counts them: the SYN-ACK is the listener's.
+        open.totals.syns_sent(0, retries);
         let reuse = self.listeners.get(listener).is_some_and(|listener| listener.reuse);
         let phase = Phase::Open(open);
         let id = self.enter(cx, Connection::new(tuple, settings, phase, Holder::Listener(listener), reuse));

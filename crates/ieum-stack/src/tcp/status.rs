@@ -29,6 +29,8 @@ pub struct Status {
     pub sendable_bytes: usize,
     /// Bytes queued or sent and not acknowledged; the FIN is not counted.
     pub unacknowledged_bytes: usize,
+    /// Of these, never sent.
+    pub unsent_bytes: usize,
     /// `tcp_finish` was called.
     pub finished: bool,
     /// The peer has acknowledged our FIN.
@@ -123,6 +125,7 @@ impl Connection {
             peer_finished: self.recv().is_some_and(|recv| recv.has_finished()),
             sendable_bytes: send.map_or(0, |send| send.room(&self.settings)),
             unacknowledged_bytes: send.map_or(0, |send| send.queued()),
+            unsent_bytes: send.map_or(0, |send| usize::try_from(send.unsent()).unwrap_or(usize::MAX)),
             finished: end.is_some_and(|end| end != OurEnd::Open),
             finish_acknowledged: end == Some(OurEnd::Acknowledged) || self.has_ended_well(),
             mss_bytes: open.map_or(0, |open| open.mss),

@@ -124,6 +124,7 @@ impl Open {
             return None;
         };
         let (payload_bytes, mss) = (piece.count, sizes.mss);
+        self.totals.sent(cx.now, payload_bytes, mss, piece.again);
         let payload = self.send.slices(&piece);
         let tos = ecn::tos(settings.tos, self.ecn.is_some() && payload_bytes > 0 && !piece.again);
         let draft = Draft { tuple, header, payload, payload_bytes, mss, ttl: settings.ttl, tos };

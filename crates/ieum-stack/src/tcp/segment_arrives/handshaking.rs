@@ -70,7 +70,12 @@ impl Handshake {
             repeated: self.retries > 0,
             active: true,
         };
-        Progress::Established(Open::new(now, &self.own, &peer, opening, settings))
+        let mut open = Open::new(now, &self.own, &peer, opening, settings);
+        open.totals.syns_sent(1 + self.retries, self.retries);
+        if flags.syn {
+            open.totals.received(now, 1, 0);
+        }
+        Progress::Established(open)
     }
 
     /// An ICMP error about our SYN. Linux takes each for final while connecting, RFC 9293 §3.9.2.2 only some; a user

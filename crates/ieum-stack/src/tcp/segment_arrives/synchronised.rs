@@ -26,6 +26,7 @@ impl Open {
         segment: &Segment<'_>,
         orphan: bool,
     ) -> Outcome {
+        self.totals.received(now, segment.frames, segment.payload.len());
         if let Some(outcome) = self.check_stamp(now, segment) {
             return outcome;
         }
@@ -189,7 +190,7 @@ impl Open {
             let from = seq.max(nxt);
             match self.recv.data_arrived(now, from, data, segment.frames) {
                 Arrived::InOrder => news = true,
-                Arrived::OutOfOrder => {}
+                Arrived::OutOfOrder => self.totals.out_of_order(segment.frames),
                 Arrived::TooManyHoles => return Err(Unwanted::TooManyHoles),
             }
         }
@@ -202,6 +203,7 @@ impl Open {
             // A FIN that came again: our acknowledgement was lost.
             self.recv.ack.now();
         }
+        self.totals.bytes_in += u64::from(self.recv.nxt().since(nxt));
         if self.send.our_end() == OurEnd::Acknowledged && self.recv.has_finished() {
             news = true;
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use ieum_wire::tcp::SackBlock;
 use ieum_wire::{Instant, SeqNumber};
 
+use super::chronograph::Held;
 use super::congestion::Heard;
 use super::flight::Range;
 use super::recovery::{Belief, News};
@@ -83,10 +84,12 @@ impl Send {
             return brought;
         }
         let rtt = self.measure(now, said, &news, &arrivals);
+        self.sums.delivered(arrivals.delivered, said.echoes_mark);
         if let Some(leftmost) = arrivals.overtaken
             && let Some(until) = known.max_position(self.flight.sacked_until())
         {
             self.rack.reordered(until.since(leftmost), said.mss);
+            self.sums.reorderings = self.sums.reorderings.wrapping_add(1);
         }
         self.hear_of_probe(said.ack, &news);
         let is_dubious = !(news.is_not_bare || news.advanced)
@@ -107,7 +110,9 @@ impl Send {
             blocks = &blocks[1..];
             news.duplicate = true;
             news.probe_duplicate = self.recovery.is_of_probe(first.end);
-            self.recovery.duplicated(first.end, first.end.since(first.begin).div_ceil(said.mss));
+            let segments = first.end.since(first.begin).div_ceil(said.mss);
+            self.sums.duplicates = self.sums.duplicates.wrapping_add(segments);
+            self.recovery.duplicated(first.end, segments);
             self.rack.duplicated(self.una, self.nxt);
         }
         let (until, una, nxt) = (self.recovery.until(), self.una.max(said.ack), self.nxt);
@@ -161,6 +166,7 @@ impl Send {
         }
         news.advanced = true;
         self.retries = 0;
+        self.sums.acknowledged(now, count);
         let until = self.recovery.until();
         let (rack, sack) = (&mut self.rack, self.sack);
         let mut segments = 0;
@@ -194,7 +200,11 @@ impl Send {
         }
         self.una = said.ack;
         self.waiting_since = (!self.flight.is_empty()).then_some(now);
-        Acknowledged { room: data > 0, fin }
+        let room = data > 0;
+        if self.is_idle() || (room && self.room_wanted) {
+            self.chronograph.end(now, Held::ByBuffer, self.is_idle());
+        }
+        Acknowledged { room, fin }
     }
 
     /// The round trip (RFC 6298 §3, RFC 7323 §4.1): by something that was sent once, else by the echoed timestamp. The one

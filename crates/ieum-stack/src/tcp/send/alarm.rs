@@ -39,6 +39,7 @@ impl Send {
         match what {
             Alarm::Retransmit => {
                 self.enter_loss(now);
+                self.sums.timed_out(now, self.retries == 0);
                 self.retries += 1;
                 self.rto.expired();
                 self.alarm = Some((now + self.rto.current(), Alarm::Retransmit));
@@ -137,6 +138,10 @@ impl Send {
         self.recovery.probed(self.nxt, repeated);
         self.alarm = Some((now + self.rto.current(), Alarm::Retransmit));
         Some(piece)
+    }
+
+    pub(super) fn is_persisting(&self) -> bool {
+        matches!(self.alarm, Some((_, Alarm::Persist)))
     }
 
     /// Something waits and nothing is in flight.

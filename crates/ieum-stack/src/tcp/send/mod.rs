@@ -11,6 +11,7 @@
 
 mod ack;
 mod alarm;
+mod chronograph;
 pub(super) mod congestion;
 mod flight;
 mod permission;
@@ -18,6 +19,7 @@ mod prr;
 mod rack;
 mod recovery;
 pub(super) mod rto;
+mod sums;
 
 use std::io::IoSliceMut;
 use std::time::Duration;
@@ -26,6 +28,8 @@ use ieum_wire::{Instant, SeqNumber};
 
 pub(super) use self::ack::Ack;
 use self::alarm::Alarm;
+pub use self::chronograph::HeldTimes;
+use self::chronograph::{Chronograph, Held};
 use self::congestion::{CongestionControl, Window, algorithm};
 pub use self::flight::Counts;
 use self::flight::{Flight, Range};
@@ -34,6 +38,7 @@ use self::rack::Rack;
 pub use self::recovery::Belief;
 use self::recovery::Recovery;
 use self::rto::Rto;
+use self::sums::Sums;
 use super::byte_queue::ByteQueue;
 use super::settings::{CongestionName, TcpSettings};
 use super::state::OurEnd;
@@ -108,6 +113,8 @@ pub(super) struct Send {
     sent_at: Option<Instant>,
     /// Owed: a question whether the window is still closed.
     probe_owed: bool,
+    sums: Sums,
+    chronograph: Chronograph,
     /// Owed: a probe whether the last of what was sent has arrived.
     tail_probe_owed: bool,
     /// The user found the buffer full and waits for room.
@@ -167,9 +174,17 @@ impl Send {
             small_until: start.iss,
             sent_at: None,
             probe_owed: false,
+            // The SYN has arrived.
+            sums: Sums { delivered: 1, ..Sums::default() },
+            chronograph: Chronograph::default(),
             tail_probe_owed: false,
             room_wanted: false,
         }
+    }
+
+    /// Our SYN was the first, and its acknowledgement is one like others.
+    pub(super) fn syn_acknowledged(&mut self) {
+        self.sums.acked = 1;
     }
 
     // What the user does.
@@ -251,6 +266,51 @@ impl Send {
 
     pub(super) fn smoothed_rtt(&self) -> Option<Duration> {
         self.rto.smoothed()
+    }
+
+    /// Time-outs since something was last acknowledged, and questions to a closed window.
+    pub(super) fn retransmits(&self) -> u32 {
+        if self.is_persisting() { 0 } else { self.retries }
+    }
+
+    pub(super) fn window_probes(&self) -> u32 {
+        if self.is_persisting() { self.retries } else { 0 }
+    }
+
+    pub(super) fn has_sack(&self) -> bool {
+        self.sack
+    }
+
+    pub(super) fn rtt_variation(&self) -> Duration {
+        self.rto.variation()
+    }
+
+    pub(super) fn rtt_min(&self) -> Option<Duration> {
+        self.rack.min_rtt.shortest()
+    }
+
+    /// Segments that may overtake one before it is believed lost.
+    pub(super) fn reordering(&self) -> u32 {
+        self.rack.degree()
+    }
+
+    /// Bytes queued and never sent.
+    pub(super) fn unsent(&self) -> u32 {
+        let data_end = self.data_end();
+        if data_end.after(self.nxt) { data_end.since(self.nxt) } else { 0 }
+    }
+
+    /// The peer's window, in bytes from `una` on.
+    pub(super) fn window(&self) -> u32 {
+        self.window
+    }
+
+    pub(super) fn sums(&self) -> &Sums {
+        &self.sums
+    }
+
+    pub(super) fn held_times(&self, now: Instant) -> HeldTimes {
+        self.chronograph.times(now)
     }
 
     /// The congestion window.
@@ -406,7 +466,25 @@ impl Send {
         let held_back =
             permission == Permission::CongestionLimited || counts.in_flight() >= self.congestion.cwnd;
         self.congestion.used(self.una, self.nxt, counts.out, held_back);
+        self.note_what_holds(now, permission, held_back);
         piece
+    }
+
+    /// After an attempt to send: what held it back, for who asks.
+    fn note_what_holds(&mut self, now: Instant, permission: Permission, by_congestion: bool) {
+        if self.is_idle() {
+            return;
+        }
+        self.chronograph.begin(now, Held::Busy);
+        match permission {
+            Permission::WindowLimited => self.chronograph.begin(now, Held::ByPeer),
+            Permission::Nothing if self.room_wanted && !by_congestion => {
+                self.chronograph.begin(now, Held::ByBuffer);
+            }
+            Permission::Send(_) | Permission::CongestionLimited | Permission::Held | Permission::Nothing => {
+                self.chronograph.end(now, Held::ByPeer, false);
+            }
+        }
     }
 
     fn facts(&self, unsent: u32, sizes: &Sizes, settings: &TcpSettings) -> Facts {

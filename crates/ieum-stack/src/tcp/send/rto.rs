@@ -62,6 +62,11 @@ impl Rto {
         self.doublings
     }
 
+    /// How much round trips vary (RTTVAR): before any measurement a quarter of the time-out.
+    pub(in crate::tcp) fn variation(&self) -> Duration {
+        self.estimate.map_or(RTO_INITIAL / 4, |(_, variation)| Duration::from_micros(variation))
+    }
+
     /// The smoothed round-trip time, once there is one.
     pub(in crate::tcp) fn smoothed(&self) -> Option<Duration> {
         self.estimate.map(|(srtt, _)| Duration::from_micros(srtt))

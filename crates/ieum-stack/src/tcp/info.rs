@@ -1,0 +1,174 @@
+//! All that can be told of a connection: what Linux's `struct tcp_info` has a meaning for here. [`super::Status`] is what a
+//! user needs all the time; this is what a person needs who asks why.
+
+use std::time::Duration;
+
+use ieum_wire::Instant;
+
+use super::bounds::DELAYED_ACK;
+use super::connection::{Connection, Phase};
+use super::open::Open;
+use super::send::HeldTimes;
+use super::status::Status;
+use super::{ConnectionId, Tcp};
+
+/// Bytes of the headers of IP and TCP, without options.
+const HEADER_BYTES_IP4: u32 = 40;
+const HEADER_BYTES_IP6: u32 = 60;
+
+/// What can be told of a connection beyond its [`Status`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Info {
+    /// Time-outs since something was last acknowledged.
+    pub retransmits: u32,
+    /// Questions to a closed window or a silent peer since it last answered.
+    pub probes: u32,
+    /// How often the time-out is doubled now.
+    pub backoff: u32,
+    /// Both sides use timestamps (RFC 7323).
+    pub timestamps: bool,
+    /// Both sides use SACK (RFC 2018).
+    pub sack: bool,
+    /// Shifts of the peer's windows and of ours, when both are scaled (RFC 7323).
+    pub scales: Option<(u8, u8)>,
+    /// Both sides speak ECN (RFC 3168).
+    pub ecn: bool,
+    /// How long an acknowledgement waits for company.
+    pub ack_delay: Duration,
+    /// Payload of the largest segment received, in bytes.
+    pub peer_mss_bytes: u32,
+    /// Payload of the largest segment that we said we take, in bytes.
+    pub announced_mss_bytes: u32,
+    /// Since when nothing new was sent, received, and acknowledged.
+    pub data_sent_ago: Duration,
+    /// Since data was last received.
+    pub data_received_ago: Duration,
+    /// Since the peer was last heard of.
+    pub heard_ago: Duration,
+    /// The largest packet that the path takes, in bytes.
+    pub path_mtu_bytes: u32,
+    /// How much round trips vary (RFC 6298: RTTVAR).
+    pub rtt_variation: Duration,
+    /// The shortest round trip of late.
+    pub rtt_min: Option<Duration>,
+    /// Segments that may overtake one before it is believed lost.
+    pub reordering: u32,
+    /// Bytes that were queued and never sent.
+    pub unsent_bytes: u64,
+    /// The peer's window and ours, in bytes.
+    pub send_window_bytes: u32,
+    /// What was last promised to the peer, in bytes from what has arrived.
+    pub recv_window_bytes: u32,
+    /// Bytes that have arrived in order, the end counted as one.
+    pub bytes_received: u64,
+    /// Bytes that the peer has acknowledged, SYN and end counted as one each.
+    pub bytes_acked: u64,
+    /// Bytes sent, repetitions included, and those of repetitions.
+    pub bytes_sent: u64,
+    /// Bytes of repetitions.
+    pub bytes_again: u64,
+    /// Segments sent, repetitions and acknowledgements included.
+    pub segments_out: u32,
+    /// Those of them that had data.
+    pub data_segments_out: u32,
+    /// Segments received.
+    pub segments_in: u32,
+    /// Those of them that had data.
+    pub data_segments_in: u32,
+    /// Those that came beyond a hole.
+    pub out_of_order_in: u32,
+    /// Repetitions, SYNs included.
+    pub segments_again: u32,
+    /// Segments of ours that have arrived, the SYN included.
+    pub delivered: u32,
+    /// Those whose acknowledgement echoed a mark.
+    pub delivered_marked: u32,
+    /// Segments that the peer reported to have come twice (RFC 2883).
+    pub duplicates: u32,
+    /// How often something was seen to have been overtaken.
+    pub reorderings: u32,
+    /// Time-outs, and how many of them were the first of a row.
+    pub timeouts: u32,
+    /// Rows of time-outs.
+    pub timeout_rows: u32,
+    /// How long these rows have lasted.
+    pub timeout_time: Duration,
+    /// What held the sender back.
+    pub held: HeldTimes,
+}
+
+impl Tcp {
+    /// How a connection stands, and all else that can be told.
+    pub(crate) fn info(&self, now: Instant, id: ConnectionId) -> Option<(Status, Info)> {
+        let connection = self.connections.get(id)?;
+        Some((connection.status(), connection.info(now)))
+    }
+}
+
+impl Connection {
+    fn info(&self, now: Instant) -> Info {
+        match &self.phase {
+            Phase::Open(open) => {
+                let headers = if self.tuple.local.is_ipv4() { HEADER_BYTES_IP4 } else { HEADER_BYTES_IP6 };
+                Info { path_mtu_bytes: open.path_mss() + headers, ..open.info(now) }
+            }
+            Phase::Handshake(handshake) => Info {
+                retransmits: handshake.retries,
+                backoff: handshake.retries,
+                segments_out: handshake.retries + u32::from(handshake.sent_at.is_some()),
+                segments_again: handshake.retries,
+                timeouts: handshake.retries,
+                reordering: super::bounds::DUPLICATES_MAX,
+                ..Info::default()
+            },
+            Phase::Closed(_) => Info::default(),
+        }
+    }
+}
+
+impl Open {
+    fn info(&self, now: Instant) -> Info {
+        let (send, totals, sums) = (&self.send, &self.totals, self.send.sums());
+        let stamps = self.stamps.is_some();
+        Info {
+            retransmits: send.retransmits(),
+            probes: self.probes + send.window_probes(),
+            backoff: send.doublings(),
+            timestamps: stamps,
+            sack: send.has_sack(),
+            scales: self.scales,
+            ecn: self.ecn.is_some(),
+            ack_delay: DELAYED_ACK,
+            peer_mss_bytes: totals.peer_mss.min(self.announced_mss()),
+            announced_mss_bytes: self.announced_mss(),
+            data_sent_ago: now.since(totals.data_out_at),
+            data_received_ago: now.since(totals.data_in_at),
+            heard_ago: now.since(self.heard_at()),
+            rtt_variation: send.rtt_variation(),
+            rtt_min: send.rtt_min(),
+            reordering: send.reordering(),
+            unsent_bytes: send.unsent().into(),
+            send_window_bytes: send.window(),
+            recv_window_bytes: self.recv.window_left(),
+            bytes_received: totals.bytes_in,
+            bytes_acked: sums.acked,
+            bytes_sent: totals.bytes_out,
+            bytes_again: totals.bytes_again,
+            segments_out: totals.segments_out,
+            data_segments_out: totals.data_segments_out,
+            segments_in: totals.segments_in,
+            data_segments_in: totals.data_segments_in,
+            out_of_order_in: totals.out_of_order_in,
+            segments_again: totals.segments_again,
+            delivered: sums.delivered,
+            delivered_marked: sums.delivered_marked,
+            duplicates: sums.duplicates,
+            reorderings: sums.reorderings,
+            timeouts: sums.timeouts,
+            timeout_rows: sums.timeout_rows,
+            timeout_time: sums.timeout_time(now),
+            held: send.held_times(now),
+            ..Info::default()
+        }
+    }
+}
