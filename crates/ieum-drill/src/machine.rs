@@ -65,8 +65,10 @@ impl Machine {
         let mut config_of_stack = StackConfig::new([7; 32]);
         config_of_stack.tcp_timestamps = settings.tcp_timestamps;
         config_of_stack.tcp_sack = settings.tcp_sack;
+        config_of_stack.tcp_window_scaling = settings.tcp_window_scaling;
         config_of_stack.tcp_ecn = settings.tcp_ecn;
         let mut host = Host::with_stack(config_of_stack, false);
+        host.set_tcp_defaults(settings.tcp_defaults);
         let stack = host.stack_mut();
         let link = stack.add_link(LinkConfig {
             mtu_bytes: wire.mtu_bytes,

@@ -9,10 +9,8 @@
 
 use std::fmt::Write;
 
-use ieum_socket::numbers::{
-    IPPROTO_TCP, SO_RCVBUF, SOL_SOCKET, TCP_CONGESTION, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL,
-};
-use ieum_stack::{CongestionName, EcnMode};
+use ieum_socket::numbers::{IPPROTO_TCP, TCP_CONGESTION, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL};
+use ieum_stack::{CongestionName, EcnMode, TcpSettings};
 
 /// What a script has set.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,10 +19,14 @@ pub struct Settings {
     pub tcp_timestamps: bool,
     /// Offer and accept selective acknowledgements.
     pub tcp_sack: bool,
+    /// Offer and accept scaled windows.
+    pub tcp_window_scaling: bool,
     /// Who begins with ECN.
     pub tcp_ecn: EcnMode,
     /// The link's MTU, where a command set it before the first event.
     pub mtu_bytes: Option<u32>,
+    /// What streams have whose options say nothing else.
+    pub tcp_defaults: TcpSettings,
     /// Options that every new stream socket is given: level, name, value.
     pub socket_defaults: Vec<(i32, i32, Vec<u8>)>,
     /// What was asked for and is not there, in words.
@@ -36,8 +38,10 @@ impl Default for Settings {
         Settings {
             tcp_timestamps: true,
             tcp_sack: true,
+            tcp_window_scaling: true,
             tcp_ecn: EcnMode::default(),
             mtu_bytes: None,
+            tcp_defaults: TcpSettings::default(),
             socket_defaults: Vec::new(),
             missing: Vec::new(),
         }
@@ -196,7 +200,7 @@ const ROWS: &[Row] = &[
         Ignored("super-segments are cut and joined as needed"),
     ),
     row("ipv4.tcp_tw_reuse", "early reuse of TIME-WAIT", "-", Ignored("scripts open few connections")),
-    row("ipv4.tcp_window_scaling", "window scale (RFC 7323)", "1", Only(&["1"])),
+    row("ipv4.tcp_window_scaling", "window scale (RFC 7323)", "1", Sets(window_scaling)),
     row("ipv4.tcp_wmem", "send buffer: least, first, largest", "1 MiB", Ignored(FIXED_BUFFERS)),
     row("ipv4.tcp_workaround_signed_windows", "windows above 32 KiB", "0", Only(&["0"])),
     row("ipv6.auto_flowlabels", "flow labels", "0", Only(&["0"])),
@@ -240,8 +244,18 @@ fn congestion(settings: &mut Settings, value: &str) -> Option<()> {
 /// The largest of three sizes: from it follows the window scale. Here a buffer takes memory only for what is in it, so
 /// that it need not begin smaller and grow.
 fn recv_buffer(settings: &mut Settings, value: &str) -> Option<()> {
-    let largest: i32 = value.split(' ').nth(2)?.parse().ok()?;
-    settings.default_of_sockets(SOL_SOCKET, SO_RCVBUF, largest.to_ne_bytes().to_vec());
+    let largest = value.split(' ').nth(2)?.parse().ok()?;
+    settings.tcp_defaults.recv_buffer_bytes = largest;
+    settings.tcp_defaults.scaled_window_bytes = largest;
+    Some(())
+}
+
+fn window_scaling(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_window_scaling = match value {
+        "0" => false,
+        "1" => true,
+        _ => return None,
+    };
     Some(())
 }
 
@@ -253,7 +267,7 @@ fn socket(settings: &mut Settings, name: i32, value: &str) -> Option<()> {
 impl Settings {
     /// What a host must be made with, and cannot be told later.
     pub fn of_host(&self) -> impl PartialEq {
-        (self.tcp_timestamps, self.tcp_sack, self.tcp_ecn, self.mtu_bytes)
+        (self.tcp_timestamps, self.tcp_sack, self.tcp_window_scaling, self.tcp_ecn, self.mtu_bytes)
     }
 
     /// The last value counts.
@@ -315,13 +329,13 @@ mod tests {
         settings.set("net.ipv4.tcp_timestamps", "0");
         settings.set("/proc/sys/net/ipv4/tcp_keepalive_probes", "2");
         settings.set("net.ipv4.tcp_wmem", "4096  1 2");
-        settings.set("net.ipv4.tcp_window_scaling", "0");
+        settings.set("net.ipv4.tcp_mtu_probing", "1");
         settings.set("net/ipv4/tcp_no_such_thing", "1");
         assert!(!settings.tcp_timestamps);
         assert_eq!(settings.socket_defaults, [(IPPROTO_TCP, TCP_KEEPCNT, 2i32.to_ne_bytes().to_vec())]);
-        let window = "net.ipv4.tcp_window_scaling=0: window scale (RFC 7323)";
-        assert_eq!(settings.missing, [window, "net.ipv4.tcp_no_such_thing=1"]);
-        settings.set("net.ipv4.tcp_window_scaling", "1");
+        let probing = "net.ipv4.tcp_mtu_probing=1: probing of the path's MTU (RFC 4821)";
+        assert_eq!(settings.missing, [probing, "net.ipv4.tcp_no_such_thing=1"]);
+        settings.set("net.ipv4.tcp_mtu_probing", "0");
         assert_eq!(settings.missing, ["net.ipv4.tcp_no_such_thing=1"]);
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use ieum_stack::{ConnectionId, LinkId, ListenerId, PingId, Refusal, Stack, StackConfig, Status, UdpId};
+use ieum_stack::{
+    ConnectionId, LinkId, ListenerId, PingId, Refusal, Stack, StackConfig, Status, TcpSettings, UdpId,
+};
 use ieum_wire::{Instant, Packet};
 use slotmap::{SecondaryMap, SlotMap};
 
@@ -39,6 +41,8 @@ pub struct Host {
     pub(crate) endpoints: SecondaryMap<UdpId, SocketId>,
     pub(crate) pings: SecondaryMap<PingId, SocketId>,
     pub(crate) hold_requests: bool,
+    /// What streams have whose options say nothing else.
+    pub(crate) tcp_defaults: TcpSettings,
     /// The time of the last call that had one, for those that need none of their own but tell the stack.
     pub(crate) now: Instant,
     events: VecDeque<Event>,
@@ -62,9 +66,16 @@ impl Host {
             endpoints: SecondaryMap::new(),
             pings: SecondaryMap::new(),
             hold_requests,
+            tcp_defaults: TcpSettings::default(),
             now: Instant::ZERO,
             events: VecDeque::new(),
         }
+    }
+
+    /// What streams are given whose options say nothing else; those that are connected already keep what they have
+    /// until their next option is set.
+    pub fn set_tcp_defaults(&mut self, defaults: TcpSettings) {
+        self.tcp_defaults = defaults;
     }
 
     /// The stack, to add links, addresses and routes.

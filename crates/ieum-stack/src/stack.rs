@@ -27,6 +27,8 @@ pub struct StackConfig {
     pub tcp_timestamps: bool,
     /// Offer and accept selective acknowledgements (RFC 2018).
     pub tcp_sack: bool,
+    /// Offer and accept scaled windows (RFC 7323 §2).
+    pub tcp_window_scaling: bool,
     /// Offer and accept explicit congestion notification (RFC 3168).
     pub tcp_ecn: EcnMode,
     /// Every unicast destination is taken as one of ours (the exit's stack).
@@ -41,6 +43,7 @@ impl StackConfig {
             ephemeral_ports: 32_768..=60_999,
             tcp_timestamps: true,
             tcp_sack: true,
+            tcp_window_scaling: true,
             tcp_ecn: EcnMode::default(),
             accept_any_destination: false,
         }
@@ -73,7 +76,12 @@ impl Stack {
         let ip = Ip::new(config.accept_any_destination, &mut chance);
         let udp = Udp::new(config.accept_any_destination, &mut chance);
         let tcp = Tcp::new(
-            Offers { timestamps: config.tcp_timestamps, sack: config.tcp_sack, ecn: config.tcp_ecn },
+            Offers {
+                timestamps: config.tcp_timestamps,
+                sack: config.tcp_sack,
+                window_scaling: config.tcp_window_scaling,
+                ecn: config.tcp_ecn,
+            },
             &mut chance,
         );
         let mut ports = Ports::new(config.ephemeral_ports, &mut chance);

@@ -34,6 +34,7 @@ impl Runner<'_> {
         if self.config.verbose {
             self.said.push(format!("command: {:>9} `{command}`", seconds(self.machine.now_us())));
         }
+        self.machine.host.set_tcp_defaults(self.settings.tcp_defaults);
         let changed = before.of_host() != self.settings.of_host();
         if changed && self.table.is_fresh() {
             // Nothing has happened yet: the host may as well have been made like this.

@@ -34,7 +34,11 @@ impl Host {
             // A listener of both families was given the settings of IPv6.
             let domain = Domain::of(status.remote.ip());
             if listening.reconfigured || domain != make.domain {
-                self.stack.tcp_configure(self.now, connection, options.tcp_settings(domain));
+                self.stack.tcp_configure(
+                    self.now,
+                    connection,
+                    options.tcp_settings(domain, &self.tcp_defaults),
+                );
             }
             let active = Active {
                 connection,

@@ -68,7 +68,7 @@ impl Host {
             return Err(Errno::ENETUNREACH);
         }
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
-        let settings = description.options.tcp_settings(Domain::of(remote.ip()));
+        let settings = description.options.tcp_settings(Domain::of(remote.ip()), &self.tcp_defaults);
         let binding = bound.map(|bound| bound.binding);
         let connection = self.stack.tcp_connect(now, binding, remote, settings)?;
         let local = self.stack.tcp_status(connection).map(|status| status.local);

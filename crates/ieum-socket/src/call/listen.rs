@@ -48,7 +48,7 @@ impl Host {
 
     fn begin_listening(&mut self, id: SocketId, bound: Bound, backlog: u32) -> Result<(), Errno> {
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
-        let settings = description.options.tcp_settings(description.make.domain);
+        let settings = description.options.tcp_settings(description.make.domain, &self.tcp_defaults);
         let listener = self.stack.tcp_listen(bound.binding, backlog, self.hold_requests, settings)?;
         let listening = Listening { listener, bound, backlog, reconfigured: false };
         description.phase = Phase::Stream(Stream::Listening(listening));

@@ -51,7 +51,7 @@ impl Host {
         let make = description.make;
         // A connection is configured for the family it runs over; what will have one, for the socket's own.
         let domain = description.active().map_or(make.domain, |active| Domain::of(active.remote.ip()));
-        let before = description.options.tcp_settings(domain);
+        let before = description.options.tcp_settings(domain, &self.tcp_defaults);
         if (make.domain, level, name) == (Domain::Ip6, IPPROTO_IPV6, IPV6_V6ONLY) && self.has_port(id) {
             // ipv6(7): only before it is bound, by name or by use.
             return Err(Errno::EINVAL);
@@ -72,7 +72,7 @@ impl Host {
             let options = &description.options;
             self.stack.binding_set_reuse(bound.binding, options.reuse_address(), options.reuse_port());
         }
-        let after = description.options.tcp_settings(domain);
+        let after = description.options.tcp_settings(domain, &self.tcp_defaults);
         if before != after {
             match &mut description.phase {
                 Phase::Stream(Stream::Active(active)) => {

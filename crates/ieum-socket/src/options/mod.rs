@@ -180,13 +180,13 @@ impl Options {
         usize::try_from(asked.min(reachable).max(1)).unwrap_or(usize::MAX)
     }
 
-    /// What the options of a stream mean to a connection over that family.
-    pub(crate) fn tcp_settings(&self, domain: Domain) -> TcpSettings {
+    /// What the options of a stream mean to a connection over that family; `defaults` is for what was not set.
+    pub(crate) fn tcp_settings(&self, domain: Domain, defaults: &TcpSettings) -> TcpSettings {
         let (tos, ttl) = match domain {
             Domain::Ip4 => (known::TOS, known::TTL),
             Domain::Ip6 => (known::TRAFFIC_CLASS, known::HOPS),
         };
-        let defaults = TcpSettings::default();
+        let recv_buffer = self.buffer_bytes(known::RECV_BUFFER);
         let positive = |option| self.value(option).unsigned_abs();
         let seconds = |option| Duration::from_secs(u64::from(positive(option)));
         let byte = |option| u8::try_from(self.value(option)).unwrap_or(u8::MAX);
@@ -194,7 +194,9 @@ impl Options {
             no_delay: self.flag(known::NO_DELAY),
             cork: self.flag(known::CORK),
             send_buffer_bytes: self.buffer_bytes(known::SEND_BUFFER).unwrap_or(defaults.send_buffer_bytes),
-            recv_buffer_bytes: self.buffer_bytes(known::RECV_BUFFER).unwrap_or(defaults.recv_buffer_bytes),
+            recv_buffer_bytes: recv_buffer.unwrap_or(defaults.recv_buffer_bytes),
+            // Who chose a buffer has chosen the largest window, too.
+            scaled_window_bytes: recv_buffer.unwrap_or(defaults.scaled_window_bytes),
             keepalive: self.flag(known::KEEPALIVE).then(|| Keepalive {
                 idle: seconds(known::KEEPALIVE_IDLE),
                 interval: seconds(known::KEEPALIVE_INTERVAL),
@@ -338,7 +340,7 @@ mod tests {
         assert_eq!(options.set(TCP6, IPPROTO_IPV6, IPV6_V6ONLY, &[1]), Err(Errno::EINVAL));
         assert_eq!(options.set(TCP6, IPPROTO_IPV6, IPV6_DONTFRAG, &[1]), Ok(()));
         assert_eq!(options.set(TCP6, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &7_i32.to_ne_bytes()), Ok(()));
-        let ttl = |domain| options.tcp_settings(domain).ttl;
+        let ttl = |domain| options.tcp_settings(domain, &TcpSettings::default()).ttl;
         assert_eq!((ttl(Domain::Ip4), ttl(Domain::Ip6)), (64, 7));
     }
 
@@ -351,13 +353,13 @@ mod tests {
         assert_eq!(options.set(TCP, IPPROTO_IP, IP_TOS, &[]), Ok(()));
         assert_eq!(options.set(TCP, IPPROTO_IP, IP_TTL, &[]), Err(Errno::EINVAL));
         assert_eq!(options.set(TCP, IPPROTO_IP, IP_TTL, &[7]), Ok(()));
-        assert_eq!(options.tcp_settings(Domain::Ip4).ttl, 7);
+        assert_eq!(options.tcp_settings(Domain::Ip4, &TcpSettings::default()).ttl, 7);
     }
 
     #[test]
     fn settings_say_what_the_options_mean() {
         let mut options = Options::default();
-        assert_eq!(options.tcp_settings(Domain::Ip4), TcpSettings::default());
+        assert_eq!(options.tcp_settings(Domain::Ip4, &TcpSettings::default()), TcpSettings::default());
         let values = [
             (SOL_SOCKET, SO_KEEPALIVE, 1),
             (SOL_SOCKET, SO_SNDBUF, 65_536),
@@ -368,7 +370,7 @@ mod tests {
         for (level, name, value) in values {
             assert_eq!(options.set(TCP, level, name, &i32::to_ne_bytes(value)), Ok(()));
         }
-        let settings = options.tcp_settings(Domain::Ip4);
+        let settings = options.tcp_settings(Domain::Ip4, &TcpSettings::default());
         assert!(settings.no_delay);
         assert_eq!(settings.send_buffer_bytes, 65_536);
         assert_eq!(settings.user_timeout, Some(Duration::from_millis(1500)));

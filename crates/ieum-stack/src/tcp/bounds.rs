@@ -9,6 +9,10 @@ pub(crate) const SEND_BUFFER_BYTES_DEFAULT: u32 = 1024 * 1024;
 /// Receive buffer, in bytes, likewise.
 pub(crate) const RECV_BUFFER_BYTES_DEFAULT: u32 = 1024 * 1024;
 
+/// The window that the scale offered in a SYN can express, in bytes: Linux's largest receive buffer (tcp_rmem), so that a
+/// buffer may still grow after the handshake and a SYN looks like any other.
+pub(crate) const SCALED_WINDOW_BYTES_DEFAULT: u32 = 6 * 1024 * 1024;
+
 /// The largest buffer a user may choose, in bytes: the largest window is 2³⁰ (RFC 7323 §2.3).
 pub(crate) const BUFFER_BYTES_MAX: u32 = 1 << 29;
 

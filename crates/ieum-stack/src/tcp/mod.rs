@@ -132,6 +132,8 @@ pub(crate) struct Offers {
     pub(crate) timestamps: bool,
     /// Selective acknowledgements (RFC 2018 §2).
     pub(crate) sack: bool,
+    /// Scaled windows (RFC 7323 §2).
+    pub(crate) window_scaling: bool,
     /// Explicit congestion notification (RFC 3168 §6.1.1).
     pub(crate) ecn: EcnMode,
 }

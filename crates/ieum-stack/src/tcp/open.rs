@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ieum_wire::tcp::{SACK_BLOCKS_MAX, Timestamps};
-use ieum_wire::{Instant, Mss, SeqNumber, WindowScale};
+use ieum_wire::{Instant, Mss, SeqNumber};
 
 use super::bounds::{
     FIN_WAIT_2, ORPHAN_RETRIES_MAX, PATH_MTU_MIN_IP4_BYTES, PATH_MTU_MIN_IP6_BYTES, RETRIES_MAX,
@@ -80,10 +80,7 @@ impl Open {
         settings: &TcpSettings,
     ) -> Open {
         // RFC 7323 §2.2: windows are scaled only when both have offered it.
-        let (peer_scale, own_scale) = match peer.scale {
-            Some(scale) => (scale, OwnSyn::scale(settings)),
-            None => (WindowScale::default(), WindowScale::default()),
-        };
+        let (peer_scale, own_scale) = peer.scale.zip(own.scale).unwrap_or_default();
         let stamps = own.stamp_offset.zip(peer.stamp).map(|(offset, recent)| Stamps {
             offset,
             recent,

@@ -51,6 +51,8 @@ pub(super) struct OwnSyn {
     pub(super) stamp_offset: Option<u32>,
     /// We read SACK.
     pub(super) sack: bool,
+    /// The shift of the windows after it; `None`: windows are not to be scaled.
+    pub(super) scale: Option<WindowScale>,
     pub(super) ecn: EcnMode,
 }
 
@@ -75,14 +77,14 @@ impl OwnSyn {
         we && peer.ecn
     }
 
-    /// The shift of the windows after it.
-    pub(super) fn scale(settings: &TcpSettings) -> WindowScale {
-        WindowScale::covering(settings.recv_buffer_bytes)
+    /// The shift that expresses every window the settings may lead to.
+    pub(super) fn scale_for(settings: &TcpSettings) -> WindowScale {
+        WindowScale::covering(settings.scaled_window_bytes.max(settings.recv_buffer_bytes))
     }
 
     /// The options of a SYN or, with the peer's own SYN known, of a SYN-ACK, which offers only what was offered
     /// (RFC 7323 §2.2, §3.2).
-    pub(super) fn options(&self, now: Instant, settings: &TcpSettings, peer: Option<&PeerSyn>) -> Options {
+    pub(super) fn options(&self, now: Instant, peer: Option<&PeerSyn>) -> Options {
         let offers_scale = peer.is_none_or(|peer| peer.scale.is_some());
         let echo = match peer {
             None => Some(0),
@@ -90,7 +92,7 @@ impl OwnSyn {
         };
         Options {
             mss: Some(self.mss.bytes()),
-            window_scale: offers_scale.then(|| OwnSyn::scale(settings)),
+            window_scale: self.scale.filter(|_| offers_scale),
             sack_permitted: self.sack && peer.is_none_or(|peer| peer.sack),
             timestamps: self
                 .stamp_offset

@@ -270,6 +270,7 @@ impl Tcp {
             mss: settings.mss_max.map_or(mss, |bound| mss.min(Mss::announced(bound))),
             stamp_offset: self.offers.timestamps.then(|| self.secrets.stamp_offset(tuple)),
             sack: self.offers.sack,
+            scale: self.offers.window_scaling.then(|| OwnSyn::scale_for(settings)),
             ecn: self.offers.ecn,
         }
     }

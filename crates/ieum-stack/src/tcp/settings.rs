@@ -16,6 +16,9 @@ pub struct TcpSettings {
     pub send_buffer_bytes: u32,
     /// Bytes that may wait for being read. Fixed from the handshake on where the window scale depends on it.
     pub recv_buffer_bytes: u32,
+    /// The largest receive window that the window scale is to express, in bytes; never less than the buffer is taken
+    /// (Linux: the largest of tcp_rmem, or the buffer alone where a program chose it).
+    pub scaled_window_bytes: u32,
     /// Ask an idle peer whether it lives.
     pub keepalive: Option<Keepalive>,
     /// Give up when data stays unacknowledged for so long (RFC 5482; TCP_USER_TIMEOUT).
@@ -37,6 +40,7 @@ impl Default for TcpSettings {
             cork: false,
             send_buffer_bytes: bounds::SEND_BUFFER_BYTES_DEFAULT,
             recv_buffer_bytes: bounds::RECV_BUFFER_BYTES_DEFAULT,
+            scaled_window_bytes: bounds::SCALED_WINDOW_BYTES_DEFAULT,
             keepalive: None,
             user_timeout: None,
             mss_max: None,

@@ -187,7 +187,7 @@ fn syn(
         flags: Flags { syn: true, ack: peer.is_some(), ece, cwr, ..Flags::default() },
         window: OwnSyn::window(settings),
         urgent: 0,
-        options: own.options(now, settings, peer),
+        options: own.options(now, peer),
     }
 }
 

@@ -127,12 +127,14 @@ impl Options {
     pub fn len_bytes(&self) -> usize {
         4 * (usize::from(self.mss.is_some())
             + usize::from(self.window_scale.is_some())
-            + usize::from(self.sack_permitted)
+            + usize::from(self.sack_permitted && self.timestamps.is_none())
             + 3 * usize::from(self.timestamps.is_some()))
             + SackBlocks::len_bytes_of(self.sack.count)
     }
 
-    /// Writes the options, each aligned by leading no-operations, into exactly [`Options::len_bytes`].
+    /// Writes the options, each aligned by leading no-operations, into exactly [`Options::len_bytes`]. Their order is
+    /// Linux's, and like there SACK-permitted takes the place of the two no-operations before timestamps: middleboxes and
+    /// people have seen SYNs of that form, and a SYN has no room to waste.
     pub(super) fn emit(&self, out: &mut [u8]) {
         let mut at = 0;
         if let Some(mss) = self.mss {
@@ -140,15 +142,17 @@ impl Options {
             put(out, at + 2, mss.to_be_bytes());
             at += 4;
         }
-        if self.sack_permitted {
-            put(out, at, [NO_OPERATION, NO_OPERATION, SACK_PERMITTED, 2]);
-            at += 4;
-        }
+        let permitted = if self.sack_permitted { [SACK_PERMITTED, 2] } else { [NO_OPERATION; 2] };
         if let Some(timestamps) = self.timestamps {
-            put(out, at, [NO_OPERATION, NO_OPERATION, TIMESTAMPS, 10]);
+            put(out, at, permitted);
+            put(out, at + 2, [TIMESTAMPS, 10]);
             put(out, at + 4, timestamps.value.to_be_bytes());
             put(out, at + 8, timestamps.echo.to_be_bytes());
             at += 12;
+        } else if self.sack_permitted {
+            put(out, at, [NO_OPERATION; 2]);
+            put(out, at + 2, permitted);
+            at += 4;
         }
         if let Some(scale) = self.window_scale {
             put(out, at, [NO_OPERATION, WINDOW_SCALE, 3, scale.shift()]);
@@ -179,6 +183,32 @@ mod tests {
         assert_eq!(Options::parse(&[99, 0, 0]), None);
         assert_eq!(Options::parse(&[99, 9, 0]), None);
         assert_eq!(Options::parse(&[99]), None);
+    }
+
+    #[test]
+    fn the_options_of_a_syn_stand_as_linux_puts_them() {
+        let emitted = |options: Options| {
+            let mut out = vec![0xff; options.len_bytes()];
+            options.emit(&mut out);
+            assert_eq!(Options::parse(&out), Some(options));
+            out.into_iter().filter(|byte| *byte != 0).collect::<Vec<_>>()
+        };
+        let stamps = Timestamps { value: 7, echo: 9 };
+        let all = Options {
+            mss: Some(1460),
+            window_scale: Some(WindowScale::announced(8)),
+            sack_permitted: true,
+            timestamps: Some(stamps),
+            ..Options::default()
+        };
+        let mss = [MSS, 4, 5, 0xb4];
+        let of = |parts: &[&[u8]]| parts.concat();
+        assert_eq!(all.len_bytes(), 20);
+        assert_eq!(emitted(all), of(&[&mss, &[4, 2, 8, 10, 7, 9], &[1, 3, 3, 8]]));
+        let unstamped = Options { timestamps: None, ..all };
+        assert_eq!(emitted(unstamped), of(&[&mss, &[1, 1, 4, 2], &[1, 3, 3, 8]]));
+        let without_sack = Options { sack_permitted: false, window_scale: None, ..all };
+        assert_eq!(emitted(without_sack), of(&[&mss, &[1, 1, 8, 10, 7, 9]]));
     }
 
     #[test]
