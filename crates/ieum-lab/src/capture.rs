@@ -7,7 +7,7 @@ use crate::node::NodeId;
 /// One frame.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Record {
-    /// When its last bit left.
+    /// When its host gave it to the wire.
     pub at: Instant,
     /// Who sent it.
     pub from: NodeId,

@@ -6,14 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ieum_stack::LinkId;
-use ieum_wire::{Instant, Packet};
+use ieum_wire::{Instant, Packet, segmentation};
 use rand_chacha::ChaCha12Rng;
 use rand_core::{RngCore, SeedableRng};
 
 use crate::capture::Capture;
+use crate::chain::Chain;
 use crate::fault::Faults;
 use crate::node::{Node, NodeId};
-use crate::wire::{Direction, Wire};
+use crate::trace::Trace;
+use crate::wire::Wire;
 
 /// Why a world did not come to the end that was awaited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -50,7 +52,7 @@ enum Next {
 struct Port {
     from: (NodeId, LinkId),
     to: (NodeId, LinkId),
-    direction: Direction,
+    chain: Chain,
 }
 
 /// Hosts joined by wires, in virtual time.
@@ -68,7 +70,11 @@ pub struct World<N> {
     /// Frames that arrived at each host.
     delivered: Vec<u64>,
     capture: Option<Capture>,
+    /// What happened last, in words.
+    trace: Option<Trace>,
     events: u64,
+    /// How many events lie between two checks of all invariants.
+    events_per_check: u64,
     /// Events in a row at the same moment.
     events_at_once: u32,
 }
@@ -76,7 +82,8 @@ pub struct World<N> {
 /// Events at one moment beyond which time is said to stand still: a flight of the largest window, several times.
 const EVENTS_AT_ONCE_MAX: u32 = 1_000_000;
 
-/// How many events lie between two checks of all invariants: a check walks all connections.
+/// How many events lie between two checks of all invariants, unless somebody wants it otherwise: a check walks all
+/// connections.
 const EVENTS_PER_CHECK: u64 = 64;
 
 impl<N: Node> World<N> {
@@ -92,7 +99,9 @@ impl<N: Node> World<N> {
             alarms: BTreeSet::new(),
             delivered: Vec::new(),
             capture: None,
+            trace: None,
             events: 0,
+            events_per_check: EVENTS_PER_CHECK,
             events_at_once: 0,
         }
     }
@@ -113,16 +122,57 @@ impl<N: Node> World<N> {
 
     /// Joins two links of two hosts by a wire.
     pub fn join(&mut self, one: (NodeId, LinkId), other: (NodeId, LinkId), wire: &Wire) {
-        for (from, to) in [(one, other), (other, one)] {
-            let direction = Direction::new(wire, self.chance.next_u64());
-            self.ports.push(Port { from, to, direction });
+        let [there, back] = [(); 2].map(|()| wire.chain(self.chance.next_u64()));
+        self.join_by(one, other, there, back);
+    }
+
+    /// Joins two links of two hosts by a chain for each direction.
+    pub fn join_by(&mut self, one: (NodeId, LinkId), other: (NodeId, LinkId), there: Chain, back: Chain) {
+        self.ports.push(Port { from: one, to: other, chain: there });
+        self.ports.push(Port { from: other, to: one, chain: back });
+    }
+
+    /// The chains of all wires, each with the hosts it leads from and to, in the order in which they were made.
+    pub fn chains(&self) -> impl Iterator<Item = (NodeId, NodeId, &Chain)> {
+        self.ports.iter().map(|port| (port.from.0, port.to.0, &port.chain))
+    }
+
+    /// The same, to change them.
+    pub fn chains_mut(&mut self) -> impl Iterator<Item = (NodeId, NodeId, &mut Chain)> {
+        self.ports.iter_mut().map(|port| (port.from.0, port.to.0, &mut port.chain))
+    }
+
+    /// Frames on their way to a host.
+    pub fn under_way(&self, to: NodeId) -> u64 {
+        self.flights.values().map(|flight| u64::from(flight.to == to)).sum()
+    }
+
+    /// All invariants are checked after every so many events; 0: only at the end of a run.
+    pub fn check_every(&mut self, events: u64) {
+        self.events_per_check = events;
+    }
+
+    /// From now on the last `lines` of what happens are kept in words.
+    pub fn trace(&mut self, lines: usize) {
+        self.trace = Some(Trace::new(lines));
+    }
+
+    /// A line of one's own among them; made only where somebody wants it.
+    pub fn note(&mut self, what: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.add(self.now, what());
         }
+    }
+
+    /// What was traced.
+    pub fn traced(&self) -> Option<&Trace> {
+        self.trace.as_ref()
     }
 
     /// All wires have these faults from now on.
     pub fn set_faults(&mut self, faults: Faults) {
         for port in &mut self.ports {
-            port.direction.fault.set(faults);
+            port.chain.set_faults(faults);
         }
     }
 
@@ -223,16 +273,23 @@ impl<N: Node> World<N> {
             Next::Arrival => {
                 if let Some((_, flight)) = self.flights.pop_first() {
                     self.delivered[flight.to.0] += 1;
+                    if let Some(trace) = &mut self.trace {
+                        trace.arrived(self.now, flight.to, &flight.frame);
+                    }
                     self.nodes[flight.to.0].on_frame(self.now, flight.link, flight.frame);
                 }
             }
-            Next::Deadline(id) => self.nodes[id.0].on_deadline(self.now),
+            Next::Deadline(id) => {
+                self.note(|| format!("host {} has a deadline", id.0));
+                self.nodes[id.0].on_deadline(self.now);
+            }
             Next::Alarm => {
                 self.alarms.pop_first();
             }
         }
         self.events += 1;
-        if self.events.is_multiple_of(EVENTS_PER_CHECK) {
+        // Zero divides nothing but itself.
+        if self.events.is_multiple_of(self.events_per_check) {
             self.check();
         }
         true
@@ -270,19 +327,23 @@ impl<N: Node> World<N> {
         }
     }
 
-    /// A packet leaves a host. A link that leads nowhere swallows it.
+    /// A packet leaves a host, cut into frames. A link that leads nowhere swallows it.
     fn put(&mut self, from: (NodeId, LinkId), packet: &Packet) {
-        let Some(port) = self.ports.iter_mut().find(|port| port.from == from) else { return };
-        let (capture, flights, sent) = (&mut self.capture, &mut self.flights, &mut self.sent);
-        let seen = |at, frame: &Packet| {
-            if let Some(capture) = capture {
-                capture.add(at, from.0, frame.bytes());
-            }
-        };
+        let World { now, ports, flights, sent, capture, trace, .. } = self;
+        let Some(port) = ports.iter_mut().find(|port| port.from == from) else { return };
         let (to, link) = port.to;
-        port.direction.send(self.now, packet, seen, |at, frame| {
-            *sent += 1;
-            flights.insert((at, *sent), Flight { to, link, frame });
+        segmentation::cut(packet, |frame| {
+            if let Some(capture) = capture {
+                capture.add(*now, from.0, frame.bytes());
+            }
+            let told = trace.as_ref().map(|_| (frame.clone(), port.chain.tally()));
+            port.chain.pass(*now, frame, |at, frame| {
+                *sent += 1;
+                flights.insert((at, *sent), Flight { to, link, frame });
+            });
+            if let (Some(trace), Some((frame, before))) = (trace.as_mut(), told) {
+                trace.sent(*now, (from.0, to), &frame, (before, port.chain.tally()));
+            }
         });
     }
 }
