@@ -10,6 +10,7 @@ use ieum_exit::{Named, Publish};
 use ieum_wire::Cidr;
 
 use crate::drill::Typed as Drill;
+use crate::lab::Typed as Lab;
 use crate::tun::{FaultSpec, Interface};
 
 /// Network sockets of their own for unmodified programs, in user space.
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Ss(Ss),
     /// Run scripts in packetdrill's language against a host in virtual time
     Drill(Box<Drill>),
+    /// Run worlds from a seed, and experiments with flows, in virtual time
+    Lab(Box<Lab>),
 }
 
 /// `ieum ss`.

@@ -59,6 +59,7 @@ fn help_about(typed: Option<&OsStr>) -> &'static str {
         Some("run") => "ieum run --help",
         Some("ss") => "ieum ss --help",
         Some("drill") => "ieum drill --help",
+        Some("lab") => "ieum lab --help",
         Some(_) | None => "ieum --help",
     }
 }

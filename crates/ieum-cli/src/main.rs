@@ -1,7 +1,7 @@
 //! The command `ieum`.
 //!
 //! `args` is what can be typed; `run` what `ieum run` makes of it, from a `host`, its `exit` or `tun`, the `net` it is in and the program;
-//! `desk` is where other processes find the host, `within` a program on another's host, `ss` the view of all sockets;
+//! `desk` is where other processes find the host, `within` a program on another's host, `ss` the view of all sockets; `drill` scripts and `lab` worlds in virtual time;
 //! `seed` what nobody can guess; `code` how it ends.
 #![forbid(unsafe_code)]
 
@@ -11,6 +11,7 @@ mod desk;
 mod drill;
 mod exit;
 mod host;
+mod lab;
 mod net;
 mod run;
 mod seed;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Run(run) => run::run(*run),
         Command::Ss(ss) => ss::ss(&ss),
         Command::Drill(typed) => drill::drill(&typed),
+        Command::Lab(typed) => lab::lab(&typed),
     };
     code.unwrap_or_else(|failure| {
         complain(&failure.sentence);

@@ -11,7 +11,7 @@
 //! - [`pattern`]: bytes that know their place, so that a receiver can check them.
 //! - [`pair`]: the smallest world.
 //! - [`exchange`]: a TCP connection on which both sides send and check, with its liveness bound.
-//! - [`trace`]: what happened last, in words.
+//! - [`sim`]: worlds of which a seed decides everything, with checkers. [`trace`]: what happened last, in words.
 //! - [`flow`]: experiments with flows through a bottleneck; [`series`] and [`plot`]: the course of one, and its picture.
 #![forbid(unsafe_code)]
 
@@ -24,6 +24,7 @@ pub mod pair;
 pub mod pattern;
 pub mod plot;
 pub mod series;
+pub mod sim;
 pub mod trace;
 pub mod wire;
 pub mod world;

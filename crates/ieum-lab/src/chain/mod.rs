@@ -83,6 +83,16 @@ impl Tally {
         Cause::ALL.iter().zip(self.lost).filter(|(other, _)| **other == cause).map(|(_, count)| count).sum()
     }
 
+    /// Both together.
+    pub fn plus(mut self, other: Tally) -> Tally {
+        self.entered += other.entered;
+        self.doubled += other.doubled;
+        self.handed_on += other.handed_on;
+        self.marked += other.marked;
+        self.lost.iter_mut().zip(other.lost).for_each(|(count, more)| *count += more);
+        self
+    }
+
     fn lose(&mut self, cause: Cause) {
         for (count, other) in self.lost.iter_mut().zip(Cause::ALL) {
             *count += u64::from(other == cause);
