@@ -142,7 +142,8 @@ fn lost(outcome: &Outcome) -> String {
     let wire = outcome.wire;
     let causes = Cause::ALL.iter().filter(|cause| wire.lost_by(**cause) > 0);
     let causes: Vec<_> = causes.map(|cause| format!("{} {}", wire.lost_by(*cause), cause.name())).collect();
-    let lost = if causes.is_empty() { "none lost".to_owned() } else { format!("lost: {}", causes.join(", ")) };
+    let lost =
+        if causes.is_empty() { "none lost".to_owned() } else { format!("lost: {}", causes.join(", ")) };
     format!("{} frames, {} marked, {lost}", wire.entered, wire.marked)
 }
 

@@ -36,7 +36,9 @@ mod tests {
         assert_eq!("7".parse(), Ok(Seeds(7..=7)));
         assert_eq!("1..50".parse(), Ok(Seeds(1..=50)));
         assert_eq!("1..=50".parse(), Ok(Seeds(1..=50)));
-        for (text, why) in [("x", "`x` is no seed"), ("5..", "`` is no seed"), ("-1", "no seed"), ("9..3", "3..9")] {
+        for (text, why) in
+            [("x", "`x` is no seed"), ("5..", "`` is no seed"), ("-1", "no seed"), ("9..3", "3..9")]
+        {
             let said = text.parse::<Seeds>().unwrap_err();
             assert!(said.contains(why), "{said}");
         }

@@ -232,8 +232,10 @@ impl Sum {
     }
 
     fn json(&self) -> String {
-        let lost: serde_json::Map<_, _> =
-            Cause::ALL.iter().map(|cause| (cause.name().to_owned(), json!(self.wires.lost_by(*cause)))).collect();
+        let lost: serde_json::Map<_, _> = Cause::ALL
+            .iter()
+            .map(|cause| (cause.name().to_owned(), json!(self.wires.lost_by(*cause))))
+            .collect();
         let failed: Vec<_> =
             self.failed.iter().map(|(seed, reason)| json!({ "seed": seed, "failure": reason })).collect();
         let sum = json!({

@@ -221,6 +221,15 @@ impl Chain {
         }
     }
 
+    /// From now on its queues drop nothing that fits.
+    pub fn end_early_drops(&mut self) {
+        for element in &mut self.elements {
+            if let Element::Queue(queue) = element {
+                queue.end_early_drops();
+            }
+        }
+    }
+
     /// What waits in its queues now, in bytes.
     pub fn queued_bytes(&mut self, now: Instant) -> usize {
         let queues = self.elements.iter_mut().filter_map(|element| match element {

@@ -37,6 +37,11 @@ impl Queue {
         Queue { bytes_per_second, bytes_max, red, waiting: VecDeque::new(), bytes: 0, free_at_ns: 0 }
     }
 
+    /// From now on only what does not fit is dropped.
+    pub fn end_early_drops(&mut self) {
+        self.red = None;
+    }
+
     /// A frame comes.
     ///
     /// # Errors

@@ -8,7 +8,7 @@
 //! All flows are between the same two hosts. Bytes are compared as they are received. The same experiment has the same
 //! outcome on every machine.
 //!
-//! Files: [`run`] (the hosts at work), [`watched`] (what a sender puts on its wire), [`outcome`] (what came of it);
+//! Files: `run` (the hosts at work), `watched` (what a sender puts on its wire), [`outcome`] (what came of it);
 //! [`crate::series`] and [`crate::plot`] draw one.
 
 pub mod outcome;

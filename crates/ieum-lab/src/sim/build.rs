@@ -62,9 +62,9 @@ pub(super) fn chain(plan: &WayPlan, dice: &mut Dice) -> Chain {
     let queue_bytes = u64::try_from(plan.queue_bytes).unwrap_or(u64::MAX);
     let red = plan.red.then(|| Red::new(dice.any(), queue_bytes / 4, queue_bytes / 4 * 3, RED_MOST_PPM));
     let mut elements = vec![Element::Gate { cut: false }];
-    elements.extend(plan.bursts.map(|(begin, end, lose)| {
-        Element::Bursts(Bursts::new(dice.any(), begin, end, lose))
-    }));
+    elements.extend(
+        plan.bursts.map(|(begin, end, lose)| Element::Bursts(Bursts::new(dice.any(), begin, end, lose))),
+    );
     elements.push(Element::Queue(Queue::new(plan.bytes_per_second, plan.queue_bytes, red)));
     elements.push(Element::Faults(Fault::new(plan.faults, dice.any())));
     elements.push(Element::Delay(plan.latency));

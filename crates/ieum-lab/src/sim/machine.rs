@@ -21,13 +21,7 @@ pub(super) struct Machine {
 
 impl Machine {
     pub(super) fn new(host: Host) -> Machine {
-        Machine {
-            host: Some(host),
-            lives: 1,
-            missed: 0,
-            former: Tally::default(),
-            digest: Digest::default(),
-        }
+        Machine { host: Some(host), lives: 1, missed: 0, former: Tally::default(), digest: Digest::default() }
     }
 
     /// The host, when it is there and is still the one of that life.

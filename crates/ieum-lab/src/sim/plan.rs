@@ -204,7 +204,10 @@ impl Plan {
     /// How long it takes when nothing goes wrong: all pauses, and the bytes at the slowest rate, several times, since what was
     /// under way to a host that is switched off is sent again.
     pub(super) fn takes(&self) -> Duration {
-        let sides = self.streams.iter().flat_map(|stream| [(stream.sides[0], stream.sides[1]), (stream.sides[1], stream.sides[0])]);
+        let sides = self
+            .streams
+            .iter()
+            .flat_map(|stream| [(stream.sides[0], stream.sides[1]), (stream.sides[1], stream.sides[0])]);
         let pauses = sides.map(|(side, other)| side.takes(other.bytes)).sum::<Duration>();
         let bytes: u64 = self.streams.iter().flat_map(|stream| stream.sides).map(|side| side.bytes).sum();
         let rates = self.wires.iter().flat_map(|wire| wire.ways).filter_map(|way| way.bytes_per_second);
@@ -232,13 +235,18 @@ impl WirePlan {
     fn new(dice: &mut Dice, ends: [usize; 2]) -> WirePlan {
         let way = WayPlan::new(dice);
         let back = if dice.percent(70) { way } else { WayPlan::new(dice) };
-        WirePlan {
+        let mut wire = WirePlan {
             ends,
             mtu_bytes: dice.one_of(&[576, 1280, 1500, 1500, 1500, 9000]),
             ethernet: dice.percent(25),
             offloads: dice.percent(50),
             ways: [way, back],
+        };
+        if wire.ethernet {
+            // Every frame of Ethernet has a checksum of its own; ARP relies on it.
+            wire.ways.iter_mut().for_each(|way| way.faults.corrupt_ppm = 0);
         }
+        wire
     }
 }
 
@@ -255,7 +263,11 @@ impl WayPlan {
             jitter: ms(likely(&[0, 0, 0, 1, 20]).into()),
         };
         let bursts = (!is_good && dice.percent(20)).then(|| {
-            (dice.one_of(&[1000, 10_000]), dice.one_of(&[30_000, 300_000]), dice.one_of(&[500_000, 1_000_000]))
+            (
+                dice.one_of(&[1000, 10_000]),
+                dice.one_of(&[30_000, 300_000]),
+                dice.one_of(&[500_000, 1_000_000]),
+            )
         });
         WayPlan {
             latency: Duration::from_micros(dice.one_of(&[10, 500, 5_000, 5_000, 20_000, 100_000])),
@@ -295,7 +307,8 @@ impl StreamPlan {
 
 impl SidePlan {
     fn new(dice: &mut Dice) -> SidePlan {
-        let chunk_bytes = [[10, 1000, 8192, 65_536], [100, 4096, 65_536, 65_536]].map(|sizes| dice.one_of(&sizes));
+        let chunk_bytes =
+            [[10, 1000, 8192, 65_536], [100, 4096, 65_536, 65_536]].map(|sizes| dice.one_of(&sizes));
         let most = dice.one_of(&[0, 1, 1460, 10_000, 30_000, 100_000]);
         // Small pieces of much would take long to tell.
         let most = if chunk_bytes[0] < 100 { most.min(2000) } else { most };
@@ -450,7 +463,8 @@ impl fmt::Display for SidePlan {
                 write!(f, ", {name}")?;
             }
         }
-        for (name, value) in [("sndbuf", self.buffers[0]), ("rcvbuf", self.buffers[1]), ("maxseg", self.mss)] {
+        for (name, value) in [("sndbuf", self.buffers[0]), ("rcvbuf", self.buffers[1]), ("maxseg", self.mss)]
+        {
             if let Some(value) = value {
                 write!(f, ", {name} {value}")?;
             }

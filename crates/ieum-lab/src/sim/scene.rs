@@ -259,15 +259,19 @@ impl Scene {
         }
     }
 
-    /// In the calm each datagram arrives.
+    /// In the calm each datagram arrives, when it is alone on its way: nothing else is in a queue, and none is long on
+    /// average.
     fn probe(&mut self) {
         let until = self.world.now() + PROBE_TIME;
-        let probed = self.go_on(until, |scene| {
-            let Scene { datagrams, world, .. } = scene;
-            // Each is asked, whatever the others say.
-            datagrams.iter_mut().fold(true, |all, datagrams| datagrams.probe(world) && all)
-        });
-        assert_eq!(probed, Ok(()), "in the calm each datagram arrives");
+        let is_empty = |scene: &mut Scene| scene.nodes.iter().all(|node| scene.world.under_way(*node) == 0);
+        let emptied = self.go_on(until, is_empty);
+        assert_eq!(emptied, Ok(()), "the wires come to rest");
+        self.world.chains_mut().for_each(|(_, _, chain)| chain.end_early_drops());
+        for number in 0..self.datagrams.len() {
+            let until = self.world.now() + PROBE_TIME;
+            let probed = self.go_on(until, |scene| scene.datagrams[number].probe(&mut scene.world));
+            assert_eq!(probed, Ok(()), "in the calm each datagram arrives");
+        }
     }
 
     /// All sockets are closed, and nothing is left.
@@ -313,7 +317,12 @@ impl Scene {
         let mut handed_on = vec![0; self.nodes.len()];
         for (from, to, chain) in self.world.chains() {
             let tally = chain.tally();
-            assert!(tally.is_conserved(), "frames from {} to {} are lost without a cause: {tally:?}", from.0, to.0);
+            assert!(
+                tally.is_conserved(),
+                "frames from {} to {} are lost without a cause: {tally:?}",
+                from.0,
+                to.0
+            );
             handed_on[to.0] += tally.handed_on;
         }
         for node in &self.nodes {

@@ -186,8 +186,11 @@ impl Side {
             self.next[0] = now + self.plan.pause[0];
         }
         if !self.finished {
-            unless_again(host.shutdown(now, self.socket, How::Write))?;
-            self.finished = true;
+            match host.shutdown(now, self.socket, How::Write) {
+                // The connection is over: reading says why.
+                Ok(()) | Err(Errno::ENOTCONN) => self.finished = true,
+                Err(errno) => return Err(errno),
+            }
         }
         Ok(())
     }

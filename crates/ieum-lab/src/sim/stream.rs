@@ -76,7 +76,16 @@ const ECHO_OF_TROUBLE: std::time::Duration = std::time::Duration::from_secs(5);
 impl Stream {
     pub(super) fn new(number: usize, plan: StreamPlan, ends: [NodeId; 2], address: SocketAddr) -> Stream {
         let next_attempt = Some(plan.begins);
-        Stream { number, plan, ends, address, listener: None, attempts: Vec::new(), next_attempt, done: false }
+        Stream {
+            number,
+            plan,
+            ends,
+            address,
+            listener: None,
+            attempts: Vec::new(),
+            next_attempt,
+            done: false,
+        }
     }
 
     /// The server listens. Again, after its host was switched on.
@@ -132,7 +141,8 @@ impl Stream {
 
     /// Everything has come to its end.
     pub(super) fn is_done(&self) -> bool {
-        let mut sides = self.attempts.iter().flat_map(|attempt| [Some(&attempt.client), attempt.server.as_ref()]);
+        let mut sides =
+            self.attempts.iter().flat_map(|attempt| [Some(&attempt.client), attempt.server.as_ref()]);
         self.done && sides.all(|side| side.is_none_or(|side| side.end.is_some()))
     }
 
@@ -165,8 +175,13 @@ impl Stream {
             format!("host {}: {end:?}, sent {sent}, received {received}, {status:?}", side.node.0)
         };
         let attempts = self.attempts.iter().map(|attempt| {
-            let server = attempt.server.as_ref().map_or("nobody accepted".to_owned(), side);
-            format!("\n  from {} at {:?}\n    {}\n    {server}", attempt.local, attempt.began, side(&attempt.client))
+            let server = attempt.server.as_ref().map_or_else(|| "nobody accepted".to_owned(), side);
+            format!(
+                "\n  from {} at {:?}\n    {}\n    {server}",
+                attempt.local,
+                attempt.began,
+                side(&attempt.client)
+            )
         });
         format!("stream {}, done: {}{}", self.number, self.done, attempts.collect::<String>())
     }
@@ -182,7 +197,10 @@ impl Stream {
         let socket = host.socket(domain(self.plan.family), SOCK_STREAM, 0).expect("streams are served");
         side::configure(host, now, socket, &self.plan.sides[0]);
         if let Err(errno) = host.connect(now, socket, Some(self.plan.family.written(self.address))) {
-            panic!("stream {}: the client has a route to the server, but connect says {errno:?}", self.number);
+            panic!(
+                "stream {}: the client has a route to the server, but connect says {errno:?}",
+                self.number
+            );
         }
         let local = plain(host.local_address(socket).expect("who connects has an address"));
         let [plan, other] = self.plan.sides;
@@ -248,7 +266,9 @@ impl Stream {
         }
         match (attempt.client.end, attempt.server.as_ref().map(|side| side.end)) {
             // One side breaks off, as planned: what becomes of the other is seen by `is_done`.
-            (Some(End::Planned), _) | (_, Some(Some(End::Planned))) | (Some(End::Whole), Some(Some(End::Whole))) => {
+            (Some(End::Planned), _)
+            | (_, Some(Some(End::Planned)))
+            | (Some(End::Whole), Some(Some(End::Whole))) => {
                 self.done = true;
             }
             (Some(End::Failed(_) | End::Gone), _) | (_, Some(Some(End::Failed(_) | End::Gone))) => {

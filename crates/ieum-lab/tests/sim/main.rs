@@ -51,7 +51,8 @@ fn fresh_worlds_come_to_their_end_with_nothing_lost_and_nothing_left() {
 fn worlds_that_failed_once_do_not_fail_again() {
     let lines = include_str!("../../failed-seeds").lines();
     let seeds = lines.filter(|line| !line.starts_with('#') && !line.is_empty());
-    let seeds: Vec<u64> = seeds.map(|line| line.split_whitespace().next().unwrap().parse().unwrap()).collect();
+    let seeds: Vec<u64> =
+        seeds.map(|line| line.split_whitespace().next().unwrap().parse().unwrap()).collect();
     assert_none(&failures(&seeds));
 }
 
@@ -60,6 +61,10 @@ fn the_same_seed_gives_the_same_world_whoever_watches() {
     for seed in 0..20 {
         let watched = Watch { history_lines: 100, series_of: Some(0), ..WATCH };
         let [one, other] = [sim::run(seed, &WATCH), sim::run(seed, &watched)];
-        assert_eq!((one.digest, one.events, one.arrived), (other.digest, other.events, other.arrived), "seed {seed}");
+        assert_eq!(
+            (one.digest, one.events, one.arrived),
+            (other.digest, other.events, other.arrived),
+            "seed {seed}"
+        );
     }
 }
