@@ -140,6 +140,24 @@ pub(crate) struct Config {
     pub(crate) verbose: bool,
 }
 
+/// What a script and options say about the link.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// The link, and the host at its end.
+    pub wire: Wire,
+    /// Segments that come in are super-segments of this size, should they be larger.
+    pub mss_bytes: Option<u16>,
+}
+
+impl Link {
+    /// Reads a script for its options, which count for less than those given; `None` if something is wrong with them.
+    pub fn of(script: &str, options: &Options) -> Option<Link> {
+        let script = Script::parse(script, &options.defines()).ok()?;
+        let config = Config::of(&script, options).ok()?;
+        Some(Link { wire: config.wire(), mss_bytes: config.mss })
+    }
+}
+
 impl Config {
     /// The defaults, changed by the options of a script and then by those of the command line.
     pub(crate) fn of(script: &Script, options: &Options) -> Result<Config, Stop> {

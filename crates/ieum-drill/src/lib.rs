@@ -51,7 +51,7 @@ mod stop;
 mod symbols;
 mod wants;
 
-pub use config::{OPTIONS, OptionName, Options};
+pub use config::{Link, OPTIONS, OptionName, Options};
 pub use drill::{Drill, scripts_below};
 pub use machine::{Machine, Sniffed, Wire};
 pub use report::{Outcome, Report, Summary};

@@ -77,8 +77,8 @@ impl Machine {
             medium: Medium::Ip,
         });
         for address in &wire.addresses {
-            stack.add_address(link, Cidr::host(*address));
             let everywhere = if address.is_ipv6() { Cidr::ALL_IP6 } else { Cidr::ALL_IP4 };
+            stack.add_address(link, Cidr::host(*address));
             stack.add_route(everywhere, RouteTarget::Link(link), None);
         }
         let start = Instant::from_micros(START_US);
@@ -97,6 +97,11 @@ impl Machine {
     pub fn from(mut self, before: &Machine) -> Machine {
         self.now = before.now;
         self
+    }
+
+    /// Gives the host one more address.
+    pub fn add_address(&mut self, address: IpAddr) {
+        self.host.stack_mut().add_address(self.link, Cidr::host(address));
     }
 
     /// The moment at which the clock stands.

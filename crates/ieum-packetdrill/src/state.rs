@@ -1,0 +1,103 @@
+//! What stands behind the lock: the machine, the descriptors, and who waits.
+
+use std::net::IpAddr;
+
+use ieum_drill::{Machine, Settings, Wire};
+use ieum_socket::{Errno, SocketId};
+use ieum_wire::Instant;
+
+use crate::flags::Flags;
+use crate::sysctls::Sysctls;
+use crate::table::{Kind, Table};
+use crate::thread::Thread;
+
+/// A thread that is in a call that blocks.
+pub(crate) struct Waiter {
+    pub(crate) thread: Thread,
+    /// When the call gives up.
+    pub(crate) until: Option<Instant>,
+    /// Something happened since it looked last.
+    pub(crate) asked: bool,
+}
+
+/// Everything that calls change.
+pub(crate) struct State {
+    pub(crate) machine: Machine,
+    pub(crate) table: Table,
+    pub(crate) settings: Settings,
+    pub(crate) flags: Flags,
+    sysctls: Sysctls,
+    /// Who is in a call that blocks.
+    pub(crate) waiters: Vec<Waiter>,
+    /// Who has left such a call, and may not have come to rest.
+    pub(crate) leaving: Vec<Thread>,
+    /// How far a thread that waits may let time pass by itself; set when the tool was first seen to wait for it.
+    pub(crate) granted: Option<Instant>,
+    /// Does the host have sockets, or has it had any?
+    used: bool,
+}
+
+impl State {
+    pub(crate) fn new(flags: Flags) -> State {
+        let mut settings = Settings::default();
+        flags.apply(&mut settings);
+        let machine = Machine::new(&wire(&flags), &settings);
+        State {
+            machine,
+            table: Table::default(),
+            settings,
+            flags,
+            sysctls: Sysctls::new(),
+            waiters: Vec::new(),
+            leaving: Vec::new(),
+            granted: None,
+            used: false,
+        }
+    }
+
+    /// A socket is about to be made: what the script has set by then holds for it, and for the host if it is the first.
+    pub(crate) fn before_socket(&mut self) {
+        let mut settings = Settings::default();
+        self.sysctls.apply(&mut settings);
+        self.flags.apply(&mut settings);
+        if !self.used && settings.of_host() != self.settings.of_host() {
+            self.machine = Machine::new(&wire(&self.flags), &settings).from(&self.machine);
+        }
+        self.settings = settings;
+        self.used = true;
+    }
+
+    /// Makes an address the host's own: the tool binds to what its link was given, and sends to nothing else.
+    pub(crate) fn adopt(&mut self, address: IpAddr) {
+        let address = address.to_canonical();
+        if address.is_unspecified() || address.is_loopback() || address.is_multicast() {
+            return;
+        }
+        if !self.machine.host.stack().is_local(address) {
+            self.machine.add_address(address);
+        }
+    }
+
+    /// The socket that a number names.
+    pub(crate) fn socket_at(&self, number: i32) -> Result<SocketId, Errno> {
+        match self.table.get(number)?.kind {
+            Kind::Socket(id) => Ok(id),
+            Kind::Pipe { .. } | Kind::Epoll(_) => Err(ENOTSOCK),
+        }
+    }
+
+    /// What a number names, and what that loses when it is closed.
+    pub(crate) fn drop_kind(&mut self, kind: Option<Kind>) {
+        if let Some(Kind::Socket(id)) = kind {
+            let now = self.machine.now();
+            self.machine.host.close(now, id);
+        }
+    }
+}
+
+/// Not a socket.
+pub(crate) const ENOTSOCK: Errno = Errno(libc::ENOTSOCK);
+
+fn wire(flags: &Flags) -> Wire {
+    Wire { mtu_bytes: flags.mtu_bytes, addresses: flags.local.to_vec(), whole: flags.strict_segments }
+}
