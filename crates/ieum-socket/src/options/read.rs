@@ -34,6 +34,9 @@ impl Host {
         if name == SO_ERROR {
             return Ok(number(self.take_error(id).map_or(0, |errno| errno.0)));
         }
+        if name == SO_MEMINFO {
+            return self.memory_bytes(id);
+        }
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
         let of_kind = |stream, datagram| match description.kind() {
             Kind::Stream => number(stream),
@@ -65,6 +68,19 @@ impl Host {
         })
     }
 
+    /// SO_MEMINFO, nine numbers as in `linux/sock_diag.h`. A host counts the bytes that wait, not the memory they lie
+    /// in; of reserves, options, a backlog and drops there are none.
+    fn memory_bytes(&mut self, id: SocketId) -> Result<Vec<u8>, Errno> {
+        let buffer = |bytes: Vec<u8>| bytes.first_chunk::<4>().map_or(0, |bytes| u32::from_ne_bytes(*bytes));
+        let recv_buffer = buffer(self.read_of_socket(id, SO_RCVBUF)?);
+        let send_buffer = buffer(self.read_of_socket(id, SO_SNDBUF)?);
+        let bytes = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let status = self.status(id);
+        let received = status.as_ref().map_or(0, |status| bytes(status.readable_bytes));
+        let sent = status.as_ref().map_or(0, |status| bytes(status.unacknowledged_bytes));
+        Ok([received, recv_buffer, sent, send_buffer, 0, sent, 0, 0, 0].map(u32::to_ne_bytes).concat())
+    }
+
     fn read_of_tcp(&self, description: &Description, name: i32) -> Result<Vec<u8>, Errno> {
         let status = description.active().and_then(|active| self.stack.tcp_status(active.connection));
         let mss = status.map(|status| status.mss_bytes).filter(|mss| *mss > 0);
@@ -88,7 +104,8 @@ impl Host {
                 }
             },
             TCP_CONGESTION => description.options.congestion_bytes(),
-            TCP_ULP => Vec::new(),
+            // Reno and CUBIC keep nothing that it tells.
+            TCP_ULP | TCP_CC_INFO => Vec::new(),
             TCP_REPAIR => number(0),
             _ => stored(description, IPPROTO_TCP, name)?,
         })

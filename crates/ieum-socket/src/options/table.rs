@@ -139,6 +139,7 @@ pub(super) const ROWS: &[Row] = &[
     socket(SO_BUSY_POLL, 0, Within(0, i32::MAX)),
     socket(SO_BPF_EXTENSIONS, 64, READ_ONLY),
     socket(SO_INCOMING_CPU, -1, Any),
+    socket(SO_MEMINFO, 0, READ_ONLY),
     socket(SO_INCOMING_NAPI_ID, 0, READ_ONLY),
     // Memory that is not copied cannot be told apart behind a carrier; a program then copies, as it must be able to.
     socket(SO_ZEROCOPY, 0, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::EOPNOTSUPP) })),
@@ -160,6 +161,7 @@ pub(super) const ROWS: &[Row] = &[
     tcp(TCP_DEFER_ACCEPT, 0, Judged(|_, value| Ok(whole_retransmissions(value)))),
     tcp(TCP_WINDOW_CLAMP, 0, Judged(|_, value| Ok(window_clamp(value)))),
     tcp(TCP_INFO, 0, READ_ONLY),
+    tcp(TCP_CC_INFO, 0, READ_ONLY),
     tcp(TCP_QUICKACK, 1, Flag),
     tcp(TCP_THIN_LINEAR_TIMEOUTS, 0, Within(0, 1)),
     tcp(TCP_THIN_DUPACK, 0, Judged(|_, value| within(0, (0..=1).contains(&value)))),
