@@ -114,7 +114,7 @@ const ROWS: &[Row] = &[
     ),
     row("ipv4.tcp_congestion_control", "congestion control", "cubic", Sets(congestion)),
     row("ipv4.tcp_dsack", "duplicate SACK (RFC 2883)", "1", Only(&["1"])),
-    row("ipv4.tcp_early_retrans", "tail loss probes (RFC 8985)", "3", Only(&["3", "4"])),
+    row("ipv4.tcp_early_retrans", "tail loss probes (RFC 8985)", "3", Sets(tail_probes)),
     row("ipv4.tcp_ecn", "ECN (RFC 3168; AccECN, RFC 9768)", "2", Sets(ecn)),
     row("ipv4.tcp_ecn_fallback", "SYN without ECN after a loss", "-", Ignored(BY_REQUEST)),
     row("ipv4.tcp_ecn_option", "AccECN's option", "-", Ignored(BY_REQUEST)),
@@ -124,7 +124,7 @@ const ROWS: &[Row] = &[
     row("ipv4.tcp_fastopen_blackhole_timeout_sec", "Fast Open after a loss", "-", Ignored(BY_REQUEST)),
     row("ipv4.tcp_fastopen_key", "Fast Open's key", "-", Ignored(BY_REQUEST)),
     row("ipv4.tcp_fin_timeout", "FIN-WAIT-2, in seconds", "60", Only(&["60"])),
-    row("ipv4.tcp_frto", "F-RTO (RFC 5682)", "2", Only(&["1", "2"])),
+    row("ipv4.tcp_frto", "F-RTO (RFC 5682)", "2", Sets(doubts_timeouts)),
     row("ipv4.tcp_invalid_ratelimit", "ACKs to what is unacceptable, ms apart", "500", Only(&["500"])),
     row(
         "ipv4.tcp_keepalive_intvl",
@@ -140,25 +140,20 @@ const ROWS: &[Row] = &[
         Sets(|set, value| socket(set, TCP_KEEPIDLE, value)),
     ),
     row("ipv4.tcp_limit_output_bytes", "bytes in the link's queue", "-", Ignored("a link has no queue")),
-    row("ipv4.tcp_max_reordering", "largest degree of reordering", "-", Ignored("it is not measured")),
+    row("ipv4.tcp_max_reordering", "largest degree of reordering", "300", Sets(reordering_max)),
     row("ipv4.tcp_max_syn_backlog", "longest SYN queue", "-", Ignored("scripts open few connections")),
     row("ipv4.tcp_max_tw_buckets", "TIME-WAITs", "-", Ignored("scripts open few connections")),
     row("ipv4.tcp_min_rtt_wlen", "memory of the least RTT", "-", Ignored("no part of it is told")),
-    row(
-        "ipv4.tcp_min_tso_segs",
-        "least size of a super-segment",
-        "-",
-        Ignored("super-segments are cut and joined as needed"),
-    ),
+    row("ipv4.tcp_min_tso_segs", "least size of a super-segment", "2", Sets(packet_segments_min)),
     row("ipv4.tcp_moderate_rcvbuf", "receive buffer grows", "-", Ignored(FIXED_BUFFERS)),
     row("ipv4.tcp_mtu_probing", "probing of the path's MTU (RFC 4821)", "0", Only(&["0"])),
     row("ipv4.tcp_no_metrics_save", "memory of paths", "1", Ignored("nothing is remembered")),
-    row("ipv4.tcp_notsent_lowat", "unsent bytes", "-", Only(&["4294967295", "-1"])),
+    row("ipv4.tcp_notsent_lowat", "bytes that may wait unsent", "4294967295", Sets(unsent_max)),
     row("ipv4.tcp_orphan_retries", "attempts without a user", "8", Ignored(FIXED_RETRIES)),
     row("ipv4.tcp_pacing_ca_ratio", "pacing", "-", Ignored(FIXED_PACE)),
     row("ipv4.tcp_pacing_ss_ratio", "pacing", "-", Ignored(FIXED_PACE)),
-    row("ipv4.tcp_recovery", "RACK (RFC 8985)", "1", Only(&["1", "0x1"])),
-    row("ipv4.tcp_reordering", "duplicate ACKs that mean a loss", "3", Only(&["3"])),
+    row("ipv4.tcp_recovery", "RACK (RFC 8985)", "1", Sets(recovery)),
+    row("ipv4.tcp_reordering", "duplicate ACKs that mean a loss", "3", Sets(reordering)),
     row(
         "ipv4.tcp_retrans_collapse",
         "small segments joined again",
@@ -177,9 +172,9 @@ const ROWS: &[Row] = &[
     row("ipv4.tcp_sack", "selective acknowledgements (RFC 2018)", "1", Sets(sack)),
     row(
         "ipv4.tcp_slow_start_after_idle",
-        "smaller window after idleness",
+        "smaller window after idleness (RFC 5681)",
         "1",
-        Ignored("it always shrinks (RFC 5681 §4.1)"),
+        Sets(restarts_after_idle),
     ),
     row("ipv4.tcp_syn_linear_timeouts", "SYNs without backoff", "-", Ignored(FIXED_RETRIES)),
     row("ipv4.tcp_syn_retries", "SYNs sent again", "6", Ignored(FIXED_RETRIES)),
@@ -195,13 +190,13 @@ const ROWS: &[Row] = &[
     ),
     row(
         "ipv4.tcp_tso_win_divisor",
-        "size of super-segments",
-        "-",
-        Ignored("super-segments are cut and joined as needed"),
+        "part of a window that does not wait to become larger",
+        "3",
+        Sets(deferral_divisor),
     ),
     row("ipv4.tcp_tw_reuse", "early reuse of TIME-WAIT", "-", Ignored("scripts open few connections")),
     row("ipv4.tcp_window_scaling", "window scale (RFC 7323)", "1", Sets(window_scaling)),
-    row("ipv4.tcp_wmem", "send buffer: least, first, largest", "1 MiB", Ignored(FIXED_BUFFERS)),
+    row("ipv4.tcp_wmem", "send buffer: least, first, largest", "1 MiB", Sets(send_buffer)),
     row("ipv4.tcp_workaround_signed_windows", "windows above 32 KiB", "0", Only(&["0"])),
     row("ipv6.auto_flowlabels", "flow labels", "0", Only(&["0"])),
 ];
@@ -231,6 +226,65 @@ fn ecn(settings: &mut Settings, value: &str) -> Option<()> {
         "2" => EcnMode::Accept,
         _ => return None,
     };
+    Some(())
+}
+
+/// 3 and 4 mean probes, and no more; anything else none.
+fn tail_probes(settings: &mut Settings, value: &str) -> Option<()> {
+    let level: u8 = value.parse().ok()?;
+    settings.tcp_defaults.tuning.tail_probes = level >= 3;
+    Some(())
+}
+
+fn doubts_timeouts(settings: &mut Settings, value: &str) -> Option<()> {
+    let level: u8 = value.parse().ok()?;
+    settings.tcp_defaults.tuning.doubts_timeouts = level != 0;
+    Some(())
+}
+
+fn reordering(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_defaults.tuning.reordering = value.parse().ok()?;
+    Some(())
+}
+
+fn reordering_max(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_defaults.tuning.reordering_max = value.parse().ok()?;
+    Some(())
+}
+
+/// Bits: 1 means RACK, which is always there; 2 a fixed reordering window, 4 no counting of duplicates.
+fn recovery(settings: &mut Settings, value: &str) -> Option<()> {
+    let digits = value.trim_start_matches("0x");
+    let bits = u32::from_str_radix(digits, if digits.len() < value.len() { 16 } else { 10 }).ok()?;
+    settings.tcp_defaults.tuning.fixed_reordering_window = bits & 2 != 0;
+    settings.tcp_defaults.tuning.only_time_tells = bits & 4 != 0;
+    Some(())
+}
+
+fn restarts_after_idle(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_defaults.tuning.restarts_after_idle = value != "0";
+    Some(())
+}
+
+fn packet_segments_min(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_defaults.tuning.packet_segments_min = value.parse().ok()?;
+    Some(())
+}
+
+fn deferral_divisor(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_defaults.tuning.deferral_divisor = value.parse().ok()?;
+    Some(())
+}
+
+/// Linux reads -1 and 4294967295 alike.
+fn unsent_max(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_defaults.unsent_max_bytes = if value == "-1" { u32::MAX } else { value.parse().ok()? };
+    Some(())
+}
+
+/// The middle one of three sizes is what sockets begin with.
+fn send_buffer(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_defaults.send_buffer_bytes = value.split(' ').nth(1)?.parse().ok()?;
     Some(())
 }
 
@@ -328,7 +382,8 @@ mod tests {
         let mut settings = Settings::default();
         settings.set("net.ipv4.tcp_timestamps", "0");
         settings.set("/proc/sys/net/ipv4/tcp_keepalive_probes", "2");
-        settings.set("net.ipv4.tcp_wmem", "4096  1 2");
+        settings.set("net.ipv4.tcp_wmem", "4096  9000 9999");
+        assert_eq!(settings.tcp_defaults.send_buffer_bytes, 9000);
         settings.set("net.ipv4.tcp_mtu_probing", "1");
         settings.set("net/ipv4/tcp_no_such_thing", "1");
         assert!(!settings.tcp_timestamps);

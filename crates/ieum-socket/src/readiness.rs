@@ -59,7 +59,7 @@ fn connected(description: &Description, view: &View) -> Readiness {
     let has_enough = view.readable_bytes >= description.options.low_water_bytes();
     Readiness {
         readable: !view.connecting && (view.shut.read || has_enough),
-        writable: !view.connecting && (view.shut.write || view.sendable_bytes > 0),
+        writable: !view.connecting && (view.shut.write || view.writable),
         read_hangup: view.shut.read,
         hangup: view.shut.read && view.shut.write,
         error: view.error.is_some(),

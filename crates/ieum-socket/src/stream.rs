@@ -26,7 +26,7 @@ pub(crate) struct View {
     /// Bytes that can be read now.
     pub(crate) readable_bytes: usize,
     /// Room in the send buffer, in bytes.
-    pub(crate) sendable_bytes: usize,
+    pub(crate) writable: bool,
 }
 
 impl View {
@@ -54,7 +54,7 @@ impl View {
                 .error
                 .or_else(|| fresh_failure.map(|failure| pending(failure, peer_finished, active))),
             readable_bytes: status.map_or(0, |status| status.readable_bytes),
-            sendable_bytes: status.map_or(0, |status| status.sendable_bytes),
+            writable: status.is_some_and(|status| status.writable),
         }
     }
 }

@@ -39,6 +39,7 @@ pub use port::{BindError, BindRequest, BindingId};
 pub use stack::{Stack, StackConfig};
 pub use tcp::{
     Belief, CongestionName, ConnectError, ConnectionId, Counts, EcnMode, Failure, HalfOpenId, HeldTimes,
-    Info, Keepalive, Listed, ListenError, ListenerId, Refusal, Request, State, Status, TcpSettings,
+    Info, Keepalive, Listed, ListenError, ListenerId, Refusal, Request, State, Status, TcpSettings, Tuning,
+    WriteEnd,
 };
 pub use udp::{Datagram, UdpId, UdpSendError};

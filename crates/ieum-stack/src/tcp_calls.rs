@@ -11,7 +11,7 @@ use ieum_wire::{Instant, Protocol};
 
 use crate::{
     BindError, BindRequest, BindingId, ConnectError, ConnectionId, HalfOpenId, Info, Listed, ListenError,
-    ListenerId, Refusal, Request, Stack, Status, TcpSettings,
+    ListenerId, Refusal, Request, Stack, Status, TcpSettings, WriteEnd,
 };
 
 impl Stack {
@@ -148,7 +148,19 @@ impl Stack {
     /// Queues bytes to be sent; returns how many there was room for. When fewer than given, an event tells of room.
     pub fn tcp_send(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) -> usize {
         let (tcp, mut cx) = self.split(now);
-        tcp.send(&mut cx, id, bytes)
+        tcp.send(&mut cx, id, bytes, WriteEnd::Push)
+    }
+
+    /// What waits for company goes now, small or not, until more is written.
+    pub fn tcp_flush(&mut self, now: Instant, id: ConnectionId) {
+        let (tcp, mut cx) = self.split(now);
+        tcp.flush(&mut cx, id);
+    }
+
+    /// The same for a write that says how it ends.
+    pub fn tcp_send_ending(&mut self, now: Instant, id: ConnectionId, bytes: &[u8], end: WriteEnd) -> usize {
+        let (tcp, mut cx) = self.split(now);
+        tcp.send(&mut cx, id, bytes, end)
     }
 
     /// Free memory of the send buffer, at most `bytes_max`, to be filled from its front and then told by

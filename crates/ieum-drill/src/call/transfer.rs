@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ieum_socket::{Domain, Errno, Kind as SocketKind, SocketId};
+use ieum_stack::WriteEnd;
 
 use super::table::Kind;
 use super::value::Value;
@@ -102,8 +103,6 @@ impl Runner<'_> {
             (libc::MSG_FASTOPEN, "TCP Fast Open (MSG_FASTOPEN)"),
             (libc::MSG_ZEROCOPY, "sending without a copy (MSG_ZEROCOPY)"),
             (libc::MSG_OOB, "urgent data (MSG_OOB)"),
-            (libc::MSG_MORE, "segments that wait for more (MSG_MORE)"),
-            (libc::MSG_EOR, "ends of records (MSG_EOR)"),
         ];
         refuse(writing.flags, &names)?;
         let (number, id) = self.socket_at(asked, 0)?;
@@ -121,7 +120,13 @@ impl Runner<'_> {
             *first = if self.machine.host.domain(id) == Some(Domain::Ip6) { 128 } else { 8 };
         }
         let address = writing.to.then(|| self.config.as_named(self.config.remote()));
-        let answer = self.machine.host.send_to(self.machine.now(), id, &payload, address).map(moved);
+        let end = match writing.flags {
+            flags if flags & libc::MSG_MORE != 0 => WriteEnd::More,
+            flags if flags & libc::MSG_EOR != 0 => WriteEnd::Record,
+            _ => WriteEnd::Push,
+        };
+        let now = self.machine.now();
+        let answer = self.machine.host.send_ending(now, id, &payload, address, end).map(moved);
         self.sent(asked, number, id, writing.flags, writing.bytes, answer, wait)
     }
 

@@ -5,7 +5,9 @@ use ieum_wire::Instant;
 use crate::description::{Datagram, Phase, Stream};
 use crate::host::Host;
 use crate::make::Domain;
-use crate::numbers::{IPPROTO_IPV6, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, SOL_SOCKET};
+use crate::numbers::{
+    IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, SOL_SOCKET, TCP_CORK, TCP_NODELAY,
+};
 use crate::{Errno, SocketId};
 
 impl Host {
@@ -73,6 +75,15 @@ impl Host {
             self.stack.binding_set_reuse(bound.binding, options.reuse_address(), options.reuse_port());
         }
         let after = description.options.tcp_settings(domain, &self.tcp_defaults);
+        let flushed = match (&description.phase, level, name) {
+            // tcp(7): both let go what waits, whether they change anything or not.
+            (Phase::Stream(Stream::Active(active)), IPPROTO_TCP, TCP_NODELAY | TCP_CORK)
+                if after.no_delay && (name == TCP_NODELAY || !after.cork) =>
+            {
+                Some(active.connection)
+            }
+            (_, _, _) => None,
+        };
         if before != after {
             match &mut description.phase {
                 Phase::Stream(Stream::Active(active)) => {
@@ -81,6 +92,9 @@ impl Host {
                 Phase::Stream(Stream::Listening(listening)) => listening.reconfigured = true,
                 Phase::Stream(Stream::Unbound | Stream::Bound(_)) | Phase::Datagram(_) => {}
             }
+        }
+        if let Some(connection) = flushed {
+            self.stack.tcp_flush(now, connection);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::io::IoSliceMut;
 use std::net::SocketAddr;
 
+use ieum_stack::WriteEnd;
 use ieum_wire::Instant;
 
 use crate::bounds::MESSAGE_BYTES_MAX;
@@ -38,9 +39,25 @@ impl Host {
         bytes: &[u8],
         address: Option<SocketAddr>,
     ) -> Result<usize, Errno> {
+        self.send_ending(now, id, bytes, address, WriteEnd::Push)
+    }
+
+    /// The same; of a stream with how the write ends: MSG_MORE or MSG_EOR.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::send_to`].
+    pub fn send_ending(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        bytes: &[u8],
+        address: Option<SocketAddr>,
+        end: WriteEnd,
+    ) -> Result<usize, Errno> {
         self.now = now;
         match self.descriptions.get(id).ok_or(Errno::EBADF)?.phase {
-            Phase::Stream(_) => self.send_stream(now, id, bytes),
+            Phase::Stream(_) => self.send_stream(now, id, bytes, end),
             Phase::Datagram(_) => self.send_datagram(now, id, bytes, address),
         }
     }
@@ -68,7 +85,13 @@ impl Host {
         }
     }
 
-    fn send_stream(&mut self, now: Instant, id: SocketId, bytes: &[u8]) -> Result<usize, Errno> {
+    fn send_stream(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        bytes: &[u8],
+        end: WriteEnd,
+    ) -> Result<usize, Errno> {
         let view = self.settled_view(id);
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         if let Some(error) = description.error.take() {
@@ -83,7 +106,7 @@ impl Host {
         if !view.open || view.shut.write {
             return Err(Errno::EPIPE);
         }
-        match self.stack.tcp_send(now, active.connection, bytes) {
+        match self.stack.tcp_send_ending(now, active.connection, bytes, end) {
             0 if !bytes.is_empty() => Err(Errno::EAGAIN),
             count => Ok(count),
         }

@@ -80,6 +80,7 @@ mod known {
     pub(super) const RECV_BUFFER: SocketOption = of_socket(SO_RCVBUF);
     pub(super) const LOW_WATER: SocketOption = of_socket(SO_RCVLOWAT);
     pub(super) const NO_DELAY: SocketOption = of_tcp(TCP_NODELAY);
+    pub(super) const UNSENT_MAX: SocketOption = of_tcp(TCP_NOTSENT_LOWAT);
     pub(super) const CORK: SocketOption = of_tcp(TCP_CORK);
     pub(super) const MSS: SocketOption = of_tcp(TCP_MAXSEG);
     pub(super) const KEEPALIVE_IDLE: SocketOption = of_tcp(TCP_KEEPIDLE);
@@ -193,7 +194,16 @@ impl Options {
         TcpSettings {
             no_delay: self.flag(known::NO_DELAY),
             cork: self.flag(known::CORK),
-            send_buffer_bytes: self.buffer_bytes(known::SEND_BUFFER).unwrap_or(defaults.send_buffer_bytes),
+            // As it is read back: what lies in it is counted with its overhead, as in Linux.
+            send_buffer_bytes: match self.is_set(known::SEND_BUFFER) {
+                true => positive(known::SEND_BUFFER),
+                false => defaults.send_buffer_bytes,
+            },
+            unsent_max_bytes: match positive(known::UNSENT_MAX) {
+                0 => defaults.unsent_max_bytes,
+                bytes => bytes,
+            },
+            tuning: defaults.tuning,
             recv_buffer_bytes: recv_buffer.unwrap_or(defaults.recv_buffer_bytes),
             // Who chose a buffer has chosen the largest window, too.
             scaled_window_bytes: recv_buffer.unwrap_or(defaults.scaled_window_bytes),
@@ -372,7 +382,7 @@ mod tests {
         }
         let settings = options.tcp_settings(Domain::Ip4, &TcpSettings::default());
         assert!(settings.no_delay);
-        assert_eq!(settings.send_buffer_bytes, 65_536);
+        assert_eq!(settings.send_buffer_bytes, 131_072);
         assert_eq!(settings.user_timeout, Some(Duration::from_millis(1500)));
         let keepalive =
             Keepalive { idle: Duration::from_secs(30), interval: Duration::from_secs(75), probes: 9 };

@@ -97,6 +97,9 @@ pub(super) const REORDERING_PERSISTS: u32 = 16;
 /// What the alarm for overdue segments comes later than they are, so that one alarm finds them all (Linux: 2 ms).
 pub(super) const REORDERING_SLACK: Duration = Duration::from_millis(2);
 
+/// For how long a packet may wait to become a larger one (Linux: 1 ms).
+pub(super) const DEFERRED_MAX: Duration = Duration::from_millis(1);
+
 /// For how long a shortest round trip counts: paths change (RFC 8985 §6.2 step 1 leaves it open; Linux: 300 s).
 pub(super) const MIN_RTT_WINDOW: Duration = Duration::from_secs(300);
 

@@ -102,6 +102,8 @@ impl Open {
                 sack,
                 ecn,
                 congestion: settings.congestion,
+                mss,
+                tuning: settings.tuning,
             },
         );
         if opening.active {

@@ -103,8 +103,9 @@ impl Tcp {
     fn open_receives(&mut self, cx: &mut Context<'_>, id: ConnectionId, segment: &Segment<'_>) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let orphan = connection.holder == Holder::Nobody;
+        let settings = connection.settings;
         let Some(open) = connection.open_mut() else { return };
-        match open.segment_arrives(cx.now, segment, orphan) {
+        match open.segment_arrives(cx.now, segment, orphan, &settings) {
             Outcome::Taken { news } => connection.news |= news,
             Outcome::Dropped { reason, news } => {
                 connection.news |= news;

@@ -29,6 +29,10 @@ pub struct TcpSettings {
     pub tos: u8,
     /// The time to live, in hops.
     pub ttl: u8,
+    /// No more is taken from a user while so many bytes wait to be sent for the first time (TCP_NOTSENT_LOWAT).
+    pub unsent_max_bytes: u32,
+    /// What a host may choose for all of its connections.
+    pub tuning: Tuning,
     /// The algorithm of congestion control.
     pub congestion: CongestionName,
 }
@@ -46,7 +50,49 @@ impl Default for TcpSettings {
             mss_max: None,
             tos: 0,
             ttl: TTL_DEFAULT,
+            unsent_max_bytes: u32::MAX,
+            tuning: Tuning::default(),
             congestion: CongestionName::default(),
+        }
+    }
+}
+
+/// How a host's connections send: what Linux keeps in sysctls. Connections keep what they had when they opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tuning {
+    /// The window shrinks while nothing is sent (RFC 5681 §4.1; tcp_slow_start_after_idle).
+    pub restarts_after_idle: bool,
+    /// The tail of what was sent is probed (RFC 8985 §7; tcp_early_retrans).
+    pub tail_probes: bool,
+    /// Time-outs that came too early are found out (RFC 5682; tcp_frto).
+    pub doubts_timeouts: bool,
+    /// Segments that may overtake one before it is believed lost, to begin with and at most (RFC 5681 §3.2;
+    /// tcp_reordering, tcp_max_reordering).
+    pub reordering: u32,
+    /// The same at most.
+    pub reordering_max: u32,
+    /// So many overtaking segments alone prove no loss (RFC 8985 §6.2; tcp_recovery 4).
+    pub only_time_tells: bool,
+    /// The reordering window stays a quarter of a round trip (tcp_recovery 2).
+    pub fixed_reordering_window: bool,
+    /// Less than this part of the window waits a moment for the next acknowledgement; 0: never (tcp_tso_win_divisor).
+    pub deferral_divisor: u32,
+    /// The fewest segments that a super-segment is bounded to by the path's rate (tcp_min_tso_segs).
+    pub packet_segments_min: u32,
+}
+
+impl Default for Tuning {
+    fn default() -> Tuning {
+        Tuning {
+            restarts_after_idle: true,
+            tail_probes: true,
+            doubts_timeouts: true,
+            reordering: bounds::DUPLICATES_MAX,
+            reordering_max: bounds::REORDERING_MAX,
+            only_time_tells: false,
+            fixed_reordering_window: false,
+            deferral_divisor: 3,
+            packet_segments_min: 2,
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct Status {
     pub peer_finished: bool,
     /// Room in the send buffer; 0 before the handshake ends, after `tcp_finish` and after a failure.
     pub sendable_bytes: usize,
+    /// Enough of that room is free for another write to be worth while (what poll(2) tells).
+    pub writable: bool,
     /// Bytes queued or sent and not acknowledged; the FIN is not counted.
     pub unacknowledged_bytes: usize,
     /// Of these, never sent.
@@ -124,6 +126,7 @@ impl Connection {
             readable_bytes: self.recv().map_or(0, |recv| recv.readable()),
             peer_finished: self.recv().is_some_and(|recv| recv.has_finished()),
             sendable_bytes: send.map_or(0, |send| send.room(&self.settings)),
+            writable: send.is_some_and(|send| send.is_writable(&self.settings)),
             unacknowledged_bytes: send.map_or(0, |send| send.queued()),
             unsent_bytes: send.map_or(0, |send| usize::try_from(send.unsent()).unwrap_or(usize::MAX)),
             finished: end.is_some_and(|end| end != OurEnd::Open),

@@ -15,6 +15,7 @@ use super::half_open::{HalfOpen, Refusal, Request, Stage};
 use super::handshake::Handshake;
 use super::listener::{Listener, Place};
 use super::reply::Reply;
+use super::send::WriteEnd;
 use super::settings::TcpSettings;
 use super::state::OurEnd;
 use super::status::Status;
@@ -236,6 +237,14 @@ impl Tcp {
         self.settle(cx, id);
     }
 
+    /// What waits for company goes now.
+    pub(crate) fn flush(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
+        if let Some((open, _)) = self.open_mut(id) {
+            open.send.flush();
+            self.settle(cx, id);
+        }
+    }
+
     pub(crate) fn status(&self, id: ConnectionId) -> Option<Status> {
         self.connections.get(id).map(Connection::status)
     }
@@ -243,10 +252,15 @@ impl Tcp {
     // Bytes.
 
     /// Queues bytes to be sent; returns how many there was room for.
-    pub(crate) fn send(&mut self, cx: &mut Context<'_>, id: ConnectionId, bytes: &[u8]) -> usize {
+    pub(crate) fn send(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        bytes: &[u8],
+        end: WriteEnd,
+    ) -> usize {
         let Some((open, settings)) = self.open_mut(id) else { return 0 };
-        let count = open.send.queue(&settings, bytes);
-        open.send.room_wanted |= count < bytes.len();
+        let count = open.send.queue(&settings, bytes, end);
         self.settle(cx, id);
         count
     }

@@ -9,6 +9,7 @@ use crate::tcp::open::Open;
 use crate::tcp::recv::Arrived;
 use crate::tcp::segment::Segment;
 use crate::tcp::send::Ack;
+use crate::tcp::settings::TcpSettings;
 use crate::tcp::state::{OurEnd, State};
 
 /// Why data was not taken.
@@ -25,6 +26,7 @@ impl Open {
         now: Instant,
         segment: &Segment<'_>,
         orphan: bool,
+        settings: &TcpSettings,
     ) -> Outcome {
         self.totals.received(now, segment.frames, segment.payload.len());
         if let Some(outcome) = self.check_stamp(now, segment) {
@@ -49,7 +51,7 @@ impl Open {
         if let (Some(stamps), Some(theirs)) = (&mut self.stamps, segment.header.options.timestamps) {
             stamps.seen(now, segment.header.seq, theirs.value);
         }
-        let news = match self.check_ack(now, segment) {
+        let news = match self.check_ack(now, segment, settings) {
             Ok(news) => news,
             Err(reason) => return Outcome::dropped(reason),
         };
@@ -132,7 +134,12 @@ impl Open {
     }
 
     /// Fifth: the acknowledgement. True when the user gains room to write or learns that its end has arrived.
-    fn check_ack(&mut self, now: Instant, segment: &Segment<'_>) -> Result<bool, Drop> {
+    fn check_ack(
+        &mut self,
+        now: Instant,
+        segment: &Segment<'_>,
+        settings: &TcpSettings,
+    ) -> Result<bool, Drop> {
         let header = &segment.header;
         let (ack, send) = (header.ack, &mut self.send);
         // RFC 5961 §5.2: neither beyond what was sent nor older than any window.
@@ -157,7 +164,9 @@ impl Open {
             },
         );
         send.peer_answered();
-        Ok(acknowledged.fin || (acknowledged.room && std::mem::take(&mut send.room_wanted)))
+        let has_room = acknowledged.room && send.room_wanted && send.is_writable(settings);
+        send.room_wanted &= !has_room;
+        Ok(acknowledged.fin || has_room)
     }
 
     /// Seventh and eighth: the data and the FIN, as far as they are new and in the window.

@@ -67,6 +67,7 @@ impl Arrivals {
 impl Send {
     /// Takes an acknowledgement.
     pub(in crate::tcp) fn acknowledged(&mut self, now: Instant, said: &Ack<'_>) -> Acknowledged {
+        self.writes.more = false;
         let lost_before = self.flight.counts().lost;
         let had_flight = !self.flight.is_empty();
         let echoed_ms = said.echo_age.and_then(|age| (now.micros() / 1000).checked_sub(millis(age)));
@@ -199,6 +200,7 @@ impl Send {
             self.end = OurEnd::Acknowledged;
         }
         self.una = said.ack;
+        self.writes.acknowledged(said.ack);
         self.waiting_since = (!self.flight.is_empty()).then_some(now);
         let room = data > 0;
         if self.is_idle() || (room && self.room_wanted) {

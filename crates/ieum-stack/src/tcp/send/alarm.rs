@@ -106,7 +106,7 @@ impl Send {
     /// RFC 8985 §7.2. `advanced`: the time-out begins anew. False when no probe is to be sent.
     fn schedule_tail_probe(&mut self, now: Instant, advanced: bool) -> bool {
         let Some(first) = self.flight.first() else { return false };
-        if !self.sack || !self.recovery.may_probe() {
+        if !self.tuning.tail_probes || !self.sack || !self.recovery.may_probe() {
             return false;
         }
         let patience = match self.rto.smoothed() {
@@ -133,7 +133,7 @@ impl Send {
         let (piece, repeated) = if fits > 0 && fits == unsent.min(sizes.mss) {
             (self.say(now, usize_of(fits), sizes), false)
         } else {
-            (self.again(now, |flight| flight.send_last(now, sizes.mss))?, true)
+            (self.again(now, sizes, |flight| flight.send_last(now, sizes.mss))?, true)
         };
         self.recovery.probed(self.nxt, repeated);
         self.alarm = Some((now + self.rto.current(), Alarm::Retransmit));
@@ -157,7 +157,7 @@ impl Send {
     pub(super) fn window_probe(&mut self, now: Instant, sizes: &Sizes) -> Piece {
         let fits = u32_of(self.queued).min(self.window).min(sizes.mss);
         if fits > 0 {
-            return self.say(now, usize_of(fits), sizes);
+            return Piece { push: true, ..self.say(now, usize_of(fits), sizes) };
         }
         self.waiting_since.get_or_insert(now);
         Piece::bare(self.una - 1)

@@ -18,8 +18,10 @@ mod permission;
 mod prr;
 mod rack;
 mod recovery;
+mod room;
 pub(super) mod rto;
 mod sums;
+mod writes;
 
 use std::io::IoSliceMut;
 use std::time::Duration;
@@ -37,10 +39,14 @@ use self::permission::{Facts, Permission, permission};
 use self::rack::Rack;
 pub use self::recovery::Belief;
 use self::recovery::Recovery;
+use self::room::{Room, packet_bytes};
 use self::rto::Rto;
 use self::sums::Sums;
+pub use self::writes::WriteEnd;
+use self::writes::Writes;
+use super::bounds::{BUFFER_BYTES_MAX, DEFERRED_MAX};
 use super::byte_queue::ByteQueue;
-use super::settings::{CongestionName, TcpSettings};
+use super::settings::{CongestionName, TcpSettings, Tuning};
 use super::state::OurEnd;
 
 /// What one packet is to carry.
@@ -90,8 +96,11 @@ pub(super) struct Send {
     window_ack: SeqNumber,
     /// Shift of the windows that the peer sends.
     scale: u8,
+    /// Payload of a full segment, when one was last sent.
+    mss: u32,
     queue: ByteQueue,
     queued: usize,
+    writes: Writes,
     end: OurEnd,
     /// What is in flight, and what is believed of it.
     flight: Flight,
@@ -113,6 +122,9 @@ pub(super) struct Send {
     sent_at: Option<Instant>,
     /// Owed: a question whether the window is still closed.
     probe_owed: bool,
+    tuning: Tuning,
+    /// When a packet with data last went out, the first time or again.
+    wrote_at: Option<Instant>,
     sums: Sums,
     chronograph: Chronograph,
     /// Owed: a probe whether the last of what was sent has arrived.
@@ -136,13 +148,16 @@ pub(super) struct SendStart {
     /// Both sides speak ECN.
     pub(super) ecn: bool,
     pub(super) congestion: CongestionName,
+    /// Payload of a full segment.
+    pub(super) mss: u32,
+    pub(super) tuning: Tuning,
 }
 
 impl Send {
     pub(super) fn new(now: Instant, start: &SendStart) -> Send {
         let first = start.iss + 1;
         let mut rto = Rto::new();
-        let mut rack = Rack::new();
+        let mut rack = Rack::new(&start.tuning);
         if let Some(rtt) = start.rtt {
             rto.measured(rtt);
             rack.min_rtt.measured(now, rtt);
@@ -158,8 +173,10 @@ impl Send {
             window_seq: start.window_seq,
             window_ack: first,
             scale: start.scale,
+            mss: start.mss,
             queue: ByteQueue::default(),
             queued: 0,
+            writes: Writes::new(first),
             end: OurEnd::Open,
             flight: Flight::default(),
             sack: start.sack,
@@ -175,6 +192,8 @@ impl Send {
             sent_at: None,
             probe_owed: false,
             // The SYN has arrived.
+            tuning: start.tuning,
+            wrote_at: None,
             sums: Sums { delivered: 1, ..Sums::default() },
             chronograph: Chronograph::default(),
             tail_probe_owed: false,
@@ -191,15 +210,43 @@ impl Send {
 
     /// How many bytes there is room for.
     pub(super) fn room(&self, settings: &TcpSettings) -> usize {
-        let limit = usize::try_from(settings.send_buffer_bytes).unwrap_or(usize::MAX);
-        if self.end == OurEnd::Open { limit.saturating_sub(self.queued) } else { 0 }
+        if self.end == OurEnd::Open { usize_of(self.buffer(settings).bytes()) } else { 0 }
+    }
+
+    /// Is another write worth while?
+    pub(super) fn is_writable(&self, settings: &TcpSettings) -> bool {
+        self.end == OurEnd::Open && self.buffer(settings).is_worthwhile()
+    }
+
+    fn buffer(&self, settings: &TcpSettings) -> Room {
+        let (nxt, end) = (self.nxt, self.data_end());
+        let tail = self.writes.tail.max(nxt);
+        let packet_bytes = packet_bytes(self.window_max, self.mss);
+        let in_flight = nxt.since(self.una).div_ceil(packet_bytes);
+        let sendable = self.congestion_left().saturating_mul(self.mss).min(self.window_left());
+        Room {
+            limit: settings.send_buffer_bytes,
+            queued: u32_of(self.queued),
+            unsent: self.unsent(),
+            packets: in_flight.max(u32::try_from(self.writes.packets()).unwrap_or(u32::MAX)),
+            tail: if end.after(tail) { end.since(tail) } else { 0 },
+            packet_bytes,
+            sendable: sendable / self.mss * self.mss,
+            unsent_max: settings.unsent_max_bytes,
+        }
     }
 
     /// Queues as much as there is room for; returns how much.
-    pub(super) fn queue(&mut self, settings: &TcpSettings, bytes: &[u8]) -> usize {
-        let count = bytes.len().min(self.room(settings));
+    pub(super) fn queue(&mut self, settings: &TcpSettings, bytes: &[u8], end: WriteEnd) -> usize {
+        if self.end != OurEnd::Open {
+            return 0;
+        }
+        let wanted = u32::try_from(bytes.len()).unwrap_or(u32::MAX).min(BUFFER_BYTES_MAX);
+        let taken = self.buffer(settings).take(wanted);
+        let count = usize_of(taken.count);
         self.queue.write_at(self.queued, &bytes[..count]);
-        self.queued += count;
+        self.written(count, taken.tail, end, count == bytes.len());
+        self.room_wanted |= !self.is_writable(settings);
         count
     }
 
@@ -213,7 +260,23 @@ impl Send {
     pub(super) fn commit(&mut self, settings: &TcpSettings, count: usize) {
         assert!(count <= self.room(settings), "no more is committed than there was room for");
         self.queue.filled(self.queued, count);
+        let taken =
+            Room { limit: u32::MAX, unsent_max: u32::MAX, ..self.buffer(settings) }.take(u32_of(count));
+        self.written(count, taken.tail, WriteEnd::Push, true);
+    }
+
+    /// `tail`: bytes of the last packet.
+    fn written(&mut self, count: usize, tail: u32, end: WriteEnd, whole: bool) {
         self.queued += count;
+        if count > 0 {
+            self.writes.tail = self.data_end() - tail;
+            self.writes.written(self.data_end(), end, whole);
+        }
+    }
+
+    /// What waits for company goes now, small or not (TCP_NODELAY being set, even under TCP_CORK).
+    pub(super) fn flush(&mut self) {
+        self.writes.flushed = true;
     }
 
     /// ESTABLISHED → FIN-WAIT-1, CLOSE-WAIT → LAST-ACK: nothing will follow what is queued.
@@ -392,6 +455,7 @@ impl Send {
         sizes: &Sizes,
         settings: &TcpSettings,
     ) -> Option<Piece> {
+        self.mss = sizes.mss;
         if std::mem::take(&mut self.tail_probe_owed)
             && let Some(piece) = self.tail_probe(now, sizes)
         {
@@ -426,7 +490,10 @@ impl Send {
             return None;
         }
         let is_first = missing.begin == self.una;
-        let piece = self.again(now, |flight| flight.send_missing(now, allowed, sizes.mss))?;
+        // As it was sent, so it is repeated: what ended a packet still does.
+        let packet = self.writes.packet_end(missing.begin).map_or(u32::MAX, |end| end.since(missing.begin));
+        let piece =
+            self.again(now, sizes, |flight| flight.send_missing(now, allowed.min(packet), sizes.mss))?;
         if is_first && !matches!(self.alarm, Some((_, Alarm::Reorder))) {
             self.alarm = None;
             self.restart_alarm(now);
@@ -435,20 +502,33 @@ impl Send {
     }
 
     /// A range goes out once more.
-    fn again(&mut self, now: Instant, send: impl FnOnce(&mut Flight) -> Option<Range>) -> Option<Piece> {
+    fn again(
+        &mut self,
+        now: Instant,
+        sizes: &Sizes,
+        send: impl FnOnce(&mut Flight) -> Option<Range>,
+    ) -> Option<Piece> {
         let range = send(&mut self.flight)?;
         self.recovery.repeated(now, range.segments());
         self.recovery.sent(range.segments());
+        self.wrote_at = Some(now);
         self.waiting_since.get_or_insert(now);
-        let count = usize_of(range.end.since(range.begin) - u32::from(range.fin));
-        Some(Piece { again: true, ..self.piece_at(range.begin, count) })
+        let bytes = range.end.since(range.begin) - u32::from(range.fin);
+        let push = bytes > 0 && self.writes.sent_again(range.begin + bytes, bytes.div_ceil(sizes.mss));
+        Some(Piece { again: true, push, ..self.piece_at(range.begin, usize_of(bytes)) })
     }
 
     fn new_piece(&mut self, now: Instant, sizes: &Sizes, settings: &TcpSettings) -> Option<Piece> {
-        self.restart_after_idle(now);
+        if self.tuning.restarts_after_idle {
+            self.restart_after_idle(now);
+        }
         let data_end = self.data_end();
-        let unsent = data_end.since(self.nxt);
-        let permission = permission(&self.facts(unsent, sizes, settings));
+        let end = self.writes.record_end(self.nxt).unwrap_or(data_end);
+        let facts = self.facts(end, sizes, settings);
+        let permission = match permission(&facts) {
+            Permission::Send(_) => self.deferred(now, &facts).unwrap_or_else(|| permission(&facts)),
+            other => other,
+        };
         let piece = match permission {
             Permission::Send(count) => Some(self.say(now, count, sizes)),
             // A corked rest is held for as long as the timer lasts, about 200 ms, as on Linux (tcp(7)).
@@ -487,19 +567,49 @@ impl Send {
         }
     }
 
-    fn facts(&self, unsent: u32, sizes: &Sizes, settings: &TcpSettings) -> Facts {
+    /// The facts about what lies before `end`.
+    fn facts(&self, end: SeqNumber, sizes: &Sizes, settings: &TcpSettings) -> Facts {
+        let Writes { more, flushed, .. } = self.writes;
         Facts {
-            unsent: usize_of(unsent),
+            unsent: usize_of(end.since(self.nxt)),
             window: usize_of(self.window_left()),
             window_max: usize_of(self.window_max),
             cwnd: usize_of(self.congestion_left().saturating_mul(sizes.mss)),
             mss: usize_of(sizes.mss),
             piece_max: usize_of(self.burst_bytes(sizes)),
             small_in_flight: self.small_until.after(self.una) && self.small_until.at_or_before(self.nxt),
-            no_delay: settings.no_delay,
-            cork: settings.cork,
-            finished: self.end != OurEnd::Open,
+            no_delay: settings.no_delay || flushed,
+            cork: (settings.cork || more) && !flushed,
+            finished: self.end != OurEnd::Open || end != self.data_end(),
         }
+    }
+
+    /// Would it be better to wait for the acknowledgement that is about to come, and send a larger packet then? Only when
+    /// something was sent just now, and only for as long as that costs less than a millisecond or half a round trip (all
+    /// as Linux's tcp_tso_should_defer). Nothing has to wake who waits: something is in flight.
+    fn deferred(&self, now: Instant, facts: &Facts) -> Option<Permission> {
+        if self.recovery.belief() >= Belief::Recovery
+            || facts.unsent <= facts.mss
+            || facts.finished
+            || self.wrote_at.is_none_or(|wrote| now.since(wrote) > DEFERRED_MAX)
+        {
+            return None;
+        }
+        let limit = facts.window.min(facts.cwnd);
+        let whole = usize_of(self.window.min(self.congestion.cwnd.saturating_mul(self.mss)));
+        let share = whole.checked_div(usize_of(self.tuning.deferral_divisor))?;
+        if limit >= facts.piece_max || limit >= share {
+            return None;
+        }
+        let (first, rtt) = (self.flight.first()?, self.rto.smoothed()?);
+        if (first.sent_at + rtt).since(now) > DEFERRED_MAX.min(rtt / 2) {
+            return None;
+        }
+        Some(match (facts.cwnd < facts.window, limit <= facts.unsent) {
+            (true, true) => Permission::CongestionLimited,
+            (false, true) => Permission::WindowLimited,
+            (_, false) => Permission::Held,
+        })
     }
 
     /// How large one packet may be: not more than half the window, so that acknowledgements of one half let the other be
@@ -518,14 +628,18 @@ impl Send {
             .ok()
             .and_then(|halvings| sizes.piece_max.checked_shr(halvings));
         let bytes = u32::try_from(millisecond).unwrap_or(u32::MAX).saturating_add(near.unwrap_or(0));
-        most.min((bytes / sizes.mss).max(2).saturating_mul(sizes.mss))
+        let segments = (bytes / sizes.mss).max(self.tuning.packet_segments_min);
+        most.min(segments.saturating_mul(sizes.mss))
     }
 
     /// `count` bytes from `nxt` on, and the FIN when it follows them.
     fn say(&mut self, now: Instant, count: usize, sizes: &Sizes) -> Piece {
         let reduced = count > 0 && self.recovery.take_reduced();
-        let piece = Piece { reduced, ..self.piece_at(self.nxt, count) };
-        let end = self.nxt + u32_of(count) + u32::from(piece.fin);
+        let (bytes, data_end) = (u32_of(count), self.nxt + u32_of(count));
+        let push =
+            count > 0 && self.writes.sent(data_end, bytes.div_ceil(sizes.mss), data_end == self.data_end());
+        let piece = Piece { reduced, push, ..self.piece_at(self.nxt, count) };
+        let end = data_end + u32::from(piece.fin);
         if !u32_of(count).is_multiple_of(sizes.mss) {
             self.small_until = self.nxt + u32_of(count);
         }
@@ -534,6 +648,7 @@ impl Send {
         self.recovery.sent(self.flight.counts().out - out);
         self.nxt = end;
         self.sent_at = Some(now);
+        self.wrote_at = Some(now);
         self.waiting_since.get_or_insert(now);
         self.set_alarm_after_new(now, was_empty);
         piece
@@ -563,7 +678,7 @@ impl Send {
             offset: usize_of(seq.since(self.una)),
             count,
             fin,
-            push: last && count > 0,
+            push: false,
             again: false,
             reduced: false,
         }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use ieum_wire::{Instant, SeqNumber};
 
 use super::flight::Range;
-use crate::tcp::bounds::{DUPLICATES_MAX, MIN_RTT_WINDOW, REORDERING_PERSISTS, REORDERING_STEPS_MAX};
+use crate::tcp::bounds::{MIN_RTT_WINDOW, REORDERING_PERSISTS, REORDERING_STEPS_MAX};
+use crate::tcp::settings::Tuning;
 
 /// What is known of the newest arrival and of the path's disorder.
 pub(super) struct Rack {
@@ -21,6 +22,7 @@ pub(super) struct Rack {
     advanced: bool,
     /// Segments that may be overtaken before a loss is believed; grows with what was seen, like Linux's.
     degree: u32,
+    tuning: Tuning,
     /// The path was seen to reorder (RACK.reordering_seen).
     reorders: bool,
     /// Quarters of the shortest round trip in the window (RACK.reo_wnd_mult).
@@ -43,12 +45,13 @@ pub(super) struct Disorder {
 }
 
 impl Rack {
-    pub(super) fn new() -> Rack {
+    pub(super) fn new(tuning: &Tuning) -> Rack {
         Rack {
             newest: None,
             rtt: Duration::ZERO,
             advanced: false,
-            degree: DUPLICATES_MAX,
+            degree: tuning.reordering,
+            tuning: *tuning,
             reorders: false,
             steps: 1,
             persists: 0,
@@ -88,7 +91,8 @@ impl Rack {
     }
 
     fn window(&self, disorder: &Disorder) -> Duration {
-        if !self.reorders && (disorder.recovering || disorder.overtook >= self.degree) {
+        let many = disorder.overtook >= self.degree && !self.tuning.only_time_tells;
+        if !self.reorders && (disorder.recovering || many) {
             return Duration::ZERO;
         }
         let quarter = self.min_rtt.shortest().unwrap_or_default() / 4;
@@ -107,17 +111,17 @@ impl Rack {
     /// Something sent once has arrived from `distance` bytes below what had arrived before (§6.2 step 3).
     pub(super) fn reordered(&mut self, distance: u32, mss: u32) {
         self.reorders = true;
-        self.degree = self.degree.max(distance.div_ceil(mss)).min(crate::tcp::bounds::REORDERING_MAX);
+        self.degree = self.degree.max(distance.div_ceil(mss)).min(self.tuning.reordering_max);
     }
 
     /// A time-out came although many had overtaken: the degree was over-estimated.
     pub(super) fn overestimated(&mut self) {
-        self.degree = DUPLICATES_MAX;
+        self.degree = self.degree.min(self.tuning.reordering);
     }
 
     /// A duplicate was reported: the window was too small (§6.2 step 4), once a round trip.
     pub(super) fn duplicated(&mut self, una: SeqNumber, nxt: SeqNumber) {
-        if self.dsack_round.is_some_and(|until| una.before(until)) {
+        if self.tuning.fixed_reordering_window || self.dsack_round.is_some_and(|until| una.before(until)) {
             return;
         }
         self.dsack_round = Some(nxt);

@@ -500,7 +500,7 @@ impl Send {
         self.recovery.tail_probe = None;
         self.recovery.reduced_owed = self.recovery.ecn;
         self.recovery.tries_new = false;
-        self.recovery.doubted = is_new || self.retries > 0;
+        self.recovery.doubted = self.tuning.doubts_timeouts && (is_new || self.retries > 0);
     }
 
     // What is lost.
