@@ -145,7 +145,7 @@ const ROWS: &[Row] = &[
     row("ipv4.tcp_max_tw_buckets", "TIME-WAITs", "-", Ignored("scripts open few connections")),
     row("ipv4.tcp_min_rtt_wlen", "memory of the least RTT", "-", Ignored("no part of it is told")),
     row("ipv4.tcp_min_tso_segs", "least size of a super-segment", "2", Sets(packet_segments_min)),
-    row("ipv4.tcp_moderate_rcvbuf", "receive buffer grows", "-", Ignored(FIXED_BUFFERS)),
+    row("ipv4.tcp_moderate_rcvbuf", "receive buffer grows", "1", Sets(moderate)),
     row("ipv4.tcp_mtu_probing", "probing of the path's MTU (RFC 4821)", "0", Only(&["0"])),
     row("ipv4.tcp_no_metrics_save", "memory of paths", "1", Ignored("nothing is remembered")),
     row("ipv4.tcp_notsent_lowat", "bytes that may wait unsent", "4294967295", Sets(unsent_max)),
@@ -163,12 +163,7 @@ const ROWS: &[Row] = &[
     row("ipv4.tcp_retries1", "attempts before the route is asked", "-", Ignored(FIXED_RETRIES)),
     row("ipv4.tcp_retries2", "attempts", "15", Ignored(FIXED_RETRIES)),
     row("ipv4.tcp_rfc1337", "RST in TIME-WAIT is ignored", "-", Ignored("no RST ends TIME-WAIT")),
-    row(
-        "ipv4.tcp_rmem",
-        "receive buffer: least, first, largest, which is what sockets get",
-        "1 MiB",
-        Sets(recv_buffer),
-    ),
+    row("ipv4.tcp_rmem", "receive buffer: least, first, largest", "2 MiB, 16 MiB", Sets(recv_buffer)),
     row("ipv4.tcp_sack", "selective acknowledgements (RFC 2018)", "1", Sets(sack)),
     row(
         "ipv4.tcp_slow_start_after_idle",
@@ -295,12 +290,25 @@ fn congestion(settings: &mut Settings, value: &str) -> Option<()> {
     Some(())
 }
 
-/// The largest of three sizes: from it follows the window scale. Here a buffer takes memory only for what is in it, so
-/// that it need not begin smaller and grow.
+/// Three sizes in bytes of memory, half of which is window: the first buffer, and how far it grows; from the largest follows
+/// the window scale.
 fn recv_buffer(settings: &mut Settings, value: &str) -> Option<()> {
-    let largest = value.split(' ').nth(2)?.parse().ok()?;
-    settings.tcp_defaults.recv_buffer_bytes = largest;
+    let mut sizes = value.split(' ').skip(1);
+    let mut size = || sizes.next()?.parse::<u32>().ok();
+    let (first, largest) = (size()?, size()?);
+    settings.tcp_defaults.recv_buffer_bytes = first / 2;
+    settings.tcp_defaults.recv_buffer_bytes_max = largest / 2;
     settings.tcp_defaults.scaled_window_bytes = largest;
+    Some(())
+}
+
+/// A buffer that does not grow is no larger at most than at first.
+fn moderate(settings: &mut Settings, value: &str) -> Option<()> {
+    match value {
+        "0" => settings.tcp_defaults.recv_buffer_bytes_max = 0,
+        "1" => {}
+        _ => return None,
+    }
     Some(())
 }
 

@@ -22,7 +22,7 @@ pub(crate) mod number {
         SYS_accept, SYS_accept4, SYS_bind, SYS_connect, SYS_getpeername, SYS_getsockname, SYS_getsockopt,
         SYS_io_uring_enter, SYS_io_uring_register, SYS_io_uring_setup, SYS_ioctl, SYS_listen, SYS_prctl,
         SYS_recvfrom, SYS_recvmmsg, SYS_recvmsg, SYS_seccomp, SYS_sendmmsg, SYS_sendmsg, SYS_sendto,
-        SYS_setsockopt, SYS_shutdown, SYS_socket, SYS_socketpair, TCP_INFO, TIOCOUTQ,
+        SYS_setsockopt, SYS_shutdown, SYS_socket, SYS_socketpair, TCP_INFO, TCP_INQ, TIOCOUTQ,
     };
     // What ieum itself is not allowed.
     pub(crate) use libc::{

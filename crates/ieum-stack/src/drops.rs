@@ -156,6 +156,8 @@ reasons! {
         TcpNoReader => "tcp no reader",
         /// More holes in the received data than are kept apart.
         TcpTooManyHoles => "tcp too many holes",
+        /// The next data, and no memory for it in the receive buffer.
+        TcpNoMemory => "tcp no memory",
         /// A segment for a connection in TIME-WAIT.
         TcpTimeWait => "tcp time wait",
         /// An ICMP error that changes nothing about its connection (RFC 9293 §3.9.2.2).

@@ -129,6 +129,11 @@ impl Stack {
         tcp.configure(&mut cx, id, settings);
     }
 
+    /// Changes what connections inherit that a listener accepts from now on.
+    pub fn tcp_configure_listener(&mut self, listener: ListenerId, settings: TcpSettings) {
+        self.tcp.configure_listener(listener, settings);
+    }
+
     /// How a connection stands; `None` once it was closed.
     pub fn tcp_status(&self, id: ConnectionId) -> Option<Status> {
         self.tcp.status(id)

@@ -66,7 +66,8 @@ impl Runner<'_> {
         };
         asked.exactly(answer)?;
         if asked.call.name == "recvmsg" {
-            check_message(asked.arguments.get(1)?, message_flags)?;
+            let unread = self.machine.host.unread(id);
+            check_message(asked.arguments.get(1)?, message_flags, unread)?;
         }
         Ok(Progress::Done)
     }
@@ -270,12 +271,10 @@ fn message_bytes(message: &Value) -> Result<usize, Stop> {
     Ok(message.wanted("msg_iov")?.buffers()?.iter().sum())
 }
 
-/// Is what `recvmsg` wrote into a message what the script says?
-fn check_message(message: &Value, actual: i32) -> Result<(), Stop> {
-    if let Some(Value::List(control)) = message.field("msg_control")
-        && !control.is_empty()
-    {
-        return Err(Stop::unsupported("control messages"));
+/// Is what `recvmsg` wrote into a message what the script says? `unread`: a control message says that so much is left.
+fn check_message(message: &Value, actual: i32, unread: Option<usize>) -> Result<(), Stop> {
+    if let Some(Value::List(control)) = message.field("msg_control") {
+        check_control(control, unread)?;
     }
     let expected = message.wanted("msg_flags")?.int()?;
     if expected == actual {
@@ -283,6 +282,28 @@ fn check_message(message: &Value, actual: i32) -> Result<(), Stop> {
     }
     Err(Stop::failed(format!("Expected msg_flags {expected:#010X} but got {actual:#010X}")))
 }
+
+/// Control messages; of those that there are on Linux the one of TCP_INQ.
+fn check_control(expected: &[Value], unread: Option<usize>) -> Result<(), Stop> {
+    for message in expected {
+        let part = |name| message.wanted(name).and_then(Value::int);
+        if (part("cmsg_level")?, part("cmsg_type")?) != (libc::SOL_TCP, TCP_CM_INQ) {
+            return Err(Stop::unsupported("control messages"));
+        }
+    }
+    let told: Vec<usize> = unread.into_iter().collect();
+    let mut wanted = Vec::new();
+    for message in expected {
+        wanted.push(usize::try_from(message.wanted("cmsg_data")?.int()?).unwrap_or(usize::MAX));
+    }
+    if told == wanted {
+        return Ok(());
+    }
+    Err(Stop::failed(format!("Expected control messages of TCP_INQ {wanted:?} but got {told:?}")))
+}
+
+/// The control message that says how much is left to be read.
+const TCP_CM_INQ: i32 = libc::TCP_INQ;
 
 impl Runner<'_> {
     /// The bytes of a file that the second argument names.

@@ -40,6 +40,10 @@ impl Runner {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
         let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
         let len = usize::try_from(call.int(4)).map_err(|_| Errno::EINVAL)?;
+        if (call.int(1), call.int(2)) == (n::IPPROTO_TCP, n::TCP_INQ) {
+            // S would have to add control messages to what it delivers; programs go on without them.
+            return Err(Errno::ENOPROTOOPT);
+        }
         let value = self.memory(call).read(call.word(3), len.min(OPTION_BYTES_MAX)).map_err(host_errno)?;
         self.host.set_option(turn.now, id, call.int(1), call.int(2), &value)?;
         if (call.int(1), call.int(2)) == (n::SOL_SOCKET, n::SO_SNDBUF) {

@@ -89,7 +89,10 @@ impl Host {
                 Phase::Stream(Stream::Active(active)) => {
                     self.stack.tcp_configure(now, active.connection, after);
                 }
-                Phase::Stream(Stream::Listening(listening)) => listening.reconfigured = true,
+                Phase::Stream(Stream::Listening(listening)) => {
+                    listening.reconfigured = true;
+                    self.stack.tcp_configure_listener(listening.listener, after);
+                }
                 Phase::Stream(Stream::Unbound | Stream::Bound(_)) | Phase::Datagram(_) => {}
             }
         }

@@ -74,6 +74,15 @@ impl Host {
         self.endpoint_peek(open.endpoint).map(|datagram| (datagram.destination, datagram.ttl))
     }
 
+    /// What a message received now says is left to be read, where the program asked for it (TCP_INQ): at the end of the
+    /// stream 1, so that it reads once more.
+    pub fn unread(&self, id: SocketId) -> Option<usize> {
+        let description =
+            self.descriptions.get(id).filter(|description| description.options.tells_unread())?;
+        let status = self.stack.tcp_status(description.active()?.connection)?;
+        Some(status.readable_bytes.max(usize::from(status.peer_finished)))
+    }
+
     /// A stream's readable bytes in order; then [`Host::consume`]. None when there are none: [`Host::recv`] says why.
     pub fn recv_chunks(&self, id: SocketId) -> Vec<IoSlice<'_>> {
         match self.descriptions.get(id).and_then(|description| description.active()) {

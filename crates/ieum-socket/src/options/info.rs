@@ -11,8 +11,8 @@ const INFO_BYTES: usize = 280;
 /// The structure being written, field after field.
 struct Writer(Vec<u8>);
 
-/// Of a socket with a connection, or of one that has none. `buffer_bytes`: its receive buffer.
-pub(super) fn of_connection(known: Option<&(Status, Info)>, buffer_bytes: u32) -> Vec<u8> {
+/// Of a socket with a connection, or of one that has none.
+pub(super) fn of_connection(known: Option<&(Status, Info)>) -> Vec<u8> {
     let Some((status, info)) = known else { return of_none() };
     let mut writer = Writer(Vec::with_capacity(INFO_BYTES));
     let (send_scale, recv_scale) = info.scales.unwrap_or_default();
@@ -31,10 +31,14 @@ pub(super) fn of_connection(known: Option<&(Status, Info)>, buffer_bytes: u32) -
     writer.words([flight.out, flight.sacked + flight.duplicates, flight.lost, flight.again, 0]);
     // Linux has forgotten when it last sent an acknowledgement.
     writer.words([ms(info.data_sent_ago), 0, ms(info.data_received_ago), ms(info.heard_ago)]);
-    writer.words([info.path_mtu_bytes, buffer_bytes, status.rtt.map_or(0, us), us(info.rtt_variation)]);
+    writer.words([
+        info.path_mtu_bytes,
+        info.recv_opened_bytes,
+        status.rtt.map_or(0, us),
+        us(info.rtt_variation),
+    ]);
     writer.words([status.ssthresh, status.cwnd, info.announced_mss_bytes, info.reordering]);
-    // The receiver's own round trip, its buffer, repetitions.
-    writer.words([0, buffer_bytes, info.segments_again]);
+    writer.words([us(info.recv_rtt), info.recv_per_round_bytes, info.segments_again]);
     writer.longs([0, u64::MAX, info.bytes_acked, info.bytes_received]);
     writer.words([info.segments_out, info.segments_in, low(info.unsent_bytes)]);
     writer.words([info.rtt_min.map_or(u32::MAX, us), info.data_segments_in, info.data_segments_out]);
@@ -169,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_socket_without_a_connection_tells_what_linux_tells() {
-        let bytes = of_connection(None, 1000);
+        let bytes = of_connection(None);
         assert_eq!(bytes.len(), INFO_BYTES);
         let told = [(8, 1_000_000), (16, 536), (72, 250_000), (76, SSTHRESH_NONE), (80, 10), (88, 3)];
         for (at, expected) in told {

@@ -83,6 +83,9 @@ mod known {
     pub(super) const UNSENT_MAX: SocketOption = of_tcp(TCP_NOTSENT_LOWAT);
     pub(super) const CORK: SocketOption = of_tcp(TCP_CORK);
     pub(super) const MSS: SocketOption = of_tcp(TCP_MAXSEG);
+    pub(super) const WINDOW_CLAMP: SocketOption = of_tcp(TCP_WINDOW_CLAMP);
+    pub(super) const TELLS_UNREAD: SocketOption = of_tcp(TCP_INQ);
+    pub(super) const QUICK_ACK: SocketOption = of_tcp(TCP_QUICKACK);
     pub(super) const KEEPALIVE_IDLE: SocketOption = of_tcp(TCP_KEEPIDLE);
     pub(super) const KEEPALIVE_INTERVAL: SocketOption = of_tcp(TCP_KEEPINTVL);
     pub(super) const KEEPALIVE_PROBES: SocketOption = of_tcp(TCP_KEEPCNT);
@@ -205,6 +208,13 @@ impl Options {
             },
             tuning: defaults.tuning,
             recv_buffer_bytes: recv_buffer.unwrap_or(defaults.recv_buffer_bytes),
+            // Nor does it grow by itself then.
+            recv_buffer_bytes_max: recv_buffer.unwrap_or(defaults.recv_buffer_bytes_max),
+            window_clamp_bytes: Some(positive(known::WINDOW_CLAMP))
+                .filter(|bytes| *bytes > 0)
+                .or(defaults.window_clamp_bytes),
+            recv_low_water_bytes: positive(known::LOW_WATER).max(1),
+            quick_ack: self.is_set(known::QUICK_ACK).then(|| self.flag(known::QUICK_ACK)),
             // Who chose a buffer has chosen the largest window, too.
             scaled_window_bytes: recv_buffer.unwrap_or(defaults.scaled_window_bytes),
             keepalive: self.flag(known::KEEPALIVE).then(|| Keepalive {
@@ -221,6 +231,11 @@ impl Options {
             ttl: byte(ttl),
             congestion: self.congestion,
         }
+    }
+
+    /// TCP_INQ: each message received says how much is left.
+    pub(crate) fn tells_unread(&self) -> bool {
+        self.flag(known::TELLS_UNREAD)
     }
 
     /// TCP_MAXSEG as the program asked for it; 0 when it did not.

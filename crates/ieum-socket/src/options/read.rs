@@ -98,9 +98,7 @@ impl Host {
                 | Phase::Datagram(_) => {
                     let connection = description.active().map(|active| active.connection);
                     let known = connection.and_then(|connection| self.stack.tcp_info(self.now, connection));
-                    let settings =
-                        description.options.tcp_settings(description.make.domain, &self.tcp_defaults);
-                    info::of_connection(known.as_ref(), settings.recv_buffer_bytes)
+                    info::of_connection(known.as_ref())
                 }
             },
             TCP_CONGESTION => description.options.congestion_bytes(),

@@ -173,6 +173,8 @@ pub(super) const ROWS: &[Row] = &[
     tcp(TCP_NOTSENT_LOWAT, 0, Any),
     tcp(TCP_SAVE_SYN, 0, Within(0, 2)),
     tcp(TCP_FASTOPEN_CONNECT, 0, Refused(Errno::EOPNOTSUPP)),
+    // Who reads messages for a program asks [`crate::Host::unread`] for what it then adds to them.
+    tcp(TCP_INQ, 0, Within(0, 1)),
     tcp(TCP_FASTOPEN_NO_COOKIE, 0, Within(0, 1)),
     // The two lowest bits are ECN's, which is TCP's own affair.
     ip(IP_TOS, 0, Judged(|kind, value| Ok(value & if kind == Kind::Stream { 0xfc } else { 0xff }))),

@@ -19,9 +19,19 @@ pub(crate) const BUFFER_BYTES_MAX: u32 = 1 << 29;
 /// The smallest buffer, in bytes: two small segments, so that a connection always makes progress.
 pub(crate) const BUFFER_BYTES_MIN: u32 = 2048;
 
-/// Separate ranges of data received out of order that a connection remembers. With 1 % loss on a window of 1 MiB
-/// about 7 holes exist at a time; what comes beyond this many is dropped and sent again by the peer.
-pub(super) const OUT_OF_ORDER_RANGES_MAX: usize = 64;
+/// As far as a receive buffer grows by itself, in bytes of window: what the scale that a SYN offers can express. Enough for
+/// 1 Gbit/s and 65 ms.
+pub(crate) const RECV_BUFFER_BYTES_MAX_DEFAULT: u32 = 8 * 1024 * 1024;
+
+/// The least that the largest window may be bounded to, in bytes (Linux: half of the smallest receive buffer).
+pub(super) const WINDOW_CLAMP_BYTES_MIN: u32 = 1152;
+
+/// Separate ranges of data received out of order that a connection remembers. With 3 % loss on a window of 16 MiB about
+/// 350 holes exist at a time. Beyond it the rightmost gives way to what lies left of it, and is sent again by the peer.
+pub(super) const OUT_OF_ORDER_RANGES_MAX: usize = 512;
+
+/// The smallest receive buffer, in bytes of window (Linux: SOCK_MIN_RCVBUF, which counts memory, is twice that).
+pub(crate) const RECV_BUFFER_BYTES_MIN: u32 = 1152;
 
 /// Passive opens waiting for an answer, per listener that accepts for any address: each may stand for a connect of
 /// the machine's kernel under way.
@@ -69,13 +79,21 @@ pub(super) const RETRIES_MAX: u32 = 15;
 /// The same for a connection whose user has gone (Linux: tcp_orphan_retries 8).
 pub(super) const ORPHAN_RETRIES_MAX: u32 = 8;
 
-/// How long an acknowledgement may wait for company. RFC 9293 §3.8.6.3 (MUST-40) allows up to 0.5 s; 40 ms let a
+/// How long an acknowledgement waits for company at first, and at least. RFC 9293 §3.8.6.3 (MUST-40) allows up to 0.5 s; 40 ms let a
 /// request and its answer share a segment without holding up a slow writer (Linux: 40 ms).
 pub(super) const DELAYED_ACK: Duration = Duration::from_millis(40);
+
+/// The same at most on a connection on which we answer soon (Linux: TCP_DELACK_MAX), and on others before the round trip is
+/// known, which bounds both.
+pub(super) const ACK_DELAY_INTERACTIVE_MAX: Duration = Duration::from_millis(200);
+pub(super) const ACK_DELAY_MAX: Duration = Duration::from_millis(500);
 
 /// Acknowledgements sent at once at the beginning of a connection, while the peer's congestion window is small and
 /// each one lets it grow (Linux: TCP_MAX_QUICKACKS).
 pub(super) const QUICK_ACKS: u32 = 16;
+
+/// The same at least.
+pub(super) const QUICK_ACKS_MIN: u32 = 2;
 
 /// What the peer's segments are taken to hold before any has come, in bytes (RFC 9293 §3.7.1).
 pub(super) const PEER_MSS_BYTES_INITIAL: u32 = 536;

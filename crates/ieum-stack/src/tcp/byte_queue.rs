@@ -147,6 +147,16 @@ impl ByteQueue {
         }
     }
 
+    /// All but the first `count` bytes leave.
+    pub(super) fn truncate(&mut self, count: usize) {
+        if count == 0 {
+            return self.clear();
+        }
+        self.end = self.end.min(count);
+        let chunks = (self.head + self.end).div_ceil(CHUNK_BYTES).min(self.chunks.len());
+        self.chunks.drain(chunks..).flatten().for_each(give_back);
+    }
+
     /// Everything leaves.
     pub(super) fn clear(&mut self) {
         self.chunks.drain(..).flatten().for_each(give_back);

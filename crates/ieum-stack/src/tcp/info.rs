@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use ieum_wire::Instant;
 
-use super::bounds::DELAYED_ACK;
 use super::connection::{Connection, Phase};
 use super::open::Open;
 use super::send::HeldTimes;
@@ -37,6 +36,14 @@ pub struct Info {
     pub ack_delay: Duration,
     /// Payload of the largest segment received, in bytes.
     pub peer_mss_bytes: u32,
+    /// Memory that data received may take, and as far as the window has opened, in bytes.
+    pub recv_buffer_bytes: u32,
+    /// As far as the receive window has opened, in bytes.
+    pub recv_opened_bytes: u32,
+    /// The most that was read in a round trip, in bytes.
+    pub recv_per_round_bytes: u32,
+    /// The round trip as the receiver sees it; zero when it was not measured.
+    pub recv_rtt: Duration,
     /// Payload of the largest segment that we said we take, in bytes.
     pub announced_mss_bytes: u32,
     /// Since when nothing new was sent, received, and acknowledged.
@@ -138,8 +145,12 @@ impl Open {
             sack: send.has_sack(),
             scales: self.scales,
             ecn: self.ecn.is_some(),
-            ack_delay: DELAYED_ACK,
-            peer_mss_bytes: totals.peer_mss.min(self.announced_mss()),
+            ack_delay: self.recv.ack.delay(),
+            peer_mss_bytes: self.recv.space.peer_mss(),
+            recv_buffer_bytes: self.recv.space.buffer_bytes(),
+            recv_opened_bytes: self.recv.space.opened_bytes(),
+            recv_per_round_bytes: self.recv.space.read_in_round(),
+            recv_rtt: self.recv.space.round_trip(),
             announced_mss_bytes: self.announced_mss(),
             data_sent_ago: now.since(totals.data_out_at),
             data_received_ago: now.since(totals.data_in_at),

@@ -232,9 +232,16 @@ impl Tcp {
     /// → CLOSED, and the peer is told by a RST. The RST stands at the end of what was sent: where the peer, if it has
     /// received everything, expects the next segment, and accepts it at once (RFC 5961 §3.2).
     fn abort(&mut self, cx: &mut Context<'_>, id: ConnectionId, failure: Option<Failure>) {
-        let Some(connection) = self.connections.get(id) else { return };
-        let reply = match &connection.phase {
-            Phase::Open(open) => Some(Reply::reset(connection.tuple, open.send.nxt(), Some(open.recv.nxt()))),
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let reply = match &mut connection.phase {
+            Phase::Open(open) => {
+                let (seq, ack) = (open.send.nxt(), open.recv.nxt());
+                let mut reply = Reply::reset(connection.tuple, seq, Some(ack));
+                // RFC 7323 §3.2: a RST may have one, too; some paths drop segments that lack it.
+                reply.header.options.timestamps =
+                    open.stamps.as_mut().map(|stamps| stamps.option(cx.now, ack));
+                Some(reply)
+            }
             // Whoever holds our SYN for a verdict need not think about it any longer.
             Phase::Handshake(handshake) => handshake.sent_at.map(|_| {
                 let ack = handshake.peer.map(|peer| peer.irs + 1);
@@ -250,19 +257,19 @@ impl Tcp {
     /// FIN-WAIT-2 or CLOSING → TIME-WAIT: a small struct takes the connection's place in the tables.
     fn time_wait(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let (tuple, reuse, settings) = (connection.tuple, connection.reuse, connection.settings);
+        let (tuple, reuse) = (connection.tuple, connection.reuse);
         let Some(open) = connection.open_mut() else { return };
         let time_wait = TimeWait {
             tuple,
             nxt: open.send.nxt(),
             recv_nxt: open.recv.nxt(),
-            window: open.recv.tell_window(&settings, open.mss),
+            window: open.recv.tell_window(),
             stamps: open.stamps,
             reuse,
             until: cx.now + TIME_WAIT,
         };
         // The peer's FIN is acknowledged from here, should that still be owed.
-        let ack_owed = open.recv.ack.is_due() || open.recv.ack.deadline().is_some();
+        let ack_owed = open.recv.ack.is_owed();
         connection.closed(None);
         if self.time_wait_queue.len() == TIME_WAITS_MAX
             && let Some(oldest) = self.time_wait_queue.front().copied()

@@ -11,14 +11,15 @@ use super::bounds::{
 };
 use super::ecn::Ecn;
 use super::peer_syn::{OwnSyn, PeerSyn, stamp};
-use super::recv::Recv;
+use super::recv::ack::Clock;
+use super::recv::{Recv, RecvStart};
 use super::send::{Send, SendStart, Sizes};
 use super::settings::TcpSettings;
 use super::state::{OurEnd, Side, State, synchronised};
 use super::totals::Totals;
 
 /// Bytes of the timestamps option with its padding.
-const STAMP_BYTES: u32 = 12;
+pub(super) const STAMP_BYTES: u32 = 12;
 
 /// Timestamps agreed on in the handshake (RFC 7323 §3, §4).
 #[derive(Clone, Copy, Debug)]
@@ -109,14 +110,24 @@ impl Open {
         if opening.active {
             send.syn_acknowledged();
         }
+        let announced_mss = payload_bytes(own.mss, stamps.as_ref());
+        let most = if peer.scale.zip(own.scale).is_some() { u32::MAX } else { u16::MAX.into() };
+        let recv_start = RecvStart {
+            irs: peer.irs,
+            // Ours came first: it did not know yet whether the peer has timestamps.
+            window: own.window_bytes(settings, stamps.is_some() && !opening.active).min(most),
+            scale: own_scale,
+            sack,
+            mss: announced_mss,
+        };
         Open {
             send,
-            recv: Recv::new(peer.irs, u32::from(OwnSyn::window(settings)), own_scale, sack),
+            recv: Recv::new(now, &recv_start, settings),
             stamps,
             ecn: ecn.then(Ecn::default),
             totals: Totals::new(now),
             scales: peer.scale.map(|scale| (scale.shift(), own_scale.shift())),
-            announced_mss: payload_bytes(own.mss, stamps.as_ref()),
+            announced_mss,
             path_mss: own.mss.bytes().into(),
             mss,
             first_end: None,
@@ -169,6 +180,11 @@ impl Open {
         let narrower = mss < self.mss;
         self.mss = self.mss.min(mss);
         narrower
+    }
+
+    /// What bounds the delay of acknowledgements.
+    pub(super) fn clock(&self) -> Clock {
+        Clock { rtt: self.send.smoothed_rtt(), rto: self.send.rto() }
     }
 
     /// SACK blocks that fit beside the other options (RFC 2018 §3).

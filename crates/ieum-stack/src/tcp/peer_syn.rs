@@ -5,6 +5,7 @@ use ieum_wire::{Instant, Mss, SeqNumber, WindowScale};
 
 use super::ecn::EcnMode;
 use super::isn::low_u32;
+use super::recv::space::initial_window;
 use super::segment::Segment;
 use super::settings::TcpSettings;
 
@@ -57,9 +58,17 @@ pub(super) struct OwnSyn {
 }
 
 impl OwnSyn {
-    /// The window of a SYN: unscaled, so 65,535 bytes at most.
-    pub(super) fn window(settings: &TcpSettings) -> u16 {
-        u16::try_from(settings.recv_buffer_bytes).unwrap_or(u16::MAX)
+    /// The window that a SYN promises, in bytes; with `stamps` it leaves room for those.
+    pub(super) fn window_bytes(&self, settings: &TcpSettings, stamps: bool) -> u32 {
+        let mss = u32::from(self.mss.bytes()) - if stamps { super::open::STAMP_BYTES } else { 0 };
+        let most = u32::from(u16::MAX) << self.scale.unwrap_or_default().shift();
+        initial_window(settings, mss).min(most)
+    }
+
+    /// The same as its field says it, which no SYN scales (RFC 7323 §2.2).
+    pub(super) fn window(&self, settings: &TcpSettings, peer: Option<&PeerSyn>) -> u16 {
+        let stamps = peer.is_some_and(|peer| peer.stamp.is_some()) && self.stamp_offset.is_some();
+        u16::try_from(self.window_bytes(settings, stamps)).unwrap_or(u16::MAX)
     }
 
     /// The ECN bits of a SYN or, with the peer's own, of a SYN-ACK (RFC 3168 §6.1.1): ECE and CWR offer, ECE accepts. A

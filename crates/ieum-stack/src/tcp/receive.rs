@@ -102,8 +102,7 @@ impl Tcp {
     /// The connection is open: RFC 9293 §3.10.7.4, and what becomes of it.
     fn open_receives(&mut self, cx: &mut Context<'_>, id: ConnectionId, segment: &Segment<'_>) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let orphan = connection.holder == Holder::Nobody;
-        let settings = connection.settings;
+        let (orphan, settings) = (connection.holder == Holder::Nobody, connection.settings);
         let Some(open) = connection.open_mut() else { return };
         match open.segment_arrives(cx.now, segment, orphan, &settings) {
             Outcome::Taken { news } => connection.news |= news,
@@ -153,7 +152,7 @@ impl Tcp {
             }
             return;
         }
-        let window = u32::from(OwnSyn::window(&half_open.settings));
+        let window = u32::from(half_open.own.window(&half_open.settings, Some(&half_open.peer)));
         if header.seq.before(next) || header.seq.since(next) > window {
             return cx.drops.count(Drop::TcpOutsideWindow);
         }

@@ -16,6 +16,15 @@ pub struct TcpSettings {
     pub send_buffer_bytes: u32,
     /// Bytes that may wait for being read. Fixed from the handshake on where the window scale depends on it.
     pub recv_buffer_bytes: u32,
+    /// As far as it grows by itself, with what is read in a round trip; not at all when it is no more than the buffer.
+    pub recv_buffer_bytes_max: u32,
+    /// The largest window that the peer is told (TCP_WINDOW_CLAMP).
+    pub window_clamp_bytes: Option<u32>,
+    /// Bytes that the user waits for before it reads (SO_RCVLOWAT): fewer are acknowledged at once, so that the others
+    /// come.
+    pub recv_low_water_bytes: u32,
+    /// Acknowledge at once, or rather with answers (TCP_QUICKACK); `None`: as the connection's own course suggests.
+    pub quick_ack: Option<bool>,
     /// The largest receive window that the window scale is to express, in bytes; never less than the buffer is taken
     /// (Linux: the largest of tcp_rmem, or the buffer alone where a program chose it).
     pub scaled_window_bytes: u32,
@@ -44,6 +53,10 @@ impl Default for TcpSettings {
             cork: false,
             send_buffer_bytes: bounds::SEND_BUFFER_BYTES_DEFAULT,
             recv_buffer_bytes: bounds::RECV_BUFFER_BYTES_DEFAULT,
+            recv_buffer_bytes_max: bounds::RECV_BUFFER_BYTES_MAX_DEFAULT,
+            window_clamp_bytes: None,
+            recv_low_water_bytes: 1,
+            quick_ack: None,
             scaled_window_bytes: bounds::SCALED_WINDOW_BYTES_DEFAULT,
             keepalive: None,
             user_timeout: None,

@@ -85,7 +85,8 @@ impl Connection {
 
 impl Open {
     fn timed_out(&mut self, now: Instant, settings: &TcpSettings, orphan: bool) -> Outcome {
-        self.recv.ack.on_deadline(now);
+        let clock = self.clock();
+        self.recv.ack.on_deadline(now, clock);
         if orphan && self.state() == State::FinWait2 && self.fin_wait_until.is_some_and(|until| until <= now)
         {
             return Outcome::Forgotten;

@@ -117,7 +117,7 @@ impl Open {
         let sack_bytes = SackBlocks::len_bytes_of(sack.as_slice().len());
         let sizes = self.sizes(path.as_ref().is_ok_and(|path| path.segmentation_offload), sack_bytes);
         let piece = self.send.next_piece(cx.now, &sizes, settings).or_else(|| self.bare_piece())?;
-        let header = self.header(cx.now, &tuple, &piece, sack, settings);
+        let header = self.header(cx.now, &tuple, &piece, sack);
         let Ok(path) = path else {
             // The route is gone. What was to be said counts as sent and lost: the timers ask again.
             cx.drops.count(Drop::TcpNoRoute);
@@ -142,17 +142,10 @@ impl Open {
         self.recv.ack.is_due().then(|| at(self.send.nxt()))
     }
 
-    fn header(
-        &mut self,
-        now: Instant,
-        tuple: &FourTuple,
-        piece: &Piece,
-        sack: SackBlocks,
-        settings: &TcpSettings,
-    ) -> Header {
+    fn header(&mut self, now: Instant, tuple: &FourTuple, piece: &Piece, sack: SackBlocks) -> Header {
         let ack = self.recv.nxt();
-        let window = self.recv.tell_window(settings, self.mss);
-        self.recv.ack.sent();
+        let window = self.recv.tell_window();
+        self.recv.ack.sent(now, piece.count > 0);
         self.recv.sack_told();
         let ece = self.ecn.is_some_and(|ecn| ecn.echoes);
         let timestamps = self.stamps.as_mut().map(|stamps| stamps.option(now, ack));
@@ -185,7 +178,7 @@ fn syn(
         seq: own.iss,
         ack: peer.map(|peer| peer.irs + 1).unwrap_or_default(),
         flags: Flags { syn: true, ack: peer.is_some(), ece, cwr, ..Flags::default() },
-        window: OwnSyn::window(settings),
+        window: own.window(settings, peer),
         urgent: 0,
         options: own.options(now, peer),
     }

@@ -9,7 +9,7 @@ use ieum_wire::Unreachable;
 use ieum_wire::tcp::{Flags, HEADER_BYTES_MAX, Header, Options};
 use ieum_wire::{Protocol, SeqNumber};
 
-use super::bounds::{BUFFER_BYTES_MAX, BUFFER_BYTES_MIN};
+use super::bounds::{BUFFER_BYTES_MAX, BUFFER_BYTES_MIN, RECV_BUFFER_BYTES_MIN};
 use super::connection::{Connection, Holder, Phase};
 use super::half_open::{HalfOpen, Refusal, Request, Stage};
 use super::handshake::Handshake;
@@ -86,6 +86,13 @@ impl Tcp {
     pub(crate) fn set_backlog(&mut self, id: ListenerId, backlog: u32) {
         if let Some(listener) = self.listeners.get_mut(id) {
             listener.set_backlog(backlog);
+        }
+    }
+
+    /// What connections made from now on inherit.
+    pub(crate) fn configure_listener(&mut self, id: ListenerId, settings: TcpSettings) {
+        if let Some(listener) = self.listeners.get_mut(id) {
+            listener.settings = bounded(settings);
         }
     }
 
@@ -228,7 +235,11 @@ impl Tcp {
     /// Changes a connection's settings. The receive buffer never shrinks below what its window scale was made for.
     pub(crate) fn configure(&mut self, cx: &mut Context<'_>, id: ConnectionId, settings: TcpSettings) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        connection.settings = bounded(settings);
+        let before = std::mem::replace(&mut connection.settings, bounded(settings));
+        let settings = connection.settings;
+        if let Some(open) = connection.open_mut() {
+            open.recv.configure(&before, &settings);
+        }
         let congestion = connection.settings.congestion;
         if let Some(open) = connection.open_mut() {
             open.send.set_congestion(congestion);
@@ -307,13 +318,13 @@ impl Tcp {
         let settings = connection.settings;
         match &mut connection.phase {
             Phase::Open(open) => {
-                open.recv.consume(&settings, open.mss, count);
+                open.recv.consume(cx.now, &settings, count);
                 if open.recv.ack.is_due() {
                     self.settle(cx, id);
                 }
             }
             // Nobody is told of the room: the connection is over.
-            Phase::Closed(Some(recv)) => recv.consume(&settings, u32::MAX / 4, count),
+            Phase::Closed(Some(recv)) => recv.consume(cx.now, &settings, count),
             Phase::Closed(None) | Phase::Handshake(_) => {}
         }
     }
@@ -374,7 +385,8 @@ impl Tcp {
 fn bounded(settings: TcpSettings) -> TcpSettings {
     TcpSettings {
         send_buffer_bytes: settings.send_buffer_bytes.clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX),
-        recv_buffer_bytes: settings.recv_buffer_bytes.clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX),
+        recv_buffer_bytes: settings.recv_buffer_bytes.clamp(RECV_BUFFER_BYTES_MIN, BUFFER_BYTES_MAX),
+        recv_buffer_bytes_max: settings.recv_buffer_bytes_max.min(BUFFER_BYTES_MAX),
         ..settings
     }
 }

@@ -23,17 +23,15 @@ impl Assembler {
 
     /// The range that holds `position`.
     pub(in crate::tcp) fn range_of(&self, position: SeqNumber) -> Option<(SeqNumber, SeqNumber)> {
-        let holds =
-            |range: &&(SeqNumber, SeqNumber)| range.0.at_or_before(position) && range.1.after(position);
-        self.ranges.iter().find(holds).copied()
+        let index = self.ranges.partition_point(|range| range.1.at_or_before(position));
+        self.ranges.get(index).filter(|range| range.0.at_or_before(position)).copied()
     }
 
     /// `begin..end` arrived. False when too many ranges are known already: the caller then drops it.
     #[must_use]
     pub(in crate::tcp) fn insert(&mut self, begin: SeqNumber, end: SeqNumber) -> bool {
         // The ranges that touch the new one are replaced by their union.
-        let first =
-            self.ranges.iter().position(|range| range.1.at_or_after(begin)).unwrap_or(self.ranges.len());
+        let first = self.ranges.partition_point(|range| range.1.before(begin));
         let touching = self.ranges[first..].iter().take_while(|range| range.0.at_or_before(end)).count();
         if touching == 0 {
             if self.ranges.len() == OUT_OF_ORDER_RANGES_MAX {
@@ -47,6 +45,16 @@ impl Assembler {
         self.ranges[first] = (begin, end.max(last.1));
         self.ranges.drain(first + 1..first + touching);
         true
+    }
+
+    /// The rightmost range is given up: what it held must come again.
+    pub(in crate::tcp) fn forget_last(&mut self) -> Option<(SeqNumber, SeqNumber)> {
+        self.ranges.pop()
+    }
+
+    /// Bytes in all ranges together.
+    pub(in crate::tcp) fn bytes(&self) -> u32 {
+        self.ranges.iter().map(|(begin, end)| end.since(*begin)).sum()
     }
 
     /// Everything up to `nxt` is there: how far is it without a hole? Ranges that are reached are forgotten.
@@ -124,10 +132,12 @@ mod tests {
     #[test]
     fn too_many_ranges_are_refused() {
         let mut assembler = Assembler::default();
-        for i in 0..64 {
+        for i in 0..u32::try_from(OUT_OF_ORDER_RANGES_MAX).unwrap() {
             insert(&mut assembler, i * 4 + 1, i * 4 + 2);
         }
-        assert!(!assembler.insert(at(1001), at(1002)));
+        assert!(!assembler.insert(at(100_001), at(100_002)));
         insert(&mut assembler, 1, 3);
+        assert!(assembler.forget_last().is_some());
+        insert(&mut assembler, 100_001, 100_002);
     }
 }

@@ -1,27 +1,33 @@
 //! The receiving half of a connection: what has arrived, in order and out of it, and what the peer was told.
 //!
-//! Positions, left to right: the buffer's front (next byte to be read) ≤ `nxt` (next expected) ≤ `promised` (right
-//! edge of the window last told). The byte at `nxt` lies at offset `readable` of the buffer; data received out of
+//! Positions, left to right: the buffer's front (next byte to be read) ≤ `nxt` (next expected), and `promised` (right
+//! edge of the window told). The byte at `nxt` lies at offset `readable` of the buffer; data received out of
 //! order lies behind it at its own place already, and the assembler knows which.
 //!
 //! The promised edge never moves left (RFC 9293 §3.8.6, SHLD-14): the window told is at least what is left of the
-//! promise, whatever the buffer's bound has become.
+//! promise, whatever the buffer's bound has become. One thing alone passes it: a segment that begins in the window while
+//! nothing waits to be read is taken whole, so that a peer whose segments are larger than our buffer can go on (Linux).
 //!
-//! Files: [`assembler`] (which positions are there), [`sack`] (what of that the peer is told), [`ack`] (when to
-//! acknowledge).
+//! Memory is bounded by [`space`], in bytes and in what small segments cost. Data in order displaces what came beyond a
+//! hole, from the right: the peer sends that again (RFC 2018 §8 lets us give it up).
+//!
+//! Files: [`assembler`] (which positions are there), [`space`] (how much may come), [`sack`] (what the peer is told
+//! beside), [`ack`] (when to acknowledge).
 
 pub(super) mod ack;
 mod assembler;
 mod sack;
+pub(super) mod space;
 
 use std::io::IoSlice;
 
 use ieum_wire::tcp::SackBlocks;
 use ieum_wire::{Instant, SeqNumber, WindowScale};
 
-use self::ack::AckPolicy;
+use self::ack::{AckPolicy, Clock};
 use self::assembler::Assembler;
 use self::sack::SackReport;
+use self::space::Space;
 use super::byte_queue::ByteQueue;
 use super::settings::TcpSettings;
 
@@ -32,14 +38,46 @@ pub(super) enum Arrived {
     InOrder,
     /// Bytes beyond a hole.
     OutOfOrder,
-    /// Beyond a hole, and too many holes are known already.
+    /// Beyond a hole, and too many holes are known already, or memory is short.
     TooManyHoles,
+    /// The next bytes, and no memory for them.
+    NoMemory,
+}
+
+/// How the receiving half begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RecvStart {
+    /// Position of the peer's SYN.
+    pub(super) irs: SeqNumber,
+    /// What our own SYN promised, in bytes.
+    pub(super) window: u32,
+    /// Shift of the windows that we send.
+    pub(super) scale: WindowScale,
+    /// The peer reads SACK.
+    pub(super) sack: bool,
+    /// Payload of a segment as our SYN announced it.
+    pub(super) mss: u32,
+}
+
+/// Data of a segment, cut on its left to what is new.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Data<'a> {
+    pub(super) seq: SeqNumber,
+    pub(super) bytes: &'a [u8],
+    /// How many frames of a wire it came in.
+    pub(super) frames: usize,
+    /// The segment had PSH.
+    pub(super) push: bool,
+    /// The peer's urgent, or last: such a segment may be small without meaning anything.
+    pub(super) remnant: bool,
 }
 
 /// The receiving half.
 pub(super) struct Recv {
     nxt: SeqNumber,
     promised: SeqNumber,
+    /// What was expected when the window was last told.
+    told_at: SeqNumber,
     /// Shift of the windows that we send.
     scale: WindowScale,
     queue: ByteQueue,
@@ -50,23 +88,32 @@ pub(super) struct Recv {
     /// Where the peer's FIN stands, once it was seen.
     fin_at: Option<SeqNumber>,
     fin_received: bool,
+    pub(super) space: Space,
+    /// Size of the last segment that was smaller than a full one, in bytes.
+    last_small: u32,
+    /// Data in order found no memory: the next window told is closed, whatever was promised.
+    squeezed: bool,
     pub(super) ack: AckPolicy,
 }
 
 impl Recv {
-    /// `irs` is the position of the peer's SYN; `window` what our own SYN promised, in bytes.
-    pub(super) fn new(irs: SeqNumber, window: u32, scale: WindowScale, sack: bool) -> Recv {
+    pub(super) fn new(now: Instant, start: &RecvStart, settings: &TcpSettings) -> Recv {
+        let nxt = start.irs + 1;
         Recv {
-            nxt: irs + 1,
-            promised: irs + 1 + window,
-            scale,
+            nxt,
+            promised: nxt + start.window,
+            told_at: nxt,
+            scale: start.scale,
             queue: ByteQueue::default(),
             readable: 0,
             assembler: Assembler::default(),
-            sack: sack.then(SackReport::default),
+            sack: start.sack.then(SackReport::default),
             fin_at: None,
             fin_received: false,
-            ack: AckPolicy::new(),
+            space: Space::new(now, settings, start.window, start.mss, nxt),
+            last_small: 0,
+            squeezed: false,
+            ack: AckPolicy::new(now),
         }
     }
 
@@ -92,6 +139,11 @@ impl Recv {
         self.promised.since(self.nxt)
     }
 
+    /// The window as it was last told, in bytes.
+    fn window_told(&self) -> u32 {
+        self.promised.since(self.told_at)
+    }
+
     // What the user does.
 
     /// All readable bytes, in order.
@@ -111,67 +163,195 @@ impl Recv {
         count
     }
 
-    /// The first `count` readable bytes were read. When that makes much room for a peer that has little left, it is
-    /// told (RFC 9293 §3.8.6.2.2: no silly windows).
-    pub(super) fn consume(&mut self, settings: &TcpSettings, mss: u32, count: usize) {
+    /// The first `count` readable bytes were read. When that makes much room for a peer that has little left, or all
+    /// is read and nobody will answer soon, the peer is told (RFC 9293 §3.8.6.2.2: no silly windows).
+    pub(super) fn consume(&mut self, now: Instant, settings: &TcpSettings, count: usize) {
         assert!(count <= self.readable, "no more is consumed than was readable");
+        let before = self.waiting();
         self.queue.advance(count);
         self.readable -= count;
-        if self.fin_at.is_some() {
-            return;
-        }
-        let limit = settings.recv_buffer_bytes;
-        let left = self.window_left();
-        let possible = self.possible_window(settings);
-        let worth_telling = (limit / 2).min(2 * mss).max(1);
-        // Who still has half of the buffer promised does not wait for more.
-        if left < limit / 2 && possible >= left.saturating_add(worth_telling) {
+        self.space.discharge(before, self.waiting());
+        let beyond = self.assembler.end().map_or(0, |end| end.since(self.nxt));
+        self.space.read(now, settings, count, self.readable, beyond);
+        let overdue = self.nxt.since(self.told_at) > self.space.peer_mss();
+        let all_read = self.ack.peer_has_paused() && self.waiting() == 0;
+        if self.ack.is_owed() && (overdue || all_read) {
             self.ack.now();
+        } else if self.fin_at.is_none() {
+            let left = self.window_left();
+            let possible = if self.space.is_small(left) { self.possible_window() } else { 0 };
+            if possible > 0 && possible >= 2 * left {
+                self.ack.now();
+            }
+        }
+    }
+
+    /// The user chose anew.
+    pub(super) fn configure(&mut self, before: &TcpSettings, settings: &TcpSettings) {
+        let told = self.window_told();
+        self.space.configure(before, settings, told);
+        if before.recv_low_water_bytes != settings.recv_low_water_bytes
+            && settings.recv_buffer_bytes_max > settings.recv_buffer_bytes
+        {
+            self.space.hold_at_least(settings.recv_low_water_bytes);
+        }
+        if before.quick_ack != settings.quick_ack {
+            self.ack.set_quick(settings.quick_ack.unwrap_or(true));
         }
     }
 
     // What segments bring.
 
-    /// Data from `seq` on, cut to the window by the caller, so that it begins at `nxt` or right of it.
+    /// May something with data end at `end`, right of the window? Only while nothing waits to be read.
+    pub(super) fn takes_beyond_window(&self, end: SeqNumber) -> bool {
+        end.at_or_before(self.promised.max(self.nxt)) || self.readable == 0
+    }
+
+    /// New data, which begins at `nxt` or right of it.
     pub(super) fn data_arrived(
         &mut self,
         now: Instant,
-        seq: SeqNumber,
-        data: &[u8],
-        frames: usize,
+        data: &Data<'_>,
+        clock: Clock,
+        settings: &TcpSettings,
     ) -> Arrived {
-        let ahead = usize_of(seq.since(self.nxt));
-        let end = seq + u32::try_from(data.len()).expect("a segment is smaller than the sequence space");
-        if ahead > 0 {
-            // RFC 5681 §4.2: a hole is told at once.
+        let end =
+            data.seq + u32::try_from(data.bytes.len()).expect("a segment is smaller than the sequence space");
+        let in_order = data.seq == self.nxt;
+        self.make_room(in_order);
+        if !self.space.has_room() {
+            self.squeezed |= in_order;
             self.ack.now();
-            if self.assembler.range_of(seq).is_some_and(|range| range.1.at_or_after(end)) {
-                self.came_twice(seq, end);
-            }
-            if !self.assembler.insert(seq, end) {
+            return if in_order { Arrived::NoMemory } else { Arrived::TooManyHoles };
+        }
+        self.measure(data);
+        if in_order { self.in_order(now, data, end, clock, settings) } else { self.beyond_hole(data, end) }
+    }
+
+    /// RFC 5681 §4.2: a hole is told at once.
+    fn beyond_hole(&mut self, data: &Data<'_>, end: SeqNumber) -> Arrived {
+        self.ack.now();
+        if self.assembler.range_of(data.seq).is_some_and(|range| range.1.at_or_after(end)) {
+            self.came_twice(data.seq, end);
+        }
+        if !self.assembler.insert(data.seq, end) {
+            // What lies left is of use sooner than what lies right.
+            if !self.assembler.end().is_some_and(|last| last.after(end)) {
                 return Arrived::TooManyHoles;
             }
-            if let Some(sack) = &mut self.sack {
-                sack.arrived(seq, &self.assembler);
+            self.forget_last();
+            if !self.assembler.insert(data.seq, end) {
+                return Arrived::TooManyHoles;
             }
-            self.queue.write_at(self.readable + ahead, data);
-            return Arrived::OutOfOrder;
         }
-        self.queue.write_at(self.readable, data);
+        if let Some(sack) = &mut self.sack {
+            sack.arrived(data.seq, &self.assembler);
+        }
+        self.queue.write_at(self.readable + usize_of(data.seq.since(self.nxt)), data.bytes);
+        if self.sack.is_some() && self.space.open(data.bytes.len(), data.frames) {
+            self.ack.window_opened();
+        }
+        self.space.charge(data.bytes.len(), data.frames);
+        Arrived::OutOfOrder
+    }
+
+    fn in_order(
+        &mut self,
+        now: Instant,
+        data: &Data<'_>,
+        end: SeqNumber,
+        clock: Clock,
+        settings: &TcpSettings,
+    ) -> Arrived {
+        self.queue.write_at(self.readable, data.bytes);
         let filled_hole = !self.assembler.is_empty();
         let reached = if filled_hole { self.assembler.reach(end) } else { end };
         self.readable += usize_of(reached.since(self.nxt));
         self.nxt = reached;
+        self.promised = self.promised.max(self.told_at);
+        self.space.measure_round(now, self.nxt, self.window_told());
+        let quick = self.quick_acks();
+        self.ack.data_came(now, clock, quick);
+        self.space.charge(data.bytes.len(), data.frames);
+        if self.space.open(data.bytes.len(), data.frames) {
+            self.ack.window_opened();
+        }
+        let worth_telling = self.is_worth_telling(settings);
         if filled_hole {
-            // RFC 5681 §4.2: a filled hole, too.
+            // RFC 5681 §4.2: a filled hole is told at once, too.
             self.ack.now();
             if let Some(sack) = self.sack.as_mut().filter(|_| self.assembler.is_empty()) {
                 sack.filled();
             }
+        } else if worth_telling || self.ack.is_quick() {
+            self.ack.now();
         } else {
-            self.ack.data_in_order(now, frames);
+            self.ack.wait(now, clock);
         }
         Arrived::InOrder
+    }
+
+    /// More than a full segment waits for its acknowledgement (RFC 5681 §4.2), and the window moves along; or the user
+    /// waits for more than is there.
+    fn is_worth_telling(&mut self, settings: &TcpSettings) -> bool {
+        let much = self.nxt.since(self.told_at) > self.space.peer_mss();
+        if much && self.space.is_scarce() {
+            self.ack.not_quick();
+        }
+        much && (self.readable < usize_of(settings.recv_low_water_bytes)
+            || self.possible_window() >= self.window_told())
+    }
+
+    /// How many acknowledgements quick mode gives: for half a window of segments.
+    fn quick_acks(&self) -> u32 {
+        self.window_told() / (2 * self.space.peer_mss()).max(1)
+    }
+
+    /// What a segment shows of the size of the peer's, and of where its application paused.
+    fn measure(&mut self, data: &Data<'_>) {
+        let size = u32::try_from(data.bytes.len() / data.frames.max(1)).unwrap_or(u32::MAX);
+        let is_full = size >= self.space.peer_mss();
+        self.space.measure(data.bytes.len(), data.frames, self.window_told());
+        if !is_full && (size >= SMALL_SEGMENT_BYTES || (size >= LEAST_SEGMENT_BYTES && !data.remnant)) {
+            if size == self.last_small {
+                self.space.set_peer_mss(size);
+                return;
+            }
+            self.last_small = size;
+        }
+        self.ack.segment_came(data.push, !is_full);
+    }
+
+    /// Memory is short: what waits is counted as if moved together, then what lies beyond holes is given up, from the
+    /// right, should the next bytes need its place.
+    fn make_room(&mut self, in_order: bool) {
+        if self.space.has_room() {
+            return;
+        }
+        self.space.pack(self.waiting());
+        while in_order && !self.space.has_room() && !self.assembler.is_empty() {
+            self.forget_last();
+        }
+    }
+
+    fn forget_last(&mut self) {
+        let before = self.waiting();
+        if self.assembler.forget_last().is_some() {
+            let end = self.assembler.end().map_or(0, |end| usize_of(end.since(self.nxt)));
+            self.queue.truncate(self.readable + end);
+            self.space.discharge(before, self.waiting());
+        }
+    }
+
+    /// Bytes that wait, in order and beyond holes.
+    fn waiting(&self) -> usize {
+        self.readable + usize_of(self.assembler.bytes())
+    }
+
+    /// Something came that had come before: our acknowledgement may have been lost.
+    pub(super) fn acknowledge_again(&mut self) {
+        let quick = self.quick_acks();
+        self.ack.now_and_quickly(quick);
     }
 
     /// `begin..end` came a second time; the peer is told, so that it may see that it repeated too soon (RFC 2883).
@@ -181,9 +361,9 @@ impl Recv {
         }
     }
 
-    /// Where data must end: at the peer's FIN once that was seen, else at the right edge of the window.
-    pub(super) fn data_end_max(&self) -> SeqNumber {
-        self.fin_at.unwrap_or(self.promised)
+    /// Where data must end: at the peer's FIN once that was seen.
+    pub(super) fn data_end_max(&self) -> Option<SeqNumber> {
+        self.fin_at
     }
 
     /// The peer's FIN was seen at `position`. True once it and everything before it is there, the first time. One that
@@ -222,33 +402,40 @@ impl Recv {
     }
 
     /// The window field of the segment about to be sent; the promise moves with it.
-    pub(super) fn tell_window(&mut self, settings: &TcpSettings, mss: u32) -> u16 {
-        let left = self.window_left();
-        let possible = self.possible_window(settings);
-        // RFC 9293 §3.8.6.2.2: the edge moves by a segment or half the buffer, or not at all.
-        let worthwhile = possible >= left.saturating_add(mss.min(settings.recv_buffer_bytes / 2));
+    pub(super) fn tell_window(&mut self) -> u16 {
         let shift = self.scale.shift();
+        if std::mem::take(&mut self.squeezed) {
+            (self.told_at, self.promised) = (self.nxt, self.promised.max(self.nxt));
+            return 0;
+        }
+        if self.space.is_scarce() {
+            self.ack.not_quick();
+        }
         // The promise is rounded up: bits that the scale cuts off must not move the edge left.
-        let kept = left.div_ceil(1 << shift);
-        let field = if worthwhile { kept.max(possible >> shift) } else { kept };
-        let field = u16::try_from(field).unwrap_or(u16::MAX);
-        let told = u32::from(field) << shift;
-        self.promised = self.promised.max(self.nxt + told);
-        field
+        let kept = self.window_left().next_multiple_of(1 << shift);
+        let told = self.possible_window().max(kept).min(u32::from(u16::MAX) << shift);
+        self.told_at = self.nxt;
+        self.promised = self.promised.max(self.nxt).max(self.nxt + told);
+        u16::try_from(told >> shift).unwrap_or(u16::MAX)
     }
 
-    /// What the buffer has room for beyond `nxt`.
-    fn possible_window(&self, settings: &TcpSettings) -> u32 {
-        let used = u32::try_from(self.readable).unwrap_or(u32::MAX);
-        settings.recv_buffer_bytes.saturating_sub(used)
+    /// The window that could be told now.
+    fn possible_window(&self) -> u32 {
+        self.space.window(self.window_told(), self.scale)
     }
 
     /// The invariants of the file's first lines.
     pub(super) fn check(&self) {
-        assert!(self.nxt.at_or_before(self.promised + 1), "only the FIN may lie behind the promised window");
+        assert!(self.told_at.at_or_before(self.nxt), "what was told was expected then");
         self.assembler.check(self.nxt);
+        self.space.check();
     }
 }
+
+/// Segments of at least so many bytes count as full ones of a peer when they come twice running, or, of fewer, when nothing
+/// else explains them (Linux: TCP_MSS_DEFAULT, TCP_MIN_MSS).
+const SMALL_SEGMENT_BYTES: u32 = 536;
+const LEAST_SEGMENT_BYTES: u32 = 88;
 
 fn usize_of(count: u32) -> usize {
     usize::try_from(count).expect("a usize has at least 32 bits")

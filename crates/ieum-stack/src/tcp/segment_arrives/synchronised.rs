@@ -6,7 +6,7 @@ use super::Outcome;
 use crate::drops::Drop;
 use crate::tcp::connection::Failure;
 use crate::tcp::open::Open;
-use crate::tcp::recv::Arrived;
+use crate::tcp::recv::{Arrived, Data};
 use crate::tcp::segment::Segment;
 use crate::tcp::send::Ack;
 use crate::tcp::settings::TcpSettings;
@@ -16,6 +16,7 @@ use crate::tcp::state::{OurEnd, State};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Unwanted {
     TooManyHoles,
+    NoMemory,
     NoReader,
 }
 
@@ -48,20 +49,22 @@ impl Open {
             return Outcome::dropped(Drop::TcpNoAck);
         }
         self.heard(now);
-        if let (Some(stamps), Some(theirs)) = (&mut self.stamps, segment.header.options.timestamps) {
-            stamps.seen(now, segment.header.seq, theirs.value);
-        }
         let news = match self.check_ack(now, segment, settings) {
             Ok(news) => news,
             Err(reason) => return Outcome::dropped(reason),
         };
+        // Only now: who cannot name what we sent shall not move the clock that PAWS goes by.
+        if let (Some(stamps), Some(theirs)) = (&mut self.stamps, segment.header.options.timestamps) {
+            stamps.seen(now, segment.header.seq, theirs.value);
+        }
         if orphan && news && self.state() == State::FinWait2 {
             self.orphaned(now);
         }
-        let received = match self.take_data(now, segment, orphan) {
+        let received = match self.take_data(now, segment, orphan, settings) {
             Ok(received) => received,
             // What the acknowledgement brought stays news.
             Err(Unwanted::TooManyHoles) => return Outcome::Dropped { reason: Drop::TcpTooManyHoles, news },
+            Err(Unwanted::NoMemory) => return Outcome::Dropped { reason: Drop::TcpNoMemory, news },
             Err(Unwanted::NoReader) => return Outcome::Aborted(Drop::TcpNoReader),
         };
         match self.state() {
@@ -102,7 +105,9 @@ impl Open {
             // RFC 9293 §3.10.7.4: with a closed window valid acknowledgements are still taken; the data is cut off.
             seq == left
         } else {
-            segment.end().after(left) && seq.before(right)
+            // Linux: what ends beyond the window is taken whole while nothing waits to be read, else not at all.
+            let end = seq + u32::try_from(segment.payload.len()).unwrap_or(0);
+            segment.end().after(left) && seq.before(right) && self.recv.takes_beyond_window(end)
         };
         if acceptable {
             return None;
@@ -116,6 +121,9 @@ impl Open {
             // Data sent again, because our acknowledgement was lost, must be answered each time, or the peer gives up.
             self.recv.ack.now();
             let end = seq + u32::try_from(segment.payload.len()).unwrap_or(0);
+            if segment.end().at_or_before(left) {
+                self.recv.acknowledge_again();
+            }
             if end.after(seq) && end.at_or_before(left) {
                 self.recv.came_twice(seq, end);
             }
@@ -170,19 +178,31 @@ impl Open {
     }
 
     /// Seventh and eighth: the data and the FIN, as far as they are new and in the window.
-    fn take_data(&mut self, now: Instant, segment: &Segment<'_>, orphan: bool) -> Result<bool, Unwanted> {
+    fn take_data(
+        &mut self,
+        now: Instant,
+        segment: &Segment<'_>,
+        orphan: bool,
+        settings: &TcpSettings,
+    ) -> Result<bool, Unwanted> {
         let nxt = self.recv.nxt();
-        let right = self.recv.data_end_max();
         let seq = segment.header.seq;
-        let skip = usize::try_from(nxt.since(seq)).unwrap_or(usize::MAX).min(segment.payload.len());
-        let fits = usize::try_from(right.since(seq)).unwrap_or(usize::MAX).min(segment.payload.len());
+        let payload_bytes = segment.payload.len();
+        let skip = usize::try_from(nxt.since(seq)).unwrap_or(usize::MAX).min(payload_bytes);
+        let end_max = self.recv.data_end_max();
+        let fits = match end_max {
+            // A closed window takes nothing, but the end of the stream, which has no byte.
+            None if self.recv.window_left() == 0 => skip,
+            None => payload_bytes,
+            Some(end) => usize::try_from(end.since(seq)).unwrap_or(usize::MAX).min(payload_bytes),
+        };
         let data = &segment.payload[skip.min(fits)..fits];
-        if fits < segment.payload.len() {
+        if fits < payload_bytes {
             // The peer sent beyond what it was told, or beyond its own end; it learns at once where we are.
             self.recv.ack.now();
         } else if skip > 0 {
             // RFC 5681 §4.2: what came twice is acknowledged at once; it may mean that an acknowledgement was lost.
-            self.recv.ack.now();
+            self.recv.acknowledge_again();
             self.recv.came_twice(seq, nxt);
         }
         if orphan && !data.is_empty() {
@@ -196,11 +216,11 @@ impl Open {
         }
         let mut news = false;
         if !data.is_empty() && !self.recv.has_finished() {
-            let from = seq.max(nxt);
-            match self.recv.data_arrived(now, from, data, segment.frames) {
+            match self.data_arrived(now, segment, seq.max(nxt), data, settings) {
                 Arrived::InOrder => news = true,
                 Arrived::OutOfOrder => self.totals.out_of_order(segment.frames),
                 Arrived::TooManyHoles => return Err(Unwanted::TooManyHoles),
+                Arrived::NoMemory => return Err(Unwanted::NoMemory),
             }
         }
         let fin_fits = segment.header.flags.fin && fits == segment.payload.len();
@@ -217,5 +237,28 @@ impl Open {
             news = true;
         }
         Ok(news)
+    }
+
+    /// New data, and what it tells of the way from the peer.
+    fn data_arrived(
+        &mut self,
+        now: Instant,
+        segment: &Segment<'_>,
+        seq: SeqNumber,
+        bytes: &[u8],
+        settings: &TcpSettings,
+    ) -> Arrived {
+        let flags = segment.header.flags;
+        let full = u32::try_from(bytes.len()).is_ok_and(|bytes| bytes >= self.recv.space.peer_mss());
+        if let (Some(stamps), Some(theirs)) = (&self.stamps, segment.header.options.timestamps)
+            && full
+            && let Some(rtt) = stamps.round_trip(now, theirs.echo)
+        {
+            self.recv.space.round_trip_echoed(theirs.echo, rtt);
+        }
+        let data =
+            Data { seq, bytes, frames: segment.frames, push: flags.psh, remnant: flags.psh || flags.fin };
+        let clock = self.clock();
+        self.recv.data_arrived(now, &data, clock, settings)
     }
 }

@@ -168,7 +168,7 @@ mod tests {
     }
 
     fn rack() -> Rack {
-        let mut rack = Rack::new();
+        let mut rack = Rack::new(&Tuning::default());
         rack.min_rtt.measured(Instant::ZERO, Duration::from_millis(40));
         rack
     }
