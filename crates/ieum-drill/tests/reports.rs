@@ -77,7 +77,7 @@ fn parts_that_do_not_make_one_segment_are_shown_one_by_one() {
         "a.pkt:9: error handling packet: live packet payload: expected 2400 bytes vs actual 2500 bytes\n\
          script packet:  0.300001 P. 1:2401(2400) ack 1\n\
          actual #0 packet:  0.300000 . 1:1001(1000) ack 1 win 65535\n\
-         actual #1 packet:  0.300000 . 1001:2001(1000) ack 1 win 65535\n\
+         actual #1 packet:  0.300000 P. 1001:2001(1000) ack 1 win 65535\n\
          actual #2 packet:  0.300000 P. 2001:2501(500) ack 1 win 65535"
     );
 }

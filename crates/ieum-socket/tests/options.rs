@@ -93,7 +93,7 @@ fn accepted_sockets_inherit_what_their_listener_has() {
     assert_eq!(get(&mut world.b, listener, SOL_SOCKET, SO_ACCEPTCONN), Ok(1));
     assert_eq!(get(&mut world.b, server, SOL_SOCKET, SO_ACCEPTCONN), Ok(0));
     let info = world.a.option(client, IPPROTO_TCP, TCP_INFO).unwrap();
-    assert_eq!((info.len(), info[0]), (104, 1));
+    assert_eq!((info.len(), info[0]), (280, 1));
     assert!(get(&mut world.a, client, IPPROTO_TCP, TCP_MAXSEG).is_ok_and(|mss| (1400..=1460).contains(&mss)));
     assert_eq!(get(&mut world.a, client, IPPROTO_IP, IP_MTU), Ok(1500));
     let name = world.a.option(client, SOL_SOCKET, SO_PEERNAME).unwrap();

@@ -116,6 +116,9 @@ impl Runner<'_> {
             asked.exactly(Err(EFAULT))?;
             return Ok(Progress::Done);
         }
+        if self.waits_for_room(number, id, writing.flags, wait)? {
+            return Ok(Progress::Waiting);
+        }
         let mut payload = vec![0; writing.bytes - wait.moved.min(writing.bytes)];
         if let (Some(Protocol::Icmp), Some(first)) = (protocol, payload.first_mut()) {
             *first = if self.machine.host.domain(id) == Some(Domain::Ip6) { 128 } else { 8 };
@@ -162,6 +165,13 @@ impl Runner<'_> {
         };
         asked.exactly(answer)?;
         Ok(Progress::Done)
+    }
+
+    /// Who waits for room is not asked again before there is enough of it to be worth while.
+    fn waits_for_room(&self, number: i32, id: SocketId, flags: i32, wait: &Wait) -> Result<bool, Stop> {
+        let ready = self.machine.host.readiness(id);
+        let over = ready.writable || ready.error || ready.hangup;
+        Ok(wait.begun && !over && !self.gives_up(number, flags, wait)?)
     }
 
     /// The first time a call waits: until when, says the socket.

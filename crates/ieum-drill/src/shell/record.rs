@@ -27,15 +27,32 @@ pub(super) fn rewritten(command: &str) -> String {
     let command = command.replace("\\\n", " ");
     let mut text = command.clone();
     for part in parts(&command) {
-        let words =
-            part.split_whitespace().filter_map(|word| word.strip_prefix("/proc/sys/")?.split_once('='));
+        let words = words(part);
+        let settings = words.iter().filter_map(|word| word.strip_prefix("/proc/sys/")?.split_once('='));
         let settings: String =
-            words.map(|(name, value)| format!(" '{}={value}'", name.replace('/', "."))).collect();
+            settings.map(|(name, value)| format!(" '{}={value}'", name.replace('/', "."))).collect();
         if !settings.is_empty() {
             text = text.replacen(part, &format!("sysctl{settings}"), 1);
         }
     }
     text
+}
+
+/// The words of a part, as a shell splits them: what stands in double quotes is not split, and loses them.
+fn words(part: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    for (at, piece) in part.split('"').enumerate() {
+        let quoted = at % 2 == 1;
+        for letter in piece.chars() {
+            if letter.is_whitespace() && !quoted {
+                words.push(String::new());
+            } else if let Some(word) = words.last_mut() {
+                word.push(letter);
+            }
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 fn set(name: &str, value: &str) -> Request {
@@ -148,6 +165,12 @@ fn mtu(bytes: &str) -> Vec<Request> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_stands_in_quotes_is_one_word() {
+        let command = "set /proc/sys/net/ipv4/tcp_wmem=\"4096 1 2\" /proc/sys/a=3";
+        assert_eq!(rewritten(command), "sysctl 'net.ipv4.tcp_wmem=4096 1 2' 'a=3'");
+    }
 
     fn of(command: &str) -> Vec<Request> {
         read(&format!("{}\x1e", command.replace(' ', "\x1f"))).unwrap()

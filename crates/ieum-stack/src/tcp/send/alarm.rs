@@ -47,7 +47,12 @@ impl Send {
             Alarm::Reorder => self.overdue(now),
             Alarm::TailProbe => {
                 self.tail_probe_owed = true;
-                self.restart_alarm(now);
+                if self.recovery.is_probing() {
+                    self.restart_alarm(now);
+                } else {
+                    // RFC 8985 §7.3: the probe starts the time-out anew, be it over already.
+                    self.alarm = Some((now + self.rto.current(), Alarm::Retransmit));
+                }
             }
             Alarm::Persist => {
                 self.rto.expired();

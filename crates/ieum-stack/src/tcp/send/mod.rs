@@ -524,6 +524,7 @@ impl Send {
         }
         let data_end = self.data_end();
         let end = self.writes.record_end(self.nxt).unwrap_or(data_end);
+        let end = self.packet_end(sizes).map_or(end, |packet| if packet.before(end) { packet } else { end });
         let facts = self.facts(end, sizes, settings);
         let permission = match permission(&facts) {
             Permission::Send(_) => self.deferred(now, &facts).unwrap_or_else(|| permission(&facts)),
@@ -567,6 +568,19 @@ impl Send {
         }
     }
 
+    /// Where the first of the packets ends that the user's writes were put into, when another follows it.
+    fn packet_end(&self, sizes: &Sizes) -> Option<SeqNumber> {
+        let tail = self.writes.tail;
+        let ahead = tail.after(self.nxt).then(|| tail.since(self.nxt))?;
+        let packet_bytes = packet_bytes(self.window_max, self.mss);
+        let first = match ahead % packet_bytes {
+            0 => packet_bytes,
+            rest => rest,
+        };
+        // A window that has grown since moves the ends: never into the middle of a segment.
+        first.is_multiple_of(sizes.mss).then(|| self.nxt + first)
+    }
+
     /// The facts about what lies before `end`.
     fn facts(&self, end: SeqNumber, sizes: &Sizes, settings: &TcpSettings) -> Facts {
         let Writes { more, flushed, .. } = self.writes;
@@ -590,7 +604,6 @@ impl Send {
     fn deferred(&self, now: Instant, facts: &Facts) -> Option<Permission> {
         if self.recovery.belief() >= Belief::Recovery
             || facts.unsent <= facts.mss
-            || facts.finished
             || self.wrote_at.is_none_or(|wrote| now.since(wrote) > DEFERRED_MAX)
         {
             return None;
@@ -598,7 +611,7 @@ impl Send {
         let limit = facts.window.min(facts.cwnd);
         let whole = usize_of(self.window.min(self.congestion.cwnd.saturating_mul(self.mss)));
         let share = whole.checked_div(usize_of(self.tuning.deferral_divisor))?;
-        if limit >= facts.piece_max || limit >= share {
+        if limit >= facts.piece_max || limit >= share || (facts.finished && limit >= facts.unsent) {
             return None;
         }
         let (first, rtt) = (self.flight.first()?, self.rto.smoothed()?);
