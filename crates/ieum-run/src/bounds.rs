@@ -62,6 +62,9 @@ pub(crate) const SWEEP_AFTER: Duration = Duration::from_secs(1);
 /// How often a held connect is looked at for a caller that was interrupted.
 pub(crate) const HELD_CHECK: Duration = Duration::from_millis(50);
 
+/// Answers kept for callers that a signal took away, and that make the call again at once.
+pub(crate) const MISSED_MAX: usize = 64;
+
 /// Between SIGTERM and SIGKILL for what the first process left behind.
 pub(crate) const TERM_TO_KILL: Duration = Duration::from_secs(2);
 

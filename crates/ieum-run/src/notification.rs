@@ -28,6 +28,11 @@ pub(crate) struct Call {
 }
 
 impl Call {
+    /// Whether `other` comes from the same thread.
+    pub(crate) fn is_of_thread_of(&self, other: &Call) -> bool {
+        (self.tree, self.thread) == (other.tree, other.thread)
+    }
+
     /// Whether `later`, of the same thread, is this call once more.
     pub(crate) fn repeats(&self, later: &Call) -> bool {
         (self.number, self.arguments) == (later.number, later.arguments)

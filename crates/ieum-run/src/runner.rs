@@ -13,6 +13,7 @@ use crate::carrier::Probe;
 use crate::carrier::joint::Joint;
 use crate::control::owner::Desk;
 use crate::held::Held;
+use crate::late::Late;
 use crate::name::Names;
 use crate::program::family::Family;
 use crate::program::{ExitStatus, Program, SpawnError, spawn};
@@ -31,6 +32,7 @@ pub struct Runner {
     pub(crate) probe: Probe,
     pub(crate) sockets: Sockets,
     pub(crate) held: Held,
+    pub(crate) late: Late,
     /// Sockets whose share of the last turn did not suffice: work for the next.
     pub(crate) more: BTreeSet<u64>,
     /// Makes names that follow each other differ.
@@ -131,6 +133,7 @@ impl Runner {
             probe: Probe::default(),
             sockets: Sockets::default(),
             held: Held::default(),
+            late: Late::default(),
             more: BTreeSet::new(),
             serial: 0,
             timers: Timers::default(),
@@ -318,7 +321,12 @@ impl Room for Runner {
     }
 
     fn poll_notice(&mut self) -> Option<Notice> {
-        self.notices.pop_front().or_else(|| {
+        let told = self.notices.pop_front();
+        if told.is_none() {
+            // Those that were told have acted, and the sockets of this host have heard of each other.
+            self.answer_late();
+        }
+        told.or_else(|| {
             let is_news = self.is_over && !self.has_told_end && !self.is_unfinished();
             if is_news {
                 self.has_told_end = true;

@@ -9,6 +9,7 @@ use rustix::fs::OFlags;
 
 use crate::bounds::CALLS_PER_TURN_MAX;
 use crate::held::HeldCall;
+use crate::late;
 use crate::memory::Memory;
 use crate::notification::Call;
 use crate::runner::Runner;
@@ -40,6 +41,10 @@ impl Runner {
     pub(crate) fn take_calls(&mut self, turn: &Turn<'_>, tree: TreeId) {
         for _ in 0..CALLS_PER_TURN_MAX {
             let Some(call) = self.trees.next(tree) else { return };
+            if let Some(reply) = self.late.repeated(&call) {
+                self.late.push(call, reply);
+                continue;
+            }
             let before = self.held.forget(call.thread);
             let answer = match before {
                 // A signal interrupted the call and the kernel makes it again. Linux does so only with calls that wait
@@ -70,8 +75,20 @@ impl Runner {
             }
             Err(errno) => Reply::Error(errno.0),
         };
+        if late::is_late(call) && !matches!(reply, Reply::Continue) {
+            return self.late.push(*call, reply);
+        }
         // An error means that the caller was interrupted or killed. What answers this way can be asked again.
         let _ = self.trees.reply(call, reply);
+    }
+
+    /// What the answers that were kept say is so by now.
+    pub(crate) fn answer_late(&mut self) {
+        while let Some((call, reply)) = self.late.next() {
+            if self.trees.reply(&call, reply).is_err() {
+                self.late.missed(call, reply);
+            }
+        }
     }
 
     fn serve(&mut self, turn: &Turn<'_>, call: &Call) -> Served {

@@ -6,6 +6,7 @@ mod common;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -47,7 +48,7 @@ fn reset_on_close(stream: &TcpStream) {
     sockopt::set_socket_linger(stream, Some(Duration::ZERO)).unwrap();
 }
 
-fn wait_for(fd: impl std::os::fd::AsFd, wanted: PollFlags) -> PollFlags {
+fn wait_for(fd: impl AsFd, wanted: PollFlags) -> PollFlags {
     let mut fds = [PollFd::new(&fd, wanted)];
     let limit = Timespec { tv_sec: 10, tv_nsec: 0 };
     assert_eq!(poll(&mut fds, Some(&limit)), Ok(1), "nothing happened in ten seconds");
@@ -355,4 +356,22 @@ fn a_receiver_waits_for_its_datagram() {
         one.send_to(b"now", to).unwrap();
         assert_eq!(waiting.join().unwrap(), 3);
     });
+}
+
+#[test]
+fn what_connect_and_shutdown_did_on_this_host_is_seen_when_they_return() {
+    let polled = |fd: &dyn AsFd, asked: PollFlags| {
+        let borrowed = fd.as_fd();
+        let mut polled = [PollFd::new(&borrowed, asked)];
+        poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).unwrap();
+        polled[0].revents()
+    };
+    for _ in 0..20 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        assert_eq!(polled(&listener, PollFlags::IN), PollFlags::IN);
+        let (server, _) = listener.accept().unwrap();
+        client.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(polled(&server, PollFlags::RDHUP), PollFlags::RDHUP);
+    }
 }

@@ -27,6 +27,27 @@ fn a_port_in_use_is_an_error_before_the_program_starts() {
 }
 
 #[test]
+fn a_program_that_listens_is_reached_at_the_first_attempt() {
+    if !peer("python3") {
+        return;
+    }
+    let (python, program) = (path_of("python3"), script("listen_on_demand.py"));
+    let mut running = Running::start(&ieum(&["-p", "0:80"], &[&python, &program]));
+    let address = running.published();
+    running.line("ready");
+    for _ in 0..20 {
+        running.tell("listen 80");
+        running.line("done listen");
+        TcpStream::connect(address).expect("listen has returned");
+        running.tell("close");
+        running.line("done close");
+        running.refused(address);
+    }
+    running.tell("quit");
+    assert_eq!(running.finish().code, 0);
+}
+
+#[test]
 fn a_given_port_on_a_given_address_is_taken() {
     if !peer("python3") {
         return;

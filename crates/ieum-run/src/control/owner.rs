@@ -208,6 +208,7 @@ impl Runner {
 
     fn give_up_tree(&mut self, turn: &Turn<'_>, tree: TreeId) {
         self.held.forget_tree(tree);
+        self.late.forget_tree(tree);
         self.trees.remove(tree);
         self.tracees.forget();
         self.close_unheld(turn, tree);
