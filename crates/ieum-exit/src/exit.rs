@@ -73,7 +73,12 @@ impl Exit {
         let ends: Vec<Ends> = config.ip4.into_iter().chain(config.ip6).collect();
         ends.iter().for_each(|ends| stack.add_address(link, ends.own));
         stack.tcp_listen_any(settings());
-        let ports = config.publish.iter().map(|wish| Port::reserve(wish, &ends));
+        let ports = config.publish.iter().enumerate().map(|(number, wish)| {
+            if config.publish.iter().take(number).any(|earlier| earlier.excludes(wish)) {
+                return Err(PublishError::Twice(wish.outside));
+            }
+            Port::reserve(wish, &ends)
+        });
         Ok(Exit {
             stack,
             link,

@@ -27,6 +27,15 @@ fn a_port_in_use_is_an_error_before_the_program_starts() {
 }
 
 #[test]
+fn a_port_that_is_asked_for_twice_is_an_error_that_says_so() {
+    let port = free_port().to_string();
+    let flags = ["-p", &format!("{port}:80"), "-p", &format!("0.0.0.0:{port}:81")];
+    let finished = Running::start(&ieum(&flags, &["true"])).finish();
+    assert_eq!(finished.code, 125, "{finished:?}");
+    assert!(finished.stderr.contains(&port) && finished.stderr.contains("published twice"), "{finished:?}");
+}
+
+#[test]
 fn a_program_that_listens_is_reached_at_the_first_attempt() {
     if !peer("python3") {
         return;

@@ -35,6 +35,8 @@ pub(crate) struct DatagramPort {
     /// Our own address inside.
     own: IpAddr,
     servers: Servers,
+    /// The user knows that it could not be opened, or not be closed: said once.
+    has_complained: bool,
     readable: bool,
     peers: SecondaryMap<UdpId, Peer>,
     endpoints: HashMap<SocketAddr, UdpId>,
@@ -57,6 +59,7 @@ impl DatagramPort {
             inside: SocketAddr::new(host, wish.inside_port),
             own,
             servers: Servers::default(),
+            has_complained: false,
             readable: false,
             peers: SecondaryMap::new(),
             endpoints: HashMap::new(),
@@ -93,7 +96,10 @@ impl DatagramPort {
         };
         if let Err(error) = changed {
             cx.counts.count(Reason::PublishedNotListening);
-            eprintln!("ieum: cannot serve {}: {}", self.outside, std::io::Error::from(error));
+            // The program may try as often as it likes; the count goes on.
+            if !std::mem::replace(&mut self.has_complained, true) {
+                eprintln!("ieum: cannot serve {}: {}", self.outside, std::io::Error::from(error));
+            }
         }
     }
 

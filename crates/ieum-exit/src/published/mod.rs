@@ -96,6 +96,16 @@ impl fmt::Display for Publish {
     }
 }
 
+impl Publish {
+    /// Whether both ask for one port of the machine: an unspecified address is every address of its family.
+    pub(crate) fn excludes(&self, other: &Publish) -> bool {
+        let (one, two) = (self.outside, other.outside);
+        let met = one.ip() == two.ip() || one.ip().is_unspecified() || two.ip().is_unspecified();
+        let port = one.port() != 0 && one.port() == two.port();
+        self.transport == other.transport && port && one.is_ipv4() == two.is_ipv4() && met
+    }
+}
+
 /// An address of IPv4, or one of IPv6 in brackets (RFC 3986 §3.2.2), without which its end could not be told.
 fn host(text: &str) -> Option<IpAddr> {
     match text.strip_prefix('[') {
@@ -114,6 +124,9 @@ pub enum PublishError {
     /// Somebody has it.
     #[error("port {0} is in use by another program; choose another with -p")]
     InUse(SocketAddr),
+    /// Two wishes ask for it.
+    #[error("port {0} is published twice; choose another with one -p")]
+    Twice(SocketAddr),
     /// The address is none of this machine's.
     #[error("cannot publish on {0}: this machine does not have that address")]
     NotLocal(SocketAddr),
@@ -197,6 +210,20 @@ mod tests {
             assert_eq!(error(&format!("{address}:8080:80")), format!("{address:?} {advice}"));
         }
         assert_eq!(error("8080:80/sctp"), "\"sctp\" is not a protocol: tcp and udp are");
+    }
+
+    #[test]
+    fn two_wishes_exclude_each_other_where_they_ask_for_one_port() {
+        let excludes = |one: &str, other: &str| {
+            let (one, other): (Publish, Publish) = (one.parse().unwrap(), other.parse().unwrap());
+            assert_eq!(one.excludes(&other), other.excludes(&one));
+            one.excludes(&other)
+        };
+        assert!(excludes("8080:80", "8080:81") && excludes("8080:80/udp", "0.0.0.0:8080:80/udp"));
+        assert!(excludes("[::]:8080:80", "[::1]:8080:80"));
+        assert!(!excludes("8080:80", "8081:80") && !excludes("8080:80", "127.0.0.2:8080:80"));
+        assert!(!excludes("8080:80", "8080:80/udp") && !excludes("8080:80", "[::]:8080:80"));
+        assert!(!excludes("0:80", "0:80"));
     }
 
     #[test]

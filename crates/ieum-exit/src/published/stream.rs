@@ -23,6 +23,8 @@ pub(crate) struct StreamPort {
     /// Where its connections go.
     inside: SocketAddr,
     servers: Servers,
+    /// The user knows that it could not be opened: said once.
+    has_complained: bool,
     /// Open while somebody inside serves.
     listening: Option<OwnedFd>,
     /// The kernel may have connections for us.
@@ -41,6 +43,7 @@ impl StreamPort {
             outside,
             inside: SocketAddr::new(host, wish.inside_port),
             servers: Servers::default(),
+            has_complained: false,
             listening: None,
             acceptable: false,
             paused_until: None,
@@ -65,7 +68,10 @@ impl StreamPort {
         self.listening = None;
         if serving && let Err(error) = self.open(cx, index) {
             cx.counts.count(Reason::PublishedNotListening);
-            eprintln!("ieum: cannot listen on {}: {}", self.outside, std::io::Error::from(error));
+            // The program may try as often as it likes; the count goes on.
+            if !std::mem::replace(&mut self.has_complained, true) {
+                eprintln!("ieum: cannot listen on {}: {}", self.outside, std::io::Error::from(error));
+            }
         }
     }
 
