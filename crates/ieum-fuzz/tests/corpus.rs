@@ -42,6 +42,16 @@ fn no_packet_breaks_a_live_host() {
 }
 
 #[test]
+fn no_segment_breaks_a_live_connection() {
+    run("segments", ieum_fuzz::segments);
+}
+
+#[test]
+fn no_adversary_makes_two_hosts_lose_or_invent_a_byte() {
+    run("adversary", ieum_fuzz::adversary);
+}
+
+#[test]
 fn no_calls_break_a_host() {
     run("calls", ieum_fuzz::calls);
 }

@@ -430,16 +430,21 @@ impl Send {
 
     // What segments bring.
 
-    /// RFC 9293 §3.10.7.4: the window of a segment that is not older than the one that told it last. True when it
-    /// allows more than before.
+    /// The window of a segment that is not older than the one that told it last; true when it allows more than before.
+    ///
+    /// RFC 9293 §3.10.7.4 asks for the position first, and so believes a segment that came out of order for ever: what
+    /// is acknowledged behind it tells windows that are never heard. As on Linux whoever acknowledges more is newer, and
+    /// of segments that are equal in both the larger window counts, or none at all.
     pub(super) fn window_told(&mut self, seq: SeqNumber, ack: SeqNumber, field: u16) -> bool {
-        let newer =
-            self.window_seq.before(seq) || (self.window_seq == seq && self.window_ack.at_or_before(ack));
+        let window = u32::from(field) << self.scale;
+        let newer = self.window_ack.before(ack)
+            || self.window_seq.before(seq)
+            || (self.window_seq == seq && (window > self.window || window == 0));
         if !newer {
             return false;
         }
         let edge_before = self.window_ack + self.window;
-        self.window = u32::from(field) << self.scale;
+        self.window = window;
         self.window_max = self.window_max.max(self.window);
         self.window_seq = seq;
         self.window_ack = ack;
