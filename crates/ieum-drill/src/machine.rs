@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 
 use ieum_socket::{Event, Host, SocketId};
-use ieum_stack::{LinkConfig, LinkId, Medium, RouteTarget, StackConfig};
+use ieum_stack::{LinkConfig, LinkId, Medium, RouteTarget};
 use ieum_wire::{Cidr, Gso, GsoKind, Instant, segmentation};
 
 use crate::packet;
@@ -61,15 +61,10 @@ const TIMEOUTS_AT_ONCE_MAX: usize = 100_000;
 impl Machine {
     /// A host that was made with `settings`, at the only end of `wire` that has one.
     pub fn new(wire: &Wire, settings: &Settings) -> Machine {
-        // Scripts are told what they would be told by any host: the seed only has to be the same each time.
-        let mut config_of_stack = StackConfig::new([7; 32]);
-        config_of_stack.tcp_timestamps = settings.tcp_timestamps;
-        config_of_stack.tcp_sack = settings.tcp_sack;
-        config_of_stack.tcp_window_scaling = settings.tcp_window_scaling;
-        config_of_stack.tcp_ecn = settings.tcp_ecn;
-        let mut host = Host::with_stack(config_of_stack, false);
+        let mut host = Host::with_stack(settings.of_stack(), false);
         host.set_tcp_defaults(settings.tcp_defaults);
         let stack = host.stack_mut();
+        stack.tcp_set_rules(settings.tcp_rules);
         let link = stack.add_link(LinkConfig {
             mtu_bytes: wire.mtu_bytes,
             segmentation_offload: true,
@@ -102,6 +97,17 @@ impl Machine {
     /// Gives the host one more address.
     pub fn add_address(&mut self, address: IpAddr) {
         self.host.stack_mut().add_address(self.link, Cidr::host(address));
+    }
+
+    /// Settings that a host takes while it runs.
+    pub fn reconfigure(&mut self, settings: &Settings) {
+        self.host.set_tcp_defaults(settings.tcp_defaults);
+        let stack = self.host.stack_mut();
+        stack.tcp_set_offers(&settings.of_stack());
+        stack.tcp_set_rules(settings.tcp_rules);
+        if settings.forgets_paths {
+            stack.tcp_forget_paths();
+        }
     }
 
     /// The moment at which the clock stands.

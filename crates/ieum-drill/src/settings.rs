@@ -8,9 +8,13 @@
 //! [`crate::machine`] hands on; and to take the feature out of [`crate::wants`].
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use ieum_socket::numbers::{IPPROTO_TCP, TCP_CONGESTION, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL};
-use ieum_stack::{CongestionName, EcnMode, TcpSettings};
+use ieum_stack::{
+    CongestionName, EcnMode, FastOpenKey, FastOpenKeys, FastOpenMode, StackConfig, SynCookies, TcpRules,
+    TcpSettings, TimeWaitReuse,
+};
 
 /// What a script has set.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,6 +29,10 @@ pub struct Settings {
     pub tcp_ecn: EcnMode,
     /// The link's MTU, where a command set it before the first event.
     pub mtu_bytes: Option<u32>,
+    /// What holds for all of TCP.
+    pub tcp_rules: TcpRules,
+    /// What was learnt of peers is to be forgotten.
+    pub forgets_paths: bool,
     /// What streams have whose options say nothing else.
     pub tcp_defaults: TcpSettings,
     /// Options that every new stream socket is given: level, name, value.
@@ -41,6 +49,8 @@ impl Default for Settings {
             tcp_window_scaling: true,
             tcp_ecn: EcnMode::default(),
             mtu_bytes: None,
+            tcp_rules: TcpRules { fast_open_keys: None, ..TcpRules::default() },
+            forgets_paths: false,
             tcp_defaults: TcpSettings::default(),
             socket_defaults: Vec::new(),
             missing: Vec::new(),
@@ -87,7 +97,12 @@ const ROWS: &[Row] = &[
     row("core.wmem_default", "send buffer", "1 MiB", Ignored(FIXED_BUFFERS)),
     row("core.wmem_max", "largest send buffer", "-", Ignored(FIXED_BUFFERS)),
     row("ipv4.ip_no_pmtu_disc", "no path MTU discovery", "0", Only(&["0"])),
-    row("ipv4.tcp_abort_on_overflow", "RST when the accept queue is full", "0", Only(&["0"])),
+    row(
+        "ipv4.tcp_abort_on_overflow",
+        "RST when the accept queue is full",
+        "0",
+        Sets(|set, value| flag(&mut set.tcp_rules.abort_on_overflow, value)),
+    ),
     row("ipv4.tcp_adv_win_scale", "part of a buffer that is window", "-", Ignored(FIXED_BUFFERS)),
     row("ipv4.tcp_allowed_congestion_control", "who may choose which", "-", Ignored("everybody may")),
     row("ipv4.tcp_app_win", "part of a window kept back", "-", Ignored(FIXED_BUFFERS)),
@@ -120,12 +135,17 @@ const ROWS: &[Row] = &[
     row("ipv4.tcp_ecn_option", "AccECN's option", "-", Ignored(BY_REQUEST)),
     row("ipv4.tcp_ecn_option_beacon", "AccECN's option", "-", Ignored(BY_REQUEST)),
     row("ipv4.tcp_fack", "forward acknowledgement", "0", Ignored("Linux itself has forgotten it")),
-    row("ipv4.tcp_fastopen", "Fast Open (RFC 7413)", "0", Ignored(BY_REQUEST)),
-    row("ipv4.tcp_fastopen_blackhole_timeout_sec", "Fast Open after a loss", "-", Ignored(BY_REQUEST)),
-    row("ipv4.tcp_fastopen_key", "Fast Open's key", "-", Ignored(BY_REQUEST)),
-    row("ipv4.tcp_fin_timeout", "FIN-WAIT-2, in seconds", "60", Only(&["60"])),
+    row("ipv4.tcp_fastopen", "Fast Open (RFC 7413)", "1", Sets(fast_open)),
+    row("ipv4.tcp_fastopen_blackhole_timeout_sec", "Fast Open after a loss", "0", Only(&["0"])),
+    row("ipv4.tcp_fastopen_key", "Fast Open's keys", "-", Sets(fast_open_keys)),
+    row("ipv4.tcp_fin_timeout", "FIN-WAIT-2, in seconds", "60", Sets(fin_timeout)),
     row("ipv4.tcp_frto", "F-RTO (RFC 5682)", "2", Sets(doubts_timeouts)),
-    row("ipv4.tcp_invalid_ratelimit", "ACKs to what is unacceptable, ms apart", "500", Only(&["500"])),
+    row(
+        "ipv4.tcp_invalid_ratelimit",
+        "ACKs to what is unacceptable, ms apart",
+        "500",
+        Sets(|set, value| milliseconds(&mut set.tcp_defaults.challenge_interval, value)),
+    ),
     row(
         "ipv4.tcp_keepalive_intvl",
         "seconds between probes",
@@ -140,6 +160,12 @@ const ROWS: &[Row] = &[
         Sets(|set, value| socket(set, TCP_KEEPIDLE, value)),
     ),
     row("ipv4.tcp_limit_output_bytes", "bytes in the link's queue", "-", Ignored("a link has no queue")),
+    row(
+        "ipv4.tcp_max_orphans",
+        "connections without a user",
+        "65536",
+        Sets(|set, value| number(&mut set.tcp_rules.orphans_max, value)),
+    ),
     row("ipv4.tcp_max_reordering", "largest degree of reordering", "300", Sets(reordering_max)),
     row("ipv4.tcp_max_syn_backlog", "longest SYN queue", "-", Ignored("scripts open few connections")),
     row("ipv4.tcp_max_tw_buckets", "TIME-WAITs", "-", Ignored("scripts open few connections")),
@@ -149,7 +175,7 @@ const ROWS: &[Row] = &[
     row("ipv4.tcp_mtu_probing", "probing of the path's MTU (RFC 4821)", "0", Only(&["0"])),
     row("ipv4.tcp_no_metrics_save", "memory of paths", "1", Ignored("nothing is remembered")),
     row("ipv4.tcp_notsent_lowat", "bytes that may wait unsent", "4294967295", Sets(unsent_max)),
-    row("ipv4.tcp_orphan_retries", "attempts without a user", "8", Ignored(FIXED_RETRIES)),
+    row("ipv4.tcp_orphan_retries", "attempts without a user", "8", Sets(orphan_retries)),
     row("ipv4.tcp_pacing_ca_ratio", "pacing", "-", Ignored(FIXED_PACE)),
     row("ipv4.tcp_pacing_ss_ratio", "pacing", "-", Ignored(FIXED_PACE)),
     row("ipv4.tcp_recovery", "RACK (RFC 8985)", "1", Sets(recovery)),
@@ -161,9 +187,25 @@ const ROWS: &[Row] = &[
         Ignored("segments are cut anew each time"),
     ),
     row("ipv4.tcp_retries1", "attempts before the route is asked", "-", Ignored(FIXED_RETRIES)),
-    row("ipv4.tcp_retries2", "attempts", "15", Ignored(FIXED_RETRIES)),
-    row("ipv4.tcp_rfc1337", "RST in TIME-WAIT is ignored", "-", Ignored("no RST ends TIME-WAIT")),
+    row(
+        "ipv4.tcp_retries2",
+        "attempts",
+        "15",
+        Sets(|set, value| number(&mut set.tcp_defaults.retries, value)),
+    ),
+    row(
+        "ipv4.tcp_rfc1337",
+        "RST in TIME-WAIT is ignored",
+        "1",
+        Sets(|set, value| flag(&mut set.tcp_rules.time_wait_outlives_resets, value)),
+    ),
     row("ipv4.tcp_rmem", "receive buffer: least, first, largest", "2 MiB, 16 MiB", Sets(recv_buffer)),
+    row(
+        "ipv4.tcp_rto_max_ms",
+        "largest time-out of a retransmission",
+        "120000",
+        Sets(|set, value| milliseconds(&mut set.tcp_defaults.rto_max, value)),
+    ),
     row("ipv4.tcp_sack", "selective acknowledgements (RFC 2018)", "1", Sets(sack)),
     row(
         "ipv4.tcp_slow_start_after_idle",
@@ -172,9 +214,19 @@ const ROWS: &[Row] = &[
         Sets(restarts_after_idle),
     ),
     row("ipv4.tcp_syn_linear_timeouts", "SYNs without backoff", "-", Ignored(FIXED_RETRIES)),
-    row("ipv4.tcp_syn_retries", "SYNs sent again", "6", Ignored(FIXED_RETRIES)),
-    row("ipv4.tcp_synack_retries", "SYN-ACKs sent again", "5", Ignored(FIXED_RETRIES)),
-    row("ipv4.tcp_syncookies", "SYN cookies when the queue is full", "0", Only(&["0", "1"])),
+    row(
+        "ipv4.tcp_syn_retries",
+        "SYNs sent again",
+        "6",
+        Sets(|set, value| number(&mut set.tcp_defaults.syn_retries, value)),
+    ),
+    row(
+        "ipv4.tcp_synack_retries",
+        "SYN-ACKs sent again",
+        "5",
+        Sets(|set, value| number(&mut set.tcp_defaults.syn_ack_retries, value)),
+    ),
+    row("ipv4.tcp_syncookies", "SYN cookies when the queue is full", "1", Sets(syn_cookies)),
     row("ipv4.tcp_thin_linear_timeouts", "thin streams without backoff", "0", Only(&["0"])),
     row("ipv4.tcp_timestamps", "timestamps (RFC 7323)", "1", Sets(timestamps)),
     row(
@@ -189,7 +241,7 @@ const ROWS: &[Row] = &[
         "3",
         Sets(deferral_divisor),
     ),
-    row("ipv4.tcp_tw_reuse", "early reuse of TIME-WAIT", "-", Ignored("scripts open few connections")),
+    row("ipv4.tcp_tw_reuse", "early reuse of TIME-WAIT (RFC 6191)", "2", Sets(time_wait_reuse)),
     row("ipv4.tcp_window_scaling", "window scale (RFC 7323)", "1", Sets(window_scaling)),
     row("ipv4.tcp_wmem", "send buffer: least, first, largest", "1 MiB", Sets(send_buffer)),
     row("ipv4.tcp_workaround_signed_windows", "windows above 32 KiB", "0", Only(&["0"])),
@@ -283,6 +335,33 @@ fn send_buffer(settings: &mut Settings, value: &str) -> Option<()> {
     Some(())
 }
 
+/// Bits, in decimal or hexadecimal.
+fn fast_open(settings: &mut Settings, value: &str) -> Option<()> {
+    let bits = match value.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => value.parse(),
+    };
+    settings.tcp_rules.fast_open = FastOpenMode::from_bits(bits.ok()?);
+    Some(())
+}
+
+/// One key or two, each of four numbers.
+fn fast_open_keys(settings: &mut Settings, value: &str) -> Option<()> {
+    let key = |text: &str| -> Option<FastOpenKey> {
+        let words: Option<Vec<[u8; 4]>> =
+            text.split('-').map(|word| u32::from_str_radix(word, 16).ok().map(u32::to_le_bytes)).collect();
+        words?.concat().try_into().ok()
+    };
+    let (first, second) =
+        value.split_once(',').map_or((value, None), |(first, second)| (first, Some(second)));
+    let backup = match second {
+        Some(text) => Some(key(text)?),
+        None => None,
+    };
+    settings.tcp_rules.fast_open_keys = Some(FastOpenKeys { primary: key(first)?, backup });
+    Some(())
+}
+
 /// What every new socket is told by TCP_CONGESTION.
 fn congestion(settings: &mut Settings, value: &str) -> Option<()> {
     CongestionName::ALL.iter().find(|name| name.as_str() == value)?;
@@ -321,6 +400,58 @@ fn window_scaling(settings: &mut Settings, value: &str) -> Option<()> {
     Some(())
 }
 
+fn fin_timeout(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_defaults.fin_timeout = Some(Duration::from_secs(value.parse().ok()?));
+    Some(())
+}
+
+/// 0 stands for 8, as on Linux.
+fn orphan_retries(settings: &mut Settings, value: &str) -> Option<()> {
+    let asked = value.parse().ok()?;
+    settings.tcp_defaults.orphan_retries =
+        if asked == 0 { TcpSettings::default().orphan_retries } else { asked };
+    Some(())
+}
+
+fn syn_cookies(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_rules.syn_cookies = match value {
+        "0" => SynCookies::Never,
+        "1" => SynCookies::WhenFull,
+        "2" => SynCookies::Always,
+        _ => return None,
+    };
+    Some(())
+}
+
+fn time_wait_reuse(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_rules.time_wait_reuse = match value {
+        "0" => TimeWaitReuse::Never,
+        "1" => TimeWaitReuse::Always,
+        "2" => TimeWaitReuse::Loopback,
+        _ => return None,
+    };
+    Some(())
+}
+
+fn milliseconds(place: &mut Duration, value: &str) -> Option<()> {
+    *place = Duration::from_millis(value.parse().ok()?);
+    Some(())
+}
+
+fn flag(place: &mut bool, value: &str) -> Option<()> {
+    *place = match value {
+        "0" => false,
+        "1" => true,
+        _ => return None,
+    };
+    Some(())
+}
+
+fn number(place: &mut u32, value: &str) -> Option<()> {
+    *place = value.parse().ok()?;
+    Some(())
+}
+
 fn socket(settings: &mut Settings, name: i32, value: &str) -> Option<()> {
     settings.default_of_sockets(IPPROTO_TCP, name, value.parse::<i32>().ok()?.to_ne_bytes().to_vec());
     Some(())
@@ -329,7 +460,18 @@ fn socket(settings: &mut Settings, name: i32, value: &str) -> Option<()> {
 impl Settings {
     /// What a host must be made with, and cannot be told later.
     pub fn of_host(&self) -> impl PartialEq {
-        (self.tcp_timestamps, self.tcp_sack, self.tcp_window_scaling, self.tcp_ecn, self.mtu_bytes)
+        self.mtu_bytes
+    }
+
+    /// What a stack is made with.
+    pub fn of_stack(&self) -> StackConfig {
+        // Scripts are told what they would be told by any host: the seed only has to be the same each time.
+        let mut config = StackConfig::new([7; 32]);
+        config.tcp_timestamps = self.tcp_timestamps;
+        config.tcp_sack = self.tcp_sack;
+        config.tcp_window_scaling = self.tcp_window_scaling;
+        config.tcp_ecn = self.tcp_ecn;
+        config
     }
 
     /// The last value counts.

@@ -10,10 +10,6 @@ use crate::script::{Action, BodySpec, Script, TcpSpec};
 type Row = (&'static str, fn(&TcpSpec) -> bool);
 
 const ROWS: &[Row] = &[
-    ("TCP Fast Open (FO, FOEXP)", |tcp| {
-        has(tcp, |option| matches!(option, TcpOption::FastOpen(_) | TcpOption::FastOpenExperimental(_)))
-    }),
-    ("data in a SYN", |tcp| tcp.flags & flag::SYN != 0 && tcp.payload_bytes > 0),
     ("TCP's MD5 signatures (md5)", |tcp| has(tcp, |option| matches!(option, TcpOption::Md5(_)))),
     ("AccECN (ECN, A, ACE)", |tcp| {
         tcp.ace || tcp.flags & flag::AE != 0 || has(tcp, |option| matches!(option, TcpOption::AccEcn(_)))
@@ -55,6 +51,6 @@ mod tests {
     fn what_is_shown_is_named_once() {
         let text = "0 < S 0:10(10) win 1 <FO 0011,nop,nop,nop,nop>\n+0 < SA 0:10(10) win 1\n+0 > . 1:1(0) <sack 1:2,nop,nop>";
         let script = Script::parse(text, &BTreeMap::new()).unwrap();
-        assert_eq!(missing(&script), ["TCP Fast Open (FO, FOEXP)", "data in a SYN", "AccECN (ECN, A, ACE)"]);
+        assert_eq!(missing(&script), ["AccECN (ECN, A, ACE)"]);
     }
 }

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 
 use ieum_stack::{
-    ConnectionId, LinkId, ListenerId, PingId, Refusal, Stack, StackConfig, Status, TcpSettings, UdpId,
+    ConnectionId, LinkId, ListenerId, PingId, Refusal, Stack, StackConfig, Status, TcpRules, TcpSettings,
+    UdpId,
 };
 use ieum_wire::{Instant, Packet};
 use slotmap::{SecondaryMap, SlotMap};
@@ -58,8 +59,12 @@ impl Host {
 
     /// The same with all that can be chosen of its stack.
     pub fn with_stack(stack: StackConfig, hold_requests: bool) -> Host {
+        let mut stack = Stack::new(stack);
+        // Whoever serves programs has a peer that keeps sockets for them.
+        let resets_silent_ends = hold_requests || stack.tcp_rules().resets_silent_ends;
+        stack.tcp_set_rules(TcpRules { resets_silent_ends, ..stack.tcp_rules() });
         Host {
-            stack: Stack::new(stack),
+            stack,
             descriptions: SlotMap::with_key(),
             connections: SecondaryMap::new(),
             listeners: SecondaryMap::new(),

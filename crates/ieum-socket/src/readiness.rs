@@ -59,7 +59,8 @@ fn connected(description: &Description, view: &View) -> Readiness {
     let has_enough = view.readable_bytes >= description.options.low_water_bytes();
     Readiness {
         readable: !view.connecting && (view.shut.read || has_enough),
-        writable: !view.connecting && (view.shut.write || view.writable),
+        // Who may send data on a SYN is told so, or it would never be sent.
+        writable: view.deferred || !view.connecting && (view.shut.write || view.writable),
         read_hangup: view.shut.read,
         hangup: view.shut.read && view.shut.write,
         error: view.error.is_some(),

@@ -13,6 +13,8 @@ use crate::{Errno, SocketId};
 pub(crate) struct View {
     /// Neither established nor failed yet.
     pub(crate) connecting: bool,
+    /// Connecting, but the SYN waits for data to go with it.
+    pub(crate) deferred: bool,
     /// Bytes may still be sent as far as the states of TCP are concerned: ESTABLISHED or CLOSE-WAIT.
     pub(crate) open: bool,
     /// Over in both directions. TIME-WAIT is the stack's affair: to the socket it is the end, as in Linux.
@@ -41,9 +43,12 @@ impl View {
         let peer_finished = status.is_some_and(|status| status.peer_finished);
         let finished = status.is_some_and(|status| status.finished);
         let fresh_failure = failure.filter(|_| !active.failure_seen);
+        let early = status.is_some_and(|status| status.open_early);
         View {
-            connecting: in_state(&[State::SynSent, State::SynReceived]),
-            open: in_state(&[State::Established, State::CloseWait]),
+            connecting: !early && in_state(&[State::SynSent, State::SynReceived]),
+            deferred: status.is_some_and(|status| status.deferred),
+            open: in_state(&[State::Established, State::CloseWait])
+                || (early && in_state(&[State::SynReceived])),
             closed,
             peer_finished,
             shut: Shut {

@@ -58,6 +58,13 @@ pub(crate) struct Keyed {
     keys: (u64, u64),
 }
 
+impl Keyed {
+    /// Another hash whose keys follow from these, for a purpose of its own.
+    pub(crate) fn derived(&self, purpose: &str) -> Keyed {
+        Keyed { keys: (self.hash_one((purpose, 0u8)), self.hash_one((purpose, 1u8))) }
+    }
+}
+
 impl BuildHasher for Keyed {
     type Hasher = SipHasher13;
 

@@ -132,8 +132,12 @@ reasons! {
         TcpNoConnection => "tcp no connection",
         /// The listener's SYN queue is full.
         TcpSynQueueFull => "tcp syn queue full",
+        /// An acknowledgement for a listener that answers SYNs by cookies, but with none of ours.
+        TcpCookieUnknown => "tcp cookie unknown",
         /// The listener's accept queue is full.
         TcpAcceptQueueFull => "tcp accept queue full",
+        /// An acknowledgement of our SYN-ACK, without the data that is waited for (TCP_DEFER_ACCEPT).
+        TcpDeferred => "tcp deferred",
         /// A SYN again, while the first one waits for its verdict.
         TcpRequestHeld => "tcp request held",
         /// A SYN from where no route leads back.
@@ -182,6 +186,8 @@ reasons! {
         IcmpUnsent => "icmp unsent",
         /// More resets and acknowledgements without a connection are owed than the queue holds.
         TcpReplyQueueFull => "tcp reply queue full",
+        /// A connection that was closed when there were too many already that nobody holds: it was reset.
+        TcpTooManyOrphans => "tcp too many orphans",
         /// A segment of ours for which no route is left.
         TcpNoRoute => "tcp no route",
     }

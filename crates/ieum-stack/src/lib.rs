@@ -38,8 +38,8 @@ pub use link::{LinkConfig, LinkId, Medium};
 pub use port::{BindError, BindRequest, BindingId};
 pub use stack::{Stack, StackConfig};
 pub use tcp::{
-    Belief, CongestionName, ConnectError, ConnectionId, Counts, EcnMode, Failure, HalfOpenId, HeldTimes,
-    Info, Keepalive, Listed, ListenError, ListenerId, Refusal, Request, State, Status, TcpSettings, Tuning,
-    WriteEnd,
+    Belief, CongestionName, ConnectError, ConnectionId, Counts, EcnMode, Failure, FastOpenKey, FastOpenKeys,
+    FastOpenMode, HalfOpenId, HeldTimes, Info, Keepalive, Listed, ListenError, ListenerId, Refusal, Request,
+    State, Status, SynCookies, TcpRules, TcpSettings, TimeWaitReuse, Tuning, WriteEnd,
 };
 pub use udp::{Datagram, UdpId, UdpSendError};

@@ -13,7 +13,7 @@ use crate::icmp::Icmp;
 use crate::ip::{Ip, RouteTarget, loopback_networks};
 use crate::link::{LinkConfig, LinkId, Neighbors};
 use crate::port::Ports;
-use crate::tcp::{EcnMode, Offers, Tcp};
+use crate::tcp::{EcnMode, Offers, Tcp, TcpRules};
 use crate::udp::Udp;
 
 /// What makes a stack: everything else is added by calls.
@@ -48,6 +48,15 @@ impl StackConfig {
             accept_any_destination: false,
         }
     }
+
+    fn offers(&self) -> Offers {
+        Offers {
+            timestamps: self.tcp_timestamps,
+            sack: self.tcp_sack,
+            window_scaling: self.tcp_window_scaling,
+            ecn: self.tcp_ecn,
+        }
+    }
 }
 
 /// One IP stack. The doors are spread over the files of this crate, each beside what it opens:
@@ -75,15 +84,9 @@ impl Stack {
         let mut chance = Chance::new(config.seed);
         let ip = Ip::new(config.accept_any_destination, &mut chance);
         let udp = Udp::new(config.accept_any_destination, &mut chance);
-        let tcp = Tcp::new(
-            Offers {
-                timestamps: config.tcp_timestamps,
-                sack: config.tcp_sack,
-                window_scaling: config.tcp_window_scaling,
-                ecn: config.tcp_ecn,
-            },
-            &mut chance,
-        );
+        let mut tcp = Tcp::new(config.offers(), &mut chance);
+        // A stack that stands for others keeps sockets for them.
+        tcp.set_rules(TcpRules { resets_silent_ends: config.accept_any_destination, ..TcpRules::default() });
         let mut ports = Ports::new(config.ephemeral_ports, &mut chance);
         loopback_networks().into_iter().for_each(|network| ports.add_local(network, None));
         let (events, drops) = (Events::default(), Drops::new());
@@ -98,6 +101,11 @@ impl Stack {
             drops,
             chance,
         }
+    }
+
+    /// Changes what SYNs offer from now on, as [`StackConfig`] names it.
+    pub fn tcp_set_offers(&mut self, config: &StackConfig) {
+        self.tcp.set_offers(config.offers());
     }
 
     /// Adds a link; packets for it come out of [`Stack::poll_frame`] under the name returned.

@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use ieum_wire::{Instant, Protocol};
 
 use crate::{
-    BindError, BindRequest, BindingId, ConnectError, ConnectionId, HalfOpenId, Info, Listed, ListenError,
-    ListenerId, Refusal, Request, Stack, Status, TcpSettings, WriteEnd,
+    BindError, BindRequest, BindingId, ConnectError, ConnectionId, FastOpenKeys, HalfOpenId, Info, Listed,
+    ListenError, ListenerId, Refusal, Request, Stack, Status, TcpRules, TcpSettings, WriteEnd,
 };
 
 impl Stack {
@@ -121,6 +121,67 @@ impl Stack {
     ) -> Result<ConnectionId, ConnectError> {
         let (tcp, mut cx) = self.split(now);
         tcp.connect(&mut cx, binding, remote, settings)
+    }
+
+    /// Begins a connection whose SYN carries as much of `data` as it may (RFC 7413); how much that is. Without a cookie
+    /// for that peer it is nothing, and one is asked for. What is left is sent when the connection is open.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stack::tcp_connect`].
+    pub fn tcp_connect_with_data(
+        &mut self,
+        now: Instant,
+        binding: Option<BindingId>,
+        remote: SocketAddr,
+        settings: TcpSettings,
+        data: &[u8],
+    ) -> Result<(ConnectionId, usize), ConnectError> {
+        let (tcp, mut cx) = self.split(now);
+        tcp.connect_with_data(&mut cx, binding, remote, settings, data)
+    }
+
+    /// Begins a connection whose SYN waits for the first [`Stack::tcp_send`], where a SYN to that peer may carry data; else
+    /// as [`Stack::tcp_connect`]. True when it waits.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stack::tcp_connect`].
+    pub fn tcp_connect_deferred(
+        &mut self,
+        now: Instant,
+        binding: Option<BindingId>,
+        remote: SocketAddr,
+        settings: TcpSettings,
+    ) -> Result<(ConnectionId, bool), ConnectError> {
+        let (tcp, mut cx) = self.split(now);
+        tcp.connect_deferred(&mut cx, binding, remote, settings)
+    }
+
+    /// Somebody waits for this connection's handshake in order to write: the acknowledgement that ends it may wait for the
+    /// data.
+    pub fn tcp_writer_waits(&mut self, id: ConnectionId) {
+        self.tcp.writer_waits(id);
+    }
+
+    /// Forgets what was learnt of peers: their cookies and sizes.
+    pub fn tcp_forget_paths(&mut self) {
+        self.tcp.forget_paths();
+    }
+
+    /// What holds for all connections.
+    pub fn tcp_rules(&self) -> TcpRules {
+        self.tcp.rules()
+    }
+
+    /// Changes what holds for all connections.
+    pub fn tcp_set_rules(&mut self, rules: TcpRules) {
+        self.tcp.set_rules(rules);
+    }
+
+    /// A listener makes its cookies of Fast Open with keys of its own.
+    pub fn tcp_set_fast_open_keys(&mut self, listener: ListenerId, keys: FastOpenKeys) {
+        self.tcp.set_fast_open_keys(listener, keys);
     }
 
     /// Changes a connection's settings.

@@ -5,7 +5,7 @@ mod tcp_pair;
 
 use std::time::Duration;
 
-use ieum_stack::{BindRequest, Failure, Keepalive, State, TcpSettings};
+use ieum_stack::{BindRequest, Failure, Keepalive, State, TcpRules, TcpSettings};
 use tcp_pair::{Pair, pattern};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -92,6 +92,7 @@ fn an_end_that_took_long_to_deliver_still_gets_its_minute() {
 #[test]
 fn a_half_that_nobody_will_answer_is_ended_after_a_minute() {
     let mut pair = Pair::new(true);
+    pair.ends[0].stack.tcp_set_rules(TcpRules { resets_silent_ends: true, ..TcpRules::default() });
     let (client, server) = pair.established();
     pair.ends[0].stack.tcp_close(pair.now, client);
     pair.run(59 * SECOND);
@@ -101,8 +102,33 @@ fn a_half_that_nobody_will_answer_is_ended_after_a_minute() {
 }
 
 #[test]
+fn like_linux_a_half_is_forgotten_after_a_minute_without_a_word() {
+    let mut pair = Pair::new(true);
+    let (client, server) = pair.established();
+    pair.ends[0].stack.tcp_close(pair.now, client);
+    pair.run(100 * SECOND);
+    assert_eq!((pair.status(1, server).state, pair.status(1, server).failure), (State::CloseWait, None));
+    assert_eq!(pair.ends[0].stack.tcp_connections().count(), 0);
+}
+
+#[test]
+fn one_connection_too_many_that_nobody_holds_is_reset() {
+    let mut pair = Pair::new(true);
+    pair.ends[0].stack.tcp_set_rules(TcpRules { orphans_max: 1, ..TcpRules::default() });
+    let listener = pair.listen(1, 80, 5, false);
+    let clients = [pair.connect(0, 80), pair.connect(0, 80)];
+    pair.run(SECOND);
+    let servers = [(); 2].map(|()| pair.ends[1].stack.tcp_accept(listener).unwrap());
+    clients.iter().for_each(|client| pair.ends[0].stack.tcp_close(pair.now, *client));
+    pair.run(SECOND);
+    let failures = servers.map(|server| pair.status(1, server).failure);
+    assert_eq!(failures, [None, Some(Failure::Reset)]);
+}
+
+#[test]
 fn a_connect_that_is_given_up_takes_its_request_back() {
     let mut pair = Pair::new(true);
+    pair.ends[0].stack.tcp_set_rules(TcpRules { resets_silent_ends: true, ..TcpRules::default() });
     pair.listen(1, 80, 5, true);
     let client = pair.connect(0, 80);
     pair.run(SECOND / 2);

@@ -44,6 +44,8 @@ pub(crate) struct Wait {
     pub(crate) moved: usize,
     /// When it gives up.
     pub(crate) until: Option<Instant>,
+    /// It has sent a SYN with data, or without, and waits for the answer.
+    pub(crate) connects: bool,
 }
 
 /// What a call answers: a number, or an error.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use ieum_socket::{Domain, Errno, Kind as SocketKind, SocketId};
 use ieum_stack::WriteEnd;
 
+use ieum_stack::State as TcpState;
+
 use super::table::Kind;
 use super::value::Value;
 use super::{Answer, Asked, Progress, Wait};
@@ -101,7 +103,6 @@ impl Runner<'_> {
     pub(super) fn send(&mut self, asked: &Asked<'_>, wait: &mut Wait) -> Result<Progress, Stop> {
         let writing = writing(asked)?;
         let names = [
-            (libc::MSG_FASTOPEN, "TCP Fast Open (MSG_FASTOPEN)"),
             (libc::MSG_ZEROCOPY, "sending without a copy (MSG_ZEROCOPY)"),
             (libc::MSG_OOB, "urgent data (MSG_OOB)"),
         ];
@@ -111,6 +112,11 @@ impl Runner<'_> {
             self.table.flow(number)?.and_then(|flow| self.flows.get(flow)).map(|flow| flow.protocol);
         if writing.to && !wait.begun {
             self.connecting(number, false)?;
+        }
+        if wait.connects
+            && let Some(progress) = self.still_connects(asked, id)?
+        {
+            return Ok(progress);
         }
         if !writing.from && writing.bytes > 0 {
             asked.exactly(Err(EFAULT))?;
@@ -130,8 +136,43 @@ impl Runner<'_> {
             _ => WriteEnd::Push,
         };
         let now = self.machine.now();
-        let answer = self.machine.host.send_ending(now, id, &payload, address, end).map(moved);
+        let fast = writing.flags & libc::MSG_FASTOPEN != 0 && !wait.connects;
+        let deferred = self.machine.host.status(id).is_some_and(|status| status.deferred);
+        let answer = match fast {
+            true => self.machine.host.send_fast_open(now, id, &payload, address),
+            false => self.machine.host.send_ending(now, id, &payload, address, end),
+        };
+        let connects = (fast || deferred) && matches!(answer, Ok(_) | Err(Errno::EINPROGRESS));
+        if connects && !self.is_open(id) && !self.gives_up(number, writing.flags, wait)? {
+            wait.connects = true;
+            wait.moved = answer.unwrap_or(0);
+            if wait.moved < payload.len() {
+                self.machine.host.writer_waits(id);
+            }
+            return Ok(Progress::Waiting);
+        }
+        if connects {
+            // What did not go with the SYN is not waited for.
+            asked.exactly(answer.map(moved))?;
+            return Ok(Progress::Done);
+        }
+        let answer = answer.map(moved);
         self.sent(asked, number, id, writing.flags, writing.bytes, answer, wait)
+    }
+
+    /// A call that connected with its data goes on when it is connected. Should that fail, it says so and nothing else.
+    fn still_connects(&mut self, asked: &Asked<'_>, id: SocketId) -> Result<Option<Progress>, Stop> {
+        let address = self.config.as_named(self.config.remote());
+        match self.machine.host.connect(self.machine.now(), id, Some(address)) {
+            Err(Errno::EALREADY) => Ok(Some(Progress::Waiting)),
+            Err(Errno::EISCONN) | Ok(_) => Ok(None),
+            Err(errno) => asked.exactly(Err(errno)).map(|()| Some(Progress::Done)),
+        }
+    }
+
+    fn is_open(&self, id: SocketId) -> bool {
+        let connecting = |state| matches!(state, TcpState::SynSent | TcpState::SynReceived);
+        self.machine.host.status(id).is_some_and(|status| !connecting(status.state))
     }
 
     /// Goes on after bytes were taken, or not: a call that blocks writes all of them.

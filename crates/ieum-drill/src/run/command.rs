@@ -13,6 +13,7 @@ pub(super) fn apply(settings: &mut Settings, request: Request) -> i64 {
         Request::Set { name, value } => settings.set(&name, &value),
         Request::Mtu { bytes } => settings.mtu_bytes = Some(bytes),
         Request::Sleep { us } => return us,
+        Request::Forget => settings.forgets_paths = true,
         Request::Counters => {}
         Request::Missing(what) => settings.missing.push(what),
     }
@@ -34,7 +35,8 @@ impl Runner<'_> {
         if self.config.verbose {
             self.said.push(format!("command: {:>9} `{command}`", seconds(self.machine.now_us())));
         }
-        self.machine.host.set_tcp_defaults(self.settings.tcp_defaults);
+        self.machine.reconfigure(&self.settings);
+        self.settings.forgets_paths = false;
         let changed = before.of_host() != self.settings.of_host();
         if changed && self.table.is_fresh() {
             // Nothing has happened yet: the host may as well have been made like this.

@@ -93,6 +93,7 @@ impl<'a> Runner<'a> {
             }
         }
         config.mtu_bytes = settings.mtu_bytes.unwrap_or(config.mtu_bytes);
+        settings.forgets_paths = false;
         let machine = Machine::new(&config.wire(), &settings);
         Ok(Runner {
             path,

@@ -11,6 +11,8 @@ pub(crate) enum Request {
     Mtu { bytes: u32 },
     /// To wait.
     Sleep { us: i64 },
+    /// To forget what was learnt of peers.
+    Forget,
     /// To see counters: there are none, which does no harm unless somebody looks for one.
     Counters,
     /// Something that is not there, by name.
@@ -103,11 +105,11 @@ fn sleep(words: &[&str]) -> Result<Vec<Request>, Stop> {
     }])
 }
 
-/// `ip tcp_metrics flush` has nothing to flush; the link's MTU can be set; routes have no properties of their own.
+/// `ip tcp_metrics flush` forgets what was learnt of peers; the link's MTU can be set; routes have no properties of their own.
 fn ip(words: &[&str]) -> Vec<Request> {
     let words: Vec<&str> = words.iter().copied().filter(|word| !word.starts_with('-')).collect();
     match words.as_slice() {
-        ["tcp_metrics" | "tcpmetrics" | "tcp_m", ..] => Vec::new(),
+        ["tcp_metrics" | "tcpmetrics" | "tcp_m", ..] => vec![Request::Forget],
         ["link", "set", rest @ ..] => match rest.iter().position(|word| *word == "mtu") {
             Some(at) => mtu(rest.get(at + 1).unwrap_or(&"")),
             None => Vec::new(),
@@ -179,7 +181,7 @@ mod tests {
     #[test]
     fn what_has_no_meaning_is_named() {
         let missing = |what: &str| vec![Request::Missing(what.to_owned())];
-        assert_eq!(of("ip tcp_metrics flush all"), []);
+        assert_eq!(of("ip tcp_metrics flush all"), [Request::Forget]);
         assert_eq!(of("ip link set dev tun0 mtu 1400"), [Request::Mtu { bytes: 1400 }]);
         assert_eq!(of("ip -6 route change ::1 mtu lock 1500"), missing("properties of a route: mtu"));
         assert_eq!(of("tc qdisc add dev tun0 root pfifo"), []);

@@ -20,6 +20,17 @@ pub enum Connect {
     InProgress,
 }
 
+/// What goes with the SYN.
+#[derive(Clone, Copy)]
+pub(crate) enum Dial<'a> {
+    /// Nothing.
+    Plain,
+    /// As much of this as may.
+    With(&'a [u8]),
+    /// What is written first, if data may go with it at all.
+    Deferred,
+}
+
 impl Host {
     /// Connects a stream, or sets a datagram socket's remote address; 0.0.0.0 and `::` mean this host. `None` is
     /// AF_UNSPEC: it dissolves the association of a datagram socket and resets the connection of a stream.
@@ -47,21 +58,42 @@ impl Host {
         match description.phase {
             Phase::Stream(Stream::Listening(_)) => Err(Errno::EISCONN),
             Phase::Stream(Stream::Active(active)) if active.answered => Err(Errno::EISCONN),
+            Phase::Stream(Stream::Active(_)) if self.view(description).is_some_and(|view| view.deferred) => {
+                Err(Errno::EISCONN)
+            }
             Phase::Stream(Stream::Active(_)) => self.tell_outcome(now, id),
-            Phase::Stream(Stream::Bound(bound)) => self.dial(now, id, Some(bound), address),
-            Phase::Stream(Stream::Unbound) => self.dial(now, id, None, address),
+            Phase::Stream(Stream::Bound(bound)) => self.begin(now, id, Some(bound), address),
+            Phase::Stream(Stream::Unbound) => self.begin(now, id, None, address),
             Phase::Datagram(_) => self.associate(id, address),
         }
     }
 
-    /// The first step of an attempt: the SYN.
-    fn dial(
+    /// The first step of an attempt; with TCP_FASTOPEN_CONNECT the SYN may wait for data, and nobody need wait for it.
+    fn begin(
         &mut self,
         now: Instant,
         id: SocketId,
         bound: Option<Bound>,
         address: SocketAddr,
     ) -> Result<Connect, Errno> {
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        // Who serves programs moves their bytes when there is a connection, and would wait for it for ever.
+        let deferred = description.options.connects_with_data() && !self.hold_requests;
+        self.dial(now, id, bound, address, if deferred { Dial::Deferred } else { Dial::Plain })?;
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        let waits_for_data = self.view(description).is_some_and(|view| view.deferred);
+        Ok(if waits_for_data { Connect::Done } else { Connect::InProgress })
+    }
+
+    /// The SYN; how many bytes go with it.
+    pub(crate) fn dial(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        bound: Option<Bound>,
+        address: SocketAddr,
+        dial: Dial<'_>,
+    ) -> Result<usize, Errno> {
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
         let remote = self.destination(description, address, Purpose::Dial)?;
         if remote.ip().is_multicast() || self.stack.is_broadcast(remote.ip()) {
@@ -70,7 +102,11 @@ impl Host {
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         let settings = description.options.tcp_settings(Domain::of(remote.ip()), &self.tcp_defaults);
         let binding = bound.map(|bound| bound.binding);
-        let connection = self.stack.tcp_connect(now, binding, remote, settings)?;
+        let (connection, count) = match dial {
+            Dial::Plain => (self.stack.tcp_connect(now, binding, remote, settings)?, 0),
+            Dial::With(data) => self.stack.tcp_connect_with_data(now, binding, remote, settings, data)?,
+            Dial::Deferred => (self.stack.tcp_connect_deferred(now, binding, remote, settings)?.0, 0),
+        };
         let local = self.stack.tcp_status(connection).map(|status| status.local);
         let local =
             local.or_else(|| bound.map(|bound| bound.address)).unwrap_or_else(|| description.nowhere());
@@ -78,11 +114,11 @@ impl Host {
         let active = Active { connection, bound, local, remote, answered: false, failure_seen: false };
         description.phase = Phase::Stream(Stream::Active(active));
         self.connections.insert(connection, id);
-        Ok(Connect::InProgress)
+        Ok(count)
     }
 
     /// The later steps: how far the attempt has come.
-    fn tell_outcome(&mut self, now: Instant, id: SocketId) -> Result<Connect, Errno> {
+    pub(crate) fn tell_outcome(&mut self, now: Instant, id: SocketId) -> Result<Connect, Errno> {
         let view = self.settled_view(id).ok_or(Errno::EBADF)?;
         if view.connecting {
             return Err(Errno::EALREADY);

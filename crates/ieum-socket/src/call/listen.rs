@@ -50,6 +50,9 @@ impl Host {
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         let settings = description.options.tcp_settings(description.make.domain, &self.tcp_defaults);
         let listener = self.stack.tcp_listen(bound.binding, backlog, self.hold_requests, settings)?;
+        if let Some(keys) = description.options.fast_open_keys() {
+            self.stack.tcp_set_fast_open_keys(listener, keys);
+        }
         let listening = Listening { listener, bound, backlog, reconfigured: false };
         description.phase = Phase::Stream(Stream::Listening(listening));
         self.listeners.insert(listener, id);

@@ -6,7 +6,8 @@ use crate::description::{Datagram, Phase, Stream};
 use crate::host::Host;
 use crate::make::Domain;
 use crate::numbers::{
-    IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, SOL_SOCKET, TCP_CORK, TCP_NODELAY,
+    IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, SOL_SOCKET, TCP_CORK, TCP_FASTOPEN,
+    TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_NODELAY,
 };
 use crate::{Errno, SocketId};
 
@@ -58,6 +59,9 @@ impl Host {
             // ipv6(7): only before it is bound, by name or by use.
             return Err(Errno::EINVAL);
         }
+        if level == IPPROTO_TCP {
+            self.check_fast_open(id, name)?;
+        }
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         description.options.set(make, level, name, value)?;
         let bound = match &description.phase {
@@ -96,10 +100,27 @@ impl Host {
                 Phase::Stream(Stream::Unbound | Stream::Bound(_)) | Phase::Datagram(_) => {}
             }
         }
+        let keys = description.options.fast_open_keys().filter(|_| name == TCP_FASTOPEN_KEY);
+        if let (Some(keys), Phase::Stream(Stream::Listening(listening))) = (keys, &description.phase) {
+            self.stack.tcp_set_fast_open_keys(listening.listener, keys);
+        }
         if let Some(connection) = flushed {
             self.stack.tcp_flush(now, connection);
         }
         Ok(())
+    }
+
+    /// Options of Fast Open belong to sockets without a connection, and the client's to hosts that have it switched on.
+    fn check_fast_open(&self, id: SocketId, name: i32) -> Result<(), Errno> {
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        let listens = matches!(description.phase, Phase::Stream(Stream::Listening(_)));
+        let fresh = matches!(description.phase, Phase::Stream(Stream::Unbound | Stream::Bound(_)));
+        match name {
+            TCP_FASTOPEN_CONNECT if !self.stack.tcp_rules().fast_open.client => Err(Errno::EOPNOTSUPP),
+            TCP_FASTOPEN_CONNECT if !fresh => Err(Errno::EINVAL),
+            TCP_FASTOPEN if !fresh && !listens => Err(Errno::EINVAL),
+            _ => Ok(()),
+        }
     }
 
     /// Does the socket hold a port? A connection that failed has given its own back.

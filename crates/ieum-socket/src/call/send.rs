@@ -7,6 +7,7 @@ use ieum_stack::WriteEnd;
 use ieum_wire::Instant;
 
 use crate::bounds::MESSAGE_BYTES_MAX;
+use crate::call::connect::Dial;
 use crate::call::destination::Purpose;
 use crate::description::{Phase, Stream};
 use crate::endpoint::Endpoint;
@@ -100,6 +101,9 @@ impl Host {
         let (Some(view), Phase::Stream(Stream::Active(active))) = (view, &description.phase) else {
             return Err(Errno::EPIPE);
         };
+        if view.deferred {
+            return with_syn(self.stack.tcp_send(now, active.connection, bytes));
+        }
         if view.connecting {
             return Err(Errno::EAGAIN);
         }
@@ -109,6 +113,50 @@ impl Host {
         match self.stack.tcp_send_ending(now, active.connection, bytes, end) {
             0 if !bytes.is_empty() => Err(Errno::EAGAIN),
             count => Ok(count),
+        }
+    }
+
+    /// Sends bytes and connects with them (MSG_FASTOPEN, RFC 7413): how many went with the SYN. On a stream that is
+    /// connected they are sent as any others.
+    ///
+    /// # Errors
+    ///
+    /// EINPROGRESS when the SYN went out without data, EOPNOTSUPP where Fast Open is switched off or `address` is `None`
+    /// (AF_UNSPEC), EALREADY while connecting, EISCONN after `connect` has told so, and what [`Host::connect`] and
+    /// [`Host::send`] say.
+    pub fn send_fast_open(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        bytes: &[u8],
+        address: Option<SocketAddr>,
+    ) -> Result<usize, Errno> {
+        self.now = now;
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        let address = address.filter(|_| self.stack.tcp_rules().fast_open.client);
+        let address = address.ok_or(Errno::EOPNOTSUPP)?;
+        let bound = match description.phase {
+            Phase::Stream(Stream::Unbound) => None,
+            Phase::Stream(Stream::Bound(bound)) => Some(bound),
+            Phase::Stream(Stream::Active(active)) if active.answered => return Err(Errno::EISCONN),
+            Phase::Stream(Stream::Active(_)) => {
+                if !self.view(description).is_some_and(|view| view.deferred) {
+                    self.tell_outcome(now, id)?;
+                }
+                return self.send_stream(now, id, bytes, WriteEnd::Push);
+            }
+            Phase::Stream(Stream::Listening(_)) => return Err(Errno::EISCONN),
+            Phase::Datagram(_) => return Err(Errno::EOPNOTSUPP),
+        };
+        let count = self.dial(now, id, bound, address, Dial::With(bytes))?;
+        with_syn(count)
+    }
+
+    /// Somebody waits to write until the stream is connected: the acknowledgement that ends the handshake may wait for
+    /// the data.
+    pub fn writer_waits(&mut self, id: SocketId) {
+        if let Some(active) = self.descriptions.get(id).and_then(|description| description.active()) {
+            self.stack.tcp_writer_waits(active.connection);
         }
     }
 
@@ -155,4 +203,9 @@ impl Host {
         }
         Ok(bytes.len())
     }
+}
+
+/// What a call answers that connects with data of which `count` bytes went with the SYN.
+fn with_syn(count: usize) -> Result<usize, Errno> {
+    if count > 0 { Ok(count) } else { Err(Errno::EINPROGRESS) }
 }

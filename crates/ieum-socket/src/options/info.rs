@@ -22,7 +22,7 @@ pub(super) fn of_connection(known: Option<&(Status, Info)>) -> Vec<u8> {
         byte(info.retransmits),
         byte(info.probes),
         byte(info.backoff),
-        option_bits(info),
+        option_bits(info) | if status.syn_data { OPTION_SYN_DATA } else { 0 },
         (send_scale & 0xf) | (recv_scale << 4),
         0,
     ]);
@@ -107,6 +107,9 @@ fn option_bits(info: &Info) -> u8 {
         | u8::from(info.scales.is_some()) << 2
         | u8::from(info.ecn) << 3
 }
+
+/// The data of the SYN was taken (TCPI_OPT_SYN_DATA).
+const OPTION_SYN_DATA: u8 = 32;
 
 fn byte(count: u32) -> u8 {
     u8::try_from(count).unwrap_or(u8::MAX)

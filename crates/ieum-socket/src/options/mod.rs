@@ -15,7 +15,7 @@ mod table;
 
 use std::time::Duration;
 
-use ieum_stack::{CongestionName, Keepalive, TcpSettings};
+use ieum_stack::{CongestionName, FastOpenKeys, Keepalive, TcpSettings};
 
 use crate::make::{Domain, Protocol};
 use crate::{Errno, Make};
@@ -89,6 +89,13 @@ mod known {
     pub(super) const KEEPALIVE_IDLE: SocketOption = of_tcp(TCP_KEEPIDLE);
     pub(super) const KEEPALIVE_INTERVAL: SocketOption = of_tcp(TCP_KEEPINTVL);
     pub(super) const KEEPALIVE_PROBES: SocketOption = of_tcp(TCP_KEEPCNT);
+    pub(super) const LINGER2: SocketOption = of_tcp(TCP_LINGER2);
+    pub(super) const DEFER_ACCEPT: SocketOption = of_tcp(TCP_DEFER_ACCEPT);
+    pub(super) const RTO_MAX: SocketOption = of_tcp(TCP_RTO_MAX_MS);
+    pub(super) const SYN_COUNT: SocketOption = of_tcp(TCP_SYNCNT);
+    pub(super) const FAST_OPEN: SocketOption = of_tcp(TCP_FASTOPEN);
+    pub(super) const FAST_OPEN_CONNECT: SocketOption = of_tcp(TCP_FASTOPEN_CONNECT);
+    pub(super) const FAST_OPEN_NO_COOKIE: SocketOption = of_tcp(TCP_FASTOPEN_NO_COOKIE);
     pub(super) const USER_TIMEOUT: SocketOption = of_tcp(TCP_USER_TIMEOUT);
     pub(super) const RECV_ERRORS: SocketOption = SocketOption::known(IPPROTO_IP, IP_RECVERR);
     pub(super) const TOS: SocketOption = SocketOption::known(IPPROTO_IP, IP_TOS);
@@ -107,6 +114,7 @@ pub(crate) struct Options {
     linger: Linger,
     times: Times,
     congestion: CongestionName,
+    fast_open_keys: Option<FastOpenKeys>,
 }
 
 impl Options {
@@ -230,12 +238,38 @@ impl Options {
             tos: byte(tos),
             ttl: byte(ttl),
             congestion: self.congestion,
+            syn_retries: self.set_value(known::SYN_COUNT).unwrap_or(defaults.syn_retries),
+            syn_ack_retries: self.set_value(known::SYN_COUNT).unwrap_or(defaults.syn_ack_retries),
+            retries: defaults.retries,
+            orphan_retries: defaults.orphan_retries,
+            rto_max: match positive(known::RTO_MAX) {
+                0 => defaults.rto_max,
+                ms => Duration::from_millis(u64::from(ms)),
+            },
+            fin_timeout: match self.set_number(known::LINGER2) {
+                None | Some(0) => defaults.fin_timeout,
+                Some(seconds) => u64::try_from(seconds).ok().map(Duration::from_secs),
+            },
+            defer_accept: retransmissions_within(positive(known::DEFER_ACCEPT)),
+            challenge_interval: defaults.challenge_interval,
+            fast_open_queue: positive(known::FAST_OPEN),
+            fast_open_no_cookie: self.flag(known::FAST_OPEN_NO_COOKIE),
         }
     }
 
     /// TCP_INQ: each message received says how much is left.
     pub(crate) fn tells_unread(&self) -> bool {
         self.flag(known::TELLS_UNREAD)
+    }
+
+    /// TCP_FASTOPEN_CONNECT: the SYN waits for data.
+    pub(crate) fn connects_with_data(&self) -> bool {
+        self.flag(known::FAST_OPEN_CONNECT)
+    }
+
+    /// TCP_FASTOPEN_KEY.
+    pub(crate) fn fast_open_keys(&self) -> Option<FastOpenKeys> {
+        self.fast_open_keys
     }
 
     /// TCP_MAXSEG as the program asked for it; 0 when it did not.
@@ -259,6 +293,16 @@ impl Options {
         self.find(option).map_or_else(|_| option.default_value(), |at| self.set[at].1)
     }
 
+    /// The number that was set.
+    fn set_value(&self, option: SocketOption) -> Option<u32> {
+        Some(self.set[self.find(option).ok()?].1.unsigned_abs())
+    }
+
+    /// The same with its sign.
+    fn set_number(&self, option: SocketOption) -> Option<i32> {
+        Some(self.set[self.find(option).ok()?].1)
+    }
+
     fn is_set(&self, option: SocketOption) -> bool {
         self.find(option).is_ok()
     }
@@ -273,6 +317,17 @@ impl Options {
             Err(at) => self.set.insert(at, (option.index, value)),
         }
     }
+}
+
+/// How many SYN-ACKs are sent again within so many seconds: after 1, 3, 7 … of them (TCP_DEFER_ACCEPT).
+fn retransmissions_within(seconds: u32) -> u32 {
+    let (mut count, mut period, mut distance) = (0, 0, 1);
+    while period < seconds {
+        period += distance;
+        distance = (distance * 2).min(120);
+        count += 1;
+    }
+    count
 }
 
 impl Row {

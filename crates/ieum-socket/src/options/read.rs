@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use slotmap::Key;
 
 use super::numbers::*;
+use super::special::key_bytes;
 use super::{SocketOption, info};
 use crate::description::{Description, Phase, Stream};
 use crate::host::Host;
@@ -102,6 +103,13 @@ impl Host {
                 }
             },
             TCP_CONGESTION => description.options.congestion_bytes(),
+            TCP_FASTOPEN_KEY => match description.options.fast_open_key_bytes() {
+                Some(bytes) => bytes,
+                None => self.stack.tcp_rules().fast_open_keys.map_or_else(Vec::new, key_bytes),
+            },
+            TCP_RTO_MAX_MS if !is_set(description, IPPROTO_TCP, name) => {
+                number(i32::try_from(self.tcp_defaults.rto_max.as_millis()).unwrap_or(i32::MAX))
+            }
             // Reno and CUBIC keep nothing that it tells.
             TCP_ULP | TCP_CC_INFO => Vec::new(),
             TCP_REPAIR => number(0),

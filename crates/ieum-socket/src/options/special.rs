@@ -1,6 +1,6 @@
 //! Options with a form of their own: structures, times, names.
 
-use ieum_stack::CongestionName;
+use ieum_stack::{CongestionName, FastOpenKeys};
 
 use super::Options;
 use super::numbers::*;
@@ -44,6 +44,7 @@ impl Options {
             (IPPROTO_TCP, TCP_CONGESTION, Kind::Stream) => self.set_congestion(value),
             (IPPROTO_TCP, TCP_ULP, Kind::Stream) if value.is_empty() => Err(Errno::EINVAL),
             (IPPROTO_TCP, TCP_ULP, Kind::Stream) => Err(Errno::ENOENT),
+            (IPPROTO_TCP, TCP_FASTOPEN_KEY, Kind::Stream) => self.set_fast_open_keys(value),
             // No packet carries options; to have none is what can be asked for.
             (IPPROTO_IP, IP_OPTIONS, _) if value.is_empty() => Ok(()),
             (IPPROTO_IP, IP_OPTIONS, _) => Err(Errno::EINVAL),
@@ -85,6 +86,21 @@ impl Options {
         Ok(())
     }
 
+    /// TCP_FASTOPEN_KEY as getsockopt(2) writes it, where the socket has keys of its own.
+    pub(super) fn fast_open_key_bytes(&self) -> Option<Vec<u8>> {
+        self.fast_open_keys.map(key_bytes)
+    }
+
+    /// TCP_FASTOPEN_KEY: the key in use, and perhaps the one before it.
+    fn set_fast_open_keys(&mut self, value: &[u8]) -> Result<(), Errno> {
+        let (keys, rest) = value.as_chunks::<16>();
+        let (Some(primary), true, 0) = (keys.first(), keys.len() <= 2, rest.len()) else {
+            return Err(Errno::EINVAL);
+        };
+        self.fast_open_keys = Some(FastOpenKeys { primary: *primary, backup: keys.get(1).copied() });
+        Ok(())
+    }
+
     fn set_linger(&mut self, value: &[u8]) -> Result<(), Errno> {
         let on = i32_at(value, 0).ok_or(Errno::EINVAL)? != 0;
         let seconds = i32_at(value, 4).ok_or(Errno::EINVAL)?;
@@ -92,6 +108,11 @@ impl Options {
         self.linger = Linger { on, seconds: if on { seconds } else { self.linger.seconds } };
         Ok(())
     }
+}
+
+/// Keys as TCP_FASTOPEN_KEY has them.
+pub(super) fn key_bytes(keys: FastOpenKeys) -> Vec<u8> {
+    std::iter::once(keys.primary).chain(keys.backup).flatten().collect()
 }
 
 /// Accepts `only` as a name that may end before its last byte, and refuses any other.

@@ -167,15 +167,14 @@ pub(super) const ROWS: &[Row] = &[
     tcp(TCP_THIN_DUPACK, 0, Judged(|_, value| within(0, (0..=1).contains(&value)))),
     tcp(TCP_USER_TIMEOUT, 0, Within(0, i32::MAX)),
     tcp(TCP_REPAIR, 0, Refused(Errno::EPERM)),
-    // No SYN carries data here; a listener that would take it simply never meets one, as on a host whose peers have
-    // it switched off.
     tcp(TCP_FASTOPEN, 0, Judged(|_, value| within(value.min(BACKLOG_MAX), value >= 0))),
     tcp(TCP_NOTSENT_LOWAT, 0, Any),
     tcp(TCP_SAVE_SYN, 0, Within(0, 2)),
-    tcp(TCP_FASTOPEN_CONNECT, 0, Refused(Errno::EOPNOTSUPP)),
+    tcp(TCP_FASTOPEN_CONNECT, 0, Within(0, 1)),
     // Who reads messages for a program asks [`crate::Host::unread`] for what it then adds to them.
     tcp(TCP_INQ, 0, Within(0, 1)),
     tcp(TCP_FASTOPEN_NO_COOKIE, 0, Within(0, 1)),
+    tcp(TCP_RTO_MAX_MS, 0, Within(1000, 120_000)),
     // The two lowest bits are ECN's, which is TCP's own affair.
     ip(IP_TOS, 0, Judged(|kind, value| Ok(value & if kind == Kind::Stream { 0xfc } else { 0xff }))),
     ip(IP_TTL, 64, Judged(|_, value| hops(value, 64, 1))),

@@ -37,14 +37,36 @@ pub(crate) const RECV_BUFFER_BYTES_MIN: u32 = 1152;
 /// the machine's kernel under way.
 pub(super) const ANY_BACKLOG: u32 = 4096;
 
-/// Half-open connections a listener holds at least, whatever its backlog: a backlog of 0 still means that a
-/// connection can be made (Linux keeps at least 8 as well).
+/// How long after the last SYN cookie an acknowledgement may be an answer to one: as long as cookies are good (Linux: 2
+/// minutes).
+pub(super) const SYN_COOKIE_LIFETIME: Duration = Duration::from_secs(120);
+
+/// Half-open connections that a listener which holds SYNs for a verdict has room for at least: verdicts take time.
 pub(super) const SYN_QUEUE_MIN: u32 = 8;
 
 /// RSTs and ACKs owed to segments that belong to no connection. Beyond it the peer's retransmission asks again. RSTs of
 /// connections that are aborted are not bound by it: there are no more of them than there were connections, and nobody
 /// would ask again.
 pub(super) const REPLIES_MAX: usize = 256;
+
+/// Servers of which clients remember a cookie of Fast Open; the one met first gives way. About 100 bytes each (Linux: as
+/// many as its table of metrics has room for).
+pub(super) const REMEMBERED_PATHS_MAX: usize = 1024;
+
+/// How long a Fast Open that its peer reset counts against its listener's bound: whoever forges SYNs from addresses that
+/// answer by a RST shall gain nothing (RFC 7413 §5.1; Linux: 60 s).
+pub(super) const FAST_OPEN_RESET_COUNTS: Duration = Duration::from_secs(60);
+
+/// Connections that nobody holds and that are not over, where nobody says otherwise: each may hold a send buffer (Linux:
+/// tcp_max_orphans, 65,536 on 16 GiB).
+pub(super) const ORPHANS_MAX: u32 = 65_536;
+
+/// How old a TIME-WAIT must be before a new connection of ours takes its place: its peer's clock of timestamps has gone on
+/// by then, whatever its tick (RFC 6191 §2; Linux: 1 s).
+pub(super) const TIME_WAIT_REUSE_AFTER: Duration = Duration::from_secs(1);
+
+/// How far beyond the old connection's end a new one of the same tuple begins (RFC 6191 §2; Linux: 65,535 and 2).
+pub(super) const TIME_WAIT_ISN_STEP: u32 = 65_537;
 
 /// TIME-WAITs kept in all; the oldest ends early beyond (Linux: tcp_max_tw_buckets, 2¹⁷ on this much memory).
 pub(super) const TIME_WAITS_MAX: usize = 65_536;

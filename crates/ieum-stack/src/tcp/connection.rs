@@ -59,6 +59,10 @@ pub(super) struct Connection {
     pub(super) phase: Phase,
     pub(super) holder: Holder,
     pub(super) failure: Option<Failure>,
+    /// Of one that is over: data went with the SYN and was taken.
+    pub(super) syn_data: bool,
+    /// It counts among those that nobody holds.
+    pub(super) orphan: bool,
     /// Its address and port may be bound again by who allows that (SO_REUSEADDR).
     pub(super) reuse: bool,
     /// It stands in the FIFO of debtors.
@@ -83,6 +87,8 @@ impl Connection {
             phase,
             holder,
             failure: None,
+            syn_data: false,
+            orphan: false,
             reuse,
             in_debt: false,
             news: false,
@@ -106,6 +112,13 @@ impl Connection {
         }
     }
 
+    pub(super) fn handshake(&self) -> Option<&Handshake> {
+        match &self.phase {
+            Phase::Handshake(handshake) => Some(handshake),
+            Phase::Open(_) | Phase::Closed(_) => None,
+        }
+    }
+
     pub(super) fn open_mut(&mut self) -> Option<&mut Open> {
         match &mut self.phase {
             Phase::Open(open) => Some(open),
@@ -124,6 +137,7 @@ impl Connection {
 
     /// Any state → CLOSED. What was received stays readable.
     pub(super) fn closed(&mut self, failure: Option<Failure>) {
+        self.syn_data |= self.open().is_some_and(|open| open.syn_data);
         let phase = std::mem::replace(&mut self.phase, Phase::Closed(None));
         self.phase = match phase {
             Phase::Open(open) => Phase::Closed(Some(open.recv)),

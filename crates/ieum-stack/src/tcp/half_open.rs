@@ -9,7 +9,6 @@ use ieum_wire::Instant;
 use ieum_wire::Unreachable;
 
 use super::ListenerId;
-use super::bounds::SYN_ACK_RETRIES_MAX;
 use super::peer_syn::{OwnSyn, PeerSyn};
 use super::send::rto::Rto;
 use super::settings::TcpSettings;
@@ -61,6 +60,8 @@ pub(super) struct HalfOpen {
     pub(super) retries: u32,
     pub(super) sent_at: Option<Instant>,
     pub(super) rto: Rto,
+    /// The SYN-ACK was acknowledged, but there was no room yet, or data is waited for.
+    pub(super) acknowledged: bool,
     pub(super) timer: Option<Instant>,
     /// Under which time it is known to the timers.
     pub(super) timer_at: Option<Instant>,
@@ -86,6 +87,7 @@ impl HalfOpen {
             retries: 0,
             sent_at: None,
             rto: Rto::new(),
+            acknowledged: false,
             timer: None,
             timer_at: None,
             in_debt: false,
@@ -103,19 +105,35 @@ impl HalfOpen {
     pub(super) fn syn_ack_sent(&mut self, now: Instant) {
         self.syn_ack_owed = false;
         self.sent_at.get_or_insert(now);
-        self.timer = Some(now + self.rto.current());
+        self.wait(now);
     }
 
-    /// Its time is over: false when it is to be forgotten.
+    /// Until when it waits for an answer.
+    pub(super) fn wait(&mut self, now: Instant) {
+        self.timer = Some(now + self.rto.current().min(self.settings.rto_max));
+    }
+
+    /// Is data waited for, beside the acknowledgement of our SYN (TCP_DEFER_ACCEPT)?
+    pub(super) fn waits_for_data(&self) -> bool {
+        self.retries < self.settings.defer_accept
+    }
+
+    /// Its time is over: false when it is to be forgotten. Who has acknowledged but sent no data is not asked again before
+    /// the last time that it may.
     #[must_use]
-    pub(super) fn timed_out(&mut self) -> bool {
+    pub(super) fn timed_out(&mut self, now: Instant) -> bool {
         self.timer = None;
-        if self.stage != Stage::Answering || self.retries == SYN_ACK_RETRIES_MAX {
+        let waits = self.acknowledged && self.waits_for_data();
+        if self.stage != Stage::Answering || (self.retries >= self.settings.syn_ack_retries && !waits) {
             return false;
         }
+        let asks = !(self.acknowledged && self.retries + 1 < self.settings.defer_accept);
         self.retries += 1;
         self.rto.expired();
-        self.syn_ack_owed = true;
+        self.syn_ack_owed = asks;
+        if !asks {
+            self.wait(now);
+        }
         true
     }
 }

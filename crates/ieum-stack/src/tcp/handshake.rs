@@ -1,8 +1,12 @@
 //! An active open on its way: SYN-SENT, and SYN-RECEIVED when both sides open at once (RFC 9293 §3.5).
+//!
+//! With Fast Open (RFC 7413) its first SYN carries data; or it waits, *deferred*, until there is some.
+
+use std::time::Duration;
 
 use ieum_wire::Instant;
+use ieum_wire::tcp::FastOpen;
 
-use super::bounds::SYN_RETRIES_MAX;
 use super::peer_syn::{OwnSyn, PeerSyn};
 use super::send::rto::Rto;
 use super::state::State;
@@ -20,23 +24,55 @@ pub(super) struct Handshake {
     pub(super) sent_at: Option<Instant>,
     pub(super) rto: Rto,
     pub(super) timer: Option<Instant>,
+    pub(super) fast: Fast,
+    /// Somebody waits for the end of the handshake in order to write: our last acknowledgement then waits for the data.
+    pub(super) writer_waits: bool,
+}
+
+/// What Fast Open adds to an active open.
+#[derive(Default)]
+pub(super) struct Fast {
+    /// The user asked for it.
+    pub(super) wanted: bool,
+    /// The SYN is not sent before there is data for it (TCP_FASTOPEN_CONNECT).
+    pub(super) deferred: bool,
+    /// The option of the first SYN.
+    pub(super) asked: Option<FastOpen>,
+    /// The data on it.
+    pub(super) data: Vec<u8>,
 }
 
 impl Handshake {
     /// CLOSED → SYN-SENT.
     pub(super) fn new(own: OwnSyn) -> Handshake {
-        Handshake { own, peer: None, syn_owed: true, retries: 0, sent_at: None, rto: Rto::new(), timer: None }
+        Handshake {
+            own,
+            peer: None,
+            syn_owed: true,
+            retries: 0,
+            sent_at: None,
+            rto: Rto::new(),
+            timer: None,
+            fast: Fast::default(),
+            writer_waits: false,
+        }
     }
 
     pub(super) fn state(&self) -> State {
         if self.peer.is_some() { State::SynReceived } else { State::SynSent }
     }
 
-    /// The SYN goes out.
-    pub(super) fn syn_sent(&mut self, now: Instant) {
+    /// Bytes sent with the SYN.
+    pub(super) fn data_bytes(&self) -> u32 {
+        u32::try_from(self.fast.data.len()).expect("a SYN has less than a segment of data")
+    }
+
+    /// The SYN goes out. The data goes with the first one; what of it arrived the answer says.
+    pub(super) fn syn_sent(&mut self, now: Instant, rto_max: Duration) {
         self.syn_owed = false;
+        self.own.fast_open = None;
         self.sent_at.get_or_insert(now);
-        self.timer = Some(now + self.rto.current());
+        self.timer = Some(now + self.rto.current().min(rto_max));
     }
 
     /// SYN-SENT → SYN-RECEIVED: the peer's SYN crossed ours; ours is repeated with an acknowledgement.
@@ -47,9 +83,9 @@ impl Handshake {
 
     /// No answer in time. False when it is to be given up.
     #[must_use]
-    pub(super) fn timed_out(&mut self) -> bool {
+    pub(super) fn timed_out(&mut self, retries_max: u32) -> bool {
         self.timer = None;
-        if self.retries == SYN_RETRIES_MAX {
+        if self.retries >= retries_max {
             return false;
         }
         self.retries += 1;

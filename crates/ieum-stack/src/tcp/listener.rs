@@ -3,8 +3,11 @@
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 
+use ieum_wire::Instant;
+
 use super::ConnectionId;
-use super::bounds::{ANY_BACKLOG, SYN_QUEUE_MIN};
+use super::bounds::{ANY_BACKLOG, FAST_OPEN_RESET_COUNTS, SYN_COOKIE_LIFETIME, SYN_QUEUE_MIN};
+use super::fast_open::FastOpenKeys;
 use super::settings::TcpSettings;
 use crate::port::BindingId;
 
@@ -51,6 +54,14 @@ pub(super) struct Listener {
     pub(super) accept_queue: VecDeque<ConnectionId>,
     /// Connections that were accepted but still wait in a queue of the user's own.
     waiting_elsewhere: u32,
+    /// Connections by Fast Open whose handshake is not over.
+    pub(super) fast_open_pending: u32,
+    /// Until when such connections still count that were reset.
+    fast_open_resets: VecDeque<Instant>,
+    /// When a SYN was last answered by a cookie.
+    cookie_sent_at: Option<Instant>,
+    /// Its own keys of cookies (TCP_FASTOPEN_KEY).
+    pub(super) fast_open_keys: Option<FastOpenKeys>,
 }
 
 impl Listener {
@@ -70,6 +81,10 @@ impl Listener {
             half_open: 0,
             accept_queue: VecDeque::new(),
             waiting_elsewhere: 0,
+            fast_open_pending: 0,
+            fast_open_resets: VecDeque::new(),
+            cookie_sent_at: None,
+            fast_open_keys: None,
         }
     }
 
@@ -81,6 +96,28 @@ impl Listener {
         self.backlog = backlog;
     }
 
+    /// Is there no room for another connection by Fast Open? (RFC 7413 §4.2.2)
+    pub(super) fn fast_open_is_full(&mut self, now: Instant) -> bool {
+        while self.fast_open_resets.front().is_some_and(|until| *until <= now) {
+            self.fast_open_resets.pop_front();
+        }
+        let resets = u32::try_from(self.fast_open_resets.len()).unwrap_or(u32::MAX);
+        self.fast_open_pending.saturating_add(resets) >= self.settings.fast_open_queue
+    }
+
+    /// The handshake of a connection by Fast Open is over; `reset`: by a RST.
+    pub(super) fn fast_open_ended(&mut self, now: Instant, reset: bool) {
+        self.fast_open_pending = self.fast_open_pending.saturating_sub(1);
+        if reset {
+            self.fast_open_resets.push_back(now + FAST_OPEN_RESET_COUNTS);
+        }
+    }
+
+    /// The longest accept queue, as it was asked for.
+    pub(super) fn backlog(&self) -> u32 {
+        self.backlog
+    }
+
     pub(super) fn set_waiting_elsewhere(&mut self, count: u32) {
         self.waiting_elsewhere = count;
     }
@@ -90,9 +127,20 @@ impl Listener {
         u32::try_from(self.accept_queue.len()).unwrap_or(u32::MAX).saturating_add(self.waiting_elsewhere)
     }
 
-    /// Is there no room for another half-open connection?
+    /// Is there no room for another half-open connection? Those that wait for a verdict have no cookie to fall back on.
     pub(super) fn syn_queue_is_full(&self) -> bool {
-        self.half_open >= self.backlog.max(SYN_QUEUE_MIN)
+        let room = if self.held { self.backlog.max(SYN_QUEUE_MIN) } else { self.backlog.saturating_add(1) };
+        self.half_open >= room
+    }
+
+    /// A SYN was answered by a cookie.
+    pub(super) fn cookie_sent(&mut self, now: Instant) {
+        self.cookie_sent_at = Some(now);
+    }
+
+    /// May the answer to a cookie come? Not long after the last one.
+    pub(super) fn expects_cookies(&self, now: Instant) -> bool {
+        self.cookie_sent_at.is_some_and(|at| now.since(at) < SYN_COOKIE_LIFETIME)
     }
 
     /// Is there no room for another established one? Like Linux, a backlog of n holds n + 1: listen(2) with 0 still

@@ -15,14 +15,17 @@
 //! 5. A closed connection that nobody holds does not exist.
 //!
 //! Files, in the order in which a passive connection meets them: [`segment`], [`receive`], [`listener`],
-//! [`half_open`] with [`peer_syn`] and [`isn`], [`connection`] with [`open`] (whose halves are [`send`] and [`recv`],
+//! [`half_open`] with [`peer_syn`] and [`isn`] (or, without room for it, [`syn_cookie`]), [`connection`] with [`open`] (whose halves are [`send`] and [`recv`],
 //! whose bytes lie in a [`byte_queue`]), [`segment_arrives`], [`user_call`], [`timers`] and [`timeout`],
-//! [`transmit`], [`time_wait`]; [`handshake`] is the active open; [`reply`] what is said without a connection.
+//! [`transmit`], [`time_wait`]; [`handshake`] is the active open, [`fast_open`] what lets data go
+//! with it ([`fast_connect`]; [`syn_ack`] is what its passive side still has to say); [`reply`] what is said without a connection.
 
 pub(crate) mod bounds;
 mod byte_queue;
 mod connection;
 mod ecn;
+mod fast_connect;
+mod fast_open;
 mod half_open;
 mod handshake;
 mod info;
@@ -33,12 +36,15 @@ mod peer_syn;
 mod receive;
 mod recv;
 mod reply;
+mod rules;
 mod segment;
 mod segment_arrives;
 mod send;
 mod settings;
 mod state;
 mod status;
+mod syn_ack;
+mod syn_cookie;
 mod time_wait;
 mod timeout;
 mod timers;
@@ -55,8 +61,10 @@ use slotmap::SlotMap;
 
 pub use self::connection::Failure;
 pub use self::ecn::EcnMode;
+pub use self::fast_open::{FastOpenKey, FastOpenKeys, FastOpenMode};
 pub use self::half_open::{Refusal, Request};
 pub use self::info::Info;
+pub use self::rules::{SynCookies, TcpRules, TimeWaitReuse};
 pub use self::send::{Belief, Counts, HeldTimes, WriteEnd};
 pub use self::settings::{CongestionName, Keepalive, TcpSettings, Tuning};
 pub use self::state::State;
@@ -69,6 +77,7 @@ use self::half_open::HalfOpen;
 use self::isn::Secrets;
 use self::listener::Listener;
 use self::reply::Reply;
+use self::syn_cookie::SynCookie;
 use self::time_wait::TimeWait;
 use self::timers::{Sleeper, Timers};
 use self::tuple::FourTuple;
@@ -123,6 +132,12 @@ pub(crate) struct Tcp {
     secrets: Secrets,
     spread: Keyed,
     offers: Offers,
+    rules: TcpRules,
+    /// Connections that nobody holds and that are not over.
+    orphans: u32,
+    cookies: SynCookie,
+    /// What clients know of servers (RFC 7413 §4.1.3).
+    paths: fast_open::Paths,
 }
 
 /// What a SYN offers, and its answer accepts.
@@ -152,22 +167,44 @@ impl std::fmt::Debug for Tcp {
 impl Tcp {
     /// No connection yet.
     pub(crate) fn new(offers: Offers, chance: &mut Chance) -> Tcp {
+        let (demux, listening) = (chance.keyed(), chance.keyed());
+        let secrets = Secrets::new(chance);
+        let spread = chance.keyed();
         Tcp {
             connections: SlotMap::with_key(),
             half_opens: SlotMap::with_key(),
             listeners: SlotMap::with_key(),
             time_waits: SlotMap::with_key(),
             time_wait_queue: VecDeque::new(),
-            demux: HashMap::with_hasher(chance.keyed()),
-            listening: HashMap::with_hasher(chance.keyed()),
+            demux: HashMap::with_hasher(demux),
+            listening: HashMap::with_hasher(listening),
             listens_any: None,
             debts: VecDeque::new(),
             replies: VecDeque::new(),
             timers: Timers::default(),
-            secrets: Secrets::new(chance),
-            spread: chance.keyed(),
+            secrets,
+            cookies: SynCookie::new(spread.derived("syn cookies")),
+            spread,
             offers,
+            rules: TcpRules::default(),
+            orphans: 0,
+            paths: fast_open::Paths::default(),
         }
+    }
+
+    /// What holds for all connections, from now on.
+    pub(crate) fn set_rules(&mut self, rules: TcpRules) {
+        self.rules = rules;
+    }
+
+    /// The same.
+    pub(crate) fn rules(&self) -> TcpRules {
+        self.rules
+    }
+
+    /// What SYNs offer, from now on.
+    pub(crate) fn set_offers(&mut self, offers: Offers) {
+        self.offers = offers;
     }
 
     /// When something is to be done next without anything arriving.
@@ -224,28 +261,29 @@ impl Tcp {
         if matches!(connection.phase, Phase::Closed(_)) {
             return;
         }
+        let pending =
+            connection.open().and_then(|open| open.syn_ack.as_ref()).map(|syn_ack| syn_ack.listener);
         connection.closed(failure);
+        self.orphans -= u32::from(std::mem::take(&mut connection.orphan));
         self.demux.remove(&connection.tuple);
+        if let Some(listener) = pending.and_then(|id| self.listeners.get_mut(id)) {
+            listener.fast_open_ended(cx.now, failure == Some(Failure::Reset));
+        }
         cx.ports.vacate(connection.tuple.local, connection.reuse);
     }
 
     /// → CLOSED, and the peer is told by a RST. The RST stands at the end of what was sent: where the peer, if it has
     /// received everything, expects the next segment, and accepts it at once (RFC 5961 §3.2).
     fn abort(&mut self, cx: &mut Context<'_>, id: ConnectionId, failure: Option<Failure>) {
+        let withdraws = self.rules.resets_silent_ends;
         let Some(connection) = self.connections.get_mut(id) else { return };
+        let tuple = connection.tuple;
         let reply = match &mut connection.phase {
-            Phase::Open(open) => {
-                let (seq, ack) = (open.send.nxt(), open.recv.nxt());
-                let mut reply = Reply::reset(connection.tuple, seq, Some(ack));
-                // RFC 7323 §3.2: a RST may have one, too; some paths drop segments that lack it.
-                reply.header.options.timestamps =
-                    open.stamps.as_mut().map(|stamps| stamps.option(cx.now, ack));
-                Some(reply)
-            }
+            Phase::Open(open) => Some(open.active_reset(cx.now, tuple)),
             // Whoever holds our SYN for a verdict need not think about it any longer.
-            Phase::Handshake(handshake) => handshake.sent_at.map(|_| {
+            Phase::Handshake(handshake) => handshake.sent_at.filter(|_| withdraws).map(|_| {
                 let ack = handshake.peer.map(|peer| peer.irs + 1);
-                Reply::reset(connection.tuple, handshake.own.iss + 1, ack)
+                Reply::reset(tuple, handshake.own.iss + 1 + handshake.data_bytes(), ack)
             }),
             Phase::Closed(_) => None,
         };
@@ -266,11 +304,13 @@ impl Tcp {
             window: open.recv.tell_window(),
             stamps: open.stamps,
             reuse,
+            since: cx.now,
             until: cx.now + TIME_WAIT,
         };
         // The peer's FIN is acknowledged from here, should that still be owed.
         let ack_owed = open.recv.ack.is_owed();
         connection.closed(None);
+        self.orphans -= u32::from(std::mem::take(&mut connection.orphan));
         if self.time_wait_queue.len() == TIME_WAITS_MAX
             && let Some(oldest) = self.time_wait_queue.front().copied()
         {
@@ -366,6 +406,8 @@ impl Tcp {
 
     /// Every invariant of every open connection.
     pub(crate) fn check(&self) {
+        let orphans = self.connections.values().filter(|connection| connection.orphan).count();
+        assert!(usize::try_from(self.orphans).is_ok_and(|count| count == orphans), "orphans are counted");
         for (id, connection) in &self.connections {
             if let Some(open) = connection.open() {
                 open.check();

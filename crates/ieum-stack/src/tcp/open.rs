@@ -2,21 +2,22 @@
 
 use std::time::Duration;
 
-use ieum_wire::tcp::{SACK_BLOCKS_MAX, Timestamps};
+use ieum_wire::tcp::{Options, SACK_BLOCKS_MAX, Timestamps};
 use ieum_wire::{Instant, Mss, SeqNumber};
 
-use super::bounds::{
-    FIN_WAIT_2, ORPHAN_RETRIES_MAX, PATH_MTU_MIN_IP4_BYTES, PATH_MTU_MIN_IP6_BYTES, RETRIES_MAX,
-    STAMP_LIFETIME,
-};
+use super::bounds::{PATH_MTU_MIN_IP4_BYTES, PATH_MTU_MIN_IP6_BYTES, STAMP_LIFETIME};
 use super::ecn::Ecn;
 use super::peer_syn::{OwnSyn, PeerSyn, stamp};
 use super::recv::ack::Clock;
-use super::recv::{Recv, RecvStart};
+use super::recv::{Arrived, Data, Recv, RecvStart};
+use super::reply::Reply;
+use super::segment::Segment;
 use super::send::{Send, SendStart, Sizes};
 use super::settings::TcpSettings;
 use super::state::{OurEnd, Side, State, synchronised};
+use super::syn_ack::SynAck;
 use super::totals::Totals;
+use super::tuple::FourTuple;
 
 /// Bytes of the timestamps option with its padding.
 pub(super) const STAMP_BYTES: u32 = 12;
@@ -58,6 +59,12 @@ pub(super) struct Open {
     pub(super) keepalive_owed: bool,
     /// When a connection that nobody holds stops waiting for the peer's FIN.
     pub(super) fin_wait_until: Option<Instant>,
+    /// How long that waiting was to last, from when it can begin; `None`: not at all.
+    pub(super) fin_timeout: Option<Duration>,
+    /// Our SYN-ACK, while it is not acknowledged: the passive side of Fast Open.
+    pub(super) syn_ack: Option<SynAck>,
+    /// The SYN's data was taken: the peer's by us, or ours by the peer (TCPI_OPT_SYN_DATA).
+    pub(super) syn_data: bool,
 }
 
 /// How the handshake went, beside what the two SYNs say.
@@ -65,10 +72,12 @@ pub(super) struct Open {
 pub(super) struct Opening {
     /// When our SYN was first sent, for the first RTT; `None` when it was sent again (Karn).
     pub(super) syn_sent_at: Option<Instant>,
-    /// Our SYN had to be sent again.
-    pub(super) repeated: bool,
+    /// How often our SYN had to be sent again.
+    pub(super) retries: u32,
     /// Ours came first.
     pub(super) active: bool,
+    /// Bytes sent with our SYN that the answer acknowledged.
+    pub(super) acknowledged: u32,
 }
 
 impl Open {
@@ -90,16 +99,19 @@ impl Open {
         });
         let mss = payload_bytes(own.mss.min(peer.mss), stamps.as_ref());
         let sack = own.sack && peer.sack;
-        let ecn = own.agrees_on_ecn(peer, opening.active, opening.repeated);
+        let ecn = own.agrees_on_ecn(peer, opening.active, opening.retries > 0);
         let mut send = Send::new(
             now,
             &SendStart {
-                iss: own.iss,
+                iss: own.iss + opening.acknowledged,
                 window: u32::from(peer.window),
                 window_seq: peer.irs,
                 scale: peer_scale.shift(),
                 rtt: opening.syn_sent_at.map(|sent| now.since(sent)),
-                handshake_repeated: opening.repeated,
+                handshake_repeated: opening.retries > 0,
+                // RFC 5681 §3.1 wants a window of one segment after a lost SYN. With the short first time-out of
+                // RFC 6298 one repetition is often none's loss; like Linux we wait for the second.
+                handshake_lossy: opening.retries > 1,
                 sack,
                 ecn,
                 congestion: settings.congestion,
@@ -120,9 +132,12 @@ impl Open {
             sack,
             mss: announced_mss,
         };
+        send.set_rto_max(settings.rto_max);
+        let mut recv = Recv::new(now, &recv_start, settings);
+        recv.ack.set_challenge_interval(settings.challenge_interval);
         Open {
             send,
-            recv: Recv::new(now, &recv_start, settings),
+            recv,
             stamps,
             ecn: ecn.then(Ecn::default),
             totals: Totals::new(now),
@@ -136,11 +151,32 @@ impl Open {
             probed_at: None,
             keepalive_owed: false,
             fin_wait_until: None,
+            fin_timeout: None,
+            syn_ack: None,
+            syn_data: false,
         }
     }
 
     pub(super) fn state(&self) -> State {
-        synchronised(self.send.our_end(), self.recv.has_finished(), self.first_end)
+        let state = synchronised(self.send.our_end(), self.recv.has_finished(), self.first_end);
+        if state == State::Established && self.syn_ack.is_some() { State::SynReceived } else { state }
+    }
+
+    /// The data and the FIN of a segment with SYN (RFC 7413 §4.2), as far as our window goes.
+    pub(super) fn take_with_syn(&mut self, now: Instant, segment: &Segment<'_>, settings: &TcpSettings) {
+        let seq = segment.header.seq + 1;
+        let fits = usize::try_from(self.recv.window_left()).unwrap_or(usize::MAX);
+        let bytes = &segment.payload[..segment.payload.len().min(fits)];
+        let clock = self.clock();
+        let data = Data { seq, bytes, frames: segment.frames, push: segment.header.flags.psh, remnant: true };
+        if !bytes.is_empty() && self.recv.data_arrived(now, &data, clock, settings) == Arrived::InOrder {
+            self.totals.bytes_in += u64::try_from(bytes.len()).unwrap_or(0);
+        }
+        let whole = bytes.len() == segment.payload.len();
+        if segment.header.flags.fin && whole && self.recv.fin_seen(segment.end() - 1) {
+            self.they_finished();
+        }
+        self.recv.ack.now();
     }
 
     /// ESTABLISHED → FIN-WAIT-1, CLOSE-WAIT → LAST-ACK.
@@ -154,10 +190,27 @@ impl Open {
         self.first_end.get_or_insert(Side::They);
     }
 
+    /// The RST that ends the connection: at the end of what was sent, where the peer expects the next segment if it has
+    /// received everything, and accepts it at once (RFC 5961 §3.2).
+    pub(super) fn active_reset(&mut self, now: Instant, tuple: FourTuple) -> Reply {
+        let ack = self.recv.nxt();
+        let window = self.recv.tell_window();
+        let timestamps = self.stamps.as_mut().map(|stamps| stamps.option(now, ack));
+        Reply::reset_of(tuple, self.send.nxt(), ack, window, Options { timestamps, ..Options::default() })
+    }
+
     /// Nobody holds the connection any more, or our end of such a one was acknowledged just now: FIN-WAIT-2 lasts from
     /// here on.
-    pub(super) fn orphaned(&mut self, now: Instant) {
-        self.fin_wait_until = Some(now + FIN_WAIT_2);
+    pub(super) fn orphaned(&mut self, now: Instant, fin_timeout: Option<Duration>) {
+        self.fin_timeout = fin_timeout;
+        // Room for the peer's FIN to be lost once (Linux: three time-outs and a half).
+        let wait = fin_timeout.unwrap_or_default().max(self.send.rto() * 7 / 2);
+        self.fin_wait_until = Some(now + wait);
+    }
+
+    /// Was what stands at `seq` sent, SYN-ACK included, and is it not acknowledged?
+    pub(super) fn is_under_way(&self, seq: SeqNumber) -> bool {
+        self.send.is_under_way(seq) || (self.syn_ack.is_some() && seq + 1 == self.send.una())
     }
 
     /// A router says that packets of `mtu_bytes` at most go on from there, and that the one at `seq` was larger (RFC 1191,
@@ -202,9 +255,10 @@ impl Open {
         Sizes { mss, piece_max: if segmentation_offload { whole.max(mss) } else { mss } }
     }
 
-    /// How often data is sent again before the connection is given up.
-    pub(super) fn retries_max(orphan: bool) -> u32 {
-        if orphan { ORPHAN_RETRIES_MAX } else { RETRIES_MAX }
+    /// When the user gives up a peer that has not answered a retransmission or a probe (RFC 5482, TCP_USER_TIMEOUT): not
+    /// with the next alarm, which may be minutes away, but on time.
+    pub(super) fn given_up_at(&self, settings: &TcpSettings) -> Option<Instant> {
+        Some(self.send.waiting_since()? + settings.user_timeout?)
     }
 
     /// When the peer is to be asked whether it lives; only while there is nothing else to wait for.
@@ -248,7 +302,8 @@ impl Open {
 
     pub(super) fn deadline(&self, settings: &TcpSettings, orphan: bool) -> Option<Instant> {
         let fin_wait = self.fin_wait_until.filter(|_| orphan && self.state() == State::FinWait2);
-        [self.send.timer(), self.recv.ack.deadline(), self.keepalive_at(settings), fin_wait]
+        let send = self.syn_ack.as_ref().map_or_else(|| self.send.timer(), SynAck::timer);
+        [send, self.given_up_at(settings), self.recv.ack.deadline(), self.keepalive_at(settings), fin_wait]
             .into_iter()
             .flatten()
             .min()

@@ -1,6 +1,6 @@
 //! What a peer's SYN says, and what both SYNs together make of a connection.
 
-use ieum_wire::tcp::{Options, Timestamps};
+use ieum_wire::tcp::{FastOpen, Options, Timestamps};
 use ieum_wire::{Instant, Mss, SeqNumber, WindowScale};
 
 use super::ecn::EcnMode;
@@ -55,6 +55,8 @@ pub(super) struct OwnSyn {
     /// The shift of the windows after it; `None`: windows are not to be scaled.
     pub(super) scale: Option<WindowScale>,
     pub(super) ecn: EcnMode,
+    /// Fast Open's option, which only the first one sent has.
+    pub(super) fast_open: Option<FastOpen>,
 }
 
 impl OwnSyn {
@@ -107,6 +109,7 @@ impl OwnSyn {
                 .stamp_offset
                 .zip(echo)
                 .map(|(offset, echo)| Timestamps { value: stamp(offset, now), echo }),
+            fast_open: self.fast_open,
             ..Options::default()
         }
     }

@@ -2,21 +2,24 @@
 
 use std::net::SocketAddr;
 
-use ieum_wire::Unreachable;
-use ieum_wire::tcp::ParseError;
-use ieum_wire::{Mss, SeqNumber};
+use ieum_wire::tcp::{FastOpen, ParseError};
+use ieum_wire::{Mss, SeqNumber, Unreachable};
 
 use super::connection::{Connection, Failure, Holder, Phase};
+use super::fast_open::{FastOpenKeys, Judgement};
 use super::half_open::{HalfOpen, Stage};
 use super::handshake::Handshake;
 use super::open::{Open, Opening};
 use super::peer_syn::{OwnSyn, PeerSyn};
 use super::reply::Reply;
+use super::rules::SynCookies;
 use super::segment::Segment;
 use super::segment_arrives::Outcome;
 use super::segment_arrives::handshaking::Progress;
 use super::settings::TcpSettings;
+use super::syn_ack::{SynAck, Verdict};
 use super::timers::Sleeper;
+use super::transmit::syn;
 use super::tuple::FourTuple;
 use super::{ConnectionId, HalfOpenId, ListenerId, Owner, Tcp, TimeWaitId};
 use crate::context::Context;
@@ -50,8 +53,10 @@ impl Tcp {
         seq: SeqNumber,
     ) -> Result<(), Drop> {
         let tuple = FourTuple { local: ours, remote: theirs };
-        let Some(Owner::Connection(id)) = self.demux.get(&tuple).copied() else {
-            return Err(Drop::IcmpQuote);
+        let id = match self.demux.get(&tuple).copied() {
+            Some(Owner::Connection(id)) => id,
+            Some(Owner::HalfOpen(id)) => return self.half_open_unreachable(id, reason, seq),
+            Some(Owner::TimeWait(_)) | None => return Err(Drop::IcmpQuote),
         };
         let Some(connection) = self.connections.get_mut(id) else { return Err(Drop::IcmpQuote) };
         if let (Unreachable::FragmentationNeeded { mtu_bytes }, Phase::Open(open)) =
@@ -60,8 +65,24 @@ impl Tcp {
             let narrower = open.path_narrowed(ours.is_ipv4(), mtu_bytes, seq);
             return if narrower { Ok(()) } else { Err(Drop::TcpIcmpIgnored) };
         }
+        if let (Unreachable::FragmentationNeeded { mtu_bytes }, Phase::Handshake(handshake)) =
+            (reason, &mut connection.phase)
+            && !handshake.fast.data.is_empty()
+        {
+            let narrower = handshake.path_narrowed(ours.is_ipv4(), mtu_bytes, seq);
+            self.settle(cx, id);
+            return if narrower { Ok(()) } else { Err(Drop::TcpIcmpIgnored) };
+        }
         match &connection.phase {
-            Phase::Handshake(handshake) if seq == handshake.own.iss => {
+            Phase::Open(open) if open.syn_ack.is_some() && connection.holder != Holder::User => {
+                // RFC 9293 §3.9.2.2: nobody has it yet who could wait for the peer to answer after all.
+                if !open.is_under_way(seq) {
+                    return Err(Drop::TcpIcmpIgnored);
+                }
+                self.give_up_handshake(cx, id, Failure::Unreachable(reason));
+                Ok(())
+            }
+            Phase::Handshake(handshake) if handshake.is_under_way(seq) => {
                 self.leave(cx, id, Some(Handshake::unreachable(reason)));
                 self.settle(cx, id);
                 Ok(())
@@ -70,6 +91,23 @@ impl Tcp {
             // quoted position alone is no proof.
             Phase::Handshake(_) | Phase::Open(_) | Phase::Closed(_) => Err(Drop::TcpIcmpIgnored),
         }
+    }
+
+    /// An ICMP error about a SYN-ACK: where the network knows no way, nobody will answer it (as on Linux).
+    fn half_open_unreachable(
+        &mut self,
+        id: HalfOpenId,
+        reason: Unreachable,
+        seq: SeqNumber,
+    ) -> Result<(), Drop> {
+        let ours = self.half_opens.get(id).is_some_and(|half_open| {
+            half_open.stage == Stage::Answering && half_open.sent_at.is_some() && half_open.own.iss == seq
+        });
+        if !ours || !matches!(reason, Unreachable::Network | Unreachable::Host) {
+            return Err(Drop::TcpIcmpIgnored);
+        }
+        self.remove_half_open(id);
+        Ok(())
     }
 
     fn connection_receives(&mut self, cx: &mut Context<'_>, id: ConnectionId, segment: &Segment<'_>) {
@@ -86,11 +124,14 @@ impl Tcp {
                     self.leave(cx, id, Some(failure));
                     return self.settle(cx, id);
                 }
-                Progress::Established(open) => {
+                Progress::Established(open, answered) => {
+                    if let Some(answered) = answered {
+                        self.paths.answered(&connection.tuple, &answered);
+                    }
                     established(connection, open);
                     if segment.header.flags.syn {
-                        // Everything in a SYN-ACK has been taken, its unscaled window too (RFC 7323 §2.2). Data on it,
-                        // which only fast open sends, comes again.
+                        // Everything in a SYN-ACK has been taken, its unscaled window too (RFC 7323 §2.2). Data on it that
+                        // nobody asked for by Fast Open comes again.
                         return self.settle(cx, id);
                     }
                 }
@@ -104,6 +145,30 @@ impl Tcp {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let (orphan, settings) = (connection.holder == Holder::Nobody, connection.settings);
         let Some(open) = connection.open_mut() else { return };
+        if let Some(listener) = open.syn_ack.as_ref().map(|syn_ack| syn_ack.listener) {
+            match open.handshake_goes_on(cx.now, segment) {
+                Verdict::Established => {
+                    if let Some(listener) = self.listeners.get_mut(listener) {
+                        listener.fast_open_ended(cx.now, false);
+                    }
+                }
+                Verdict::ResetSender(reason) => {
+                    cx.drops.count(reason);
+                    return self.owe_reply(cx.drops, Reply::reset_for(segment));
+                }
+                Verdict::Over(Outcome::Failed(failure)) => {
+                    return self.give_up_handshake(cx, id, failure);
+                }
+                Verdict::Over(outcome) => {
+                    if let Outcome::Dropped { reason, .. } = outcome {
+                        cx.drops.count(reason);
+                    }
+                    return self.settle(cx, id);
+                }
+            }
+        }
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(open) = connection.open_mut() else { return };
         match open.segment_arrives(cx.now, segment, orphan, &settings) {
             Outcome::Taken { news } => connection.news |= news,
             Outcome::Dropped { reason, news } => {
@@ -113,7 +178,9 @@ impl Tcp {
             Outcome::Failed(failure) => self.leave(cx, id, Some(failure)),
             Outcome::Aborted(reason) => {
                 cx.drops.count(reason);
-                self.abort(cx, id, Some(Failure::Reset));
+                // From where its segment expects us: it cannot know of what we have sent since.
+                self.replies.push_back(Reply::reset_for(segment));
+                self.leave(cx, id, Some(Failure::Reset));
             }
             Outcome::TimeWait => self.time_wait(cx, id),
             Outcome::Closed => self.leave(cx, id, None),
@@ -156,11 +223,21 @@ impl Tcp {
         if header.seq.before(next) || header.seq.since(next) > window {
             return cx.drops.count(Drop::TcpOutsideWindow);
         }
+        if half_open.waits_for_data() && segment.length() == 0 {
+            // TCP_DEFER_ACCEPT: noted, and forgotten; the data will end the handshake.
+            half_open.acknowledged = true;
+            return cx.drops.count(Drop::TcpDeferred);
+        }
         let full =
             self.listeners.get(half_open.listener).is_none_or(|listener| listener.accept_queue_is_full());
         if full {
             // Like Linux: the acknowledgement is forgotten; our SYN-ACK comes again, and its answer may find room.
-            return cx.drops.count(Drop::TcpAcceptQueueFull);
+            cx.drops.count(Drop::TcpAcceptQueueFull);
+            if self.rules.abort_on_overflow {
+                self.remove_half_open(id);
+                self.owe_reply(cx.drops, Reply::reset_for(segment));
+            }
+            return;
         }
         self.promote(cx, id, segment);
     }
@@ -169,11 +246,28 @@ impl Tcp {
     fn promote(&mut self, cx: &mut Context<'_>, id: HalfOpenId, segment: &Segment<'_>) {
         let Some(half_open) = self.remove_half_open(id) else { return };
         let HalfOpen { tuple, listener, own, peer, settings, retries, sent_at, .. } = half_open;
-        let opening =
-            Opening { syn_sent_at: sent_at.filter(|_| retries == 0), repeated: retries > 0, active: false };
+        let opening = Opening {
+            syn_sent_at: sent_at.filter(|_| retries == 0),
+            retries,
+            active: false,
+            acknowledged: 0,
+        };
         let mut open = Open::new(cx.now, &own, &peer, opening, &settings);
         // As Linux counts them: the SYN-ACK is the listener's.
         open.totals.syns_sent(0, retries);
+        let id = self.admit(cx, listener, tuple, settings, open);
+        self.open_receives(cx, id, segment);
+    }
+
+    /// A connection waits to be accepted from now on.
+    fn admit(
+        &mut self,
+        cx: &mut Context<'_>,
+        listener: ListenerId,
+        tuple: FourTuple,
+        settings: TcpSettings,
+        open: Open,
+    ) -> ConnectionId {
         let reuse = self.listeners.get(listener).is_some_and(|listener| listener.reuse);
         let phase = Phase::Open(open);
         let id = self.enter(cx, Connection::new(tuple, settings, phase, Holder::Listener(listener), reuse));
@@ -181,21 +275,127 @@ impl Tcp {
             listener.accept_queue.push_back(id);
         }
         cx.events.push(Event::Acceptable(listener));
+        id
+    }
+
+    /// LISTEN, without room: the SYN-ACK carries what is to be known again (RFC 4987 §3.6).
+    fn answer_and_forget(
+        &mut self,
+        cx: &mut Context<'_>,
+        listener: ListenerId,
+        own: OwnSyn,
+        peer: &PeerSyn,
+        segment: &Segment<'_>,
+    ) {
+        let Some(listener) = self.listeners.get_mut(listener) else { return };
+        listener.cookie_sent(cx.now);
+        let own = self.cookies.syn(cx.now, &segment.tuple, own, peer);
+        let header = syn(cx.now, &segment.tuple, &own, Some(peer), false, &listener.settings);
+        self.owe_reply(cx.drops, Reply::with_header(segment.tuple, header));
+    }
+
+    /// LISTEN → ESTABLISHED: an acknowledgement for a listener shows that we answered its sender once.
+    fn cookie_comes_back(&mut self, cx: &mut Context<'_>, listener_id: ListenerId, segment: &Segment<'_>) {
+        let Some(listener) = self.listeners.get(listener_id) else { return };
+        let (tuple, settings) = (segment.tuple, listener.settings);
+        let (expected, full) = (listener.expects_cookies(cx.now), listener.accept_queue_is_full());
+        let path = cx.path(Protocol::Tcp, Some(tuple.local.ip()), tuple.remote);
+        let own = path.map(|path| self.own_syn(cx, &tuple, path.mtu_bytes, &settings)).ok();
+        let own = own.filter(|_| expected);
+        let read = own.and_then(|own| Some((own, self.cookies.peer(cx.now, segment, &own)?)));
+        let Some((mut own, (iss, peer))) = read else {
+            cx.drops.count(if expected { Drop::TcpCookieUnknown } else { Drop::TcpNoConnection });
+            return self.owe_reply(cx.drops, Reply::reset_for(segment));
+        };
+        if full {
+            return cx.drops.count(Drop::TcpAcceptQueueFull);
+        }
+        own.iss = iss;
+        let opening = Opening { syn_sent_at: None, retries: 0, active: false, acknowledged: 0 };
+        let open = Open::new(cx.now, &own, &peer, opening, &settings);
+        let id = self.admit(cx, listener_id, tuple, settings, open);
         self.open_receives(cx, id, segment);
+    }
+
+    /// What a listener says to a SYN with data or with Fast Open's option (RFC 7413 §4.2.2). Who holds SYNs for a verdict
+    /// takes no data before it has one.
+    fn fast_open_asked(
+        &mut self,
+        cx: &Context<'_>,
+        listener: ListenerId,
+        segment: &Segment<'_>,
+    ) -> FastOpenAnswer {
+        let mode = self.rules.fast_open;
+        let shown = segment.header.options.fast_open;
+        let host_keys = self.fast_open_keys();
+        let Some(listener) = self.listeners.get_mut(listener) else { return FastOpenAnswer::Told(None) };
+        let asked = !segment.payload.is_empty() || segment.header.flags.fin || shown.is_some();
+        if !mode.server || !asked || listener.held || listener.fast_open_is_full(cx.now) {
+            return FastOpenAnswer::Told(None);
+        }
+        if mode.server_without_cookie || listener.settings.fast_open_no_cookie {
+            return FastOpenAnswer::Taken(None);
+        }
+        let Some(shown) = shown else { return FastOpenAnswer::Told(None) };
+        let keys = listener.fast_open_keys.unwrap_or(host_keys);
+        let fresh = Some(FastOpen { cookie: keys.cookie(&segment.tuple), ..shown });
+        match shown.cookie.map(|cookie| keys.judge(&segment.tuple, &cookie)) {
+            Some(Judgement::Good) => FastOpenAnswer::Taken(None),
+            Some(Judgement::Outdated) => FastOpenAnswer::Taken(fresh),
+            Some(Judgement::Unknown) | None => FastOpenAnswer::Told(fresh),
+        }
+    }
+
+    /// LISTEN → SYN-RECEIVED with data (RFC 7413 §4.2.2): a connection at once, which waits to be accepted while its
+    /// SYN-ACK is on its way.
+    fn open_fast(
+        &mut self,
+        cx: &mut Context<'_>,
+        listener_id: ListenerId,
+        own: OwnSyn,
+        peer: PeerSyn,
+        segment: &Segment<'_>,
+    ) {
+        let Some(listener) = self.listeners.get_mut(listener_id) else { return };
+        let settings = listener.settings;
+        listener.fast_open_pending += 1;
+        let opening = Opening { syn_sent_at: None, retries: 0, active: false, acknowledged: 0 };
+        let mut open = Open::new(cx.now, &own, &peer, opening, &settings);
+        open.syn_ack = Some(SynAck::new(own, peer, listener_id));
+        open.syn_data = !segment.payload.is_empty();
+        open.take_with_syn(cx.now, segment, &settings);
+        let id = self.admit(cx, listener_id, segment.tuple, settings, open);
+        self.settle(cx, id);
+    }
+
+    /// SYN-RECEIVED → CLOSED, of a connection by Fast Open. It stays in the accept queue: what came can be read.
+    fn give_up_handshake(&mut self, cx: &mut Context<'_>, id: ConnectionId, failure: Failure) {
+        self.leave(cx, id, Some(failure));
+        self.settle(cx, id);
+    }
+
+    fn fast_open_keys(&self) -> FastOpenKeys {
+        self.rules.fast_open_keys.unwrap_or_else(|| FastOpenKeys::unknown_to_others(&self.spread))
     }
 
     fn time_wait_receives(&mut self, cx: &mut Context<'_>, id: TimeWaitId, segment: &Segment<'_>) {
         let Some(waiting) = self.time_waits.get(id) else { return };
         let (header, flags) = (&segment.header, segment.header.flags);
         if flags.rst {
-            // RFC 1337: a RST does not shorten TIME-WAIT.
-            return cx.drops.count(Drop::TcpTimeWait);
+            cx.drops.count(Drop::TcpTimeWait);
+            // RFC 1337 §3 (F1): a RST does not shorten TIME-WAIT, unless the host is told to be like others.
+            if !self.rules.time_wait_outlives_resets && header.seq == waiting.recv_nxt {
+                self.end_time_wait(cx, id);
+            }
+            return;
         }
         if flags.syn && !flags.ack {
             let stamp = header.options.timestamps.map(|stamps| stamps.value);
-            if waiting.allows(header.seq, stamp) && self.listener_for(&segment.tuple).is_some() {
+            let listener = self.listener_for(&segment.tuple);
+            if let Some(listener) = listener.filter(|_| waiting.allows(header.seq, stamp)) {
+                let iss = waiting.next_iss();
                 self.end_time_wait(cx, id);
-                return self.nobody_receives(cx, segment);
+                return self.listener_receives(cx, listener, segment, Some(iss));
             }
         }
         cx.drops.count(Drop::TcpTimeWait);
@@ -211,9 +411,10 @@ impl Tcp {
         if flags.rst {
             return cx.drops.count(Drop::TcpNoConnection);
         }
-        let listener = if flags.syn && !flags.ack { self.listener_for(&segment.tuple) } else { None };
+        let listener = if flags.syn == flags.ack { None } else { self.listener_for(&segment.tuple) };
         match listener {
-            Some(id) => self.listener_receives(cx, id, segment),
+            Some(id) if flags.ack => self.cookie_comes_back(cx, id, segment),
+            Some(id) => self.listener_receives(cx, id, segment, None),
             None => {
                 cx.drops.count(Drop::TcpNoConnection);
                 self.owe_reply(cx.drops, Reply::reset_for(segment));
@@ -221,10 +422,23 @@ impl Tcp {
         }
     }
 
-    /// LISTEN → SYN-RECEIVED, or a request that waits for its verdict.
-    fn listener_receives(&mut self, cx: &mut Context<'_>, listener_id: ListenerId, segment: &Segment<'_>) {
+    /// LISTEN → SYN-RECEIVED, or a request that waits for its verdict. `iss`: where we begin, after an old connection of
+    /// the same tuple (RFC 6191 §2).
+    fn listener_receives(
+        &mut self,
+        cx: &mut Context<'_>,
+        listener_id: ListenerId,
+        segment: &Segment<'_>,
+        iss: Option<SeqNumber>,
+    ) {
         let Some(listener) = self.listeners.get_mut(listener_id) else { return };
-        if listener.syn_queue_is_full() {
+        let full = listener.syn_queue_is_full();
+        let by_cookie = match self.rules.syn_cookies {
+            SynCookies::Never => false,
+            SynCookies::WhenFull => full && !listener.held,
+            SynCookies::Always => !listener.held,
+        };
+        if full && !by_cookie {
             return cx.drops.count(Drop::TcpSynQueueFull);
         }
         if listener.accept_queue_is_full() {
@@ -234,9 +448,22 @@ impl Tcp {
         let Ok(path) = cx.path(Protocol::Tcp, Some(tuple.local.ip()), tuple.remote) else {
             return cx.drops.count(Drop::TcpNoWayBack);
         };
-        listener.half_open += 1;
-        let own = self.own_syn(cx, &tuple, path.mtu_bytes, &settings);
+        let mut own = self.own_syn(cx, &tuple, path.mtu_bytes, &settings);
+        own.iss = iss.unwrap_or(own.iss);
         let peer = PeerSyn::of(segment);
+        if by_cookie {
+            return self.answer_and_forget(cx, listener_id, own, &peer, segment);
+        }
+        match self.fast_open_asked(cx, listener_id, segment) {
+            FastOpenAnswer::Taken(option) => {
+                own.fast_open = option;
+                return self.open_fast(cx, listener_id, own, peer, segment);
+            }
+            FastOpenAnswer::Told(option) => own.fast_open = option,
+        }
+        if let Some(listener) = self.listeners.get_mut(listener_id) {
+            listener.half_open += 1;
+        }
         let mut half_open = HalfOpen::new(tuple, listener_id, own, peer, settings);
         if held {
             half_open.timer = Some(cx.now + super::bounds::REQUEST_WAIT);
@@ -272,6 +499,7 @@ impl Tcp {
             sack: self.offers.sack,
             scale: self.offers.window_scaling.then(|| OwnSyn::scale_for(settings)),
             ecn: self.offers.ecn,
+            fast_open: None,
         }
     }
 
@@ -282,9 +510,16 @@ impl Tcp {
     }
 }
 
-/// SYN-SENT or SYN-RECEIVED → ESTABLISHED, for an active open. Our acknowledgement of the peer's SYN is owed.
-fn established(connection: &mut Connection, mut open: Open) {
-    open.recv.ack.now();
+/// What a listener says to Fast Open.
+enum FastOpenAnswer {
+    /// Nothing is taken from the SYN; the SYN-ACK may carry a cookie.
+    Told(Option<FastOpen>),
+    /// The SYN's data is taken; a cookie that was outdated is replaced.
+    Taken(Option<FastOpen>),
+}
+
+/// SYN-SENT or SYN-RECEIVED → ESTABLISHED, for an active open.
+fn established(connection: &mut Connection, open: Open) {
     connection.phase = Phase::Open(open);
     connection.news = true;
 }

@@ -30,6 +30,22 @@ impl Reply {
         Reply::new(tuple, seq, ack.unwrap_or_default(), flags, 0, Options::default())
     }
 
+    /// The RST by which we end an open connection (RFC 9293 §3.10.5): with window and timestamp, like any of its segments.
+    pub(super) fn reset_of(
+        tuple: FourTuple,
+        seq: SeqNumber,
+        ack: SeqNumber,
+        window: u16,
+        options: Options,
+    ) -> Reply {
+        Reply::new(tuple, seq, ack, Flags { rst: true, ..Flags::ACK }, window, options)
+    }
+
+    /// A segment whose header is known.
+    pub(super) fn with_header(tuple: FourTuple, header: Header) -> Reply {
+        Reply { tuple, header }
+    }
+
     /// A bare acknowledgement.
     pub(super) fn ack(
         tuple: FourTuple,

@@ -44,6 +44,29 @@ pub struct TcpSettings {
     pub tuning: Tuning,
     /// The algorithm of congestion control.
     pub congestion: CongestionName,
+    /// SYNs sent again before an active open is given up (TCP_SYNCNT; Linux: tcp_syn_retries).
+    pub syn_retries: u32,
+    /// SYN-ACKs sent again before a passive open is forgotten (TCP_SYNCNT of the listener; Linux: tcp_synack_retries).
+    pub syn_ack_retries: u32,
+    /// Retransmissions before a connection is given up (Linux: tcp_retries2), and before one that nobody holds is (Linux:
+    /// tcp_orphan_retries).
+    pub retries: u32,
+    /// See `retries`.
+    pub orphan_retries: u32,
+    /// The largest time-out of a retransmission (TCP_RTO_MAX_MS; Linux: tcp_rto_max_ms).
+    pub rto_max: Duration,
+    /// How long FIN-WAIT-2 lasts when nobody holds the connection (TCP_LINGER2; Linux: tcp_fin_timeout); `None`: not at
+    /// all, the peer is reset.
+    pub fin_timeout: Option<Duration>,
+    /// Of a listener: a connection waits for data before it is given out, for as long as so many SYN-ACKs take
+    /// (TCP_DEFER_ACCEPT). Of a client: its first acknowledgement waits for data to go with it.
+    pub defer_accept: u32,
+    /// The least time between two answers to unacceptable segments (RFC 5961 §7; Linux: tcp_invalid_ratelimit).
+    pub challenge_interval: Duration,
+    /// Of a listener: connections that may have come by Fast Open and not ended their handshake (TCP_FASTOPEN); 0: none.
+    pub fast_open_queue: u32,
+    /// Data goes on a SYN, and is taken from one, without a cookie (TCP_FASTOPEN_NO_COOKIE).
+    pub fast_open_no_cookie: bool,
 }
 
 impl Default for TcpSettings {
@@ -66,6 +89,16 @@ impl Default for TcpSettings {
             unsent_max_bytes: u32::MAX,
             tuning: Tuning::default(),
             congestion: CongestionName::default(),
+            syn_retries: bounds::SYN_RETRIES_MAX,
+            syn_ack_retries: bounds::SYN_ACK_RETRIES_MAX,
+            retries: bounds::RETRIES_MAX,
+            orphan_retries: bounds::ORPHAN_RETRIES_MAX,
+            rto_max: bounds::RTO_MAX,
+            fin_timeout: Some(bounds::FIN_WAIT_2),
+            defer_accept: 0,
+            challenge_interval: bounds::CHALLENGE_INTERVAL,
+            fast_open_queue: 0,
+            fast_open_no_cookie: false,
         }
     }
 }

@@ -51,6 +51,12 @@ pub struct Status {
     pub rtt: Option<Duration>,
     /// The retransmission time-out.
     pub rto: Duration,
+    /// The data of the SYN was taken: the peer's by us, or ours by the peer (RFC 7413; TCPI_OPT_SYN_DATA).
+    pub syn_data: bool,
+    /// SYN-SENT, but the SYN waits for data to go with it (TCP_FASTOPEN_CONNECT).
+    pub deferred: bool,
+    /// SYN-RECEIVED, but data flows already: the passive side of Fast Open.
+    pub open_early: bool,
 }
 
 /// One line of the list of all that TCP knows ([`crate::Stack::tcp_connections`]): connections whoever holds them,
@@ -138,6 +144,9 @@ impl Connection {
             flight: send.map_or_else(Counts::default, |send| send.flight().counts()),
             rtt: send.and_then(|send| send.smoothed_rtt()),
             rto: send.map_or(super::bounds::RTO_INITIAL, |send| send.rto()),
+            syn_data: open.map_or(self.syn_data, |open| open.syn_data),
+            deferred: self.handshake().is_some_and(|handshake| handshake.fast.deferred),
+            open_early: open.is_some_and(|open| open.syn_ack.is_some()),
         }
     }
 

@@ -6,6 +6,7 @@
 
 use ieum_wire::{Instant, SeqNumber};
 
+use super::bounds::{TIME_WAIT_ISN_STEP, TIME_WAIT_REUSE_AFTER};
 use super::open::Stamps;
 use super::tuple::FourTuple;
 
@@ -21,6 +22,7 @@ pub(super) struct TimeWait {
     pub(super) stamps: Option<Stamps>,
     /// Its port may be bound again by who allows that.
     pub(super) reuse: bool,
+    pub(super) since: Instant,
     pub(super) until: Instant,
 }
 
@@ -33,5 +35,16 @@ impl TimeWait {
             (None, _) | (Some(_), None) => false,
         };
         newer_stamp || seq.after(self.recv_nxt)
+    }
+
+    /// May a new connection of ours take its place? RFC 6191 §2, in our direction: the peer tells old segments from new
+    /// ones by our timestamps, when those have surely gone on.
+    pub(super) fn may_be_reused(&self, now: Instant) -> bool {
+        self.stamps.is_some() && now.since(self.since) > TIME_WAIT_REUSE_AFTER
+    }
+
+    /// Where a new connection of the same tuple begins: beyond everything of the old one.
+    pub(super) fn next_iss(&self) -> SeqNumber {
+        self.nxt + TIME_WAIT_ISN_STEP
     }
 }

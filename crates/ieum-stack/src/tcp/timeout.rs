@@ -2,7 +2,6 @@
 
 use ieum_wire::Instant;
 
-use super::bounds::ORPHAN_RETRIES_MAX;
 use super::connection::{Connection, Failure, Holder, Phase};
 use super::open::Open;
 use super::settings::TcpSettings;
@@ -47,9 +46,10 @@ impl Tcp {
             Outcome::GoesOn => {}
             Outcome::GivenUp => self.leave(cx, id, Some(Failure::TimedOut)),
             Outcome::Reset => self.abort(cx, id, Some(Failure::TimedOut)),
-            // Linux says nothing here. The peer that still holds its half learns by the RST that nobody will answer;
-            // an exit among them gives its socket back.
-            Outcome::Forgotten => self.abort(cx, id, None),
+            // Linux says nothing here. The peer that still holds its half may learn by a RST that nobody will answer; an exit
+            // gives its socket back then.
+            Outcome::Forgotten if self.rules.resets_silent_ends => self.abort(cx, id, None),
+            Outcome::Forgotten => self.leave(cx, id, None),
         }
         self.settle(cx, id);
     }
@@ -60,8 +60,12 @@ impl Tcp {
         if half_open.timer.is_some_and(|at| at > now) {
             return self.sleep_half_open(id);
         }
-        if half_open.timed_out() {
-            self.owe_half_open(id);
+        if half_open.timed_out(now) {
+            if half_open.syn_ack_owed {
+                self.owe_half_open(id);
+            } else {
+                self.sleep_half_open(id);
+            }
         } else {
             self.remove_half_open(id);
         }
@@ -75,7 +79,11 @@ impl Connection {
         match &mut self.phase {
             Phase::Handshake(handshake) => {
                 let due = handshake.timer.is_some_and(|at| at <= now);
-                if !due || handshake.timed_out() { Outcome::GoesOn } else { Outcome::GivenUp }
+                if !due || handshake.timed_out(self.settings.syn_retries) {
+                    Outcome::GoesOn
+                } else {
+                    Outcome::GivenUp
+                }
             }
             Phase::Open(open) => open.timed_out(now, &self.settings, orphan),
             Phase::Closed(_) => Outcome::GoesOn,
@@ -91,14 +99,18 @@ impl Open {
         {
             return Outcome::Forgotten;
         }
+        if let Some(syn_ack) = &mut self.syn_ack {
+            let due = syn_ack.timer().is_some_and(|at| at <= now);
+            let goes_on = !due || syn_ack.timed_out(settings.syn_ack_retries);
+            return if goes_on { Outcome::GoesOn } else { Outcome::GivenUp };
+        }
         let rings = self.send.timer().is_some_and(|at| at <= now);
-        if rings && self.send.awaits_answer() {
-            let overdue = settings.user_timeout.is_some_and(|limit| {
-                self.send.waiting_since().is_some_and(|since| now.since(since) >= limit)
-            });
+        let overdue = self.given_up_at(settings).is_some_and(|at| at <= now);
+        if (rings || overdue) && self.send.awaits_answer() {
             // Nobody is left who could want to wait for a window for ever.
-            let pinned = orphan && self.send.doublings() >= ORPHAN_RETRIES_MAX;
-            if overdue || pinned || self.send.retries() >= Open::retries_max(orphan) {
+            let pinned = orphan && self.send.doublings() >= settings.orphan_retries;
+            let retries_max = if orphan { settings.orphan_retries } else { settings.retries };
+            if overdue || pinned || self.send.retries() >= retries_max {
                 // An orphan that cannot deliver its last bytes says so; else silence answers silence.
                 return if orphan { Outcome::Reset } else { Outcome::GivenUp };
             }

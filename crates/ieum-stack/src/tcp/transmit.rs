@@ -75,10 +75,12 @@ impl Connection {
                 if !handshake.syn_owed {
                     return None;
                 }
-                handshake.syn_sent(cx.now);
                 let (own, peer, repeated) = (&handshake.own, handshake.peer.as_ref(), handshake.retries > 0);
                 let header = syn(cx.now, &tuple, own, peer, repeated, &settings);
-                emit_bare(cx, tuple, header, &settings)
+                let is_first = handshake.sent_at.is_none();
+                handshake.syn_sent(cx.now, settings.rto_max);
+                let data = if is_first { handshake.fast.data.as_slice() } else { &[] };
+                emit_alone(cx, tuple, header, data, &settings)
             }
             Phase::Open(open) => open.transmit(cx, tuple, &settings),
             Phase::Closed(_) => None,
@@ -94,13 +96,14 @@ impl HalfOpen {
         self.syn_ack_sent(cx.now);
         let repeated = self.retries > 0;
         let header = syn(cx.now, &self.tuple, &self.own, Some(&self.peer), repeated, &self.settings);
-        emit_bare(cx, self.tuple, header, &self.settings)
+        self.own.fast_open = None;
+        emit_alone(cx, self.tuple, header, &[], &self.settings)
     }
 }
 
 impl Reply {
     fn emit(&self, cx: &mut Context<'_>) -> Option<(LinkId, Packet)> {
-        emit_bare(cx, self.tuple, self.header, &TcpSettings::default())
+        emit_alone(cx, self.tuple, self.header, &[], &TcpSettings::default())
     }
 }
 
@@ -112,6 +115,11 @@ impl Open {
         tuple: FourTuple,
         settings: &TcpSettings,
     ) -> Option<(LinkId, Packet)> {
+        if let Some((own, peer, repeated)) = self.owed_syn_ack(cx.now, settings.rto_max) {
+            // It acknowledges what came with the SYN.
+            let header = syn(cx.now, &tuple, &own, Some(&peer), repeated, settings);
+            return emit_alone(cx, tuple, Header { ack: self.recv.nxt(), ..header }, &[], settings);
+        }
         let path = cx.path(Protocol::Tcp, Some(tuple.local.ip()), tuple.remote);
         let sack = self.recv.sack_blocks(self.sack_blocks_max());
         let sack_bytes = SackBlocks::len_bytes_of(sack.as_slice().len());
@@ -163,7 +171,7 @@ impl Open {
 }
 
 /// A SYN or, with the peer's, a SYN-ACK.
-fn syn(
+pub(super) fn syn(
     now: Instant,
     tuple: &FourTuple,
     own: &OwnSyn,
@@ -184,24 +192,25 @@ fn syn(
     }
 }
 
-/// A segment without payload; `None` when there is no way to its receiver any more.
-fn emit_bare(
+/// A segment of one frame at most; `None` when there is no way to its receiver any more.
+fn emit_alone(
     cx: &mut Context<'_>,
     tuple: FourTuple,
     header: Header,
+    data: &[u8],
     settings: &TcpSettings,
 ) -> Option<(LinkId, Packet)> {
     let Ok(path) = cx.path(Protocol::Tcp, Some(tuple.local.ip()), tuple.remote) else {
         cx.drops.count(Drop::TcpNoRoute);
         return None;
     };
-    let payload = std::iter::empty();
+    let payload = std::iter::once(data);
     let draft = Draft {
         tuple,
         header,
         payload,
-        payload_bytes: 0,
-        mss: 1,
+        payload_bytes: data.len(),
+        mss: u32::MAX,
         ttl: settings.ttl,
         tos: ecn::tos(settings.tos, false),
     };

@@ -7,22 +7,25 @@ use std::net::SocketAddr;
 
 use ieum_wire::Unreachable;
 use ieum_wire::tcp::{Flags, HEADER_BYTES_MAX, Header, Options};
-use ieum_wire::{Protocol, SeqNumber};
+use ieum_wire::{Instant, Protocol, SeqNumber};
 
 use super::bounds::{BUFFER_BYTES_MAX, BUFFER_BYTES_MIN, RECV_BUFFER_BYTES_MIN};
 use super::connection::{Connection, Holder, Phase};
+use super::fast_open::FastOpenKeys;
 use super::half_open::{HalfOpen, Refusal, Request, Stage};
 use super::handshake::Handshake;
 use super::listener::{Listener, Place};
 use super::reply::Reply;
+use super::rules::TimeWaitReuse;
 use super::send::WriteEnd;
 use super::settings::TcpSettings;
-use super::state::OurEnd;
+use super::state::{OurEnd, State};
 use super::status::Status;
+use super::time_wait::TimeWait;
 use super::tuple::FourTuple;
-use super::{ConnectionId, HalfOpenId, ListenerId, Tcp};
+use super::{ConnectionId, HalfOpenId, ListenerId, Owner, Tcp, TimeWaitId};
 use crate::context::Context;
-use crate::drops::Drops;
+use crate::drops::{Drop, Drops};
 use crate::icmp::Icmp;
 use crate::ip::{Ip, Outgoing};
 use crate::port::{BindingId, Ports};
@@ -69,7 +72,9 @@ impl Tcp {
         let reuse = ports.allows_reuse(binding);
         let both_families = ports.is_for_both_families(binding);
         let place = Place::Bound { binding, local, both_families };
-        let id = self.listeners.insert(Listener::new(place, backlog, held, bounded(settings), reuse));
+        let settings =
+            TcpSettings { fast_open_queue: self.fast_open_queue(&settings, backlog), ..bounded(settings) };
+        let id = self.listeners.insert(Listener::new(place, backlog, held, settings, reuse));
         for address in place.addresses() {
             self.listening.entry(address).or_default().push(id);
         }
@@ -83,16 +88,33 @@ impl Tcp {
         id
     }
 
-    pub(crate) fn set_backlog(&mut self, id: ListenerId, backlog: u32) {
+    /// What a listener's connections are made with from now on.
+    pub(crate) fn configure_listener(&mut self, id: ListenerId, settings: TcpSettings) {
+        let fast_open = self.fast_open_queue(&settings, self.listeners.get(id).map_or(0, Listener::backlog));
         if let Some(listener) = self.listeners.get_mut(id) {
-            listener.set_backlog(backlog);
+            listener.settings = bounded(TcpSettings { fast_open_queue: fast_open, ..settings });
         }
     }
 
-    /// What connections made from now on inherit.
-    pub(crate) fn configure_listener(&mut self, id: ListenerId, settings: TcpSettings) {
+    /// A listener makes its cookies of Fast Open with keys of its own.
+    pub(crate) fn set_fast_open_keys(&mut self, id: ListenerId, keys: FastOpenKeys) {
         if let Some(listener) = self.listeners.get_mut(id) {
-            listener.settings = bounded(settings);
+            listener.fast_open_keys = Some(keys);
+        }
+    }
+
+    /// How many connections by Fast Open a listener has room for: what it asked for, or its backlog where it need not ask.
+    fn fast_open_queue(&self, settings: &TcpSettings, backlog: u32) -> u32 {
+        let mode = self.rules.fast_open;
+        match settings.fast_open_queue {
+            0 if mode.server && mode.every_listener => backlog,
+            asked => asked,
+        }
+    }
+
+    pub(crate) fn set_backlog(&mut self, id: ListenerId, backlog: u32) {
+        if let Some(listener) = self.listeners.get_mut(id) {
+            listener.set_backlog(backlog);
         }
     }
 
@@ -222,14 +244,31 @@ impl Tcp {
                 FourTuple { local: SocketAddr::new(path.source, port), remote }
             }
         };
-        if self.demux.contains_key(&tuple) {
-            return Err(ConnectError::InUse);
+        let mut own = self.own_syn(cx, &tuple, path.mtu_bytes, &settings);
+        match self.demux.get(&tuple).copied() {
+            None => {}
+            Some(Owner::TimeWait(id)) if self.gives_way(cx.now, id) => {
+                own.iss = self.time_waits.get(id).map_or(own.iss, TimeWait::next_iss);
+                self.end_time_wait(cx, id);
+            }
+            Some(_) => return Err(ConnectError::InUse),
         }
         let reuse = binding.is_some_and(|binding| cx.ports.allows_reuse(binding));
-        let phase = Phase::Handshake(Handshake::new(self.own_syn(cx, &tuple, path.mtu_bytes, &settings)));
+        let phase = Phase::Handshake(Handshake::new(own));
         let id = self.enter(cx, Connection::new(tuple, settings, phase, Holder::User, reuse));
         self.settle(cx, id);
         Ok(id)
+    }
+
+    /// May a connection of ours take the place of this TIME-WAIT? (RFC 6191 §2)
+    fn gives_way(&self, now: Instant, id: TimeWaitId) -> bool {
+        let Some(waiting) = self.time_waits.get(id) else { return false };
+        let wanted = match self.rules.time_wait_reuse {
+            TimeWaitReuse::Never => false,
+            TimeWaitReuse::Always => true,
+            TimeWaitReuse::Loopback => waiting.tuple.remote.ip().to_canonical().is_loopback(),
+        };
+        wanted && waiting.may_be_reused(now)
     }
 
     /// Changes a connection's settings. The receive buffer never shrinks below what its window scale was made for.
@@ -270,6 +309,9 @@ impl Tcp {
         bytes: &[u8],
         end: WriteEnd,
     ) -> usize {
+        if self.is_deferred(id) {
+            return self.send_with_syn(cx, id, bytes);
+        }
         let Some((open, settings)) = self.open_mut(id) else { return 0 };
         let count = open.send.queue(&settings, bytes, end);
         self.settle(cx, id);
@@ -345,18 +387,32 @@ impl Tcp {
 
     /// The user is done with it. Bytes queued are still delivered, then a FIN; but when received bytes were left
     /// unread the peer is reset, since it must not believe that they arrived (RFC 2525 §2.17).
+    ///
+    /// So it is when there are too many connections already that nobody holds, and when the user would not have the
+    /// peer's end waited for (TCP_LINGER2) and ours was acknowledged before.
     pub(crate) fn close(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
+        let too_many = self.orphans >= self.rules.orphans_max;
         let Some(connection) = self.connections.get_mut(id) else { return };
         connection.holder = Holder::Nobody;
-        if let Phase::Open(open) = &mut connection.phase {
-            if open.recv.readable() > 0 {
-                self.abort(cx, id, None);
-            } else {
+        let fin_timeout = connection.settings.fin_timeout;
+        match &mut connection.phase {
+            Phase::Open(open) if open.recv.readable() == 0 && !too_many => {
                 open.we_finish();
-                open.orphaned(cx.now);
+                open.orphaned(cx.now, fin_timeout);
+                let over = open.state() == State::FinWait2 && fin_timeout.is_none();
+                connection.orphan = true;
+                self.orphans += 1;
+                if over {
+                    self.abort(cx, id, None);
+                }
             }
-        } else {
-            self.abort(cx, id, None);
+            Phase::Open(_) => {
+                if too_many {
+                    cx.drops.count(Drop::TcpTooManyOrphans);
+                }
+                self.abort(cx, id, None);
+            }
+            Phase::Handshake(_) | Phase::Closed(_) => self.abort(cx, id, None),
         }
         self.settle(cx, id);
     }

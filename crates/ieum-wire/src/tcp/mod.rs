@@ -7,7 +7,7 @@ use crate::seq::SeqNumber;
 
 pub mod options;
 
-pub use options::{Options, SACK_BLOCKS_MAX, SackBlock, SackBlocks, Timestamps};
+pub use options::{Cookie, FastOpen, Options, SACK_BLOCKS_MAX, SackBlock, SackBlocks, Timestamps};
 
 /// Bytes of a header without options.
 pub const HEADER_BYTES: usize = 20;

@@ -1,4 +1,5 @@
-//! TCP options (RFC 9293 §3.2): MSS, window scale and timestamps (RFC 7323), SACK permitted and SACK (RFC 2018).
+//! TCP options (RFC 9293 §3.2): MSS, window scale and timestamps (RFC 7323), SACK permitted and SACK (RFC 2018), Fast Open
+//! (RFC 7413).
 
 use crate::bytes::{put, u16_at, u32_at};
 use crate::seq::SeqNumber;
@@ -11,6 +12,10 @@ const WINDOW_SCALE: u8 = 3;
 const SACK_PERMITTED: u8 = 4;
 const SACK: u8 = 5;
 const TIMESTAMPS: u8 = 8;
+const FAST_OPEN: u8 = 34;
+/// Kinds for experiments, told apart by two bytes (RFC 6994); Fast Open was one.
+const EXPERIMENT: u8 = 254;
+const FAST_OPEN_EXPERIMENT: [u8; 2] = [0xf9, 0x89];
 
 /// The timestamps option (RFC 7323 §3.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,6 +81,57 @@ impl SackBlocks {
     }
 }
 
+/// The largest cookie of Fast Open, in bytes (RFC 7413 §4.1.1).
+pub const COOKIE_BYTES_MAX: usize = 16;
+
+/// A cookie of Fast Open (RFC 7413 §4.1.1): 4 to 16 bytes, an even number of them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Cookie {
+    bytes: [u8; COOKIE_BYTES_MAX],
+    count: usize,
+}
+
+impl Cookie {
+    /// The cookie of these bytes; `None` where their number cannot be one's.
+    pub fn new(bytes: &[u8]) -> Option<Cookie> {
+        let count = bytes.len();
+        if !(4..=COOKIE_BYTES_MAX).contains(&count) || !count.is_multiple_of(2) {
+            return None;
+        }
+        let mut all = [0; COOKIE_BYTES_MAX];
+        all[..count].copy_from_slice(bytes);
+        Some(Cookie { bytes: all, count })
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.count]
+    }
+}
+
+/// The Fast Open option (RFC 7413 §4.1.1); on a SYN only.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FastOpen {
+    /// The cookie; without one it is asked for.
+    pub cookie: Option<Cookie>,
+    /// In the form that it had as an experiment (RFC 7413, appendix).
+    pub experimental: bool,
+}
+
+impl FastOpen {
+    /// The option in these bytes, from its kind on; a cookie that can be none is as good as no option.
+    fn parse(option: &[u8], experimental: bool) -> Option<FastOpen> {
+        let bytes = option.get(if experimental { 4 } else { 2 }..)?;
+        let cookie = if bytes.is_empty() { None } else { Some(Cookie::new(bytes)?) };
+        Some(FastOpen { cookie, experimental })
+    }
+
+    fn unpadded_bytes(&self) -> usize {
+        let cookie = self.cookie.map_or(0, |cookie| cookie.count);
+        cookie + if self.experimental { 4 } else { 2 }
+    }
+}
+
 /// The options of one segment. Unknown kinds are skipped (RFC 9293 §3.2, MUST-6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Options {
@@ -89,6 +145,8 @@ pub struct Options {
     pub timestamps: Option<Timestamps>,
     /// What has arrived out of order.
     pub sack: SackBlocks,
+    /// Fast Open; on a SYN only.
+    pub fast_open: Option<FastOpen>,
 }
 
 impl Options {
@@ -115,6 +173,10 @@ impl Options {
                         Some(Timestamps { value: u32_at(option, 2)?, echo: u32_at(option, 6)? });
                 }
                 (SACK, 10 | 18 | 26 | 34) => options.sack = SackBlocks::parse(option)?,
+                (FAST_OPEN, 2..) => options.fast_open = FastOpen::parse(option, false),
+                (EXPERIMENT, 4..) if option[2..4] == FAST_OPEN_EXPERIMENT => {
+                    options.fast_open = FastOpen::parse(option, true);
+                }
                 (MSS | WINDOW_SCALE | SACK_PERMITTED | SACK | TIMESTAMPS, _) | (_, 0 | 1) => return None,
                 _ => {}
             }
@@ -130,6 +192,7 @@ impl Options {
             + usize::from(self.sack_permitted && self.timestamps.is_none())
             + 3 * usize::from(self.timestamps.is_some()))
             + SackBlocks::len_bytes_of(self.sack.count)
+            + self.fast_open.map_or(0, |option| option.unpadded_bytes().next_multiple_of(4))
     }
 
     /// Writes the options, each aligned by leading no-operations, into exactly [`Options::len_bytes`]. Their order is
@@ -167,6 +230,21 @@ impl Options {
                 put(out, at + 4, block.end.value().to_be_bytes());
                 at += 8;
             }
+        }
+        if let Some(option) = self.fast_open {
+            let length = option.unpadded_bytes();
+            let byte = u8::try_from(length).expect("a cookie has 16 bytes at most");
+            if option.experimental {
+                put(out, at, [EXPERIMENT, byte]);
+                put(out, at + 2, FAST_OPEN_EXPERIMENT);
+            } else {
+                put(out, at, [FAST_OPEN, byte]);
+            }
+            let end = at + length;
+            if let Some(cookie) = option.cookie {
+                out[end - cookie.count..end].copy_from_slice(cookie.bytes());
+            }
+            out[end..at + length.next_multiple_of(4)].fill(NO_OPERATION);
         }
     }
 }
@@ -209,6 +287,24 @@ mod tests {
         assert_eq!(emitted(unstamped), of(&[&mss, &[1, 1, 4, 2], &[1, 3, 3, 8]]));
         let without_sack = Options { sack_permitted: false, window_scale: None, ..all };
         assert_eq!(emitted(without_sack), of(&[&mss, &[1, 1, 8, 10, 7, 9]]));
+    }
+
+    #[test]
+    fn cookies_stand_last_and_come_back_in_both_forms() {
+        for (experimental, bytes) in [(false, 6), (false, 8), (true, 4), (true, 16)] {
+            let cookie = Cookie::new(&[7; COOKIE_BYTES_MAX][..bytes]);
+            for cookie in [cookie, None] {
+                let fast_open = Some(FastOpen { cookie, experimental });
+                let options = Options { mss: Some(1460), fast_open, ..Options::default() };
+                let mut out = vec![0; options.len_bytes()];
+                options.emit(&mut out);
+                assert_eq!(Options::parse(&out), Some(options));
+                assert!(out.len().is_multiple_of(4) && out[0] == MSS);
+            }
+        }
+        assert_eq!([2, 3, 5, 18].map(|count| Cookie::new(&vec![0; count])), [None; 4]);
+        let odd = [FAST_OPEN, 5, 1, 2, 3];
+        assert_eq!(Options::parse(&odd), Some(Options::default()));
     }
 
     #[test]

@@ -54,6 +54,7 @@ pub(in crate::tcp) struct AckPolicy {
     pushed: Pushed,
     /// When an unacceptable segment was last answered.
     challenged: Option<Instant>,
+    challenge_interval: Duration,
 }
 
 impl AckPolicy {
@@ -66,7 +67,13 @@ impl AckPolicy {
             interactive: false,
             pushed: Pushed::No,
             challenged: None,
+            challenge_interval: CHALLENGE_INTERVAL,
         }
+    }
+
+    /// The least time between two answers to unacceptable segments.
+    pub(in crate::tcp) fn set_challenge_interval(&mut self, interval: Duration) {
+        self.challenge_interval = interval;
     }
 
     // What can be asked.
@@ -187,9 +194,16 @@ impl AckPolicy {
         }
     }
 
+    /// The acknowledgement that ends a handshake waits for data that is about to follow.
+    pub(in crate::tcp) fn waits_for_data(&mut self, now: Instant) {
+        self.quicken(QUICK_ACKS);
+        self.delay = Some(DELAYED_ACK);
+        self.owed = Owed::By(now + ACK_DELAY_INTERACTIVE_MAX);
+    }
+
     /// An unacceptable segment came: it is answered, but not too often (RFC 5961 §7). True when it is.
     pub(in crate::tcp) fn challenge(&mut self, now: Instant) -> bool {
-        let recent = self.challenged.is_some_and(|last| now.since(last) < CHALLENGE_INTERVAL);
+        let recent = self.challenged.is_some_and(|last| now.since(last) < self.challenge_interval);
         if !recent {
             self.challenged = Some(now);
             self.owed = Owed::Now;

@@ -58,7 +58,10 @@ impl Open {
             stamps.seen(now, segment.header.seq, theirs.value);
         }
         if orphan && news && self.state() == State::FinWait2 {
-            self.orphaned(now);
+            if self.fin_timeout.is_none() {
+                return Outcome::Aborted(Drop::TcpNoReader);
+            }
+            self.orphaned(now, self.fin_timeout);
         }
         let received = match self.take_data(now, segment, orphan, settings) {
             Ok(received) => received,

@@ -201,7 +201,7 @@ impl Send {
         }
         self.una = said.ack;
         self.writes.acknowledged(said.ack);
-        self.waiting_since = (!self.flight.is_empty()).then_some(now);
+        self.waiting_since = None;
         let room = data > 0;
         if self.is_idle() || (room && self.room_wanted) {
             self.chronograph.end(now, Held::ByBuffer, self.is_idle());

@@ -114,7 +114,8 @@ pub(super) struct Send {
     /// Time-outs since something was last acknowledged.
     retries: u32,
     alarm: Option<(Instant, Alarm)>,
-    /// Since when the oldest unacknowledged byte has been waiting, for the user time-out.
+    /// When the peer was first asked again after it last acknowledged something new, for the user time-out (Linux: from
+    /// the first retransmission on).
     waiting_since: Option<Instant>,
     /// End of the last segment smaller than the MSS, for Nagle's algorithm.
     small_until: SeqNumber,
@@ -142,7 +143,10 @@ pub(super) struct SendStart {
     pub(super) window_seq: SeqNumber,
     pub(super) scale: u8,
     pub(super) rtt: Option<Duration>,
+    /// Our SYN was sent again: the round trip is not known.
     pub(super) handshake_repeated: bool,
+    /// More than once: the path loses, or is much longer than was thought.
+    pub(super) handshake_lossy: bool,
     /// Both sides have offered SACK.
     pub(super) sack: bool,
     /// Both sides speak ECN.
@@ -183,7 +187,7 @@ impl Send {
             rto,
             rack,
             recovery: Recovery::new(first, start.ecn),
-            congestion: Window::new(first, start.handshake_repeated),
+            congestion: Window::new(first, start.handshake_lossy),
             algorithm: algorithm(start.congestion),
             retries: 0,
             alarm: None,
@@ -204,6 +208,30 @@ impl Send {
     /// Our SYN was the first, and its acknowledgement is one like others.
     pub(super) fn syn_acknowledged(&mut self) {
         self.sums.acked = 1;
+    }
+
+    /// Data that went with our SYN and was not acknowledged (RFC 7413 §4.2.1): it is missing, and sent again at once.
+    pub(super) fn takes_over(&mut self, now: Instant, data: &[u8], mss: u32) {
+        self.queue.write_at(self.queued, data);
+        self.queued += data.len();
+        let end = self.nxt + u32_of(data.len());
+        self.flight.sent(now, self.nxt, end, false, mss);
+        self.flight.lose_all(|_| false);
+        self.nxt = end;
+        self.restart_alarm(now);
+    }
+
+    /// The round trip of the handshake, where it ended after data was sent (RFC 7413 §4.2.2).
+    pub(super) fn handshake_measured(&mut self, now: Instant, rtt: Duration) {
+        self.rto.measured(rtt);
+        self.rack.min_rtt.measured(now, rtt);
+        self.alarm = None;
+        self.restart_alarm(now);
+    }
+
+    /// The largest time-out of a retransmission.
+    pub(super) fn set_rto_max(&mut self, max: Duration) {
+        self.rto.set_max(max);
     }
 
     // What the user does.
@@ -545,7 +573,13 @@ impl Send {
             Permission::CongestionLimited => None,
             Permission::Nothing => {
                 let fin_unsent = self.end == OurEnd::Finished && self.nxt == data_end;
-                fin_unsent.then(|| self.say(now, 0, sizes))
+                if fin_unsent && self.window_left() == 0 {
+                    // A FIN takes a place in the window like a byte (RFC 9293 §3.4).
+                    self.persist(now);
+                    None
+                } else {
+                    fin_unsent.then(|| self.say(now, 0, sizes))
+                }
             }
         };
         let counts = self.flight.counts();
@@ -667,7 +701,6 @@ impl Send {
         self.nxt = end;
         self.sent_at = Some(now);
         self.wrote_at = Some(now);
-        self.waiting_since.get_or_insert(now);
         self.set_alarm_after_new(now, was_empty);
         piece
     }

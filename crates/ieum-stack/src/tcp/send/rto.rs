@@ -11,11 +11,18 @@ pub(in crate::tcp) struct Rto {
     estimate: Option<(u64, u64)>,
     /// How often the time-out has been doubled (RFC 6298 §5.5).
     doublings: u32,
+    /// The largest time-out.
+    max: Duration,
 }
 
 impl Rto {
     pub(in crate::tcp) fn new() -> Rto {
-        Rto { estimate: None, doublings: 0 }
+        Rto { estimate: None, doublings: 0, max: RTO_MAX }
+    }
+
+    /// A bound of its own for the time-out (RFC 6298 §5.5).
+    pub(in crate::tcp) fn set_max(&mut self, max: Duration) {
+        self.max = max;
     }
 
     /// RFC 6298 §2.2 and §2.3, with alpha = 1/8 and beta = 1/4. A measurement ends the doubling.
@@ -54,7 +61,7 @@ impl Rto {
                 Duration::from_micros(srtt) + Duration::from_micros(4 * rttvar).max(RTO_FLOOR)
             }
         };
-        base.saturating_mul(1 << self.doublings).min(RTO_MAX)
+        base.saturating_mul(1 << self.doublings).min(self.max)
     }
 
     /// How often the time-out has been doubled since the path last worked.
