@@ -115,6 +115,8 @@ pub(crate) struct Options {
     times: Times,
     congestion: CongestionName,
     fast_open_keys: Option<FastOpenKeys>,
+    /// Bytes a second that are never exceeded (SO_MAX_PACING_RATE).
+    pacing_rate_max: Option<u64>,
 }
 
 impl Options {
@@ -254,6 +256,7 @@ impl Options {
             challenge_interval: defaults.challenge_interval,
             fast_open_queue: positive(known::FAST_OPEN),
             fast_open_no_cookie: self.flag(known::FAST_OPEN_NO_COOKIE),
+            pacing_rate_max: self.pacing_rate_max,
         }
     }
 

@@ -47,6 +47,7 @@ pub const SO_PEEK_OFF: i32 = 42;
 pub const SO_LOCK_FILTER: i32 = 44;
 pub const SO_SELECT_ERR_QUEUE: i32 = 45;
 pub const SO_BUSY_POLL: i32 = 46;
+pub const SO_MAX_PACING_RATE: i32 = 47;
 pub const SO_BPF_EXTENSIONS: i32 = 48;
 pub const SO_INCOMING_CPU: i32 = 49;
 pub const SO_MEMINFO: i32 = 55;

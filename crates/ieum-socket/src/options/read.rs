@@ -58,6 +58,7 @@ impl Host {
             SO_RCVTIMEO | SO_RCVTIMEO_NEW => description.options.recv_time_bytes(),
             SO_SNDTIMEO | SO_SNDTIMEO_NEW => description.options.send_time_bytes(),
             SO_BINDTODEVICE => Vec::new(),
+            SO_MAX_PACING_RATE => description.options.pacing_rate_max_bytes(),
             // Nobody in particular: pid 0, user and group -1, as for every socket that is not of AF_UNIX.
             SO_PEERCRED => [0, -1, -1].map(i32::to_ne_bytes).concat(),
             SO_PEERNAME => address_bytes(self.remote_address(id)?),

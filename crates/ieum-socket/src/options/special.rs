@@ -38,6 +38,7 @@ impl Options {
             (SOL_SOCKET, SO_LINGER, _) => self.set_linger(value),
             (SOL_SOCKET, SO_RCVTIMEO | SO_RCVTIMEO_NEW, _) => store_time(&mut self.times.recv, value),
             (SOL_SOCKET, SO_SNDTIMEO | SO_SNDTIMEO_NEW, _) => store_time(&mut self.times.send, value),
+            (SOL_SOCKET, SO_MAX_PACING_RATE, _) => self.set_pacing_rate_max(value),
             // The links of a host have no names a program could know: only "no device" can be chosen.
             (SOL_SOCKET, SO_BINDTODEVICE, _) => named(value, b"", Errno::ENODEV),
             (IPPROTO_TCP, TCP_CONGESTION, Kind::Stream) if value.is_empty() => Err(Errno::EINVAL),
@@ -77,6 +78,25 @@ impl Options {
         let mut bytes = self.congestion.as_str().as_bytes().to_vec();
         bytes.resize(16, 0);
         bytes
+    }
+
+    /// SO_MAX_PACING_RATE as getsockopt(2) writes it: 8 bytes for who has room for them, else 4.
+    pub(super) fn pacing_rate_max_bytes(&self) -> Vec<u8> {
+        self.pacing_rate_max.unwrap_or(u64::MAX).to_ne_bytes().to_vec()
+    }
+
+    /// Bytes a second, in 8 bytes or in 4; all ones are no bound.
+    fn set_pacing_rate_max(&mut self, value: &[u8]) -> Result<(), Errno> {
+        let rate = match (value.first_chunk(), value.first_chunk()) {
+            (Some(bytes), _) if value.len() == 8 => u64::from_ne_bytes(*bytes),
+            (_, Some(bytes)) => match u32::from_ne_bytes(*bytes) {
+                u32::MAX => u64::MAX,
+                rate => rate.into(),
+            },
+            (_, None) => return Err(Errno::EINVAL),
+        };
+        self.pacing_rate_max = (rate != u64::MAX).then_some(rate);
+        Ok(())
     }
 
     fn set_congestion(&mut self, value: &[u8]) -> Result<(), Errno> {
@@ -234,12 +254,27 @@ mod tests {
     }
 
     #[test]
+    fn a_rate_is_bounded_in_four_bytes_or_in_eight() {
+        let mut options = Options::default();
+        let mut set = |value: &[u8]| {
+            options.set(TCP, SOL_SOCKET, SO_MAX_PACING_RATE, value)?;
+            Ok(options.pacing_rate_max)
+        };
+        assert_eq!(set(&1_000_000_u32.to_ne_bytes()), Ok(Some(1_000_000)));
+        assert_eq!(set(&(1_u64 << 40).to_ne_bytes()), Ok(Some(1 << 40)));
+        assert_eq!(set(&u32::MAX.to_ne_bytes()), Ok(None));
+        assert_eq!(set(&u64::MAX.to_ne_bytes()), Ok(None));
+        assert_eq!(set(&[0; 3]), Err(Errno::EINVAL));
+    }
+
+    #[test]
     fn names_that_do_not_exist_are_refused() {
         let mut options = Options::default();
         let mut set = |level, name, value: &[u8]| options.set(TCP, level, name, value);
         assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"reno"), Ok(()));
         assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"cubic\0\0"), Ok(()));
-        assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"bbr"), Err(Errno::ENOENT));
+        assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"bbr"), Ok(()));
+        assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"vegas"), Err(Errno::ENOENT));
         assert_eq!(set(SOL_SOCKET, SO_BINDTODEVICE, b""), Ok(()));
         assert_eq!(set(SOL_SOCKET, SO_BINDTODEVICE, b"eth0"), Err(Errno::ENODEV));
         assert_eq!(set(IPPROTO_IP, IP_ADD_MEMBERSHIP, &[224, 0, 0, 5, 0, 0, 0, 0]), Err(Errno::EPROTO));

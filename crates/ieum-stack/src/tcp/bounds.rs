@@ -154,6 +154,9 @@ pub(super) const PROBE_SLACK: Duration = Duration::from_millis(2);
 /// Segments of the initial congestion window (RFC 6928).
 pub(super) const INITIAL_WINDOW_SEGMENTS: u32 = 10;
 
+/// Segments at the beginning of a connection that are not paced (Linux, and its queueing discipline `fq`: 10).
+pub(super) const UNPACED_SEGMENTS: u32 = INITIAL_WINDOW_SEGMENTS;
+
 /// The least MTU that a router of IPv4 is believed to have, in bytes: forged errors shall not make us send headers
 /// almost alone. Linux's net.ipv4.route.min_pmtu.
 pub(super) const PATH_MTU_MIN_IP4_BYTES: u32 = 552;

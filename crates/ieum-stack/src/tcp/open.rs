@@ -303,7 +303,14 @@ impl Open {
     pub(super) fn deadline(&self, settings: &TcpSettings, orphan: bool) -> Option<Instant> {
         let fin_wait = self.fin_wait_until.filter(|_| orphan && self.state() == State::FinWait2);
         let send = self.syn_ack.as_ref().map_or_else(|| self.send.timer(), SynAck::timer);
-        [send, self.given_up_at(settings), self.recv.ack.deadline(), self.keepalive_at(settings), fin_wait]
+        [
+            send,
+            self.send.pacer.deadline(),
+            self.given_up_at(settings),
+            self.recv.ack.deadline(),
+            self.keepalive_at(settings),
+            fin_wait,
+        ]
             .into_iter()
             .flatten()
             .min()

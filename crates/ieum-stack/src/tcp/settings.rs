@@ -67,6 +67,8 @@ pub struct TcpSettings {
     pub fast_open_queue: u32,
     /// Data goes on a SYN, and is taken from one, without a cookie (TCP_FASTOPEN_NO_COOKIE).
     pub fast_open_no_cookie: bool,
+    /// Never faster than so many bytes a second, and spread over time (SO_MAX_PACING_RATE).
+    pub pacing_rate_max: Option<u64>,
 }
 
 impl Default for TcpSettings {
@@ -99,6 +101,7 @@ impl Default for TcpSettings {
             challenge_interval: bounds::CHALLENGE_INTERVAL,
             fast_open_queue: 0,
             fast_open_no_cookie: false,
+            pacing_rate_max: None,
         }
     }
 }
@@ -151,17 +154,20 @@ pub enum CongestionName {
     /// RFC 9438.
     #[default]
     Cubic,
+    /// draft-ietf-ccwg-bbr, BBR version 3.
+    Bbr,
 }
 
 impl CongestionName {
     /// All of them.
-    pub const ALL: [CongestionName; 2] = [CongestionName::Reno, CongestionName::Cubic];
+    pub const ALL: [CongestionName; 3] = [CongestionName::Reno, CongestionName::Cubic, CongestionName::Bbr];
 
     /// As TCP_CONGESTION writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
             CongestionName::Reno => "reno",
             CongestionName::Cubic => "cubic",
+            CongestionName::Bbr => "bbr",
         }
     }
 }

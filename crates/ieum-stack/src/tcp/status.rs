@@ -57,6 +57,15 @@ pub struct Status {
     pub deferred: bool,
     /// SYN-RECEIVED, but data flows already: the passive side of Fast Open.
     pub open_early: bool,
+    /// The rate at which it sends, in bytes a second, aimed at or enforced (tcpi_pacing_rate); `u64::MAX` while unknown.
+    pub pacing_rate: u64,
+    /// The rate that is never exceeded (tcpi_max_pacing_rate).
+    pub pacing_rate_max: Option<u64>,
+    /// The rate at which the path was last seen to deliver, in bytes a second (tcpi_delivery_rate), 0 while unknown, and
+    /// whether it was measured while less was sent than could have been (tcpi_delivery_rate_app_limited).
+    pub delivery_rate: u64,
+    /// See [`Status::delivery_rate`].
+    pub delivery_rate_limited: bool,
 }
 
 /// One line of the list of all that TCP knows ([`crate::Stack::tcp_connections`]): connections whoever holds them,
@@ -147,6 +156,10 @@ impl Connection {
             syn_data: open.map_or(self.syn_data, |open| open.syn_data),
             deferred: self.handshake().is_some_and(|handshake| handshake.fast.deferred),
             open_early: open.is_some_and(|open| open.syn_ack.is_some()),
+            pacing_rate: send.map_or(u64::MAX, |send| send.pacing_rate(&self.settings)),
+            pacing_rate_max: self.settings.pacing_rate_max,
+            delivery_rate: send.map_or(0, |send| send.delivery_rate().0),
+            delivery_rate_limited: send.is_some_and(|send| send.delivery_rate().1),
         }
     }
 

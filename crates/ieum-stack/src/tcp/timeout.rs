@@ -95,6 +95,7 @@ impl Open {
     fn timed_out(&mut self, now: Instant, settings: &TcpSettings, orphan: bool) -> Outcome {
         let clock = self.clock();
         self.recv.ack.on_deadline(now, clock);
+        self.send.pacer.on_deadline(now);
         if orphan && self.state() == State::FinWait2 && self.fin_wait_until.is_some_and(|until| until <= now)
         {
             return Outcome::Forgotten;

@@ -281,7 +281,7 @@ impl Tcp {
         }
         let congestion = connection.settings.congestion;
         if let Some(open) = connection.open_mut() {
-            open.send.set_congestion(congestion);
+            open.send.set_congestion(cx.now, congestion);
         }
         connection.news = true;
         self.settle(cx, id);

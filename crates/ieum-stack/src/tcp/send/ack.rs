@@ -10,6 +10,7 @@ use ieum_wire::{Instant, SeqNumber};
 use super::chronograph::Held;
 use super::congestion::Heard;
 use super::flight::Range;
+use super::rate::Newest;
 use super::recovery::{Belief, News};
 use super::{Send, u32_of};
 use crate::tcp::state::OurEnd;
@@ -48,13 +49,23 @@ struct Arrivals {
     newest: Option<Instant>,
     /// When the first was sent that a block told of.
     oldest_sacked: Option<Instant>,
-    /// Segments that were not known to have arrived.
+    /// Segments that were not known to have arrived, and what of them was sent last.
     delivered: u32,
+    sent_last: Option<Newest>,
     /// The leftmost that was sent once and arrived late.
     overtaken: Option<SeqNumber>,
 }
 
 impl Arrivals {
+    /// A range has arrived that was not known to have.
+    fn arrived(&mut self, range: &Range) {
+        self.delivered += range.segments();
+        let this = Newest { sent_at: range.sent_at, end: range.end, snapshot: range.snapshot };
+        if self.sent_last.is_none_or(|last| this.is_newer(&last)) {
+            self.sent_last = Some(this);
+        }
+    }
+
     /// A range sent once has arrived below `known`, behind which something had arrived before.
     fn late(&mut self, range: &Range, known: Option<SeqNumber>) {
         let is_late = known.is_some_and(|known| range.begin.before(known));
@@ -68,6 +79,7 @@ impl Send {
     /// Takes an acknowledgement.
     pub(in crate::tcp) fn acknowledged(&mut self, now: Instant, said: &Ack<'_>) -> Acknowledged {
         self.writes.more = false;
+        self.notice_gap();
         let lost_before = self.flight.counts().lost;
         let had_flight = !self.flight.is_empty();
         let echoed_ms = said.echo_age.and_then(|age| (now.micros() / 1000).checked_sub(millis(age)));
@@ -84,6 +96,10 @@ impl Send {
         if !had_flight {
             return brought;
         }
+        self.flight.delivery.credit(now, arrivals.delivered);
+        if let Some(newest) = arrivals.sent_last {
+            self.flight.delivery.arrived(newest);
+        }
         let rtt = self.measure(now, said, &news, &arrivals);
         self.sums.delivered(arrivals.delivered, said.echoes_mark);
         if let Some(leftmost) = arrivals.overtaken
@@ -98,7 +114,11 @@ impl Send {
             || news.duplicate
             || news.marked
             || self.recovery.belief() != Belief::Open;
+        let duplicates_before = self.flight.counts().duplicates;
         let waits = is_dubious && self.judge(now, &news);
+        let duplicates = self.flight.counts().duplicates.saturating_sub(duplicates_before);
+        self.flight.delivery.credit(now, duplicates);
+        self.tell_losses(now);
         self.resize(now, &news, arrivals.delivered, rtt, lost_before);
         self.set_alarm_after_ack(now, &news, waits);
         brought
@@ -128,7 +148,7 @@ impl Send {
             let known = flight.sacked_until();
             flight.sacked(block.begin, block.end, |range| {
                 news.sacked = true;
-                arrivals.delivered += range.segments();
+                arrivals.arrived(range);
                 if !range.repeated {
                     arrivals.late(range, known);
                     news.original |= range.end.at_or_before(until);
@@ -182,7 +202,7 @@ impl Send {
                 news.original |= range.end.at_or_before(until);
             }
             if !range.sacked {
-                arrivals.delivered += range.segments();
+                arrivals.arrived(range);
                 rack.arrived(now, range);
             }
         });
@@ -242,6 +262,10 @@ impl Send {
             nxt: self.nxt,
         };
         self.algorithm.measured(&mut self.congestion, &heard);
+        let sample = self.flight.delivery.take_sample(now, heard.min_rtt);
+        if self.algorithm.decides() {
+            return self.report(&heard, news, sample);
+        }
         if self.recovery.is_reducing() {
             let is_safe = news.advanced && self.flight.counts().lost <= lost_before;
             return self.reduce(delivered, is_safe);

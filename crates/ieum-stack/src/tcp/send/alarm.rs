@@ -36,6 +36,7 @@ impl Send {
     /// The alarm rings.
     pub(in crate::tcp) fn timed_out(&mut self, now: Instant) {
         let Some((_, what)) = self.alarm else { return };
+        self.notice_gap();
         match what {
             Alarm::Retransmit => {
                 self.enter_loss(now);
@@ -72,6 +73,7 @@ impl Send {
             self.enter_recovery(false);
             self.reduce(1, false);
         }
+        self.tell_losses(now);
         if !waits {
             self.restart_alarm(now);
         }

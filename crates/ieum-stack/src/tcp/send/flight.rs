@@ -19,6 +19,8 @@ use std::time::Duration;
 
 use ieum_wire::{Instant, SeqNumber};
 
+use super::rate::{Delivery, Snapshot};
+
 /// Lines of `order` beyond which those that mean nothing any more are taken out, per range and in all.
 const ORDER_LINES_PER_RANGE: usize = 4;
 const ORDER_LINES_MIN: usize = 64;
@@ -42,6 +44,8 @@ pub(in crate::tcp) struct Range {
     pub(super) lost: bool,
     /// What was sent last is a repetition, believed to be on its way.
     pub(super) again: bool,
+    /// How things stood when it was sent last.
+    pub(super) snapshot: Snapshot,
 }
 
 impl Range {
@@ -111,6 +115,8 @@ pub(in crate::tcp) struct Flight {
     sacked_until: Option<SeqNumber>,
     /// No range left of this one is missing.
     missing_from: Option<SeqNumber>,
+    /// What has been delivered and lost so far.
+    pub(super) delivery: Delivery,
 }
 
 impl Flight {
@@ -143,10 +149,12 @@ impl Flight {
 
     /// New data went out, behind all that is in flight.
     pub(super) fn sent(&mut self, now: Instant, begin: SeqNumber, end: SeqNumber, fin: bool, mss: u32) {
+        let mut snapshot = self.delivery.snapshot(now, self.counts.in_flight());
         let grows = self.ranges.back().is_some_and(|last| {
             let whole = last.end.since(last.begin).is_multiple_of(last.mss);
             last.sent_at == now
                 && last.mss == mss
+                && last.snapshot.is_like(&snapshot)
                 && whole
                 && !last.fin
                 && !last.repeated
@@ -157,9 +165,10 @@ impl Flight {
             self.discount(&last);
             (last.end, last.fin) = (end, fin);
             self.count(&last);
+            last.snapshot.in_flight = self.counts.in_flight();
             self.ranges.push_back(last);
         } else {
-            let range = Range {
+            let mut range = Range {
                 begin,
                 end,
                 fin,
@@ -169,8 +178,11 @@ impl Flight {
                 sacked: false,
                 lost: false,
                 again: false,
+                snapshot,
             };
             self.count(&range);
+            snapshot.in_flight = self.counts.in_flight();
+            range.snapshot = snapshot;
             self.ranges.push_back(range);
         }
         self.note(now, begin, end);
@@ -212,9 +224,12 @@ impl Flight {
     }
 
     fn repeat(&mut self, now: Instant, index: usize) -> Range {
+        let snapshot = self.delivery.snapshot(now, self.counts.in_flight());
         self.change(index, |range| {
             (range.sent_at, range.repeated, range.again) = (now, true, !range.sacked);
+            range.snapshot = snapshot;
         });
+        self.ranges[index].snapshot.in_flight = self.counts.in_flight();
         let range = self.ranges[index];
         self.note(now, range.begin, range.end);
         range
@@ -261,6 +276,7 @@ impl Flight {
             // Given back: a connection that says nothing owns no memory.
             *self = Flight {
                 counts: Counts { duplicates: self.counts.duplicates, ..Counts::default() },
+                delivery: std::mem::take(&mut self.delivery),
                 ..Flight::default()
             };
         }
@@ -392,6 +408,10 @@ impl Flight {
     }
 
     fn lose(&mut self, index: usize) {
+        let range = self.ranges[index];
+        if may_be_overdue(&range) {
+            self.delivery.lost(range.begin, range.end, range.segments(), range.snapshot);
+        }
         self.change(index, |range| (range.lost, range.again) = (true, false));
         let begin = self.ranges[index].begin;
         self.missing_from = Some(match self.missing_from {
@@ -411,7 +431,9 @@ impl Flight {
     fn split(&mut self, index: usize, at: SeqNumber) {
         let whole = self.ranges[index];
         self.discount(&whole);
-        let (left, right) = (Range { end: at, fin: false, ..whole }, Range { begin: at, ..whole });
+        let (mut left, right) = (Range { end: at, fin: false, ..whole }, Range { begin: at, ..whole });
+        // When the left part was sent, the right one was not yet in flight.
+        left.snapshot.in_flight = left.snapshot.in_flight.saturating_sub(right.segments());
         self.count(&left);
         self.count(&right);
         self.ranges[index] = left;

@@ -5,8 +5,8 @@
 //!
 //! The buffer's front is `una`: byte `una + i` lies at offset `i`. The FIN occupies the position behind the last byte.
 //!
-//! Files, in the order in which data meets them: [`permission`] (how much may be said now), [`flight`] (the scoreboard),
-//! [`ack`] (what an acknowledgement says), [`rto`] and [`rack`] (when to believe a loss), [`recovery`] (what is believed),
+//! Files, in the order in which data meets them: [`pace`] (when), [`permission`] (how much may be said now), [`flight`]
+//! (the scoreboard), [`rate`] (how fast it is delivered), [`ack`] (what an acknowledgement says), [`rto`] and [`rack`] (when to believe a loss), [`recovery`] (what is believed),
 //! [`congestion`] and [`prr`] (how much may be in flight), [`alarm`] (what time brings).
 
 mod ack;
@@ -14,12 +14,15 @@ mod alarm;
 mod chronograph;
 pub(super) mod congestion;
 mod flight;
+mod pace;
 mod permission;
 mod prr;
 mod rack;
+mod rate;
 mod recovery;
 mod room;
 pub(super) mod rto;
+mod steer;
 mod sums;
 mod writes;
 
@@ -32,9 +35,10 @@ pub(super) use self::ack::Ack;
 use self::alarm::Alarm;
 pub use self::chronograph::HeldTimes;
 use self::chronograph::{Chronograph, Held};
-use self::congestion::{CongestionControl, Window, algorithm};
+use self::congestion::{CongestionControl, Start, Window, algorithm};
 pub use self::flight::Counts;
 use self::flight::{Flight, Range};
+use self::pace::Pacer;
 use self::permission::{Facts, Permission, permission};
 use self::rack::Rack;
 pub use self::recovery::Belief;
@@ -111,6 +115,9 @@ pub(super) struct Send {
     recovery: Recovery,
     congestion: Window,
     algorithm: Box<dyn CongestionControl>,
+    pub(super) pacer: Pacer,
+    /// Segments that may go at once, when something was last sent.
+    quantum: u32,
     /// Time-outs since something was last acknowledged.
     retries: u32,
     alarm: Option<(Instant, Alarm)>,
@@ -169,6 +176,7 @@ impl Send {
         if start.handshake_repeated {
             rto.handshake_was_repeated();
         }
+        let congestion = Window::new(first, start.handshake_lossy);
         Send {
             una: first,
             nxt: first,
@@ -187,8 +195,13 @@ impl Send {
             rto,
             rack,
             recovery: Recovery::new(first, start.ecn),
-            congestion: Window::new(first, start.handshake_lossy),
-            algorithm: algorithm(start.congestion),
+            congestion,
+            algorithm: algorithm(
+                start.congestion,
+                &Start { now, rtt: start.rtt, seed: first, window: &congestion },
+            ),
+            pacer: Pacer::new(),
+            quantum: 1,
             retries: 0,
             alarm: None,
             waiting_since: None,
@@ -269,6 +282,7 @@ impl Send {
         if self.end != OurEnd::Open {
             return 0;
         }
+        self.notice_gap();
         let wanted = u32::try_from(bytes.len()).unwrap_or(u32::MAX).min(BUFFER_BYTES_MAX);
         let taken = self.buffer(settings).take(wanted);
         let count = usize_of(taken.count);
@@ -287,6 +301,7 @@ impl Send {
     /// `count` bytes of that memory were filled.
     pub(super) fn commit(&mut self, settings: &TcpSettings, count: usize) {
         assert!(count <= self.room(settings), "no more is committed than there was room for");
+        self.notice_gap();
         self.queue.filled(self.queued, count);
         let taken =
             Room { limit: u32::MAX, unsent_max: u32::MAX, ..self.buffer(settings) }.take(u32_of(count));
@@ -410,9 +425,10 @@ impl Send {
     }
 
     /// Another algorithm of congestion control, which begins with the window as it is.
-    pub(super) fn set_congestion(&mut self, name: CongestionName) {
+    pub(super) fn set_congestion(&mut self, now: Instant, name: CongestionName) {
         if self.algorithm.name() != name {
-            self.algorithm = algorithm(name);
+            let (rtt, seed) = (self.rto.smoothed(), self.nxt);
+            self.algorithm = algorithm(name, &Start { now, rtt, seed, window: &self.congestion });
         }
     }
 
@@ -488,7 +504,27 @@ impl Send {
         sizes: &Sizes,
         settings: &TcpSettings,
     ) -> Option<Piece> {
+        self.begin_again(now);
         self.mss = sizes.mss;
+        let is_paced = self.is_paced(settings);
+        let rate = self.pacing_rate(settings);
+        self.quantum = self.quantum_segments(sizes, rate);
+        let piece = self.piece_in_turn(now, sizes, settings, is_paced)?;
+        if is_paced {
+            let bytes = u32_of(piece.count);
+            self.pacer.sent(now, bytes, bytes.div_ceil(sizes.mss), rate);
+        }
+        Some(piece)
+    }
+
+    /// What is owed first goes first.
+    fn piece_in_turn(
+        &mut self,
+        now: Instant,
+        sizes: &Sizes,
+        settings: &TcpSettings,
+        is_paced: bool,
+    ) -> Option<Piece> {
         if std::mem::take(&mut self.tail_probe_owed)
             && let Some(piece) = self.tail_probe(now, sizes)
         {
@@ -498,6 +534,10 @@ impl Send {
             return Some(self.window_probe(now, sizes));
         }
         if self.end == OurEnd::Acknowledged {
+            return None;
+        }
+        if is_paced && self.has_something() && !self.pacer.allows(now, self.quantum.saturating_mul(sizes.mss))
+        {
             return None;
         }
         if self.recovery.tries_new {
@@ -664,24 +704,15 @@ impl Send {
         })
     }
 
-    /// How large one packet may be: not more than half the window, so that acknowledgements of one half let the other be
-    /// sent, and about a millisecond of the path's rate, so that no queue on the way sees a burst. Short paths get more:
-    /// there the cost of a packet weighs more than a burst (all as Linux sizes its own).
+    /// How large one packet may be: a quantum, and not more than half the window, so that acknowledgements of one half
+    /// let the other be sent (as Linux sizes its own).
     fn burst_bytes(&self, sizes: &Sizes) -> u32 {
-        let half = (self.congestion.cwnd / 2).max(1).saturating_mul(sizes.mss);
         // CWR belongs on one segment, and who cuts a super-segment would have to know.
-        let most = if self.recovery.owes_reduced() { sizes.mss } else { sizes.piece_max.min(half) };
-        let Some(rtt) = self.rto.smoothed().filter(|rtt| !rtt.is_zero()) else { return most };
-        let segments = u128::from(self.congestion.cwnd.max(self.flight.counts().out));
-        let (ahead, of) = if self.congestion.cwnd < self.congestion.ssthresh / 2 { (2, 1) } else { (6, 5) };
-        let millisecond = segments * u128::from(sizes.mss) * ahead * 1000 / (of * rtt.as_micros().max(1));
-        let shortest = self.rack.min_rtt.shortest().unwrap_or(rtt);
-        let near = u32::try_from(shortest.as_micros() / 512)
-            .ok()
-            .and_then(|halvings| sizes.piece_max.checked_shr(halvings));
-        let bytes = u32::try_from(millisecond).unwrap_or(u32::MAX).saturating_add(near.unwrap_or(0));
-        let segments = (bytes / sizes.mss).max(self.tuning.packet_segments_min);
-        most.min(segments.saturating_mul(sizes.mss))
+        if self.recovery.owes_reduced() {
+            return sizes.mss;
+        }
+        let half = (self.congestion.cwnd / 2).max(1);
+        sizes.piece_max.min(self.quantum.min(half).saturating_mul(sizes.mss))
     }
 
     /// `count` bytes from `nxt` on, and the FIN when it follows them.
@@ -713,7 +744,7 @@ impl Send {
         }
         let Some(sent_at) = self.sent_at else { return };
         let idle = now.since(sent_at);
-        if idle > self.rto.current() {
+        if idle > self.rto.current() && !self.algorithm.decides() {
             self.sent_at = None;
             self.congestion.restart(idle, self.rto.current());
             self.algorithm.resumed(idle);

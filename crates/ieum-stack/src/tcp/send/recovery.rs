@@ -382,6 +382,7 @@ impl Send {
             let window = &mut self.congestion;
             window.cwnd = window.cwnd.max(self.recovery.cwnd_before);
             window.ssthresh = window.ssthresh.max(self.recovery.ssthresh_before);
+            self.algorithm.undone(&mut self.congestion);
         }
         self.recovery.before = None;
     }
@@ -389,6 +390,9 @@ impl Send {
     // Entering and leaving.
 
     fn believe(&mut self, belief: Belief) {
+        if belief < Belief::Reduced && self.recovery.belief >= Belief::Reduced {
+            self.algorithm.recovered(&mut self.congestion);
+        }
         self.recovery.belief = belief;
         if belief == Belief::Open {
             self.recovery.doubted = false;
@@ -454,13 +458,16 @@ impl Send {
     fn end_reduction(&mut self) {
         let window = &mut self.congestion;
         let was_undone = self.recovery.before.is_none() && self.recovery.belief == Belief::Recovery;
-        if window.ssthresh < Window::NO_THRESHOLD && !was_undone {
+        if window.ssthresh < Window::NO_THRESHOLD && !was_undone && !self.algorithm.decides() {
             window.cwnd = window.ssthresh;
         }
     }
 
     /// The window while it sinks, after something has arrived (RFC 9937).
     pub(super) fn reduce(&mut self, delivered: u32, is_safe: bool) {
+        if self.algorithm.decides() {
+            return;
+        }
         let in_flight = self.flight.counts().in_flight();
         let progress = Progress { delivered, is_safe, in_flight };
         if let Some(cwnd) = self.recovery.prr.window(self.congestion.ssthresh, &progress) {
@@ -501,6 +508,7 @@ impl Send {
         self.recovery.reduced_owed = self.recovery.ecn;
         self.recovery.tries_new = false;
         self.recovery.doubted = self.tuning.doubts_timeouts && (is_new || self.retries > 0);
+        self.tell_losses(now);
     }
 
     // What is lost.

@@ -7,8 +7,10 @@
 //! All is counted in segments. RFC 5681 counts bytes of SMSS each; the two agree for full segments, and a flood of small
 //! ones does not slip through a window of bytes.
 //!
-//! Files: [`reno`] (RFC 5681), [`cubic`] (RFC 9438), [`hystart`] (RFC 9406, slow start's end).
+//! Files: [`reno`] (RFC 5681), [`cubic`] (RFC 9438), [`hystart`] (RFC 9406, slow start's end), [`bbr`]
+//! (draft-ietf-ccwg-bbr).
 
+pub(super) mod bbr;
 pub(super) mod cubic;
 mod hystart;
 pub(super) mod reno;
@@ -17,6 +19,7 @@ use std::time::Duration;
 
 use ieum_wire::{Instant, SeqNumber};
 
+use super::rate::{Bandwidth, Loss, Sample};
 use crate::tcp::bounds::INITIAL_WINDOW_SEGMENTS;
 use crate::tcp::settings::CongestionName;
 
@@ -34,7 +37,54 @@ pub(super) struct Heard {
     pub(super) nxt: SeqNumber,
 }
 
+/// What an acknowledgement tells an algorithm that decides by itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Report {
+    pub(super) heard: Heard,
+    /// What it says of the path's rate; `None` when nothing has arrived.
+    pub(super) sample: Option<Sample>,
+    /// The smoothed round trip.
+    pub(super) smoothed: Option<Duration>,
+    /// Segments delivered in all.
+    pub(super) delivered: u64,
+    /// Segments in the network now.
+    pub(super) in_flight: u32,
+    /// Segments that are sent at once.
+    pub(super) quantum: u32,
+    /// The peer tells what has arrived beyond a hole.
+    pub(super) sack: bool,
+    /// A loss is being repaired, and not by time-out.
+    pub(super) recovering: bool,
+    /// It echoes a mark (RFC 3168 §6.1.3).
+    pub(super) marked: bool,
+}
+
+/// Something was found lost.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LossReport {
+    pub(super) now: Instant,
+    pub(super) loss: Loss,
+    /// Segments delivered in all.
+    pub(super) delivered: u64,
+    /// The peer tells what has arrived beyond a hole.
+    pub(super) sack: bool,
+}
+
+/// How things are when an algorithm begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start<'a> {
+    pub(super) now: Instant,
+    /// The round trip, once measured.
+    pub(super) rtt: Option<Duration>,
+    /// A position nobody foresees: where all chance of the algorithm comes from.
+    pub(super) seed: SeqNumber,
+    pub(super) window: &'a Window,
+}
+
 /// An algorithm of congestion control.
+///
+/// There are two kinds. Reno and CUBIC say by how much the window grows and where it falls to. One that *decides*
+/// (BBR) has a model of the path, hears all about each acknowledgement and each loss, and sets the window and the rate.
 pub(super) trait CongestionControl: Send {
     /// Its name, as TCP_CONGESTION has it.
     fn name(&self) -> CongestionName;
@@ -53,13 +103,44 @@ pub(super) trait CongestionControl: Send {
 
     /// After an idle time it sends again: that time was no time of growth.
     fn resumed(&mut self, _idle: Duration) {}
+
+    /// It sets window and rate by itself; the window neither grows nor falls without it, save after a time-out.
+    fn decides(&self) -> bool {
+        false
+    }
+
+    /// Asked of those that decide: an acknowledgement has come, and its losses were told.
+    fn acknowledged(&mut self, _window: &mut Window, _report: &Report) {}
+
+    /// Something was found lost.
+    fn lost(&mut self, _window: &mut Window, _report: &LossReport) {}
+
+    /// All that was believed lost has arrived, or was never lost.
+    fn recovered(&mut self, _window: &mut Window) {}
+
+    /// What was believed lost since the last reduction was not: the window is what it was again.
+    fn undone(&mut self, _window: &mut Window) {}
+
+    /// Asked of those that decide: something is about to be sent after there was nothing to say.
+    fn begins_again(&mut self, _now: Instant, _window: &mut Window) {}
+
+    /// It sends less than the path can take, on purpose.
+    fn holds_back(&self) -> bool {
+        false
+    }
+
+    /// The rate at which to send, from an algorithm that has one.
+    fn pacing_rate(&self) -> Option<Bandwidth> {
+        None
+    }
 }
 
 /// The algorithm of that name.
-pub(super) fn algorithm(name: CongestionName) -> Box<dyn CongestionControl> {
+pub(super) fn algorithm(name: CongestionName, start: &Start<'_>) -> Box<dyn CongestionControl> {
     match name {
         CongestionName::Reno => Box::new(reno::Reno),
         CongestionName::Cubic => Box::new(cubic::Cubic::default()),
+        CongestionName::Bbr => Box::new(bbr::Bbr::new(start)),
     }
 }
 
