@@ -4,12 +4,17 @@
 //! round trip's flight are borne while probing; what is lost at other times lowers the bounds of the short term to what
 //! was delivered all the same, which by-chance losses hardly lower.
 
+use std::time::Duration;
+
 use super::plateau::Plateau;
 use super::{Bandwidth, Bbr, LossReport, Phase, Sample, Window};
 use crate::tcp::send::rate::Loss;
 
 /// Lost of a round trip's flight beyond this, more was in flight than fits (BBR.LossThresh): one of so many.
 const LOSS_BORNE_ONE_OF: u64 = 50;
+
+/// A round trip longer than the shortest by more than one of so many parts has met a queue.
+const QUEUE_ONE_OF: u32 = 8;
 
 /// To what part bounds fall at most in a round trip, in percent (BBR.Beta).
 const BETA_PERCENT: u32 = 70;
@@ -27,6 +32,13 @@ pub(super) struct LossRound {
     /// Something was found lost in it (BBR.is_loss_in_round), in so many places.
     any: bool,
     pub(super) ranges: u32,
+    /// Segments found lost in it, and how many had been delivered in all when it began.
+    lost: u64,
+    begun: u64,
+    /// Its shortest round trip.
+    rtt: Option<Duration>,
+    /// A mark was echoed in it.
+    marked: bool,
     /// The largest rate and volume delivered in it (BBR.bw_latest, BBR.inflight_latest).
     bandwidth_latest: Bandwidth,
     pub(super) inflight_latest: u64,
@@ -65,10 +77,11 @@ impl Bbr {
     // What comes with acknowledgements.
 
     /// UpdateLatestDeliverySignals.
-    pub(super) fn hear_latest(&mut self, sample: &Sample) {
+    pub(super) fn hear_latest(&mut self, sample: &Sample, rtt: Option<Duration>) {
         let round = &mut self.loss;
         round.bandwidth_latest = round.bandwidth_latest.max(sample.rate);
         round.inflight_latest = round.inflight_latest.max(sample.delivered);
+        round.rtt = [round.rtt, rtt].into_iter().flatten().min();
         round.ended = sample.delivered_before >= round.until;
         if round.ended {
             round.until = self.delivered;
@@ -87,9 +100,23 @@ impl Bbr {
         if !self.loss.ended {
             return;
         }
-        if std::mem::take(&mut self.loss.any) && !self.phase.is_probing() {
+        let is_borne = self.is_borne();
+        if std::mem::take(&mut self.loss.any) && !self.phase.is_probing() && !is_borne {
             self.lower(cwnd);
         }
+        let round = &mut self.loss;
+        (round.lost, round.begun, round.rtt, round.marked) = (0, self.delivered, None, false);
+    }
+
+    /// What the round trip lost says nothing of congestion: it was little, and there was no queue, save the one of the
+    /// last Up that is on its way out.
+    fn is_borne(&self) -> bool {
+        let delivered = self.delivered - self.loss.begun;
+        let is_little = self.loss.lost * LOSS_BORNE_ONE_OF <= delivered && !self.loss.marked;
+        let no_queue = self.loss.rtt.zip(self.min_rtt.shortest()).is_some_and(|(rtt, shortest)| {
+            rtt <= shortest + shortest / QUEUE_ONE_OF
+        });
+        is_little && (no_queue || matches!(self.phase, Phase::Drain | Phase::Down))
     }
 
     /// InitLowerBounds, LossLowerBounds.
@@ -105,7 +132,8 @@ impl Bbr {
 
     /// ResetCongestionSignals.
     pub(super) fn forget_congestion(&mut self) {
-        self.loss = LossRound { until: self.loss.until, ended: self.loss.ended, ..LossRound::default() };
+        let LossRound { until, ended, begun, .. } = self.loss;
+        self.loss = LossRound { until, ended, begun, ..LossRound::default() };
     }
 
     /// ResetShortTermModel.
@@ -116,6 +144,7 @@ impl Bbr {
     /// A mark was echoed, which MUST be taken for congestion (§3.6): as if what is borne had been exceeded.
     pub(super) fn marked(&mut self, window: &mut Window, sample: &Sample) {
         self.note_loss();
+        self.loss.marked = true;
         if self.cycle.is_probe {
             self.inflight_too_high(window.cwnd, sample.in_flight, sample.limited);
         }
@@ -135,6 +164,7 @@ impl Bbr {
     pub(super) fn lost_segments(&mut self, window: &Window, report: &LossReport) {
         let loss = &report.loss;
         self.note_loss();
+        self.loss.lost += u64::from(loss.segments);
         if !loss.adjoins {
             self.loss.ranges += 1;
         }

@@ -28,9 +28,16 @@
 //! [`probe_bw`], [`probe_rtt`], then [`loss`] (bounds, and back when nothing was lost) and [`control`] (what follows for
 //! window and rate).
 //!
-//! What differs from the draft: all is counted in segments, as everywhere here and in Linux; the state before a loss
-//! is saved when a recovery begins, not anew in each of its round trips, so that an undo leads back to before it; an
-//! echoed mark (RFC 3168) counts like too much loss, which the draft demands (§3.6) and leaves open how.
+//! What differs from the draft:
+//!
+//! - All is counted in segments, as everywhere here and in Linux.
+//! - A round trip that loses 2 % at most and meets no queue leaves the short-term bounds as they are. The draft lowers
+//!   them at every loss (§5.5.10.3): a path of 50 ms that loses 1 % by chance then falls by a fifth between two probes,
+//!   because the sender's own pace of 99 % is taken for the path's. A bottleneck that is shared has a queue, or loses
+//!   more.
+//! - The state before a loss is saved when a recovery begins, not anew in each of its round trips, so that an undo leads
+//!   back to before it.
+//! - An echoed mark (RFC 3168) counts like too much loss, which the draft demands (§3.6) and leaves open how.
 
 mod control;
 mod filters;
@@ -184,7 +191,7 @@ impl Bbr {
 
     /// UpdateModelAndState (§5.2.3).
     fn update_model(&mut self, window: &mut Window, report: &Report, sample: &Sample) {
-        self.hear_latest(sample);
+        self.hear_latest(sample, report.heard.rtt);
         self.update_max_bandwidth(sample);
         self.adapt_after_round(window.cwnd);
         let newly = report.heard.segments;
