@@ -24,7 +24,7 @@ pub(super) fn of_connection(known: Option<&(Status, Info)>) -> Vec<u8> {
         byte(info.backoff),
         option_bits(info) | if status.syn_data { OPTION_SYN_DATA } else { 0 },
         (send_scale & 0xf) | (recv_scale << 4),
-        0,
+        u8::from(status.delivery_rate_limited),
     ]);
     let flight = status.flight;
     writer.words([us(status.rto), us(info.ack_delay), status.mss_bytes, info.peer_mss_bytes]);
@@ -39,11 +39,13 @@ pub(super) fn of_connection(known: Option<&(Status, Info)>) -> Vec<u8> {
     ]);
     writer.words([status.ssthresh, status.cwnd, info.announced_mss_bytes, info.reordering]);
     writer.words([us(info.recv_rtt), info.recv_per_round_bytes, info.segments_again]);
-    writer.longs([0, u64::MAX, info.bytes_acked, info.bytes_received]);
+    let rates = [status.pacing_rate, status.pacing_rate_max.unwrap_or(u64::MAX)];
+    writer.longs(rates);
+    writer.longs([info.bytes_acked, info.bytes_received]);
     writer.words([info.segments_out, info.segments_in, low(info.unsent_bytes)]);
     writer.words([info.rtt_min.map_or(u32::MAX, us), info.data_segments_in, info.data_segments_out]);
     let held = info.held;
-    writer.longs([0, long_us(held.busy), long_us(held.by_peer), long_us(held.by_buffer)]);
+    writer.longs([status.delivery_rate, long_us(held.busy), long_us(held.by_peer), long_us(held.by_buffer)]);
     writer.words([info.delivered, info.delivered_marked]);
     writer.longs([info.bytes_sent, info.bytes_again]);
     writer.words([info.duplicates, info.reorderings, info.out_of_order_in]);

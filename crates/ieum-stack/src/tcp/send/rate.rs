@@ -122,7 +122,7 @@ impl Newest {
 }
 
 /// What has been delivered and lost so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(in crate::tcp) struct Delivery {
     /// Segments delivered in all (C.delivered), and when the last of them were.
     delivered: u64,
@@ -139,6 +139,24 @@ pub(in crate::tcp) struct Delivery {
     /// The last sample that was not limited, or exceeded it: segments and time, for whoever asks.
     told: (u64, Duration),
     told_limited: bool,
+}
+
+impl Default for Delivery {
+    fn default() -> Delivery {
+        Delivery {
+            delivered: 0,
+            delivered_at: Instant::ZERO,
+            first_sent_at: Instant::ZERO,
+            lost: 0,
+            losses: Vec::new(),
+            losses_end: None,
+            limited_until: None,
+            newest: None,
+            told: (0, Duration::ZERO),
+            // Nothing was measured: the path may deliver more.
+            told_limited: true,
+        }
+    }
 }
 
 impl Delivery {

@@ -54,6 +54,14 @@ pub(super) struct Before {
     inflight_long: Option<u32>,
 }
 
+impl Before {
+    /// What a loss made it leave.
+    #[cfg(test)]
+    pub(super) fn left(&self) -> Option<Phase> {
+        self.left
+    }
+}
+
 /// More than 2 %.
 pub(super) fn is_too_much(lost: u64, in_flight: u32) -> bool {
     lost * LOSS_BORNE_ONE_OF > u64::from(in_flight)
@@ -113,9 +121,11 @@ impl Bbr {
     fn is_borne(&self) -> bool {
         let delivered = self.delivered - self.loss.begun;
         let is_little = self.loss.lost * LOSS_BORNE_ONE_OF <= delivered && !self.loss.marked;
-        let no_queue = self.loss.rtt.zip(self.min_rtt.shortest()).is_some_and(|(rtt, shortest)| {
-            rtt <= shortest + shortest / QUEUE_ONE_OF
-        });
+        let no_queue = self
+            .loss
+            .rtt
+            .zip(self.min_rtt.shortest())
+            .is_some_and(|(rtt, shortest)| rtt <= shortest + shortest / QUEUE_ONE_OF);
         is_little && (no_queue || matches!(self.phase, Phase::Drain | Phase::Down))
     }
 

@@ -48,6 +48,8 @@ mod probe_bw;
 mod probe_rtt;
 mod rounds;
 mod startup;
+#[cfg(test)]
+mod tests;
 
 use ieum_wire::Instant;
 
