@@ -212,7 +212,7 @@ impl Options {
                 true => positive(known::SEND_BUFFER),
                 false => defaults.send_buffer_bytes,
             },
-            unsent_max_bytes: match positive(known::UNSENT_MAX) {
+            unsent_max_bytes: match self.value(known::UNSENT_MAX).cast_unsigned() {
                 0 => defaults.unsent_max_bytes,
                 bytes => bytes,
             },
