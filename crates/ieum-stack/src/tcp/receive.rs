@@ -178,8 +178,8 @@ impl Tcp {
             Outcome::Failed(failure) => self.leave(cx, id, Some(failure)),
             Outcome::Aborted(reason) => {
                 cx.drops.count(reason);
-                // From where its segment expects us: it cannot know of what we have sent since.
-                self.replies.push_back(Reply::reset_for(segment));
+                // As if the connection were gone already, which to the peer it is (RFC 9293 §3.10.7.1).
+                self.owe_reply(cx.drops, Reply::reset_for(segment));
                 self.leave(cx, id, Some(Failure::Reset));
             }
             Outcome::TimeWait => self.time_wait(cx, id),

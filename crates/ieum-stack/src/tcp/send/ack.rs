@@ -189,6 +189,7 @@ impl Send {
         self.retries = 0;
         self.sums.acknowledged(now, count);
         let until = self.recovery.until();
+        let was_cut = self.flight.is_cut();
         let (rack, sack) = (&mut self.rack, self.sack);
         let mut segments = 0;
         self.flight.acknowledged(said.ack, |range| {
@@ -206,6 +207,11 @@ impl Send {
                 rack.arrived(now, range);
             }
         });
+        if was_cut && arrivals.oldest.is_some() {
+            // Whoever cut a segment on the way delivers its parts in any order: as Linux, a path that reorders.
+            self.rack.reordered(0, said.mss);
+            self.sums.reorderings = self.sums.reorderings.wrapping_add(1);
+        }
         if !sack {
             // One acknowledgement acknowledges the hole, the others had been counted as duplicates.
             let duplicates = self.flight.counts().duplicates;

@@ -117,6 +117,8 @@ pub(in crate::tcp) struct Flight {
     missing_from: Option<SeqNumber>,
     /// What has been delivered and lost so far.
     pub(super) delivery: Delivery,
+    /// The last acknowledgement fell into a segment that was sent alone.
+    is_cut: bool,
 }
 
 impl Flight {
@@ -138,6 +140,11 @@ impl Flight {
     /// Position behind the highest range that the peer has beyond a hole (FACK).
     pub(super) fn sacked_until(&self) -> Option<SeqNumber> {
         self.sacked_until.filter(|_| self.counts.sacked > 0)
+    }
+
+    /// The left edge stands in a segment that was sent alone.
+    pub(super) fn is_cut(&self) -> bool {
+        self.is_cut
     }
 
     /// Whatever was sent again.
@@ -258,10 +265,12 @@ impl Flight {
 
     /// Everything left of `ack` has arrived. `each` is told of every range that goes, as it stood.
     pub(super) fn acknowledged(&mut self, ack: SeqNumber, mut each: impl FnMut(&Range)) {
+        self.is_cut = false;
         while let Some(range) = self.ranges.front().copied()
             && range.begin.before(ack)
         {
             if range.end.after(ack) {
+                self.is_cut = range.segments() == 1;
                 self.split(0, ack);
                 continue;
             }
