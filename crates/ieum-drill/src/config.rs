@@ -10,6 +10,7 @@ use ieum_socket::Domain;
 use crate::machine::Wire;
 use crate::script::Script;
 use crate::stop::Stop;
+use crate::symbols;
 
 /// One of packetdrill's options.
 #[derive(Clone, Copy, Debug)]
@@ -99,11 +100,11 @@ impl Options {
 
     /// Names that mean something else in a script (`--define NAME=VALUE`).
     pub fn defines(&self) -> BTreeMap<String, String> {
-        let given = self.given.iter().filter(|(name, _)| name == "define");
-        given
-            .filter_map(|(_, value)| value.as_deref()?.split_once('='))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect()
+        let of = |wanted: &'static str| self.given.iter().filter(move |(name, _)| name == wanted);
+        let version = of("ip_version").next_back().map(|(_, value)| symbols::conventions(value.as_deref()));
+        let conventions = version.into_iter().flatten();
+        let given = of("define").filter_map(|(_, value)| value.as_deref()?.split_once('='));
+        conventions.chain(given).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 }
 

@@ -45,6 +45,11 @@ const MORE: &[(&str, i64)] = &[
     ("EPOLLET", 1 << 31),
     ("F_SETSIG", 10),
     ("F_GETSIG", 11),
+    ("F_EXLCK", 4),
+    ("F_SHLCK", 8),
+    ("F_GETLK64", 5),
+    ("F_SETLK64", 6),
+    ("F_SETLKW64", 7),
     ("SIOCINQ", 0x541b),
     ("SIOCOUTQ", 0x5411),
     ("SIOCOUTQNSD", 0x894b),
@@ -52,6 +57,9 @@ const MORE: &[(&str, i64)] = &[
     ("POLLMSG", 0x400),
     ("POLLREMOVE", 0x1000),
     ("MSG_PROXY", 0x10),
+    ("SO_SECURITY_AUTHENTICATION", 22),
+    ("SO_SECURITY_ENCRYPTION_TRANSPORT", 23),
+    ("SO_SECURITY_ENCRYPTION_NETWORK", 24),
     ("SO_PEERSEC", 31),
     ("SO_MAX_PACING_RATE", 47),
     ("SO_TXTIME", 61),
@@ -83,10 +91,43 @@ const MORE: &[(&str, i64)] = &[
     ("CAP_INHERITABLE", 2),
     ("CAP_CLEAR", 0),
     ("CAP_SET", 1),
+    ("CAP_CHOWN", 0),
+    ("CAP_DAC_OVERRIDE", 1),
+    ("CAP_DAC_READ_SEARCH", 2),
+    ("CAP_FOWNER", 3),
+    ("CAP_FSETID", 4),
+    ("CAP_KILL", 5),
+    ("CAP_SETGID", 6),
+    ("CAP_SETUID", 7),
+    ("CAP_SETPCAP", 8),
+    ("CAP_LINUX_IMMUTABLE", 9),
     ("CAP_NET_BIND_SERVICE", 10),
+    ("CAP_NET_BROADCAST", 11),
     ("CAP_NET_ADMIN", 12),
     ("CAP_NET_RAW", 13),
+    ("CAP_IPC_LOCK", 14),
+    ("CAP_IPC_OWNER", 15),
+    ("CAP_SYS_MODULE", 16),
+    ("CAP_SYS_RAWIO", 17),
+    ("CAP_SYS_CHROOT", 18),
+    ("CAP_SYS_PTRACE", 19),
+    ("CAP_SYS_PACCT", 20),
     ("CAP_SYS_ADMIN", 21),
+    ("CAP_SYS_BOOT", 22),
+    ("CAP_SYS_NICE", 23),
+    ("CAP_SYS_RESOURCE", 24),
+    ("CAP_SYS_TIME", 25),
+    ("CAP_SYS_TTY_CONFIG", 26),
+    ("CAP_MKNOD", 27),
+    ("CAP_LEASE", 28),
+    ("CAP_AUDIT_WRITE", 29),
+    ("CAP_AUDIT_CONTROL", 30),
+    ("CAP_SETFCAP", 31),
+    ("CAP_MAC_OVERRIDE", 32),
+    ("CAP_MAC_ADMIN", 33),
+    ("CAP_SYSLOG", 34),
+    ("CAP_WAKE_ALARM", 35),
+    ("CAP_BLOCK_SUSPEND", 36),
     ("TCP_NLA_BUSY", 1),
     ("TCP_NLA_RWND_LIMITED", 2),
     ("TCP_NLA_SNDBUF_LIMITED", 3),
@@ -120,7 +161,31 @@ const ERRORS: &[(&str, i64)] = of_libc! {
     EPFNOSUPPORT EAFNOSUPPORT EADDRINUSE EADDRNOTAVAIL ENETDOWN ENETUNREACH ENETRESET ECONNABORTED ECONNRESET
     ENOBUFS EISCONN ENOTCONN ESHUTDOWN ETOOMANYREFS ETIMEDOUT ECONNREFUSED EHOSTDOWN EHOSTUNREACH EALREADY
     EINPROGRESS ESTALE EREMOTEIO EDQUOT ECANCELED ENOKEY EKEYEXPIRED EKEYREVOKED EKEYREJECTED
+    EADV EBADE EBADFD EBADR EBADRQC EBADSLT EBFONT ECHRNG ECOMM EDEADLOCK EDOTDOT EIDRM EISNAM EL2HLT EL2NSYNC EL3HLT
+    EL3RST ELIBACC ELIBBAD ELIBEXEC ELIBMAX ELIBSCN ELNRNG EMEDIUMTYPE EMULTIHOP ENAVAIL ENOANO ENOCSI ENOLINK
+    ENOMEDIUM ENONET ENOPKG ENOSR ENOSTR ENOTNAM ENOTRECOVERABLE ENOTUNIQ EOWNERDEAD EREMCHG EREMOTE ERESTART ERFKILL
+    ESRMNT ESTRPIPE EUCLEAN EUNATCH EXFULL
 };
+
+/// What the original's and the kernel's own runners define for scripts of an IP version, unless somebody says otherwise:
+/// how IP's control messages are called, and the Fast Open cookies that follow from those runners' addresses and keys.
+pub(crate) fn conventions(ip_version: Option<&str>) -> [(&'static str, &'static str); 5] {
+    let (level, kind) = match ip_version {
+        Some("ipv6" | "ipv4-mapped-ipv6") => ("SOL_IPV6", "IPV6_RECVERR"),
+        Some(_) | None => ("SOL_IP", "IP_RECVERR"),
+    };
+    let (cookie, of_no_key, code) = match ip_version {
+        Some("ipv6") => ("c1d1e9742a47a9bc", "82af1a8f9a205c34", "address_unreachable"),
+        Some(_) | None => ("3021b9d889017eeb", "b7c12350a90dc8f5", "host_unreachable"),
+    };
+    [
+        ("TFO_COOKIE", cookie),
+        ("TFO_COOKIE_ZERO", of_no_key),
+        ("CODE", code),
+        ("CMSG_LEVEL_IP", level),
+        ("CMSG_TYPE_RECVERR", kind),
+    ]
+}
 
 /// The number that a name stands for.
 pub(crate) fn number_of(name: &str) -> Option<i64> {

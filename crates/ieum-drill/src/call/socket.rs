@@ -89,7 +89,8 @@ impl Runner<'_> {
         let flow = flow.ok_or_else(|| Stop::failed("unable to find socket matching accept() call"))?;
         let flags = if four { asked.arguments.int(3)? } else { 0 };
         let nonblocking = flags & libc::SOCK_NONBLOCK != 0;
-        self.table.add(asked.number()?, Kind::Socket(accepted), nonblocking, Some(flow))?;
+        // As in the original, a script may accept again under a number that it has not closed.
+        self.table.add_over(asked.number()?, Kind::Socket(accepted), nonblocking, Some(flow));
         Ok(Progress::Done)
     }
 

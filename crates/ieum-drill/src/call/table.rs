@@ -62,9 +62,14 @@ impl Table {
         flow: Option<usize>,
     ) -> Result<(), Stop> {
         self.must_be_free(number)?;
+        self.add_over(number, kind, nonblocking, flow);
+        Ok(())
+    }
+
+    /// Gives a number to something new, though something older may have it: that is not reached by it any more.
+    pub(super) fn add_over(&mut self, number: i32, kind: Kind, nonblocking: bool, flow: Option<usize>) {
         self.opens.push(Open { kind, nonblocking, references: 1 });
         self.descriptors.push(Descriptor { number, open: self.opens.len() - 1, flow, closed: false });
-        Ok(())
     }
 
     fn must_be_free(&self, number: i32) -> Result<(), Stop> {

@@ -5,12 +5,17 @@ use std::collections::BTreeMap;
 use super::lexer;
 use super::token::{Place, Placed, Token};
 use super::{Action, BodySpec, Direction, Event, ParseError, Problem, Script, ScriptOption, Time};
+use crate::symbols;
 
 /// Reads a whole script.
 pub(super) fn script(text: &str, defines: &BTreeMap<String, String>) -> Result<Script, Problem> {
     let mut cursor = Cursor { words: lexer::words(text)?, at: 0 };
     let options = options(&mut cursor);
     let mut defines = defines.clone();
+    let version = options.iter().rfind(|option| option.name == "ip_version");
+    for (name, value) in symbols::conventions(version.and_then(|option| option.value.as_deref())) {
+        defines.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    }
     for option in options.iter().filter(|option| option.name == "define") {
         let value = option.value.as_deref().unwrap_or("");
         let Some((name, value)) = value.split_once('=') else {
@@ -40,7 +45,13 @@ pub(super) fn script(text: &str, defines: &BTreeMap<String, String>) -> Result<S
 fn options(cursor: &mut Cursor) -> Vec<ScriptOption> {
     let mut options = Vec::new();
     while let Token::Option { name, value } = &cursor.peek().token {
-        options.push(ScriptOption { name: name.clone(), value: value.clone(), place: cursor.peek().place });
+        // The quotes of a definition say what it is; others only hold a value together.
+        let value = value.as_deref().map(|value| match value.strip_prefix('"') {
+            Some(rest) if name != "define" => rest.strip_suffix('"').unwrap_or(value),
+            Some(_) | None => value,
+        });
+        let value = value.map(str::to_owned);
+        options.push(ScriptOption { name: name.clone(), value, place: cursor.peek().place });
         cursor.advance();
     }
     options
@@ -251,7 +262,9 @@ fn meaning(value: &str) -> Token {
 
 #[cfg(test)]
 mod tests {
+    use super::super::PacketSpec;
     use super::*;
+    use crate::packet::TcpOption;
 
     fn parse(text: &str) -> Result<Script, ParseError> {
         Script::parse(text, &BTreeMap::new())
@@ -305,6 +318,24 @@ mod tests {
             let error = parse(text).unwrap_err();
             assert_eq!((error.place, error.sentence.as_str()), (Place { line, column }, sentence), "{text}");
         }
+    }
+
+    #[test]
+    fn names_of_the_originals_runner_mean_something_by_themselves() {
+        let cookie = |text: &str, defines: &[(&str, &str)]| {
+            let defines = defines.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let text = format!("{text}\n0 > S 0:0(0) <FO TFO_COOKIE,nop,nop>");
+            match Script::parse(&text, &defines.collect()).unwrap().events.remove(0).action {
+                Action::Packet(PacketSpec { body: BodySpec::Tcp(tcp), .. }) => tcp.options.unwrap().remove(0),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(cookie("", &[]), TcpOption::FastOpen(0x3021_b9d8_8901_7eeb_u64.to_be_bytes().to_vec()));
+        let other = TcpOption::FastOpen(0xc1d1_e974_2a47_a9bc_u64.to_be_bytes().to_vec());
+        assert_eq!(cookie("--ip_version=\"ipv6\"", &[]), other);
+        let own = [("TFO_COOKIE", "0123456789abcdef")];
+        let own_cookie = TcpOption::FastOpen(0x0123_4567_89ab_cdef_u64.to_be_bytes().to_vec());
+        assert_eq!(cookie("", &own), own_cookie);
     }
 
     #[test]
