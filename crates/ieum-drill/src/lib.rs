@@ -30,6 +30,7 @@
 
 mod call;
 mod config;
+mod counters;
 mod drill;
 mod machine;
 mod packet;

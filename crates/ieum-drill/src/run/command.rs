@@ -1,6 +1,7 @@
 //! Shell commands, and what they ask for; and code, which looks at the socket under test.
 
 use super::{Runner, time::seconds};
+use crate::counters;
 use crate::machine::Machine;
 use crate::python::Fragment;
 use crate::settings::Settings;
@@ -23,7 +24,8 @@ pub(super) fn apply(settings: &mut Settings, request: Request) -> i64 {
 impl Runner<'_> {
     /// Runs a command.
     pub(super) fn command(&mut self, line: u32, command: &str) -> Result<(), Stop> {
-        let requests = self.shell.run(self.directory, command).map_err(|stop| {
+        self.ledger.write(&counters::of(&self.machine.host.stack().drops()))?;
+        let requests = self.shell.run(self.directory, command, &self.ledger).map_err(|stop| {
             stop.map(|why| format!("{}:{line}: error executing `{command}` command: {why}", self.path))
         })?;
         let before = self.settings.clone();

@@ -27,7 +27,7 @@ use crate::machine::Machine;
 use crate::python::Fragment;
 use crate::script::{Action, Call, Direction, Event, Script, Time};
 use crate::settings::Settings;
-use crate::shell::Shell;
+use crate::shell::{Ledger, Shell};
 use crate::stop::Stop;
 use flow::Flow;
 use time::Moment;
@@ -38,6 +38,7 @@ pub(crate) struct Runner<'a> {
     directory: &'a Path,
     script: &'a Script,
     shell: &'a Shell,
+    ledger: Ledger,
     pub(crate) config: Config,
     pub(crate) settings: Settings,
     pub(crate) machine: Machine,
@@ -100,6 +101,7 @@ impl<'a> Runner<'a> {
             directory,
             script,
             shell,
+            ledger: shell.ledger()?,
             config,
             settings,
             machine,
@@ -129,7 +131,7 @@ impl<'a> Runner<'a> {
         }
         self.finish_pending()?;
         if let Some(command) = &script.cleanup {
-            self.shell.clean_up(self.directory, command);
+            self.shell.clean_up(self.directory, command, &self.ledger);
         }
         crate::python::judge(self.path, &self.code)
     }

@@ -50,6 +50,58 @@ const STAND_IN: &str = "#!/bin/sh
 { printf '%s' \"${0##*/}\"; for word; do printf '\\037%s' \"$word\"; done; printf '\\036'; } >> \"$IEUM_DRILL_RECORD\"
 ";
 
+/// `nstat`: what was counted since it was asked last, or with -a since the beginning; -n shows nothing, -z zeros too, and
+/// with -s what was last is not forgotten. What it was asked for is written down like all else.
+const NSTAT: &str = r##"#!/bin/sh
+{ printf '%s' "${0##*/}"; for word; do printf '\037%s' "$word"; done; printf '\036'; } >> "$IEUM_DRILL_RECORD"
+all='' quiet='' zeros='' keep=''
+for word; do
+    case $word in
+    -*) case $word in *a*) all=yes ;; esac
+        case $word in *n*) quiet=yes ;; esac
+        case $word in *z*) zeros=yes ;; esac
+        case $word in *s*) keep=yes ;; esac ;;
+    esac
+done
+if [ -z "$quiet" ]; then
+    echo '#kernel'
+    while read -r name count; do
+        before=0
+        while read -r other value; do [ "$other" != "$name" ] || before=$value; done < "$IEUM_DRILL_COUNTERS.before"
+        [ -z "$all" ] || before=0
+        count=$((count - before))
+        [ "$count" = 0 ] && [ -z "$zeros" ] || printf '%-32s%-16s%6s\n' "$name" "$count" 0.0
+    done < "$IEUM_DRILL_COUNTERS"
+fi
+[ -n "$keep" ] || cat "$IEUM_DRILL_COUNTERS" > "$IEUM_DRILL_COUNTERS.before"
+"##;
+
+/// What a script's host has counted, where its commands see it.
+pub(crate) struct Ledger {
+    path: PathBuf,
+}
+
+impl Ledger {
+    /// Writes what was counted so far.
+    pub(crate) fn write(&self, counters: &[(&'static str, u64)]) -> Result<(), Stop> {
+        let text: String = counters.iter().map(|(name, count)| format!("{name} {count}\n")).collect();
+        let written = fs::write(&self.path, text);
+        written.map_err(|error| Stop::failed(format!("counters cannot be shown: {error}")))
+    }
+
+    fn before(&self) -> PathBuf {
+        self.path.with_extension("before")
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        // Nobody reads them again; that they cannot be removed only costs their place until the end.
+        let _ = fs::remove_file(&self.path);
+        let _ = fs::remove_file(self.before());
+    }
+}
+
 /// What a command asked for, or why it did not run to its end.
 type Asked = Result<Vec<Request>, Stop>;
 
@@ -69,9 +121,18 @@ impl Shell {
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true).mode(0o755);
         for name in STAND_INS {
-            options.open(directory.path().join(name))?.write_all(STAND_IN.as_bytes())?;
+            let text = if *name == "nstat" { NSTAT } else { STAND_IN };
+            options.open(directory.path().join(name))?.write_all(text.as_bytes())?;
         }
         Ok(Shell { directory, count: AtomicU64::new(0), prepared: Mutex::new(BTreeMap::new()) })
+    }
+
+    /// A place for the counters of one script's host.
+    pub(crate) fn ledger(&self) -> Result<Ledger, Stop> {
+        let number = self.count.fetch_add(1, Ordering::Relaxed);
+        let ledger = Ledger { path: self.directory.path().join(format!("counters-{number}")) };
+        let made = fs::write(&ledger.path, "").and_then(|()| fs::write(ledger.before(), ""));
+        made.map(|()| ledger).map_err(|error| Stop::failed(format!("counters cannot be shown: {error}")))
     }
 
     /// Runs the command before the first event, or tells what it asked for when it ran in this directory before.
@@ -81,20 +142,20 @@ impl Shell {
         if let Some(known) = lock().get(&key) {
             return known.clone();
         }
-        let requests = self.run(directory, command);
+        let requests = self.ledger().and_then(|ledger| self.run(directory, command, &ledger));
         lock().insert(key, requests.clone());
         requests
     }
 
     /// Runs a command and tells what it asked for.
-    pub(crate) fn run(&self, directory: &Path, command: &str) -> Asked {
+    pub(crate) fn run(&self, directory: &Path, command: &str, ledger: &Ledger) -> Asked {
         let command = &record::rewritten(command);
         if let Some(why) = refusal(directory, command) {
             return Err(Stop::unsupported(why));
         }
         let number = self.count.fetch_add(1, Ordering::Relaxed);
         let record = self.directory.path().join(format!("record-{number}"));
-        let status = self.command(directory, command, &record).status();
+        let status = self.command(directory, command, &record, ledger).status();
         let written = fs::read_to_string(&record).unwrap_or_default();
         // Nobody reads it again; that it cannot be removed only costs its place until the end.
         let _ = fs::remove_file(&record);
@@ -106,7 +167,7 @@ impl Shell {
                 Ok(requests)
             }
             Ok(_) if requests.contains(&Request::Counters) => {
-                Err(Stop::unsupported("Linux's counters (nstat, ss)"))
+                Err(Stop::unsupported("a counter of Linux's that is not kept (nstat, ss)"))
             }
             Ok(status) => Err(Stop::failed(format!("non-zero status {}", status.code().unwrap_or(-1)))),
             Err(error) => Err(Stop::failed(format!("/bin/sh cannot be run: {error}"))),
@@ -115,17 +176,18 @@ impl Shell {
 
     /// Runs the command after the last event. It undoes what was done to a machine: nothing was, so its end means
     /// nothing.
-    pub(crate) fn clean_up(&self, directory: &Path, command: &str) {
-        let _ = self.run(directory, command);
+    pub(crate) fn clean_up(&self, directory: &Path, command: &str, ledger: &Ledger) {
+        let _ = self.run(directory, command, ledger);
     }
 
-    fn command(&self, directory: &Path, command: &str, record: &Path) -> Command {
+    fn command(&self, directory: &Path, command: &str, record: &Path, ledger: &Ledger) -> Command {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let mut paths = vec![self.directory.path().to_owned()];
         paths.extend(std::env::split_paths(&path));
         let mut child = Command::new("/bin/sh");
         child.arg("-c").arg(command).current_dir(directory);
         child.env("PATH", std::env::join_paths(paths).unwrap_or(path)).env("IEUM_DRILL_RECORD", record);
+        child.env("IEUM_DRILL_COUNTERS", &ledger.path);
         child.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         child
     }
@@ -162,7 +224,8 @@ mod tests {
     use super::*;
 
     fn run(command: &str) -> Result<Vec<Request>, Stop> {
-        Shell::new().unwrap().run(Path::new("/"), command)
+        let shell = Shell::new().unwrap();
+        shell.run(Path::new("/"), command, &shell.ledger()?)
     }
 
     fn set(name: &str, value: &str) -> Request {
@@ -201,8 +264,25 @@ mod tests {
             Stop::unsupported("a command that uses /proc/sys itself")
         );
         assert!(matches!(why("cat /proc/net/tcp"), Stop::Unsupported(_)));
-        assert_eq!(why("nstat | grep X"), Stop::unsupported("Linux's counters (nstat, ss)"));
+        assert_eq!(
+            why("nstat | grep X"),
+            Stop::unsupported("a counter of Linux's that is not kept (nstat, ss)")
+        );
         assert_eq!(why("exit 3"), Stop::failed("non-zero status 3"));
         assert_eq!(run("nstat > /dev/null"), Ok(vec![Request::Counters]));
+    }
+
+    #[test]
+    fn counters_are_shown_since_they_were_asked_for_last() {
+        let shell = Shell::new().unwrap();
+        let ledger = shell.ledger().unwrap();
+        let run = |command: &str| shell.run(Path::new("/"), command, &ledger);
+        ledger.write(&[("TcpExtBeyondWindow", 1), ("UdpNoPorts", 0)]).unwrap();
+        assert!(run("nstat -s | grep TcpExtBeyondWindow | grep -q ' 1 '").is_ok());
+        assert!(run("nstat -n").is_ok() && run("nstat | grep TcpExt").is_err());
+        assert!(run("nstat -z | grep -q 'UdpNoPorts  *0 '").is_ok());
+        ledger.write(&[("TcpExtBeyondWindow", 4), ("UdpNoPorts", 0)]).unwrap();
+        assert!(run("nstat -a -s | grep -q 'Window  *4 '").is_ok());
+        assert!(run("nstat | grep -q 'Window  *3 '").is_ok() && run("nstat | grep Window").is_err());
     }
 }
