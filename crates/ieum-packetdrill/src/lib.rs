@@ -25,7 +25,8 @@
 //! state of a socket for code in `%{ }%`, is answered here nevertheless ([`imports`]).
 //!
 //! *Settings*: what is chosen on packetdrill's command line and in the script ([`told`]), then the flags
-//! ([`flags`]), and the sysctls that the script's own commands set in the namespace of the machine ([`sysctls`]).
+//! ([`flags`]), and what the script's own commands set in the namespace of the machine: sysctls ([`sysctls`]), and the MTU of the
+//! interface that they expect ([`device`]).
 //!
 //! # Invariants
 //!
@@ -37,6 +38,7 @@
 #![allow(rustdoc::private_intra_doc_links, reason = "the theory points to where each part of it is built")]
 
 mod call;
+mod device;
 mod door;
 mod flags;
 mod imports;

@@ -6,6 +6,7 @@ use ieum_drill::{Machine, Settings, Wire};
 use ieum_socket::{Errno, SocketId};
 use ieum_wire::Instant;
 
+use crate::device::Device;
 use crate::flags::Flags;
 use crate::sysctls::Sysctls;
 use crate::table::{Kind, Table};
@@ -27,6 +28,7 @@ pub(crate) struct State {
     pub(crate) settings: Settings,
     pub(crate) flags: Flags,
     sysctls: Sysctls,
+    device: Device,
     /// Who is in a call that blocks.
     pub(crate) waiters: Vec<Waiter>,
     /// Who has left such a call, and may not have come to rest.
@@ -41,8 +43,9 @@ impl State {
     pub(crate) fn new(flags: Flags) -> State {
         let mut settings = Settings::default();
         flags.apply(&mut settings);
-        let machine = Machine::new(&wire(&flags), &settings);
+        let machine = Machine::new(&wire(&flags, &settings), &settings);
         State {
+            device: Device::new(flags.mtu_bytes),
             machine,
             table: Table::default(),
             settings,
@@ -59,9 +62,10 @@ impl State {
     pub(crate) fn before_socket(&mut self) {
         let mut settings = Settings::default();
         self.sysctls.apply(&mut settings);
+        settings.mtu_bytes = self.device.mtu_that_was_set();
         self.flags.apply(&mut settings);
         if !self.used && settings.of_host() != self.settings.of_host() {
-            self.machine = Machine::new(&wire(&self.flags), &settings).from(&self.machine);
+            self.machine = Machine::new(&wire(&self.flags, &settings), &settings).from(&self.machine);
         }
         self.settings = settings;
         self.used = true;
@@ -98,6 +102,10 @@ impl State {
 /// Not a socket.
 pub(crate) const ENOTSOCK: Errno = Errno(libc::ENOTSOCK);
 
-fn wire(flags: &Flags) -> Wire {
-    Wire { mtu_bytes: flags.mtu_bytes, addresses: flags.local.to_vec(), whole: flags.strict_segments }
+fn wire(flags: &Flags, settings: &Settings) -> Wire {
+    Wire {
+        mtu_bytes: settings.mtu_bytes.unwrap_or(flags.mtu_bytes),
+        addresses: flags.local.to_vec(),
+        whole: flags.strict_segments,
+    }
 }

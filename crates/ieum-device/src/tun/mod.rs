@@ -85,6 +85,15 @@ impl Tun {
         self.mtu_bytes
     }
 
+    /// The MTU as it is now: anybody may change it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the kernel.
+    pub fn current_mtu_bytes(&self) -> io::Result<u32> {
+        open::current_mtu_bytes(&self.name)
+    }
+
     /// May super-segments and packets without a checksum be written?
     pub fn offloads(&self) -> bool {
         self.vnet

@@ -178,6 +178,11 @@ impl Tun {
     }
 }
 
+/// The MTU of an interface of this thread's network namespace.
+pub(super) fn current_mtu_bytes(name: &str) -> io::Result<u32> {
+    Netlink::open()?.mtu(name)
+}
+
 /// What dev_valid_name of the kernel allows, without the `%` of patterns and the comma of `NAME,keep`.
 fn is_name(name: &str) -> bool {
     let odd = |byte: u8| !byte.is_ascii_graphic() || matches!(byte, b'/' | b':' | b'%' | b',');
