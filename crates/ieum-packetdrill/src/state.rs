@@ -67,6 +67,7 @@ impl State {
         if !self.used && settings.of_host() != self.settings.of_host() {
             self.machine = Machine::new(&wire(&self.flags, &settings), &settings).from(&self.machine);
         }
+        self.machine.host.set_tcp_defaults(settings.tcp_defaults);
         self.settings = settings;
         self.used = true;
     }

@@ -7,25 +7,12 @@
 use std::fs;
 use std::path::Path;
 
-use ieum_drill::{Link, Options};
+use ieum_drill::{Link, OPTIONS, Options};
 
 use crate::flags::Flags;
 
-/// Options of packetdrill that are about the link; the last one takes no value.
-const ABOUT_THE_LINK: [&str; 5] = ["ip_version", "mtu", "mss", "local_ip", "strict_segments"];
-
-/// Options of packetdrill that take no value, which is all that has to be known of those that mean nothing here.
-const WITHOUT_VALUE: [&str; 9] = [
-    "strict_segments",
-    "tcp_ts_ecr_scaled",
-    "dry_run",
-    "is_anyip",
-    "send_omit_free",
-    "debug",
-    "verbose",
-    "wire_client",
-    "wire_server",
-];
+/// Options that are about the link, or about what is read in a script.
+const WANTED: [&str; 6] = ["define", "ip_version", "local_ip", "mss", "mtu", "strict_segments"];
 
 /// What this process was told.
 pub(crate) fn flags() -> Flags {
@@ -48,18 +35,18 @@ fn read(words: &[String]) -> (Options, Vec<&str>) {
     let (mut options, mut scripts) = (Options::default(), Vec::new());
     let mut words = words.iter().map(String::as_str).filter(|word| !word.is_empty());
     while let Some(word) = words.next() {
-        let Some(option) = word.strip_prefix("--") else {
-            if word == "-D" {
-                words.next();
-            } else if !word.starts_with('-') {
-                scripts.push(word);
-            }
+        let option = word.strip_prefix("--").or_else(|| word.strip_prefix('-'));
+        let Some(option) = option else {
+            scripts.push(word);
             continue;
         };
         let (name, value) =
             option.split_once('=').map_or((option, None), |(name, value)| (name, Some(value)));
-        let value = if value.is_none() && !WITHOUT_VALUE.contains(&name) { words.next() } else { value };
-        if ABOUT_THE_LINK.contains(&name) {
+        let name = if name == "D" { "define" } else { name };
+        let takes =
+            name == "define" || OPTIONS.iter().any(|other| other.name == name && other.value.is_some());
+        let value = if value.is_none() && takes { words.next() } else { value };
+        if WANTED.contains(&name) {
             options.push(name, value);
         }
     }
@@ -92,6 +79,7 @@ mod tests {
             words("--so_filename x.so --mtu=1400 --verbose --mss 1000 -v --ip_version=ipv4 -D A=B one.pkt");
         let (options, scripts) = read(&line);
         assert_eq!(scripts, ["one.pkt"]);
+        assert_eq!(options.defines().get("A").map(String::as_str), Some("B"));
         let flags = of("0 `true`", &options);
         assert_eq!((flags.mtu_bytes, flags.mss_bytes, flags.strict_segments), (1400, Some(1000), false));
     }

@@ -13,8 +13,10 @@ use crate::table::Kind;
 
 /// Bytes that can be read.
 const SIOCINQ: u64 = 0x541b;
-/// Bytes that were not acknowledged.
+/// Bytes that were not acknowledged; the end is a position like others.
 const SIOCOUTQ: u64 = 0x5411;
+/// Bytes that were not sent.
+const SIOCOUTQNSD: u64 = 0x894b;
 
 impl Shared {
     pub(crate) fn socket(&self, domain: i32, kind: i32, protocol: i32) -> Result<i32, Errno> {
@@ -141,16 +143,20 @@ impl Shared {
 }
 
 fn queue_bytes(state: &State, id: SocketId, request: u64) -> Result<i32, Errno> {
-    if !matches!(request, SIOCINQ | SIOCOUTQ) {
+    if !matches!(request, SIOCINQ | SIOCOUTQ | SIOCOUTQNSD) {
         return Err(Errno::ENOTTY);
     }
     if state.machine.host.is_listening(id) {
         return Err(Errno::EINVAL);
     }
-    let bytes = match state.machine.host.status(id) {
-        Some(status) if request == SIOCOUTQ => status.unacknowledged_bytes,
-        Some(status) if status.state != TcpState::SynSent => status.readable_bytes,
-        Some(_) | None => 0,
+    let bytes = match (request, state.machine.host.status(id)) {
+        (_, None) => 0,
+        (SIOCOUTQ, Some(status)) => {
+            status.unacknowledged_bytes + usize::from(status.finished && !status.finish_acknowledged)
+        }
+        (SIOCOUTQNSD, Some(status)) => status.unsent_bytes,
+        (_, Some(status)) if status.state == TcpState::SynSent => 0,
+        (_, Some(status)) => status.readable_bytes,
     };
     Ok(i32::try_from(bytes).unwrap_or(i32::MAX))
 }
