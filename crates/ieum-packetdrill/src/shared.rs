@@ -120,9 +120,12 @@ impl Shared {
         self.pass(state, to).machine.now()
     }
 
-    /// Lets time pass.
+    /// Lets time pass. Before that come those to rest whom the tool has held up until now: it has a lock of its own,
+    /// which it gives back for as long as it sleeps.
     pub(crate) fn usleep(&self, duration: Duration) {
         let inside = self.enter();
+        let others = self.lock(&inside).others.clone();
+        wait_for_rest(others);
         let state = self.lock(&inside);
         let to = state.machine.now() + duration;
         drop(self.pass(state, to));
@@ -167,17 +170,15 @@ impl Shared {
             self.news.notify_all();
             state = self.rested.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let mut leaving = std::mem::take(&mut state.leaving);
-        leaving.retain(|thread| *thread != own);
+        // Who leaves does not wait for itself, and stays among those whom others wait for.
+        let (leaving, itself): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut state.leaving).into_iter().partition(|thread| *thread != own);
+        state.leaving = itself;
         if leaving.is_empty() {
             return state;
         }
         drop(state);
-        for thread in leaving {
-            while !thread::rests(thread) {
-                std::thread::yield_now();
-            }
-        }
+        wait_for_rest(leaving);
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -187,7 +188,12 @@ impl Shared {
         let own = thread::current();
         match state.waiters.iter_mut().find(|waiter| waiter.thread == own) {
             Some(waiter) => (waiter.until, waiter.asked) = (until, false),
-            None => state.waiters.push(Waiter { thread: own, until, asked: false }),
+            None => {
+                state.waiters.push(Waiter { thread: own, until, asked: false });
+                if !state.others.contains(&own) {
+                    state.others.push(own);
+                }
+            }
         }
         self.rested.notify_all();
         // Seen twice: who is about to wake is still shown asleep for a moment.
@@ -241,6 +247,16 @@ impl Shared {
             state.granted = None;
         }
         state
+    }
+}
+
+/// Waits until all of these threads sleep, save for the calling one.
+fn wait_for_rest(threads: Vec<Thread>) {
+    let own = thread::current();
+    for thread in threads.into_iter().filter(|thread| *thread != own) {
+        while !thread::rests(thread) {
+            std::thread::yield_now();
+        }
     }
 }
 

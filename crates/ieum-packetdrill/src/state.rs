@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) waiters: Vec<Waiter>,
     /// Who has left such a call, and may not have come to rest.
     pub(crate) leaving: Vec<Thread>,
+    /// Who has ever been in such a call.
+    pub(crate) others: Vec<Thread>,
     /// How far a thread that waits may let time pass by itself; set when the tool was first seen to wait for it.
     pub(crate) granted: Option<Instant>,
     /// Does the host have sockets, or has it had any?
@@ -53,6 +55,7 @@ impl State {
             sysctls: Sysctls::new(),
             waiters: Vec::new(),
             leaving: Vec::new(),
+            others: Vec::new(),
             granted: None,
             used: false,
         }

@@ -4,5 +4,5 @@
 
 mod sys;
 
-pub(crate) use sys::getsockopt_of;
 pub use sys::packetdrill_interface_init;
+pub(crate) use sys::{count, getsockopt_of};

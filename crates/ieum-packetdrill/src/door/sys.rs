@@ -108,7 +108,8 @@ fn nothing(done: Result<(), Errno>) -> c_int {
     answer(done.map(|()| 0))
 }
 
-fn count(count: Result<usize, Errno>) -> isize {
+/// A number of bytes as C gives it: or -1 and errno.
+pub(crate) fn count(count: Result<usize, Errno>) -> isize {
     answer(count.and_then(|count| i64::try_from(count).map_err(|_| Errno(libc::EOVERFLOW))))
 }
 

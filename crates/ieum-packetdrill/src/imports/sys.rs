@@ -2,9 +2,10 @@
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::mem::size_of;
+use std::os::fd::BorrowedFd;
 use std::ptr;
 
-use libc::{Elf64_Addr, Elf64_Phdr, Elf64_Rela, Elf64_Sym, Elf64_Xword, dl_phdr_info, socklen_t};
+use libc::{Elf64_Addr, Elf64_Phdr, Elf64_Rela, Elf64_Sym, Elf64_Xword, dl_phdr_info, off64_t, socklen_t};
 
 /// `struct Elf64_Dyn`: what a thing is, and where.
 #[repr(C)]
@@ -29,10 +30,14 @@ const INTO_TABLE: [u64; 2] = [1025, 1026];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 const INTO_TABLE: [u64; 0] = [];
 
-/// The import that is redirected.
-const NAME: &CStr = c"getsockopt";
+/// The imports that are redirected, and where to. With 64 bits a file's offsets are the same by both names.
+const REDIRECTED: [(&CStr, *const ()); 3] = [
+    (c"getsockopt", getsockopt as *const ()),
+    (c"sendfile", sendfile as *const ()),
+    (c"sendfile64", sendfile as *const ()),
+];
 
-/// Makes the main program's calls of getsockopt lead to [`getsockopt`].
+/// Makes the main program's calls of [`REDIRECTED`] lead here.
 pub(super) fn redirect() {
     // SAFETY: the function has the type that is asked for, and is called before this call returns.
     unsafe { libc::dl_iterate_phdr(Some(of_first), ptr::null_mut()) };
@@ -106,9 +111,12 @@ impl Program {
                         self.strings.add((*self.symbols.add(symbol)).st_name.try_into().unwrap_or(0)),
                     )
                 };
-                if INTO_TABLE.contains(&(relocation.r_info & 0xffff_ffff)) && name == NAME {
-                    // SAFETY: this relocation's place holds a function's address.
-                    unsafe { self.write(relocation.r_offset, headers) };
+                let redirected = REDIRECTED.iter().find(|(of, _)| *of == name);
+                if let Some((_, to)) = redirected
+                    && INTO_TABLE.contains(&(relocation.r_info & 0xffff_ffff))
+                {
+                    // SAFETY: this relocation's place holds the address of the function of that name.
+                    unsafe { self.write(relocation.r_offset, *to, headers) };
                 }
             }
         }
@@ -116,14 +124,14 @@ impl Program {
 
     /// # Safety
     ///
-    /// At `offset` stands the address of the function that is redirected.
-    unsafe fn write(&self, offset: Elf64_Addr, headers: &[Elf64_Phdr]) {
+    /// At `offset` stands the address of a function of the type of `to`.
+    unsafe fn write(&self, offset: Elf64_Addr, to: *const (), headers: &[Elf64_Phdr]) {
         // The loader makes tables read-only that were filled at the start (RELRO).
         let is_fixed = headers.iter().any(|header| {
             header.p_type == libc::PT_GNU_RELRO
                 && (header.p_vaddr..header.p_vaddr + header.p_memsz).contains(&offset)
         });
-        let slot = self.base.wrapping_add(offset) as *mut usize;
+        let slot = self.base.wrapping_add(offset) as *mut *const ();
         let page_bytes = rustix::param::page_size();
         let page = ptr::without_provenance_mut::<c_void>(slot.addr() & !(page_bytes - 1));
         // SAFETY: the page is the program's own; its rights are widened while one word is written, and then as before.
@@ -131,7 +139,7 @@ impl Program {
             if is_fixed && libc::mprotect(page, page_bytes, libc::PROT_READ | libc::PROT_WRITE) != 0 {
                 return;
             }
-            slot.write_volatile(getsockopt as *const () as usize);
+            slot.write_volatile(to);
             if is_fixed {
                 libc::mprotect(page, page_bytes, libc::PROT_READ);
             }
@@ -153,4 +161,17 @@ unsafe extern "C" fn getsockopt(
         // SAFETY: the same call, as if it had not come this way.
         None => unsafe { libc::getsockopt(number, level, name, value, length) },
     }
+}
+
+/// sendfile(2), for the main program.
+unsafe extern "C" fn sendfile(to: c_int, from: c_int, offset: *mut off64_t, count: usize) -> isize {
+    let Some(shared) = super::answers_for(to) else {
+        // SAFETY: the same call, as if it had not come this way.
+        return unsafe { libc::sendfile64(to, from, offset, count) };
+    };
+    // SAFETY: the caller says that the number is an open file's, and nobody closes it during the call.
+    let file = unsafe { BorrowedFd::borrow_raw(from) };
+    // SAFETY: the caller's: an offset, or NULL. One that is negative is further than any file goes.
+    let offset = unsafe { offset.cast::<u64>().as_mut() };
+    crate::door::count(super::send_file(&shared, to, file, offset, count))
 }
