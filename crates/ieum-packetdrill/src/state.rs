@@ -47,7 +47,7 @@ impl State {
         flags.apply(&mut settings);
         let machine = Machine::new(&wire(&flags, &settings), &settings);
         State {
-            device: Device::new(flags.mtu_bytes),
+            device: if flags.device { Device::new(flags.mtu_bytes) } else { Device::none() },
             machine,
             table: Table::default(),
             settings,

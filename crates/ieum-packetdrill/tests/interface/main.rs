@@ -4,7 +4,7 @@
 mod segment;
 mod sys;
 
-use std::sync::mpsc;
+use std::sync::{Mutex, mpsc};
 use std::thread;
 
 use segment::{ACK, SYN, Segment};
@@ -118,6 +118,47 @@ fn a_tool_that_closes_by_itself_may_be_given_the_number_again() {
     sys::close(socket);
     let again = tool.socket(libc::SOCK_DGRAM);
     assert_eq!(tool.read_error(again), libc::EDEADLK, "a call that can never end says so");
+}
+
+#[test]
+fn who_was_held_up_by_the_tool_goes_on_before_time_does() {
+    let tool = Tool::load("");
+    let socket = tool.socket(libc::SOCK_DGRAM);
+    tool.set_recv_time_out_ms(socket, 300);
+    let (sender, receiver) = mpsc::channel();
+    // The tool has a lock of its own, which it holds while it gives packets and takes them.
+    let tools_own = Mutex::new(());
+    let (began_us, ended_us) = thread::scope(|scope| {
+        let began_us = tool.now_us();
+        let reading = scope.spawn(|| {
+            sender.send(rustix::thread::gettid()).unwrap();
+            tool.read_error(socket);
+            let _guard = tools_own.lock().unwrap();
+            tool.now_us()
+        });
+        wait_until_asleep(receiver.recv().unwrap());
+        let guard = tools_own.lock().unwrap();
+        tool.usleep(400_000);
+        drop(guard);
+        tool.usleep(400_000);
+        (began_us, reading.join().unwrap())
+    });
+    assert!(ended_us - began_us < 500_000, "{} us", ended_us - began_us);
+}
+
+#[test]
+fn a_file_is_sent_by_the_c_library() {
+    let tool = Tool::load("");
+    let listener = tool.listening(HOST, 8080);
+    tool.inject(&Segment::to_host(SYN, 1000, 0).bytes());
+    let answer = Segment::parse(&tool.receive().unwrap().0);
+    tool.inject(&Segment::to_host(ACK, 1001, answer.seq + 1).bytes());
+    let (accepted, _) = tool.accept(listener);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "0123456789").unwrap();
+    assert_eq!(sys::sendfile_of_c_library(accepted, file.as_file(), 2, 5), (5, 7));
+    let mut sent = std::iter::from_fn(|| tool.receive()).map(|(packet, _)| Segment::parse(&packet).payload);
+    assert!(sent.any(|payload| payload == b"23456"));
 }
 
 /// Waits until /proc shows a thread asleep, as the tool does.

@@ -5,6 +5,7 @@
 
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
+use std::os::fd::AsRawFd;
 use std::ptr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -50,7 +51,8 @@ impl Tool {
         let tests = std::env::current_exe().unwrap();
         let path = tests.with_file_name("libieum_packetdrill.so");
         let path = CString::new(path.to_str().unwrap()).unwrap();
-        let flags = CString::new(flags).unwrap();
+        // Tests change nothing of the machine.
+        let flags = CString::new(format!("no_device,{flags}")).unwrap();
         let mut table = MaybeUninit::<Interface>::uninit();
         // SAFETY: the object is this crate's own, and its door has the type that it is called with.
         let table = unsafe {
@@ -195,6 +197,19 @@ pub(crate) fn tcp_info_of_c_library(number: c_int) -> Result<Vec<u8>, c_int> {
     };
     info.truncate(usize::try_from(length).unwrap());
     if answer == 0 { Ok(info) } else { Err(errno()) }
+}
+
+/// sendfile(2) as this program calls it: what it answers, and where the offset is then.
+pub(crate) fn sendfile_of_c_library(
+    number: c_int,
+    file: &std::fs::File,
+    offset: i64,
+    count: usize,
+) -> (isize, i64) {
+    let mut offset = offset;
+    // SAFETY: the offset lives through the call.
+    let sent = unsafe { libc::sendfile(number, file.as_raw_fd(), &raw mut offset, count) };
+    (sent, offset)
 }
 
 /// Does the kernel know the number?
