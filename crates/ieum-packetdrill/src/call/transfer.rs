@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ieum_socket::{Errno, Kind as SocketKind, SocketId};
+use ieum_stack::WriteEnd;
 
 use super::{EFAULT, gives_up};
 use crate::shared::{Progress, Shared, Wait};
@@ -31,6 +32,8 @@ pub(crate) struct Read {
     pub(crate) source: Option<SocketAddr>,
     /// MSG_TRUNC of `recvmsg`.
     pub(crate) message_flags: i32,
+    /// What a control message of `recvmsg` says is left to be read (TCP_INQ).
+    pub(crate) unread: Option<usize>,
 }
 
 /// What writing is asked for: bytes that are there, or a number of bytes that are not.
@@ -51,6 +54,10 @@ impl Shared {
             Ok(id) => receive(state, id, reading, wait, &mut read),
         })?;
         read.answer = answer;
+        read.unread = self.call(|state, _| {
+            let id = state.socket_at(reading.number);
+            Some(Ok(id.ok().and_then(|id| state.machine.host.unread(id))))
+        })?;
         Ok(read)
     }
 
@@ -159,9 +166,17 @@ fn send(state: &mut State, id: SocketId, writing: Writing<'_>, wait: &mut Wait) 
         Ok(bytes) => bytes,
         Err(errno) => return Some(Err(errno)),
     };
+    if waits_for_room(state, id, writing, wait) {
+        return None;
+    }
     let left = bytes.get(wait.moved..).unwrap_or_default();
+    let end = match writing.flags {
+        flags if flags & libc::MSG_MORE != 0 => WriteEnd::More,
+        flags if flags & libc::MSG_EOR != 0 => WriteEnd::Record,
+        _ => WriteEnd::Push,
+    };
     let now = state.machine.now();
-    let answer = match state.machine.host.send_to(now, id, left, writing.to) {
+    let answer = match state.machine.host.send_ending(now, id, left, writing.to, end) {
         Ok(count) => {
             wait.moved += count;
             if wait.moved >= bytes.len() { Ok(wait.moved) } else { Err(Errno::EAGAIN) }
@@ -180,6 +195,13 @@ fn send(state: &mut State, id: SocketId, writing: Writing<'_>, wait: &mut Wait) 
         Err(_) if wait.moved > 0 => Ok(wait.moved),
         answer => answer,
     })
+}
+
+/// Who waits for room is not asked again before there is enough of it to be worth while.
+fn waits_for_room(state: &State, id: SocketId, writing: Writing<'_>, wait: &Wait) -> bool {
+    let ready = state.machine.host.readiness(id);
+    let over = ready.writable || ready.error || ready.hangup;
+    wait.begun && !over && gives_up(state, writing.number, writing.flags, wait) == Ok(false)
 }
 
 /// The first time a call waits: until when, says the socket.

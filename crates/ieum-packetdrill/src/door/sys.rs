@@ -351,11 +351,41 @@ unsafe extern "C" fn recvmsg(
         let source = read.source.map(address::encode).unwrap_or_default();
         // SAFETY: as above.
         unsafe { fill_value(message.msg_name, &raw mut message.msg_namelen, &source, true) };
-        message.msg_controllen = 0;
         message.msg_flags = read.message_flags;
+        // SAFETY: as above.
+        unsafe { tell_unread(message, read.unread) };
         read.answer
     }))
 }
+
+/// The control message that says how much is left to be read, if one is to be told and there is room for it.
+///
+/// # Safety
+///
+/// As above.
+unsafe fn tell_unread(message: &mut msghdr, unread: Option<usize>) {
+    let told = unread.map(|bytes| c_int::try_from(bytes).unwrap_or(c_int::MAX));
+    // SAFETY: as above: CMSG_FIRSTHDR gives a place for a header within the control bytes, or none; and when they are
+    // as many as CMSG_SPACE says there is room for the number too.
+    unsafe {
+        let needed = libc::CMSG_SPACE(NUMBER_BYTES) as usize;
+        let (room, place) = (message.msg_controllen, libc::CMSG_FIRSTHDR(message));
+        message.msg_controllen = 0;
+        let Some(told) = told else { return };
+        if place.is_null() || room < needed {
+            message.msg_flags |= libc::MSG_CTRUNC;
+            return;
+        }
+        (*place).cmsg_len = libc::CMSG_LEN(NUMBER_BYTES) as usize;
+        (*place).cmsg_level = libc::SOL_TCP;
+        (*place).cmsg_type = libc::TCP_CM_INQ;
+        libc::CMSG_DATA(place).cast::<c_int>().write_unaligned(told);
+        message.msg_controllen = needed;
+    }
+}
+
+/// Bytes of a number in a control message.
+const NUMBER_BYTES: c_uint = 4;
 
 unsafe extern "C" fn write(userdata: *mut c_void, number: c_int, from: *const c_void, len: usize) -> isize {
     // SAFETY: as above.

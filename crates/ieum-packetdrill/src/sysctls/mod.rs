@@ -6,7 +6,9 @@
 //! without a kernel, so that the machine's own tuning makes no difference.
 //!
 //! The values of an untouched namespace are read in one: a new namespace of a thread of its own, which ends at once.
-//! Where that is not permitted, nothing can be set either, and the values at the beginning serve instead.
+//! The sizes of receive buffers are taken over in any case: the kernel derives them from the machine's memory, so that a
+//! script may well set what they are already; and every window scale follows from them.
+//! Where a new namespace is not permitted, nothing can be set either, and the values at the beginning serve instead.
 
 mod sys;
 
@@ -23,6 +25,9 @@ type Values = BTreeMap<String, String>;
 pub(crate) struct Sysctls {
     untouched: Values,
 }
+
+/// What is taken over though nobody may have set it.
+const RECV_BUFFERS: &str = "net.ipv4.tcp_rmem";
 
 /// The stack of the thread that looks at a new namespace, in bytes: packetdrill pins all memory.
 const STACK_BYTES: usize = 128 << 10;
@@ -41,7 +46,8 @@ impl Sysctls {
     }
 
     fn apply_values(&self, settings: &mut Settings, values: &Values) {
-        for (name, value) in values.iter().filter(|(name, value)| self.untouched.get(*name) != Some(*value)) {
+        let was_set = |name: &String, value| name == RECV_BUFFERS || self.untouched.get(name) != Some(value);
+        for (name, value) in values.iter().filter(|(name, value)| was_set(name, *value)) {
             settings.set(name, value);
         }
     }
