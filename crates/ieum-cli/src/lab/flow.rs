@@ -49,6 +49,10 @@ pub(super) struct Typed {
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
     flows: u16,
 
+    /// In how many milliseconds they begin, each at a moment of its own
+    #[arg(long, value_name = "MS", default_value_t = 50)]
+    spread: u32,
+
     /// The algorithm of congestion control
     #[arg(long, value_name = "NAME", default_value = "cubic", value_parser = congestion)]
     congestion: CongestionName,
@@ -112,6 +116,7 @@ fn experiment(typed: &Typed) -> Experiment {
         lose_ppm: ppm(typed.loss),
         reorder_ppm: ppm(typed.reorder),
         duration: Duration::from_secs(typed.duration.into()),
+        spread: Duration::from_millis(typed.spread.into()),
         series_of: typed.plot.as_ref().map(|_| typed.flow.into()),
         ..Experiment::new(typed.seed)
     };

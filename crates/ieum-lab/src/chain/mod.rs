@@ -9,13 +9,14 @@
 //! 1. `entered + doubled = handed_on + lost`, by causes ([`Tally::is_conserved`]).
 //! 2. No frame leaves before it entered.
 //!
-//! Files: [`bursts`] (losses in bursts), [`queue`] (a rate, and what waits for it), [`red`] (early drops and marks), [`mark`]
+//! Files: [`bursts`] (losses in bursts), [`wobble`] (a time that is never quite the same), [`queue`] (a rate, and what waits for it), [`red`] (early drops and marks), [`mark`]
 //! (a mark on a packet). Other faults are `ieum-device`'s.
 
 pub mod bursts;
 pub mod mark;
 pub mod queue;
 pub mod red;
+pub mod wobble;
 
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use ieum_wire::{Instant, Packet};
 pub use self::bursts::Bursts;
 pub use self::queue::Queue;
 pub use self::red::Red;
+pub use self::wobble::Wobble;
 use crate::fault::{Fault, Faults};
 
 /// Why a frame was lost on a wire.
@@ -116,6 +118,8 @@ pub enum Element {
     Faults(Fault),
     /// Takes a time.
     Delay(Duration),
+    /// Takes a time that differs a little from frame to frame.
+    Wobble(Wobble),
 }
 
 impl Element {
@@ -150,6 +154,7 @@ impl Element {
                 beyond.extend(frames.into_iter().map(|(delay, frame)| (at + delay, frame)));
             }
             Element::Delay(delay) => beyond.push((at + *delay, frame)),
+            Element::Wobble(wobble) => beyond.push((wobble.pass(at), frame)),
         }
     }
 }
@@ -234,7 +239,11 @@ impl Chain {
     pub fn queued_bytes(&mut self, now: Instant) -> usize {
         let queues = self.elements.iter_mut().filter_map(|element| match element {
             Element::Queue(queue) => Some(queue.bytes(now)),
-            Element::Gate { .. } | Element::Bursts(_) | Element::Faults(_) | Element::Delay(_) => None,
+            Element::Gate { .. }
+            | Element::Bursts(_)
+            | Element::Faults(_)
+            | Element::Delay(_)
+            | Element::Wobble(_) => None,
         });
         queues.sum()
     }

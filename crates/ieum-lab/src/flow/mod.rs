@@ -5,7 +5,7 @@
 //!         ◀════════════════ half the round trip ═════════════════
 //! ```
 //!
-//! All flows are between the same two hosts. Bytes are compared as they are received. The same experiment has the same
+//! The way back wobbles by a frame's time ([`crate::chain::wobble`] says why). All flows are between the same two hosts. Bytes are compared as they are received. The same experiment has the same
 //! outcome on every machine.
 //!
 //! Files: `run` (the hosts at work), `watched` (what a sender puts on its wire), [`outcome`] (what came of it);
@@ -52,8 +52,10 @@ pub struct Experiment {
     pub lose_ppm: u32,
     /// Frames that leave their order behind it, of a million, by a quarter of a round trip at most.
     pub reorder_ppm: u32,
-    /// How long it lasts; flows begin in its first second, a single one at once.
+    /// How long it lasts.
     pub duration: Duration,
+    /// Each flow begins at a moment of its own in this time; a single one at once.
+    pub spread: Duration,
     /// Decides all that is left to chance.
     pub seed: u64,
     /// The flow whose course is kept.
@@ -61,7 +63,8 @@ pub struct Experiment {
 }
 
 impl Experiment {
-    /// One flow of CUBIC through 100 Mbit/s and 50 ms for a minute, nothing lost, a queue of one bandwidth-delay product.
+    /// One flow of CUBIC through 100 Mbit/s and 50 ms for a minute, nothing lost, a queue of one bandwidth-delay product. Several
+    /// would begin within a round trip.
     pub fn new(seed: u64) -> Experiment {
         let mut experiment = Experiment {
             flows: 1,
@@ -73,6 +76,7 @@ impl Experiment {
             lose_ppm: 0,
             reorder_ppm: 0,
             duration: Duration::from_secs(60),
+            spread: Duration::from_millis(50),
             seed,
             series_of: None,
         };

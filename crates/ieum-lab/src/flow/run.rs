@@ -15,7 +15,7 @@ use rand_core::{RngCore, SeedableRng};
 use super::outcome::{Fared, Outcome};
 use super::watched::Watched;
 use super::{Discipline, Experiment};
-use crate::chain::{Chain, Element, Queue, Red};
+use crate::chain::{Chain, Element, Queue, Red, Wobble};
 use crate::fault::{Fault, Faults};
 use crate::node::NodeId;
 use crate::pair::{CLIENT, Pair, SERVER};
@@ -31,6 +31,9 @@ const BUFFER_BYTES: u32 = 6 << 20;
 
 /// How many bytes are written or read at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
+
+/// A full frame, in bytes.
+const FRAME_BYTES: u64 = 1500;
 
 /// Where the receiver listens.
 const PORT: u16 = 5001;
@@ -103,7 +106,7 @@ impl Scene {
             (world.add(Watched::new(stack)), link)
         });
         let there = bottleneck(experiment, &mut dice);
-        let back = Chain::new(vec![Element::Delay(experiment.rtt / 2)]);
+        let back = Chain::new(vec![Element::Wobble(way_back(experiment, &mut dice))]);
         world.join_by((sender, near_link), (receiver, far_link), there, back);
         let settings = TcpSettings {
             send_buffer_bytes: BUFFER_BYTES,
@@ -112,7 +115,8 @@ impl Scene {
             ..TcpSettings::default()
         };
         let listener = listen(&mut world.node_mut(receiver).stack, settings);
-        let spread_us = if experiment.flows > 1 { 1_000_000 } else { 1 };
+        let spread = if experiment.flows > 1 { experiment.spread } else { Duration::ZERO };
+        let spread_us = u64::try_from(spread.as_micros()).unwrap_or(u64::MAX).max(1);
         let flows =
             (0..experiment.flows).map(|_| Flow::new(Instant::from_micros(dice.next_u64() % spread_us)));
         Scene {
@@ -274,6 +278,12 @@ fn bottleneck(experiment: &Experiment, dice: &mut ChaCha12Rng) -> Chain {
         Element::Faults(Fault::new(faults, dice.next_u64())),
         Element::Delay(experiment.rtt / 2),
     ])
+}
+
+/// The way back takes up to a frame's time at the bottleneck longer, so that flows do not stay in step.
+fn way_back(experiment: &Experiment, dice: &mut ChaCha12Rng) -> Wobble {
+    let frame = Duration::from_micros(FRAME_BYTES * 1_000_000 / experiment.bytes_per_second);
+    Wobble::new(dice.next_u64(), experiment.rtt / 2, frame)
 }
 
 fn listen(stack: &mut Stack, settings: TcpSettings) -> ListenerId {

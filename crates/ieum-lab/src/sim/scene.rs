@@ -34,6 +34,9 @@ const REST: Duration = Duration::from_secs(400);
 /// How long a datagram may take in the calm, with the questions for neighbours.
 const PROBE_TIME: Duration = Duration::from_secs(60);
 
+/// How long packets may wait for a neighbour that does not answer.
+const PARKED: Duration = Duration::from_secs(5);
+
 /// How often the course of a conversation is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
@@ -262,9 +265,13 @@ impl Scene {
     /// In the calm each datagram arrives, when it is alone on its way: nothing else is in a queue, and none is long on
     /// average.
     fn probe(&mut self) {
-        let until = self.world.now() + PROBE_TIME;
-        let is_empty = |scene: &mut Scene| scene.nodes.iter().all(|node| scene.world.under_way(*node) == 0);
-        let emptied = self.go_on(until, is_empty);
+        let parked_until = self.world.now() + PARKED;
+        self.world.wake_at(parked_until);
+        let is_empty = |scene: &mut Scene| {
+            let mut nodes = scene.nodes.iter();
+            scene.world.now() >= parked_until && nodes.all(|node| scene.world.under_way(*node) == 0)
+        };
+        let emptied = self.go_on(parked_until + PROBE_TIME, is_empty);
         assert_eq!(emptied, Ok(()), "the wires come to rest");
         self.world.chains_mut().for_each(|(_, _, chain)| chain.end_early_drops());
         for number in 0..self.datagrams.len() {

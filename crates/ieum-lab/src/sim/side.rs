@@ -187,10 +187,12 @@ impl Side {
         }
         if !self.finished {
             match host.shutdown(now, self.socket, How::Write) {
-                // The connection is over: reading says why.
-                Ok(()) | Err(Errno::ENOTCONN) => self.finished = true,
+                Ok(()) => {}
+                // The connection is over, for a reason or because all was said.
+                Err(Errno::ENOTCONN) => host.take_error(self.socket).map_or(Ok(()), Err)?,
                 Err(errno) => return Err(errno),
             }
+            self.finished = true;
         }
         Ok(())
     }

@@ -274,8 +274,8 @@ impl Stream {
             (Some(End::Failed(_) | End::Gone), _) | (_, Some(Some(End::Failed(_) | End::Gone))) => {
                 self.try_later(world);
             }
-            // It was over before it was accepted, and will be accepted no more.
-            (Some(End::Whole), None) if attempt.lives[1] != lives[1] || off[1] => self.try_later(world),
+            // It was over before it was accepted, and with one of the hosts what it had said is gone.
+            (Some(End::Whole), None) if attempt.lives != lives || off != [false; 2] => self.try_later(world),
             (None | Some(End::Whole), _) => {}
         }
     }
