@@ -113,6 +113,8 @@ fn run(typed: &Typed) -> Result<Code, Failure> {
         }
     });
     printed?;
+    // They have ended in any order.
+    sum.failed.sort_unstable();
     super::print(&if typed.json { sum.json() } else { sum.told() })?;
     Ok(Code::Program(u8::from(!sum.failed.is_empty())))
 }

@@ -245,6 +245,13 @@ impl WirePlan {
         if wire.ethernet {
             // Every frame of Ethernet has a checksum of its own; ARP relies on it.
             wire.ways.iter_mut().for_each(|way| way.faults.corrupt_ppm = 0);
+            // Three questions for a neighbour are asked, a second each (RFC 4861 §10): no queue may take longer, or drop
+            // them one after the other.
+            for way in &mut wire.ways {
+                way.red = false;
+                let half_a_second = way.bytes_per_second.map_or(u64::MAX, |rate| rate.get() / 2);
+                way.queue_bytes = way.queue_bytes.min(usize::try_from(half_a_second).unwrap_or(usize::MAX));
+            }
         }
         wire
     }
