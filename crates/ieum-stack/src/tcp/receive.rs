@@ -253,8 +253,9 @@ impl Tcp {
             acknowledged: 0,
         };
         let mut open = Open::new(cx.now, &own, &peer, opening, &settings);
-        // As Linux counts them: the SYN-ACK is the listener's.
+        // As Linux counts them: the SYN-ACK is the listener's, the SYN is not.
         open.totals.syns_sent(0, retries);
+        open.totals.received(cx.now, 1, 0);
         let id = self.admit(cx, listener, tuple, settings, open);
         self.open_receives(cx, id, segment);
     }

@@ -94,6 +94,11 @@ impl Send {
         }
         let brought = self.advance(now, said, known, &mut news, &mut arrivals);
         if !had_flight {
+            // What came twice may still say that nothing had been lost.
+            if news.duplicate {
+                self.judge(now, &news);
+                self.hear_of_probe(said.ack, &news);
+            }
             return brought;
         }
         self.flight.delivery.credit(now, arrivals.delivered);

@@ -177,10 +177,12 @@ impl Send {
         if self.window == 0 {
             self.retries = 0;
         } else if self.flight.is_empty() {
+            if self.is_persisting() {
+                self.rto.progressed();
+            }
             self.retries = 0;
             self.waiting_since = None;
             self.alarm = None;
-            self.rto.progressed();
         }
     }
 

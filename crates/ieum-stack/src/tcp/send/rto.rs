@@ -35,8 +35,8 @@ impl Rto {
         self.doublings = 0;
     }
 
-    /// Something new was acknowledged: the path works, the doubling ends even where Karn's rule (RFC 6298 §3)
-    /// forbids to measure, as Linux does.
+    /// A closed window has opened: what was doubled between questions ends. After a repetition only a measurement ends
+    /// it (Karn, RFC 6298 §3).
     pub(in crate::tcp) fn progressed(&mut self) {
         self.doublings = 0;
     }
