@@ -177,7 +177,9 @@ impl Paths {
         let known = self.known.entry(key).or_default();
         known.mss = Some(answer.mss);
         match (answer.option.filter(|option| option.cookie.is_some()), answer.asked) {
-            (Some(option), _) => known.option = Some(option),
+            // Nobody asked for a cookie: it is not kept.
+            (Some(_), None) => {}
+            (Some(option), Some(_)) => known.option = Some(option),
             (None, Some(asked)) if !answer.unclear && known.option.is_none() => {
                 let now = if asked.experimental { 2 } else { 1 };
                 known.unanswered = known.unanswered.max(now);
@@ -245,6 +247,9 @@ mod tests {
         assert!(!silence(&mut paths, false));
         assert!(!silence(&mut paths, false));
         let answer = Answered { mss: 900, option: Some(option(Some(&[5; 4]))), asked: None, unclear: false };
+        paths.answered(&tuple, &answer);
+        assert_eq!(paths.remembered(&tuple).option().cookie, None);
+        let answer = Answered { asked: Some(option(None)), ..answer };
         paths.answered(&tuple, &answer);
         assert_eq!(paths.remembered(&tuple).option(), option(Some(&[5; 4])));
         assert_eq!(paths.remembered(&tuple).mss, Some(900));

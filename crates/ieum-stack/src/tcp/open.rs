@@ -176,7 +176,9 @@ impl Open {
         if segment.header.flags.fin && whole && self.recv.fin_seen(segment.end() - 1) {
             self.they_finished();
         }
-        self.recv.ack.now();
+        if segment.length() > 1 {
+            self.recv.ack.now();
+        }
     }
 
     /// ESTABLISHED → FIN-WAIT-1, CLOSE-WAIT → LAST-ACK.

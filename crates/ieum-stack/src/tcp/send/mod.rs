@@ -228,6 +228,9 @@ impl Send {
         self.queue.write_at(self.queued, data);
         self.queued += data.len();
         let end = self.nxt + u32_of(data.len());
+        // Whatever the user had more, what went with the SYN is a packet of its own.
+        self.writes.written(end, WriteEnd::Push, true);
+        self.writes.sent(end, u32_of(data.len()).div_ceil(mss.max(1)), true);
         self.flight.sent(now, self.nxt, end, false, mss);
         self.flight.lose_all(|_| false);
         self.nxt = end;
