@@ -14,7 +14,6 @@ const ROWS: &[Row] = &[
     ("AccECN (ECN, A, ACE)", |tcp| {
         tcp.ace || tcp.flags & flag::AE != 0 || has(tcp, |option| matches!(option, TcpOption::AccEcn(_)))
     }),
-    ("urgent data (U)", |tcp| tcp.flags & flag::URG != 0),
 ];
 
 fn has(tcp: &TcpSpec, is: impl Fn(&TcpOption) -> bool) -> bool {

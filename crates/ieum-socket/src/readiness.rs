@@ -18,6 +18,8 @@ pub struct Readiness {
     pub hangup: bool,
     /// POLLERR: an error is pending.
     pub error: bool,
+    /// POLLPRI: urgent data is here.
+    pub urgent: bool,
 }
 
 impl Host {
@@ -51,6 +53,7 @@ fn idle(description: &Description) -> Readiness {
         read_hangup: description.shut.read,
         hangup: true,
         error: description.error.is_some(),
+        urgent: false,
     }
 }
 
@@ -64,6 +67,7 @@ fn connected(description: &Description, view: &View) -> Readiness {
         read_hangup: view.shut.read,
         hangup: view.shut.read && view.shut.write,
         error: view.error.is_some(),
+        urgent: view.urgent,
     }
 }
 
@@ -75,5 +79,6 @@ fn datagram(description: &Description, has_datagram: bool, has_room: bool) -> Re
         read_hangup: description.shut.read,
         hangup: description.shut.read && description.shut.write,
         error: description.error.is_some(),
+        urgent: false,
     }
 }

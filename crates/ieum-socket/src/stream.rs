@@ -21,6 +21,8 @@ pub(crate) struct View {
     pub(crate) closed: bool,
     /// The peer has finished: end of file after what is readable.
     pub(crate) peer_finished: bool,
+    /// The peer's urgent byte is here.
+    pub(crate) urgent: bool,
     /// Directions that are over, whoever ended them.
     pub(crate) shut: Shut,
     /// The pending error.
@@ -51,6 +53,7 @@ impl View {
                 || (early && in_state(&[State::SynReceived])),
             closed,
             peer_finished,
+            urgent: status.is_some_and(|status| status.urgent),
             shut: Shut {
                 read: description.shut.read || peer_finished || closed,
                 write: description.shut.write || finished || closed,

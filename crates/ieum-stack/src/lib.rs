@@ -40,6 +40,6 @@ pub use stack::{Stack, StackConfig};
 pub use tcp::{
     Belief, CongestionName, ConnectError, ConnectionId, Counts, EcnMode, Failure, FastOpenKey, FastOpenKeys,
     FastOpenMode, HalfOpenId, HeldTimes, Info, Keepalive, Listed, ListenError, ListenerId, Refusal, Request,
-    State, Status, SynCookies, TcpRules, TcpSettings, TimeWaitReuse, Tuning, WriteEnd,
+    State, Status, SynCookies, TcpRules, TcpSettings, TimeWaitReuse, Tuning, UrgentByte, WriteEnd,
 };
 pub use udp::{Datagram, UdpId, UdpSendError};

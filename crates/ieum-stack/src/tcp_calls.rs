@@ -11,7 +11,7 @@ use ieum_wire::{Instant, Protocol};
 
 use crate::{
     BindError, BindRequest, BindingId, ConnectError, ConnectionId, FastOpenKeys, HalfOpenId, Info, Listed,
-    ListenError, ListenerId, Refusal, Request, Stack, Status, TcpRules, TcpSettings, WriteEnd,
+    ListenError, ListenerId, Refusal, Request, Stack, Status, TcpRules, TcpSettings, UrgentByte, WriteEnd,
 };
 
 impl Stack {
@@ -250,6 +250,22 @@ impl Stack {
     pub fn tcp_recv(&mut self, now: Instant, id: ConnectionId, into: &mut [u8], peek: bool) -> usize {
         let (tcp, mut cx) = self.split(now);
         tcp.recv(&mut cx, id, into, peek)
+    }
+
+    /// Queues bytes of which the last one is urgent (RFC 6093); returns how many there was room for.
+    pub fn tcp_send_urgent(&mut self, now: Instant, id: ConnectionId, bytes: &[u8]) -> usize {
+        let (tcp, mut cx) = self.split(now);
+        tcp.send_urgent(&mut cx, id, bytes)
+    }
+
+    /// The peer's urgent byte, read by itself; with `peek` it stays. Never where it is read inline.
+    pub fn tcp_recv_urgent(&mut self, id: ConnectionId, peek: bool) -> UrgentByte {
+        self.tcp.recv_urgent(id, peek)
+    }
+
+    /// Does the next read begin at the urgent byte (sockatmark(3))?
+    pub fn tcp_is_at_mark(&self, id: ConnectionId) -> bool {
+        self.tcp.is_at_mark(id)
     }
 
     /// Received bytes in order, where they lie, in as many slices as a vectored write takes: perhaps not all that are

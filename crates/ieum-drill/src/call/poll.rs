@@ -12,6 +12,7 @@ use crate::symbols;
 
 const POLLIN: i32 = 0x1 | 0x40;
 const POLLOUT: i32 = 0x4 | 0x100;
+const POLLPRI: i32 = 0x2;
 const POLLERR: i32 = 0x8;
 const POLLHUP: i32 = 0x10;
 const POLLRDHUP: i32 = 0x2000;
@@ -95,4 +96,5 @@ fn mask(ready: Readiness) -> i32 {
         | bits(ready.read_hangup, POLLRDHUP)
         | bits(ready.hangup, POLLHUP)
         | bits(ready.error, POLLERR)
+        | bits(ready.urgent, POLLPRI)
 }

@@ -171,6 +171,7 @@ impl Runner<'_> {
                 Ok(bytes(status.unacknowledged_bytes + end))
             }
             (SIOCOUTQNSD, Some(status)) => Ok(bytes(status.unsent_bytes)),
+            (SIOCATMARK, _) => Ok(i64::from(self.machine.host.is_at_mark(id))),
             (SIOCINQ | SIOCOUTQ | SIOCOUTQNSD, None) => Ok(0),
             (other, _) => return Err(Stop::unsupported(format!("ioctl's command {other:#x}"))),
         };
@@ -185,6 +186,8 @@ impl Runner<'_> {
     }
 }
 
+/// Does the next read begin at the urgent byte?
+const SIOCATMARK: i32 = 0x8905;
 /// Bytes that can be read (FIONREAD).
 const SIOCINQ: i32 = 0x541b;
 /// Bytes that were not acknowledged (TIOCOUTQ).

@@ -37,12 +37,15 @@ struct Writing {
 impl Runner<'_> {
     pub(super) fn receive(&mut self, asked: &Asked<'_>, wait: &mut Wait) -> Result<Progress, Stop> {
         let reading = reading(asked)?;
-        let names = [
-            (libc::MSG_ERRQUEUE, "the error queue (MSG_ERRQUEUE)"),
-            (libc::MSG_OOB, "urgent data (MSG_OOB)"),
-        ];
+        let names = [(libc::MSG_ERRQUEUE, "the error queue (MSG_ERRQUEUE)")];
         refuse(reading.flags, &names)?;
         let (number, id) = self.socket_at(asked, 0)?;
+        if reading.flags & libc::MSG_OOB != 0 {
+            let peek = reading.flags & libc::MSG_PEEK != 0;
+            let byte = self.machine.host.recv_urgent(id, peek);
+            asked.exactly(byte.map(|byte| i64::from(byte.is_some() && reading.bytes > 0)))?;
+            return Ok(Progress::Done);
+        }
         let (answer, message_flags) = match self.machine.host.kind(id) {
             Some(SocketKind::Datagram) => self.receive_datagram(id, &reading),
             Some(SocketKind::Stream) | None => (self.receive_bytes(id, &reading, wait), 0),
@@ -102,10 +105,7 @@ impl Runner<'_> {
 
     pub(super) fn send(&mut self, asked: &Asked<'_>, wait: &mut Wait) -> Result<Progress, Stop> {
         let writing = writing(asked)?;
-        let names = [
-            (libc::MSG_ZEROCOPY, "sending without a copy (MSG_ZEROCOPY)"),
-            (libc::MSG_OOB, "urgent data (MSG_OOB)"),
-        ];
+        let names = [(libc::MSG_ZEROCOPY, "sending without a copy (MSG_ZEROCOPY)")];
         refuse(writing.flags, &names)?;
         let (number, id) = self.socket_at(asked, 0)?;
         let protocol =
@@ -140,6 +140,7 @@ impl Runner<'_> {
         let deferred = self.machine.host.status(id).is_some_and(|status| status.deferred);
         let answer = match fast {
             true => self.machine.host.send_fast_open(now, id, &payload, address),
+            false if writing.flags & libc::MSG_OOB != 0 => self.machine.host.send_urgent(now, id, &payload),
             false => self.machine.host.send_ending(now, id, &payload, address, end),
         };
         let connects = (fast || deferred) && matches!(answer, Ok(_) | Err(Errno::EINPROGRESS));

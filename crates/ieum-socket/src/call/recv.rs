@@ -3,6 +3,7 @@
 use std::io::IoSlice;
 use std::net::SocketAddr;
 
+use ieum_stack::UrgentByte;
 use ieum_wire::Instant;
 
 use crate::description::{Datagram, Phase, Stream};
@@ -65,6 +66,33 @@ impl Host {
             None if description.shut.read => Ok((Vec::new(), description.nowhere())),
             None => Err(Errno::EAGAIN),
         }
+    }
+
+    /// The urgent byte of a stream, read by itself (MSG_OOB); with `peek` it stays. `None`: none will come.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL when there is none, it was read already, or it is read inline (SO_OOBINLINE); EAGAIN when it was announced and
+    /// has not come; EOPNOTSUPP on a datagram socket.
+    pub fn recv_urgent(&mut self, id: SocketId, peek: bool) -> Result<Option<u8>, Errno> {
+        let view = self.settled_view(id);
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        if let Phase::Datagram(_) = description.phase {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let (Some(view), Some(active)) = (view, description.active()) else { return Err(Errno::EINVAL) };
+        match self.stack.tcp_recv_urgent(active.connection, peek) {
+            UrgentByte::Here(byte) => Ok(Some(byte)),
+            UrgentByte::Nothing => Err(Errno::EINVAL),
+            UrgentByte::Awaited if view.closed || view.shut.read => Ok(None),
+            UrgentByte::Awaited => Err(Errno::EAGAIN),
+        }
+    }
+
+    /// Does the next read begin at the urgent byte (SIOCATMARK)?
+    pub fn is_at_mark(&self, id: SocketId) -> bool {
+        let active = self.descriptions.get(id).and_then(|description| description.active());
+        active.is_some_and(|active| self.stack.tcp_is_at_mark(active.connection))
     }
 
     /// To which of the host's addresses the datagram came that [`Host::recv_from`] would give next, as the stack names

@@ -152,6 +152,23 @@ impl Host {
         with_syn(count)
     }
 
+    /// Sends bytes of which the last one is urgent (MSG_OOB).
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::send`]; EOPNOTSUPP on a datagram socket.
+    pub fn send_urgent(&mut self, now: Instant, id: SocketId, bytes: &[u8]) -> Result<usize, Errno> {
+        self.now = now;
+        if let Phase::Datagram(_) = self.descriptions.get(id).ok_or(Errno::EBADF)?.phase {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        // What makes a stream unable to send is told as by any other call.
+        self.send_stream(now, id, &[], WriteEnd::Push)?;
+        let active = self.descriptions.get(id).and_then(|description| description.active().copied());
+        let count = active.map_or(0, |active| self.stack.tcp_send_urgent(now, active.connection, bytes));
+        if count == 0 && !bytes.is_empty() { Err(Errno::EAGAIN) } else { Ok(count) }
+    }
+
     /// Somebody waits to write until the stream is connected: the acknowledgement that ends the handshake may wait for
     /// the data.
     pub fn writer_waits(&mut self, id: SocketId) {

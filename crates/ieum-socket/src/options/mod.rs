@@ -89,6 +89,7 @@ mod known {
     pub(super) const KEEPALIVE_IDLE: SocketOption = of_tcp(TCP_KEEPIDLE);
     pub(super) const KEEPALIVE_INTERVAL: SocketOption = of_tcp(TCP_KEEPINTVL);
     pub(super) const KEEPALIVE_PROBES: SocketOption = of_tcp(TCP_KEEPCNT);
+    pub(super) const URGENT_INLINE: SocketOption = of_socket(SO_OOBINLINE);
     pub(super) const LINGER2: SocketOption = of_tcp(TCP_LINGER2);
     pub(super) const DEFER_ACCEPT: SocketOption = of_tcp(TCP_DEFER_ACCEPT);
     pub(super) const RTO_MAX: SocketOption = of_tcp(TCP_RTO_MAX_MS);
@@ -240,6 +241,7 @@ impl Options {
             tos: byte(tos),
             ttl: byte(ttl),
             congestion: self.congestion,
+            urgent_inline: self.flag(known::URGENT_INLINE),
             syn_retries: self.set_value(known::SYN_COUNT).unwrap_or(defaults.syn_retries),
             syn_ack_retries: self.set_value(known::SYN_COUNT).unwrap_or(defaults.syn_ack_retries),
             retries: defaults.retries,

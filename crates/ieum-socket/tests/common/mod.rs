@@ -140,7 +140,7 @@ pub fn read(host: &mut Host, now: Instant, id: SocketId, max: usize) -> Result<V
 
 /// Readiness as `poll(2)` would name it.
 pub fn poll(host: &Host, id: SocketId) -> String {
-    let Readiness { readable, writable, read_hangup, hangup, error } = host.readiness(id);
+    let Readiness { readable, writable, read_hangup, hangup, error, .. } = host.readiness(id);
     let names =
         [(readable, "IN"), (writable, "OUT"), (error, "ERR"), (hangup, "HUP"), (read_hangup, "RDHUP")];
     names.into_iter().filter(|(set, _)| *set).map(|(_, name)| name).collect::<Vec<_>>().join("|")

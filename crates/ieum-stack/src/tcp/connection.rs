@@ -135,6 +135,14 @@ impl Connection {
         }
     }
 
+    pub(super) fn recv_mut(&mut self) -> Option<&mut Recv> {
+        match &mut self.phase {
+            Phase::Open(open) => Some(&mut open.recv),
+            Phase::Closed(recv) => recv.as_mut(),
+            Phase::Handshake(_) => None,
+        }
+    }
+
     /// Any state → CLOSED. What was received stays readable.
     pub(super) fn closed(&mut self, failure: Option<Failure>) {
         self.syn_data |= self.open().is_some_and(|open| open.syn_data);

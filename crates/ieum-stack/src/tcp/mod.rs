@@ -64,6 +64,7 @@ pub use self::ecn::EcnMode;
 pub use self::fast_open::{FastOpenKey, FastOpenKeys, FastOpenMode};
 pub use self::half_open::{Refusal, Request};
 pub use self::info::Info;
+pub use self::recv::UrgentByte;
 pub use self::rules::{SynCookies, TcpRules, TimeWaitReuse};
 pub use self::send::{Belief, Counts, HeldTimes, WriteEnd};
 pub use self::settings::{CongestionName, Keepalive, TcpSettings, Tuning};

@@ -44,6 +44,8 @@ pub struct TcpSettings {
     pub tuning: Tuning,
     /// The algorithm of congestion control.
     pub congestion: CongestionName,
+    /// Urgent data is read in its place in the stream (SO_OOBINLINE).
+    pub urgent_inline: bool,
     /// SYNs sent again before an active open is given up (TCP_SYNCNT; Linux: tcp_syn_retries).
     pub syn_retries: u32,
     /// SYN-ACKs sent again before a passive open is forgotten (TCP_SYNCNT of the listener; Linux: tcp_synack_retries).
@@ -91,6 +93,7 @@ impl Default for TcpSettings {
             unsent_max_bytes: u32::MAX,
             tuning: Tuning::default(),
             congestion: CongestionName::default(),
+            urgent_inline: false,
             syn_retries: bounds::SYN_RETRIES_MAX,
             syn_ack_retries: bounds::SYN_ACK_RETRIES_MAX,
             retries: bounds::RETRIES_MAX,

@@ -55,6 +55,8 @@ pub struct Status {
     pub syn_data: bool,
     /// SYN-SENT, but the SYN waits for data to go with it (TCP_FASTOPEN_CONNECT).
     pub deferred: bool,
+    /// The peer's urgent byte is here and was not read by itself (POLLPRI).
+    pub urgent: bool,
     /// SYN-RECEIVED, but data flows already: the passive side of Fast Open.
     pub open_early: bool,
     /// The rate at which it sends, in bytes a second, aimed at or enforced (tcpi_pacing_rate); `u64::MAX` while unknown.
@@ -138,7 +140,9 @@ impl Connection {
             local: self.tuple.local,
             remote: self.tuple.remote,
             failure: self.failure,
-            readable_bytes: self.recv().map_or(0, |recv| recv.readable()),
+            readable_bytes: self
+                .recv()
+                .map_or(0, |recv| recv.readable_to_mark(self.settings.urgent_inline).1),
             peer_finished: self.recv().is_some_and(|recv| recv.has_finished()),
             sendable_bytes: send.map_or(0, |send| send.room(&self.settings)),
             writable: send.is_some_and(|send| send.is_writable(&self.settings)),
@@ -155,6 +159,7 @@ impl Connection {
             rto: send.map_or(super::bounds::RTO_INITIAL, |send| send.rto()),
             syn_data: open.map_or(self.syn_data, |open| open.syn_data),
             deferred: self.handshake().is_some_and(|handshake| handshake.fast.deferred),
+            urgent: self.recv().is_some_and(|recv| recv.has_urgent_byte()),
             open_early: open.is_some_and(|open| open.syn_ack.is_some()),
             pacing_rate: send.map_or(u64::MAX, |send| send.pacing_rate(&self.settings)),
             pacing_rate_max: self.settings.pacing_rate_max,

@@ -157,14 +157,22 @@ impl Open {
         self.recv.sack_told();
         let ece = self.ecn.is_some_and(|ecn| ecn.echoes);
         let timestamps = self.stamps.as_mut().map(|stamps| stamps.option(now, ack));
+        let urgent = self.send.urgent_pointer(piece.seq);
         Header {
             source_port: tuple.local.port(),
             destination_port: tuple.remote.port(),
             seq: piece.seq,
             ack,
-            flags: Flags { psh: piece.push, fin: piece.fin, ece, cwr: piece.reduced, ..Flags::ACK },
+            flags: Flags {
+                psh: piece.push,
+                fin: piece.fin,
+                urg: urgent.is_some(),
+                ece,
+                cwr: piece.reduced,
+                ..Flags::ACK
+            },
             window,
-            urgent: 0,
+            urgent: urgent.unwrap_or(0),
             options: Options { timestamps, sack, ..Options::default() },
         }
     }

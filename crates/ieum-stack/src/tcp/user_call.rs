@@ -15,6 +15,7 @@ use super::fast_open::FastOpenKeys;
 use super::half_open::{HalfOpen, Refusal, Request, Stage};
 use super::handshake::Handshake;
 use super::listener::{Listener, Place};
+use super::recv::UrgentByte;
 use super::reply::Reply;
 use super::rules::TimeWaitReuse;
 use super::send::WriteEnd;
@@ -342,9 +343,38 @@ impl Tcp {
         into: &mut [u8],
         peek: bool,
     ) -> usize {
-        let count = self.connections.get(id).and_then(Connection::recv).map_or(0, |recv| recv.peek(into));
+        let Some(connection) = self.connections.get(id) else { return 0 };
+        let Some(recv) = connection.recv() else { return 0 };
+        let (skipped, most) = recv.readable_to_mark(connection.settings.urgent_inline);
+        let most = most.min(into.len());
+        let count = recv.peek(skipped, &mut into[..most]);
         if !peek {
-            self.consume(cx, id, count);
+            self.consume(cx, id, skipped + count);
+        }
+        count
+    }
+
+    /// The urgent byte, by itself.
+    pub(crate) fn recv_urgent(&mut self, id: ConnectionId, peek: bool) -> UrgentByte {
+        let Some(connection) = self.connections.get_mut(id) else { return UrgentByte::Nothing };
+        if connection.settings.urgent_inline {
+            return UrgentByte::Nothing;
+        }
+        connection.recv_mut().map_or(UrgentByte::Nothing, |recv| recv.urgent_byte(peek))
+    }
+
+    /// Does the next read begin at the urgent byte?
+    pub(crate) fn is_at_mark(&self, id: ConnectionId) -> bool {
+        self.connections.get(id).and_then(Connection::recv).is_some_and(|recv| recv.is_at_mark())
+    }
+
+    /// Queues bytes to be sent, the last of which is urgent.
+    pub(crate) fn send_urgent(&mut self, cx: &mut Context<'_>, id: ConnectionId, bytes: &[u8]) -> usize {
+        let count = self.send(cx, id, bytes, WriteEnd::Push);
+        if count > 0
+            && let Some((open, _)) = self.open_mut(id)
+        {
+            open.send.mark_urgent();
         }
         count
     }

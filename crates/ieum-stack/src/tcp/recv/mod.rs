@@ -18,6 +18,7 @@ pub(super) mod ack;
 mod assembler;
 mod sack;
 pub(super) mod space;
+mod urgent;
 
 use std::io::IoSlice;
 
@@ -28,6 +29,8 @@ use self::ack::{AckPolicy, Clock};
 use self::assembler::Assembler;
 use self::sack::SackReport;
 use self::space::Space;
+use self::urgent::Urgent;
+pub use self::urgent::UrgentByte;
 use super::byte_queue::ByteQueue;
 use super::settings::TcpSettings;
 
@@ -88,6 +91,8 @@ pub(super) struct Recv {
     /// Where the peer's FIN stands, once it was seen.
     fin_at: Option<SeqNumber>,
     fin_received: bool,
+    /// A mark in the stream that was not read past.
+    urgent: Option<Urgent>,
     pub(super) space: Space,
     /// Size of the last segment that was smaller than a full one, in bytes.
     last_small: u32,
@@ -110,6 +115,7 @@ impl Recv {
             sack: start.sack.then(SackReport::default),
             fin_at: None,
             fin_received: false,
+            urgent: None,
             space: Space::new(now, settings, start.window, start.mss, nxt),
             last_small: 0,
             squeezed: false,
@@ -151,11 +157,11 @@ impl Recv {
         self.queue.io_slices(0, self.readable)
     }
 
-    /// Copies readable bytes from the front; they stay.
-    pub(super) fn peek(&self, into: &mut [u8]) -> usize {
-        let count = into.len().min(self.readable);
+    /// Copies readable bytes from `offset` on; they stay.
+    pub(super) fn peek(&self, offset: usize, into: &mut [u8]) -> usize {
+        let count = into.len().min(self.readable - offset);
         let mut rest = &mut into[..count];
-        for slice in self.queue.slices(0, count) {
+        for slice in self.queue.slices(offset, count) {
             let (now, later) = rest.split_at_mut(slice.len());
             now.copy_from_slice(slice);
             rest = later;
@@ -170,6 +176,7 @@ impl Recv {
         let before = self.waiting();
         self.queue.advance(count);
         self.readable -= count;
+        self.forget_passed_mark();
         self.space.discharge(before, self.waiting());
         let beyond = self.assembler.end().map_or(0, |end| end.since(self.nxt));
         self.space.read(now, settings, count, self.readable, beyond);

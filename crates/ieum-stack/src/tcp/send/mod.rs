@@ -124,6 +124,8 @@ pub(super) struct Send {
     /// When the peer was first asked again after it last acknowledged something new, for the user time-out (Linux: from
     /// the first retransmission on).
     waiting_since: Option<Instant>,
+    /// The position behind the last urgent byte.
+    urgent_until: Option<SeqNumber>,
     /// End of the last segment smaller than the MSS, for Nagle's algorithm.
     small_until: SeqNumber,
     /// When data was last sent for the first time.
@@ -205,6 +207,7 @@ impl Send {
             retries: 0,
             alarm: None,
             waiting_since: None,
+            urgent_until: None,
             small_until: start.iss,
             sent_at: None,
             probe_owed: false,
@@ -243,6 +246,24 @@ impl Send {
         self.rack.min_rtt.measured(now, rtt);
         self.alarm = None;
         self.restart_alarm(now);
+    }
+
+    /// The last byte that is queued is urgent (RFC 9293 §3.8.5): the peer is told of it with every segment before it.
+    pub(super) fn mark_urgent(&mut self) {
+        self.urgent_until = Some(self.data_end());
+    }
+
+    /// The urgent pointer of a segment at `seq`: behind the urgent byte, as Linux and all others have it (RFC 6093 §3.1);
+    /// of one that is too far away as far as a pointer reaches.
+    pub(super) fn urgent_pointer(&self, seq: SeqNumber) -> Option<u16> {
+        let until = self.urgent_until.filter(|until| until.after(self.una) && until.after(seq))?;
+        let pointer = u16::try_from(until.since(seq));
+        pointer.ok().or_else(|| (seq + u32::from(u16::MAX)).after(self.nxt).then_some(u16::MAX))
+    }
+
+    /// Is there urgent data that the peer has not acknowledged?
+    fn is_urgent(&self) -> bool {
+        self.urgent_until.is_some_and(|until| until.after(self.una))
     }
 
     /// The largest time-out of a retransmission.
@@ -672,9 +693,10 @@ impl Send {
             window_max: usize_of(self.window_max),
             cwnd: usize_of(self.congestion_left().saturating_mul(sizes.mss)),
             mss: usize_of(sizes.mss),
-            piece_max: usize_of(self.burst_bytes(sizes)),
+            // An urgent pointer counts from its own segment: who cuts a super-segment would have to know.
+            piece_max: usize_of(if self.is_urgent() { sizes.mss } else { self.burst_bytes(sizes) }),
             small_in_flight: self.small_until.after(self.una) && self.small_until.at_or_before(self.nxt),
-            no_delay: settings.no_delay || flushed,
+            no_delay: settings.no_delay || flushed || self.is_urgent(),
             cork: (settings.cork || more) && !flushed,
             finished: self.end != OurEnd::Open || end != self.data_end(),
         }
