@@ -71,7 +71,8 @@ impl Host {
             endpoints: SecondaryMap::new(),
             pings: SecondaryMap::new(),
             hold_requests,
-            tcp_defaults: TcpSettings::default(),
+            // And moves their bytes as they come: an urgent one stays in its place.
+            tcp_defaults: TcpSettings { urgent_inline: hold_requests, ..TcpSettings::default() },
             now: Instant::ZERO,
             events: VecDeque::new(),
         }

@@ -241,7 +241,7 @@ impl Options {
             tos: byte(tos),
             ttl: byte(ttl),
             congestion: self.congestion,
-            urgent_inline: self.flag(known::URGENT_INLINE),
+            urgent_inline: self.flag(known::URGENT_INLINE) || defaults.urgent_inline,
             syn_retries: self.set_value(known::SYN_COUNT).unwrap_or(defaults.syn_retries),
             syn_ack_retries: self.set_value(known::SYN_COUNT).unwrap_or(defaults.syn_ack_retries),
             retries: defaults.retries,

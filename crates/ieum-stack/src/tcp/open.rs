@@ -338,6 +338,12 @@ fn payload_bytes(mss: Mss, stamps: Option<&Stamps>) -> u32 {
 }
 
 impl Stamps {
+    /// Of a peer whose last timestamp is known.
+    #[cfg(test)]
+    pub(super) fn heard(recent: u32) -> Stamps {
+        Stamps { offset: 0, recent, recent_at: Instant::ZERO, last_ack: SeqNumber::new(0) }
+    }
+
     /// PAWS: is this timestamp older than one seen before? (RFC 7323 §5.3 R1) Not known after 24 days of silence: the
     /// peer's clock may have gone half around (§5.5).
     pub(super) fn is_old(&self, now: Instant, value: u32) -> bool {

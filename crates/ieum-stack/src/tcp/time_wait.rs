@@ -48,3 +48,30 @@ impl TimeWait {
         self.nxt + TIME_WAIT_ISN_STEP
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tcp::open::Stamps;
+
+    #[test]
+    fn a_later_timestamp_or_position_opens_anew() {
+        let waiting = |stamps| TimeWait {
+            tuple: FourTuple { local: ([10, 0, 0, 1], 80).into(), remote: ([10, 0, 0, 2], 1000).into() },
+            nxt: SeqNumber::new(500),
+            recv_nxt: SeqNumber::new(7000),
+            window: 1000,
+            stamps,
+            reuse: false,
+            since: Instant::ZERO,
+            until: Instant::ZERO,
+        };
+        let plain = waiting(None);
+        assert!(plain.allows(SeqNumber::new(7001), None) && !plain.allows(SeqNumber::new(7000), Some(9)));
+        let stamped = waiting(Some(Stamps::heard(100)));
+        assert!(
+            stamped.allows(SeqNumber::new(1), Some(101)) && !stamped.allows(SeqNumber::new(1), Some(100))
+        );
+        assert!(stamped.next_iss().after(SeqNumber::new(500 + 65_535)));
+    }
+}

@@ -84,7 +84,9 @@ impl Tcp {
 
     /// Listens for everything that nobody else listens for.
     pub(crate) fn listen_any(&mut self, settings: TcpSettings) -> ListenerId {
-        let id = self.listeners.insert(Listener::any(bounded(settings)));
+        // Who listens for everybody carries bytes on, and reads each in its place.
+        let settings = TcpSettings { urgent_inline: true, ..bounded(settings) };
+        let id = self.listeners.insert(Listener::any(settings));
         self.listens_any = Some(id);
         id
     }
