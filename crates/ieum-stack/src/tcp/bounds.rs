@@ -26,6 +26,10 @@ pub(crate) const RECV_BUFFER_BYTES_MAX_DEFAULT: u32 = 8 * 1024 * 1024;
 /// The least that the largest window may be bounded to, in bytes (Linux: half of the smallest receive buffer).
 pub(super) const WINDOW_CLAMP_BYTES_MIN: u32 = 1152;
 
+/// The smallest send buffer, in bytes, what packets cost included: two of Linux's smallest (SOCK_MIN_SNDBUF), so that a few
+/// segments are always on their way and a loss is seen before the timer fires.
+pub(crate) const SEND_BUFFER_BYTES_MIN: u32 = 4608;
+
 /// Separate ranges of data received out of order that a connection remembers. With 3 % loss on a window of 16 MiB about
 /// 350 holes exist at a time. Beyond it the rightmost gives way to what lies left of it, and is sent again by the peer.
 pub(super) const OUT_OF_ORDER_RANGES_MAX: usize = 512;

@@ -9,7 +9,7 @@ use ieum_wire::Unreachable;
 use ieum_wire::tcp::{Flags, HEADER_BYTES_MAX, Header, Options};
 use ieum_wire::{Instant, Protocol, SeqNumber};
 
-use super::bounds::{BUFFER_BYTES_MAX, BUFFER_BYTES_MIN, RECV_BUFFER_BYTES_MIN};
+use super::bounds::{BUFFER_BYTES_MAX, RECV_BUFFER_BYTES_MIN, SEND_BUFFER_BYTES_MIN};
 use super::connection::{Connection, Holder, Phase};
 use super::fast_open::FastOpenKeys;
 use super::half_open::{HalfOpen, Refusal, Request, Stage};
@@ -472,7 +472,7 @@ impl Tcp {
 /// Buffers within their bounds.
 fn bounded(settings: TcpSettings) -> TcpSettings {
     TcpSettings {
-        send_buffer_bytes: settings.send_buffer_bytes.clamp(BUFFER_BYTES_MIN, BUFFER_BYTES_MAX),
+        send_buffer_bytes: settings.send_buffer_bytes.clamp(SEND_BUFFER_BYTES_MIN, BUFFER_BYTES_MAX),
         recv_buffer_bytes: settings.recv_buffer_bytes.clamp(RECV_BUFFER_BYTES_MIN, BUFFER_BYTES_MAX),
         recv_buffer_bytes_max: settings.recv_buffer_bytes_max.min(BUFFER_BYTES_MAX),
         ..settings

@@ -24,9 +24,9 @@ pub(super) enum Held {
 pub(super) struct Chronograph {
     now: Held,
     since: Instant,
-    busy: Duration,
-    by_peer: Duration,
-    by_buffer: Duration,
+    busy_us: u64,
+    by_peer_us: u64,
+    by_buffer_us: u64,
 }
 
 /// The times, each a part of the first.
@@ -60,17 +60,21 @@ impl Chronograph {
     pub(super) fn times(&self, now: Instant) -> HeldTimes {
         let mut until_now = *self;
         until_now.change(now, self.now);
-        let Chronograph { busy, by_peer, by_buffer, .. } = until_now;
-        HeldTimes { busy: busy + by_peer + by_buffer, by_peer, by_buffer }
+        let Chronograph { busy_us, by_peer_us, by_buffer_us, .. } = until_now;
+        HeldTimes {
+            busy: Duration::from_micros(busy_us + by_peer_us + by_buffer_us),
+            by_peer: Duration::from_micros(by_peer_us),
+            by_buffer: Duration::from_micros(by_buffer_us),
+        }
     }
 
     fn change(&mut self, now: Instant, held: Held) {
-        let passed = now.since(self.since);
+        let passed = now.micros().saturating_sub(self.since.micros());
         match self.now {
             Held::Idle => {}
-            Held::Busy => self.busy += passed,
-            Held::ByPeer => self.by_peer += passed,
-            Held::ByBuffer => self.by_buffer += passed,
+            Held::Busy => self.busy_us += passed,
+            Held::ByPeer => self.by_peer_us += passed,
+            Held::ByBuffer => self.by_buffer_us += passed,
         }
         (self.now, self.since) = (held, now);
     }
