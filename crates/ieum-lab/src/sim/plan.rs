@@ -328,7 +328,12 @@ impl SidePlan {
             breaks_after: dice.percent(8).then(|| dice.below(30_000)),
             closes_early: dice.percent(50),
             no_delay: dice.percent(50),
-            buffers: [(); 2].map(|()| dice.one_of(&[None, None, Some(1000), Some(8000), Some(200_000)])),
+            buffers: [
+                dice.one_of(&[None, None, Some(1000), Some(8000), Some(200_000)]),
+                // Smaller ones hold a few small segments, since each is charged for its frame, and all others are dropped:
+                // it is right that this crawls, from one time-out to the next.
+                dice.one_of(&[None, None, Some(8000), Some(16_000), Some(200_000)]),
+            ],
             mss: dice.percent(10).then(|| dice.one_of(&[88, 536, 1000])),
             congestion: dice.one_of(&CongestionName::ALL),
         }
