@@ -14,6 +14,9 @@ const RIGHT: f64 = 20.0;
 const TOP: f64 = 50.0;
 const GAP: f64 = 40.0;
 
+/// Nothing finer is drawn than this, so that a picture stays small however long its flow was.
+const COLUMN: f64 = 0.8;
+
 /// A line of a panel: its name, its colour, and its value at a moment.
 struct Line {
     name: &'static str,
@@ -105,22 +108,29 @@ fn draw(body: &mut String, panel: &Panel, samples: &[Sample], top: f64, x: impl 
     for Line { name, colour, value } in panel.lines {
         let _ = writeln!(body, "<text x=\"{legend}\" y=\"{:.1}\" fill=\"{colour}\">{name}</text>", top - 8.0);
         legend += 90.0;
-        let mut points = String::new();
-        let mut last = None;
+        let mut path = String::new();
+        let mut last: Option<(f64, f64)> = None;
         for sample in samples {
             let Some(value) = value(sample) else { continue };
             let (at, height) = (x(sample), y(value));
-            // What stays, stays until it changes: steps, not slopes.
-            if let Some(before) = last.replace(height) {
-                let _ = write!(points, "{at:.1},{before:.1} ");
+            match last {
+                None => {
+                    let _ = write!(path, "M{at:.1} {height:.1}");
+                }
+                Some((before, _)) if at - before < COLUMN => continue,
+                Some((_, level)) if (level - height).abs() < 0.05 => continue,
+                // What stays, stays until it changes: steps, not slopes.
+                Some(_) => {
+                    let _ = write!(path, "H{at:.1}V{height:.1}");
+                }
             }
-            let _ = write!(points, "{at:.1},{height:.1} ");
+            last = Some((at, height));
         }
-        let _ = writeln!(
-            body,
-            "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.2\" points=\"{}\"/>",
-            points.trim_end()
-        );
+        let end = samples.last().map_or(LEFT, &x);
+        if last.is_some() {
+            let _ = write!(path, "H{end:.1}");
+        }
+        let _ = writeln!(body, "<path fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.2\" d=\"{path}\"/>");
     }
 }
 
@@ -161,7 +171,7 @@ mod tests {
             });
         }
         let picture = svg("a < b & c", &series);
-        assert_eq!(picture.matches("<polyline").count(), 5);
+        assert_eq!(picture.matches("<path").count(), 5);
         assert!(picture.contains("a &lt; b &amp; c") && picture.ends_with("</svg>\n"));
         assert!(!picture.contains("NaN") && !svg("nothing", &Series::default()).contains("NaN"));
     }
