@@ -38,6 +38,7 @@
 #![allow(rustdoc::private_intra_doc_links, reason = "the theory points to where each part of it is built")]
 
 mod call;
+mod commands;
 mod device;
 mod door;
 mod flags;

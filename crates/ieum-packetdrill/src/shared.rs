@@ -34,6 +34,8 @@ use crate::thread::{self, Thread};
 pub(crate) struct Wait {
     /// It has been asked before.
     pub(crate) begun: bool,
+    /// It has sent a SYN with data, or without, and waits for the answer.
+    pub(crate) connects: bool,
     /// Bytes moved so far.
     pub(crate) moved: usize,
     /// When it gives up.
@@ -90,6 +92,7 @@ impl Shared {
         let inside = self.enter();
         let mut wait = Wait::default();
         let mut state = self.lock(&inside);
+        state.take_settings();
         let begun = state.machine.now();
         loop {
             let progress = question(&mut state, &mut wait);

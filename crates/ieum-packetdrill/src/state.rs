@@ -6,6 +6,7 @@ use ieum_drill::{Machine, Settings, Wire};
 use ieum_socket::{Errno, SocketId};
 use ieum_wire::Instant;
 
+use crate::commands::Commands;
 use crate::device::Device;
 use crate::flags::Flags;
 use crate::sysctls::Sysctls;
@@ -37,8 +38,9 @@ pub(crate) struct State {
     pub(crate) others: Vec<Thread>,
     /// How far a thread that waits may let time pass by itself; set when the tool was first seen to wait for it.
     pub(crate) granted: Option<Instant>,
+    commands: Commands,
     /// Does the host have sockets, or has it had any?
-    used: bool,
+    pub(crate) used: bool,
 }
 
 impl State {
@@ -57,12 +59,17 @@ impl State {
             leaving: Vec::new(),
             others: Vec::new(),
             granted: None,
+            commands: Commands::default(),
             used: false,
         }
     }
 
-    /// A socket is about to be made: what the script has set by then holds for it, and for the host if it is the first.
-    pub(crate) fn before_socket(&mut self) {
+    /// Takes what a command of the script has set, should one have run. Before the first socket the host may as well
+    /// have been made like that.
+    pub(crate) fn take_settings(&mut self) {
+        if !self.commands.have_run() {
+            return;
+        }
         let mut settings = Settings::default();
         self.sysctls.apply(&mut settings);
         settings.mtu_bytes = self.device.mtu_that_was_set();
@@ -70,9 +77,8 @@ impl State {
         if !self.used && settings.of_host() != self.settings.of_host() {
             self.machine = Machine::new(&wire(&self.flags, &settings), &settings).from(&self.machine);
         }
-        self.machine.host.set_tcp_defaults(settings.tcp_defaults);
+        self.machine.reconfigure(&settings);
         self.settings = settings;
-        self.used = true;
     }
 
     /// Makes an address the host's own: the tool binds to what its link was given, and sends to nothing else.

@@ -21,7 +21,7 @@ const SIOCOUTQNSD: u64 = 0x894b;
 impl Shared {
     pub(crate) fn socket(&self, domain: i32, kind: i32, protocol: i32) -> Result<i32, Errno> {
         self.call(|state, _| {
-            state.before_socket();
+            state.used = true;
             let bits = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
             let make = |state: &mut State| {
                 let id = state.machine.host.socket(domain, kind & !bits, protocol)?;

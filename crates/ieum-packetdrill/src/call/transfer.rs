@@ -1,10 +1,10 @@
 //! Reading and writing, in all their forms.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use ieum_socket::{Errno, Kind as SocketKind, SocketId};
-use ieum_stack::WriteEnd;
+use ieum_socket::{Domain, Errno, Kind as SocketKind, SocketId};
+use ieum_stack::{State as TcpState, WriteEnd};
 
 use super::{EFAULT, gives_up};
 use crate::shared::{Progress, Shared, Wait};
@@ -166,17 +166,31 @@ fn send(state: &mut State, id: SocketId, writing: Writing<'_>, wait: &mut Wait) 
         Ok(bytes) => bytes,
         Err(errno) => return Some(Err(errno)),
     };
+    if wait.connects
+        && let Some(progress) = still_connects(state, id, writing.to)
+    {
+        return progress;
+    }
     if waits_for_room(state, id, writing, wait) {
         return None;
     }
     let left = bytes.get(wait.moved..).unwrap_or_default();
-    let end = match writing.flags {
-        flags if flags & libc::MSG_MORE != 0 => WriteEnd::More,
-        flags if flags & libc::MSG_EOR != 0 => WriteEnd::Record,
-        _ => WriteEnd::Push,
-    };
-    let now = state.machine.now();
-    let answer = match state.machine.host.send_ending(now, id, left, writing.to, end) {
+    let fast = writing.flags & libc::MSG_FASTOPEN != 0 && !wait.connects;
+    let deferred = state.machine.host.status(id).is_some_and(|status| status.deferred);
+    let answer = send_once(state, id, left, writing, fast);
+    if (fast || deferred) && matches!(answer, Ok(_) | Err(Errno::EINPROGRESS)) {
+        if is_open(state, id) || gives_up(state, writing.number, writing.flags, wait) != Ok(false) {
+            // What did not go with the SYN is not waited for.
+            return Some(answer);
+        }
+        wait.connects = true;
+        wait.moved = answer.unwrap_or(0);
+        if wait.moved < left.len() {
+            state.machine.host.writer_waits(id);
+        }
+        return None;
+    }
+    let answer = match answer {
         Ok(count) => {
             wait.moved += count;
             if wait.moved >= bytes.len() { Ok(wait.moved) } else { Err(Errno::EAGAIN) }
@@ -195,6 +209,48 @@ fn send(state: &mut State, id: SocketId, writing: Writing<'_>, wait: &mut Wait) 
         Err(_) if wait.moved > 0 => Ok(wait.moved),
         answer => answer,
     })
+}
+
+/// Sends what can be sent now; `fast`: with the SYN of a connection that it opens (MSG_FASTOPEN).
+fn send_once(
+    state: &mut State,
+    id: SocketId,
+    bytes: &[u8],
+    writing: Writing<'_>,
+    fast: bool,
+) -> Result<usize, Errno> {
+    let now = state.machine.now();
+    let end = match writing.flags {
+        flags if flags & libc::MSG_MORE != 0 => WriteEnd::More,
+        flags if flags & libc::MSG_EOR != 0 => WriteEnd::Record,
+        _ => WriteEnd::Push,
+    };
+    match fast {
+        true => state.machine.host.send_fast_open(now, id, bytes, writing.to),
+        false => state.machine.host.send_ending(now, id, bytes, writing.to, end),
+    }
+}
+
+/// A call that connected with its data goes on (`None`) when it is connected. Should that fail, it says so and nothing
+/// else.
+fn still_connects(state: &mut State, id: SocketId, to: Option<SocketAddr>) -> Option<Progress<usize>> {
+    let to = to.or_else(|| {
+        let remote = state.machine.host.status(id)?.remote;
+        Some(match (state.machine.host.domain(id), remote.ip()) {
+            (Some(Domain::Ip6), IpAddr::V4(ip)) => SocketAddr::new(ip.to_ipv6_mapped().into(), remote.port()),
+            (_, _) => remote,
+        })
+    });
+    match state.machine.host.connect(state.machine.now(), id, to) {
+        Err(Errno::EALREADY) => Some(None),
+        Err(Errno::EISCONN) | Ok(_) => None,
+        Err(errno) => Some(Some(Err(errno))),
+    }
+}
+
+fn is_open(state: &State, id: SocketId) -> bool {
+    let connecting = |state| matches!(state, TcpState::SynSent | TcpState::SynReceived);
+    state.machine.host.status(id).is_some_and(|status| !connecting(status.state))
 }
 
 /// Who waits for room is not asked again before there is enough of it to be worth while.

@@ -1,14 +1,12 @@
-//! What a script's own commands have set, as the namespace of this thread shows it.
+//! What holds in the network namespace of the tool, and what a script's own commands have set there.
 //!
 //! A script sets sysctls by commands of the shell, before its first event as a rule, and they reach the machine's
-//! kernel. When a socket is made they are read ([`Sysctls::apply`]), and what differs from a namespace that nobody has
-//! touched was set by somebody: it is taken over through the table of `ieum drill`. What nobody has set is as it is
-//! without a kernel, so that the machine's own tuning makes no difference.
+//! kernel. After a command all that are in the table of `ieum drill` are read and taken over ([`Sysctls::apply`]), so
+//! that the host stands where Linux would.
 //!
-//! The values of an untouched namespace are read in one: a new namespace of a thread of its own, which ends at once.
-//! The sizes of receive buffers are taken over in any case: the kernel derives them from the machine's memory, so that a
-//! script may well set what they are already; and every window scale follows from them.
-//! Where a new namespace is not permitted, nothing can be set either, and the values at the beginning serve instead.
+//! Of two only what somebody has set counts ([`ONLY_IF_SET`]), which is what differs from a namespace that nobody has
+//! touched. Their values are read in one: a new namespace of a thread of its own, which ends at once. Where that is
+//! not permitted, nothing can be set either, and the values at the beginning serve instead.
 
 mod sys;
 
@@ -21,45 +19,47 @@ use ieum_drill::{Settings, sysctl_names};
 /// Values by name, as in `net.ipv4.tcp_sack`.
 type Values = BTreeMap<String, String>;
 
-/// What nobody has set.
+/// What nobody has set of [`ONLY_IF_SET`].
 pub(crate) struct Sysctls {
     untouched: Values,
 }
 
-/// What is taken over though nobody may have set it.
-const RECV_BUFFERS: &str = "net.ipv4.tcp_rmem";
+/// Sysctls whose values mean nothing unless somebody has set them: congestion control, which every namespace has from its machine,
+/// and which scripts that do not choose it take for CUBIC; and the send buffer, which on Linux begins small and grows, and
+/// here has the size to which it would grow.
+const ONLY_IF_SET: [&str; 2] = ["net.ipv4.tcp_congestion_control", "net.ipv4.tcp_wmem"];
 
 /// The stack of the thread that looks at a new namespace, in bytes: packetdrill pins all memory.
 const STACK_BYTES: usize = 128 << 10;
 
 impl Sysctls {
     pub(crate) fn new() -> Sysctls {
-        let in_a_new_namespace = || sys::enter_new_network().then(read);
+        let names = || ONLY_IF_SET.map(str::to_owned).into_iter();
+        let in_a_new_namespace = move || sys::enter_new_network().then(|| read(names()));
         let looking = thread::Builder::new().stack_size(STACK_BYTES).spawn(in_a_new_namespace);
         let untouched = looking.ok().and_then(|looking| looking.join().ok().flatten());
-        Sysctls { untouched: untouched.unwrap_or_else(read) }
+        Sysctls { untouched: untouched.unwrap_or_else(|| read(names())) }
     }
 
-    /// Takes over what was set.
+    /// Takes over what there is now.
     pub(crate) fn apply(&self, settings: &mut Settings) {
-        self.apply_values(settings, &read());
+        self.apply_values(settings, &read(sysctl_names()));
     }
 
     fn apply_values(&self, settings: &mut Settings, values: &Values) {
-        let was_set = |name: &String, value| name == RECV_BUFFERS || self.untouched.get(name) != Some(value);
-        for (name, value) in values.iter().filter(|(name, value)| was_set(name, *value)) {
+        for (name, value) in values.iter().filter(|(name, value)| self.untouched.get(*name) != Some(*value)) {
             settings.set(name, value);
         }
     }
 }
 
 /// What the namespace of this thread has. What it does not know, or does not let us read, is left out.
-fn read() -> Values {
+fn read(names: impl Iterator<Item = String>) -> Values {
     let value = |name: String| {
         let text = fs::read_to_string(format!("/proc/sys/{}", name.replace('.', "/"))).ok()?;
         Some((name, text.trim().to_owned()))
     };
-    sysctl_names().filter_map(value).collect()
+    names.filter_map(value).collect()
 }
 
 #[cfg(test)]
@@ -67,20 +67,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_somebody_has_set_is_taken_over() {
-        let name = "net.ipv4.tcp_timestamps".to_owned();
-        let values = |value: &str| Values::from([(name.clone(), value.to_owned())]);
-        let sysctls = Sysctls { untouched: values("0") };
+    fn of_what_counts_only_if_it_was_set_the_machines_own_is_not_taken() {
+        let values = |congestion: &str| {
+            let pairs = [(ONLY_IF_SET[0], congestion), ("net.ipv4.tcp_timestamps", "0")];
+            pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect::<Values>()
+        };
+        let untouched = Values::from([(ONLY_IF_SET[0].to_owned(), "cubic".to_owned())]);
+        let sysctls = Sysctls { untouched };
         let mut settings = Settings::default();
-        sysctls.apply_values(&mut settings, &values("0"));
-        assert!(settings.tcp_timestamps, "the machine's own way is not ours");
-        let sysctls = Sysctls { untouched: values("1") };
-        sysctls.apply_values(&mut settings, &values("0"));
-        assert!(!settings.tcp_timestamps);
+        sysctls.apply_values(&mut settings, &values("cubic"));
+        assert!(!settings.tcp_timestamps && settings.socket_defaults.is_empty());
+        sysctls.apply_values(&mut settings, &values("reno"));
+        assert_eq!(settings.socket_defaults.len(), 1);
     }
 
     #[test]
-    fn the_namespace_is_read_by_the_names_of_the_table() {
-        assert!(read().keys().all(|name| name.starts_with("net.")));
+    fn the_namespace_is_read_by_names() {
+        let names = ["net.ipv4.tcp_sack", "net.ipv4.no_such_thing"].map(str::to_owned);
+        assert_eq!(read(names.into_iter()).len(), 1);
     }
 }
