@@ -72,13 +72,6 @@ impl Table {
         self.descriptors.push(Descriptor { number, open: self.opens.len() - 1, flow, closed: false });
     }
 
-    /// The same for what `accept` gives, whose number a script may use again: from now on it means the newer one.
-    pub(super) fn add_accepted(&mut self, number: i32, kind: Kind, nonblocking: bool, flow: usize) {
-        self.opens.push(Open { kind, nonblocking, references: 1 });
-        let open = self.opens.len() - 1;
-        self.descriptors.push(Descriptor { number, open, flow: Some(flow), closed: false });
-    }
-
     fn must_be_free(&self, number: i32) -> Result<(), Stop> {
         match self.descriptor(number) {
             Ok(_) => Err(Stop::failed(format!("duplicate fd {number} in script"))),

@@ -16,9 +16,6 @@ pub(crate) const SCALED_WINDOW_BYTES_DEFAULT: u32 = 6 * 1024 * 1024;
 /// The largest buffer a user may choose, in bytes: the largest window is 2³⁰ (RFC 7323 §2.3).
 pub(crate) const BUFFER_BYTES_MAX: u32 = 1 << 29;
 
-/// The smallest buffer, in bytes: two small segments, so that a connection always makes progress.
-pub(crate) const BUFFER_BYTES_MIN: u32 = 2048;
-
 /// As far as a receive buffer grows by itself, in bytes of window: what the scale that a SYN offers can express. Enough for
 /// 1 Gbit/s and 65 ms.
 pub(crate) const RECV_BUFFER_BYTES_MAX_DEFAULT: u32 = 8 * 1024 * 1024;

@@ -313,9 +313,9 @@ impl Open {
             self.keepalive_at(settings),
             fin_wait,
         ]
-            .into_iter()
-            .flatten()
-            .min()
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Bytes that still have to reach the peer, or the news that they were all.

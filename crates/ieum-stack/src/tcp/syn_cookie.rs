@@ -53,7 +53,7 @@ impl SynCookie {
             .hash(tuple, 0)
             .wrapping_add(peer.irs.value())
             .wrapping_add(minute << 24)
-            .wrapping_add(self.hash(tuple, minute + 1).wrapping_add(data) & 0x00ff_ffff);
+            .wrapping_add(self.hash(tuple, minute.wrapping_add(1)).wrapping_add(data) & 0x00ff_ffff);
         let iss = SeqNumber::new(number);
         match own.stamp_offset.filter(|_| peer.stamp.is_some()) {
             Some(offset) => {
@@ -81,7 +81,7 @@ impl SynCookie {
         if age >= MINUTES_MAX {
             return None;
         }
-        let blind = self.hash(tuple, minute.wrapping_sub(age) + 1);
+        let blind = self.hash(tuple, minute.wrapping_sub(age).wrapping_add(1));
         let size = rest.wrapping_sub(blind) & 0x00ff_ffff;
         let mss = *sizes(tuple).get(usize::try_from(size).ok()?)?;
         let stamps = header.options.timestamps.filter(|_| own.stamp_offset.is_some());

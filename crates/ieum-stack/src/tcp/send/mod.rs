@@ -623,10 +623,12 @@ impl Send {
         let end = self.writes.record_end(self.nxt).unwrap_or(data_end);
         let end = self.packet_end(sizes).map_or(end, |packet| if packet.before(end) { packet } else { end });
         let facts = self.facts(end, sizes, settings);
-        let permission = match permission(&facts) {
-            Permission::Send(_) => self.deferred(now, &facts).unwrap_or_else(|| permission(&facts)),
-            other => other,
-        };
+        let mut permission = permission(&facts);
+        if matches!(permission, Permission::Send(_))
+            && let Some(deferred) = self.deferred(now, &facts)
+        {
+            permission = deferred;
+        }
         let piece = match permission {
             Permission::Send(count) => Some(self.say(now, count, sizes)),
             // A corked rest is held for as long as the timer lasts, about 200 ms, as on Linux (tcp(7)).

@@ -177,7 +177,7 @@ impl Path {
 
     /// The largest rate, of the path's, in percent.
     fn rate_percent(&self) -> u64 {
-        self.bbr.max_bandwidth.largest().bytes_per_second(1000) * 100 * self.gap.as_nanos() as u64
+        self.bbr.max_bandwidth.largest().bytes_per_second(1000) * 100 * u64::try_from(self.gap.as_nanos()).unwrap()
             / 1_000_000_000_000
     }
 }
@@ -311,7 +311,7 @@ fn losses_by_chance_of_one_in_a_hundred_do_not_slow_it_down() {
     let (begun, delivered) = (path.now, path.delivery.delivered());
     path.run(seconds(20));
     let rate = (path.delivery.delivered() - delivered) * 120;
-    let possible = path.now.since(begun).as_micros() as u64;
+    let possible = u64::try_from(path.now.since(begun).as_micros()).unwrap();
     assert!(rate * 100 > possible * 92, "{} %", rate * 100 / possible);
 }
 
