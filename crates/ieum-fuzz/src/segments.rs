@@ -193,7 +193,7 @@ impl Scene {
         answer.options.sack_permitted = opening.sack;
         answer.options.window_scale = scale.map(WindowScale::announced);
         scene.say(&answer, &[]);
-        scene.next = scene.next + 1;
+        scene.next += 1;
         scene.listen();
         Some(scene)
     }
@@ -334,7 +334,7 @@ impl Scene {
 
     fn data(&mut self, from: i32, count: u16, finish: bool, cwr: bool) {
         let mut header = self.header(self.una);
-        header.seq = header.seq + from.cast_unsigned();
+        header.seq += from.cast_unsigned();
         header.flags.fin = finish;
         header.flags.cwr = cwr;
         let begin = place(header.seq, SeqNumber::new(PEER_BEGINS) + 1);
@@ -358,7 +358,7 @@ impl Scene {
         echo: u32,
     ) {
         let mut header = self.header(self.una + ack.cast_unsigned());
-        header.seq = header.seq + seq.cast_unsigned();
+        header.seq += seq.cast_unsigned();
         header.window = window;
         let bit = |number: u8| flags >> number & 1 != 0;
         header.flags = tcp::Flags {
