@@ -63,6 +63,7 @@ impl Machine {
     pub fn new(wire: &Wire, settings: &Settings) -> Machine {
         let mut host = Host::with_stack(settings.of_stack(), false);
         host.set_tcp_defaults(settings.tcp_defaults);
+        host.stack_mut().tcp_set_ecn(settings.tcp_ecn);
         let stack = host.stack_mut();
         stack.tcp_set_rules(settings.tcp_rules);
         let link = stack.add_link(LinkConfig {
@@ -104,6 +105,7 @@ impl Machine {
         self.host.set_tcp_defaults(settings.tcp_defaults);
         let stack = self.host.stack_mut();
         stack.tcp_set_offers(&settings.of_stack());
+        stack.tcp_set_ecn(settings.tcp_ecn);
         stack.tcp_set_rules(settings.tcp_rules);
         if settings.forgets_paths {
             stack.tcp_forget_paths();

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use ieum_socket::numbers::{IPPROTO_TCP, TCP_CONGESTION, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL};
 use ieum_stack::{
-    CongestionName, EcnMode, FastOpenKey, FastOpenKeys, FastOpenMode, StackConfig, SynCookies, TcpRules,
-    TcpSettings, TimeWaitReuse,
+    CongestionName, EcnMode, EcnOption, EcnRules, FastOpenKey, FastOpenKeys, FastOpenMode, MtuProbing,
+    StackConfig, SynCookies, TcpRules, TcpSettings, TimeWaitReuse,
 };
 
 /// What a script has set.
@@ -26,7 +26,7 @@ pub struct Settings {
     /// Offer and accept scaled windows.
     pub tcp_window_scaling: bool,
     /// Who begins with ECN.
-    pub tcp_ecn: EcnMode,
+    pub tcp_ecn: EcnRules,
     /// The link's MTU, where a command set it before the first event.
     pub mtu_bytes: Option<u32>,
     /// What holds for all of TCP.
@@ -47,7 +47,7 @@ impl Default for Settings {
             tcp_timestamps: true,
             tcp_sack: true,
             tcp_window_scaling: true,
-            tcp_ecn: EcnMode::default(),
+            tcp_ecn: EcnRules::default(),
             mtu_bytes: None,
             tcp_rules: TcpRules { fast_open_keys: None, ..TcpRules::default() },
             forgets_paths: false,
@@ -85,7 +85,6 @@ const fn row(name: &'static str, meaning: &'static str, default: &'static str, b
 const FIXED_BUFFERS: &str = "buffers are 1 MiB where a socket does not choose";
 const FIXED_RETRIES: &str = "the number of attempts is fixed";
 const FIXED_PACE: &str = "segments are not paced";
-const BY_REQUEST: &str = "means something only to who asks for it, which is named then";
 
 /// All that is known, by name.
 const ROWS: &[Row] = &[
@@ -107,7 +106,7 @@ const ROWS: &[Row] = &[
     row("ipv4.tcp_allowed_congestion_control", "who may choose which", "-", Ignored("everybody may")),
     row("ipv4.tcp_app_win", "part of a window kept back", "-", Ignored(FIXED_BUFFERS)),
     row("ipv4.tcp_autocorking", "waits for the link's queue", "0", Ignored("a link has no queue")),
-    row("ipv4.tcp_base_mss", "first size that is probed", "-", Ignored(BY_REQUEST)),
+    row("ipv4.tcp_base_mss", "first size that is probed", "1024", Sets(base_mss)),
     row(
         "ipv4.tcp_challenge_ack_limit",
         "challenge ACKs a second",
@@ -131,9 +130,9 @@ const ROWS: &[Row] = &[
     row("ipv4.tcp_dsack", "duplicate SACK (RFC 2883)", "1", Only(&["1"])),
     row("ipv4.tcp_early_retrans", "tail loss probes (RFC 8985)", "3", Sets(tail_probes)),
     row("ipv4.tcp_ecn", "ECN (RFC 3168; AccECN, RFC 9768)", "2", Sets(ecn)),
-    row("ipv4.tcp_ecn_fallback", "SYN without ECN after a loss", "-", Ignored(BY_REQUEST)),
-    row("ipv4.tcp_ecn_option", "AccECN's option", "-", Ignored(BY_REQUEST)),
-    row("ipv4.tcp_ecn_option_beacon", "AccECN's option", "-", Ignored(BY_REQUEST)),
+    row("ipv4.tcp_ecn_fallback", "SYN without ECN after a loss", "1", Sets(ecn_fallback)),
+    row("ipv4.tcp_ecn_option", "AccECN's option: never, when needed, always", "2", Sets(ecn_option)),
+    row("ipv4.tcp_ecn_option_beacon", "AccECN's options in a round trip", "3", Sets(ecn_beacons)),
     row("ipv4.tcp_fack", "forward acknowledgement", "0", Ignored("Linux itself has forgotten it")),
     row("ipv4.tcp_fastopen", "Fast Open (RFC 7413)", "1", Sets(fast_open)),
     row("ipv4.tcp_fastopen_blackhole_timeout_sec", "Fast Open after a loss", "0", Only(&["0"])),
@@ -172,7 +171,7 @@ const ROWS: &[Row] = &[
     row("ipv4.tcp_min_rtt_wlen", "memory of the least RTT", "-", Ignored("no part of it is told")),
     row("ipv4.tcp_min_tso_segs", "least size of a super-segment", "2", Sets(packet_segments_min)),
     row("ipv4.tcp_moderate_rcvbuf", "receive buffer grows", "1", Sets(moderate)),
-    row("ipv4.tcp_mtu_probing", "probing of the path's MTU (RFC 4821)", "0", Only(&["0"])),
+    row("ipv4.tcp_mtu_probing", "probing of the path's MTU (RFC 4821)", "0", Sets(mtu_probing)),
     row("ipv4.tcp_no_metrics_save", "memory of paths", "1", Ignored("nothing is remembered")),
     row("ipv4.tcp_notsent_lowat", "bytes that may wait unsent", "4294967295", Sets(unsent_max)),
     row("ipv4.tcp_orphan_retries", "attempts without a user", "8", Sets(orphan_retries)),
@@ -267,10 +266,38 @@ fn sack(settings: &mut Settings, value: &str) -> Option<()> {
 }
 
 fn ecn(settings: &mut Settings, value: &str) -> Option<()> {
-    settings.tcp_ecn = match value {
+    settings.tcp_ecn.mode = match value {
         "0" => EcnMode::Off,
         "1" => EcnMode::Offer,
         "2" => EcnMode::Accept,
+        "3" => EcnMode::OfferAccurate,
+        "4" => EcnMode::AcceptAccurateOfferClassic,
+        "5" => EcnMode::AcceptAccurate,
+        _ => return None,
+    };
+    Some(())
+}
+
+fn ecn_option(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_ecn.option = match value {
+        "0" => EcnOption::Never,
+        "1" => EcnOption::WhenNeeded,
+        "2" => EcnOption::Always,
+        "3" => EcnOption::Persistently,
+        _ => return None,
+    };
+    Some(())
+}
+
+fn ecn_beacons(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_ecn.beacons = value.parse().ok()?;
+    Some(())
+}
+
+fn ecn_fallback(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_ecn.fallback = match value {
+        "0" => false,
+        "1" => true,
         _ => return None,
     };
     Some(())
@@ -391,6 +418,21 @@ fn moderate(settings: &mut Settings, value: &str) -> Option<()> {
     Some(())
 }
 
+fn mtu_probing(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_defaults.mtu_probing = match value {
+        "0" => MtuProbing::Never,
+        "1" => MtuProbing::AfterBlackHole,
+        "2" => MtuProbing::Always,
+        _ => return None,
+    };
+    Some(())
+}
+
+fn base_mss(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_defaults.base_mss = value.parse().ok()?;
+    Some(())
+}
+
 fn window_scaling(settings: &mut Settings, value: &str) -> Option<()> {
     settings.tcp_window_scaling = match value {
         "0" => false,
@@ -470,7 +512,7 @@ impl Settings {
         config.tcp_timestamps = self.tcp_timestamps;
         config.tcp_sack = self.tcp_sack;
         config.tcp_window_scaling = self.tcp_window_scaling;
-        config.tcp_ecn = self.tcp_ecn;
+        config.tcp_ecn = self.tcp_ecn.mode;
         config
     }
 
@@ -534,13 +576,13 @@ mod tests {
         settings.set("/proc/sys/net/ipv4/tcp_keepalive_probes", "2");
         settings.set("net.ipv4.tcp_wmem", "4096  9000 9999");
         assert_eq!(settings.tcp_defaults.send_buffer_bytes, 9000);
-        settings.set("net.ipv4.tcp_mtu_probing", "1");
+        settings.set("net.ipv4.tcp_thin_linear_timeouts", "1");
         settings.set("net/ipv4/tcp_no_such_thing", "1");
         assert!(!settings.tcp_timestamps);
         assert_eq!(settings.socket_defaults, [(IPPROTO_TCP, TCP_KEEPCNT, 2i32.to_ne_bytes().to_vec())]);
-        let probing = "net.ipv4.tcp_mtu_probing=1: probing of the path's MTU (RFC 4821)";
-        assert_eq!(settings.missing, [probing, "net.ipv4.tcp_no_such_thing=1"]);
-        settings.set("net.ipv4.tcp_mtu_probing", "0");
+        let thin = "net.ipv4.tcp_thin_linear_timeouts=1: thin streams without backoff";
+        assert_eq!(settings.missing, [thin, "net.ipv4.tcp_no_such_thing=1"]);
+        settings.set("net.ipv4.tcp_thin_linear_timeouts", "0");
         assert_eq!(settings.missing, ["net.ipv4.tcp_no_such_thing=1"]);
     }
 

@@ -39,11 +39,13 @@ impl Context<'_> {
         source: Option<IpAddr>,
         destination: SocketAddr,
     ) -> Result<ip::Path, Unreachable> {
-        match self.ip.loopback_exception(destination) {
+        let path = match self.ip.loopback_exception(destination) {
             Some(link) if !self.ports.is_bound(protocol, destination) => {
                 self.ip.path_over(link, source, destination.ip())
             }
             Some(_) | None => self.ip.path(source, destination.ip()),
-        }
+        }?;
+        let known = self.ip.path_mtus.of(self.now, destination.ip());
+        Ok(ip::Path { mtu_bytes: known.map_or(path.mtu_bytes, |known| known.min(path.mtu_bytes)), ..path })
     }
 }

@@ -38,8 +38,9 @@ pub use link::{LinkConfig, LinkId, Medium};
 pub use port::{BindError, BindRequest, BindingId};
 pub use stack::{Stack, StackConfig};
 pub use tcp::{
-    Belief, CongestionName, ConnectError, ConnectionId, Counts, EcnMode, Failure, FastOpenKey, FastOpenKeys,
-    FastOpenMode, HalfOpenId, HeldTimes, Info, Keepalive, Listed, ListenError, ListenerId, Refusal, Request,
-    State, Status, SynCookies, TcpRules, TcpSettings, TimeWaitReuse, Tuning, UrgentByte, WriteEnd,
+    AccurateCounts, Belief, CongestionName, ConnectError, ConnectionId, Counts, EcnMode, EcnOption, EcnRules,
+    Failure, FastOpenKey, FastOpenKeys, FastOpenMode, HalfOpenId, HeldTimes, Info, Keepalive, Listed,
+    ListenError, ListenerId, MtuProbing, Refusal, Request, State, Status, SynCookies, TcpRules, TcpSettings,
+    TimeWaitReuse, Tuning, UrgentByte, WriteEnd,
 };
 pub use udp::{Datagram, UdpId, UdpSendError};

@@ -174,7 +174,10 @@ impl Stack {
             }
             (Protocol::Udp, _) => {
                 // Without a connected endpoint nobody is to be told; the error itself was in order.
-                let _told = self.udp.on_unreachable(reason, quoted.ours, quoted.theirs, &mut self.events);
+                let told = self.udp.on_unreachable(reason, quoted.ours, quoted.theirs, &mut self.events);
+                if let (Unreachable::FragmentationNeeded { mtu_bytes }, true) = (reason, told) {
+                    self.ip.path_narrowed(now, quoted.theirs.ip(), mtu_bytes);
+                }
                 Ok(())
             }
             (Protocol::Icmp4 | Protocol::Icmp6, _) => {

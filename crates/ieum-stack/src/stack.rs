@@ -13,7 +13,7 @@ use crate::icmp::Icmp;
 use crate::ip::{Ip, RouteTarget, loopback_networks};
 use crate::link::{LinkConfig, LinkId, Neighbors};
 use crate::port::Ports;
-use crate::tcp::{EcnMode, Offers, Tcp, TcpRules};
+use crate::tcp::{EcnMode, EcnRules, Offers, Tcp, TcpRules};
 use crate::udp::Udp;
 
 /// What makes a stack: everything else is added by calls.
@@ -29,7 +29,7 @@ pub struct StackConfig {
     pub tcp_sack: bool,
     /// Offer and accept scaled windows (RFC 7323 §2).
     pub tcp_window_scaling: bool,
-    /// Offer and accept explicit congestion notification (RFC 3168).
+    /// Offer and accept explicit congestion notification (RFC 3168, RFC 9768).
     pub tcp_ecn: EcnMode,
     /// Every unicast destination is taken as one of ours (the exit's stack).
     pub accept_any_destination: bool,
@@ -54,7 +54,7 @@ impl StackConfig {
             timestamps: self.tcp_timestamps,
             sack: self.tcp_sack,
             window_scaling: self.tcp_window_scaling,
-            ecn: self.tcp_ecn,
+            ecn: EcnRules { mode: self.tcp_ecn, ..EcnRules::default() },
         }
     }
 }
@@ -106,6 +106,14 @@ impl Stack {
     /// Changes what SYNs offer from now on, as [`StackConfig`] names it.
     pub fn tcp_set_offers(&mut self, config: &StackConfig) {
         self.tcp.set_offers(config.offers());
+    }
+
+    /// The largest packet that the way to `destination` takes, in bytes, as far as known: what its first link takes, or what a
+    /// router behind it said. `None`: no way leads there.
+    pub fn path_mtu_bytes(&self, now: Instant, destination: IpAddr) -> Option<u32> {
+        let path = self.ip.path(None, destination).ok()?;
+        let known = self.ip.path_mtus.of(now, destination);
+        Some(known.map_or(path.mtu_bytes, |known| known.min(path.mtu_bytes)))
     }
 
     /// Adds a link; packets for it come out of [`Stack::poll_frame`] under the name returned.

@@ -10,8 +10,9 @@ use std::net::SocketAddr;
 use ieum_wire::{Instant, Protocol};
 
 use crate::{
-    BindError, BindRequest, BindingId, ConnectError, ConnectionId, FastOpenKeys, HalfOpenId, Info, Listed,
-    ListenError, ListenerId, Refusal, Request, Stack, Status, TcpRules, TcpSettings, UrgentByte, WriteEnd,
+    BindError, BindRequest, BindingId, ConnectError, ConnectionId, EcnRules, FastOpenKeys, HalfOpenId, Info,
+    Listed, ListenError, ListenerId, Refusal, Request, Stack, Status, TcpRules, TcpSettings, UrgentByte,
+    WriteEnd,
 };
 
 impl Stack {
@@ -193,6 +194,11 @@ impl Stack {
     /// Changes what connections inherit that a listener accepts from now on.
     pub fn tcp_configure_listener(&mut self, listener: ListenerId, settings: TcpSettings) {
         self.tcp.configure_listener(listener, settings);
+    }
+
+    /// What is meant by ECN from now on, for handshakes to come and for the connections there are.
+    pub fn tcp_set_ecn(&mut self, rules: EcnRules) {
+        self.tcp.set_ecn(rules);
     }
 
     /// How a connection stands; `None` once it was closed.

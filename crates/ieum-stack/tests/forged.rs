@@ -166,6 +166,7 @@ impl Play {
             urg: dice.one_in(8),
             ece: false,
             cwr: false,
+            ae: false,
         };
         header.window = u16::try_from([0, dice.below(100), dice.below(65_536)][dice.size(3)]).unwrap();
         if dice.one_in(4) {

@@ -69,6 +69,13 @@ impl Runner<'_> {
         let id = self.table.socket_of(flow)?;
         self.machine.host.option(id, libc::IPPROTO_TCP, libc::TCP_INFO).ok()
     }
+
+    /// What SO_MEMINFO says of it.
+    pub(crate) fn socket_memory(&mut self, flow: usize) -> Vec<u8> {
+        let socket = self.table.socket_of(flow);
+        let memory = |id| self.machine.host.option(id, libc::SOL_SOCKET, libc::SO_MEMINFO).ok();
+        socket.and_then(memory).unwrap_or_default()
+    }
 }
 
 fn number(number: i64) -> Result<Vec<u8>, Stop> {

@@ -115,6 +115,25 @@ pub(super) fn variables(info: &[u8]) -> Vec<(&'static str, u64)> {
     CONSTANTS.iter().copied().chain(fields).chain(bits).collect()
 }
 
+/// The names of SO_MEMINFO's numbers, in their order.
+const MEMORY: [&str; 9] = [
+    "SK_MEMINFO_RMEM_ALLOC",
+    "SK_MEMINFO_RCVBUF",
+    "SK_MEMINFO_WMEM_ALLOC",
+    "SK_MEMINFO_SNDBUF",
+    "SK_MEMINFO_FWD_ALLOC",
+    "SK_MEMINFO_WMEM_QUEUED",
+    "SK_MEMINFO_OPTMEM",
+    "SK_MEMINFO_BACKLOG",
+    "SK_MEMINFO_DROPS",
+];
+
+/// What SO_MEMINFO tells, by name.
+pub(super) fn memory(bytes: &[u8]) -> Vec<(&'static str, u64)> {
+    let numbers = MEMORY.iter().enumerate();
+    numbers.filter_map(|(index, name)| Some((*name, number(bytes, 4 * index, 4)?))).collect()
+}
+
 /// Is this a field, told or not?
 pub(super) fn is_field(name: &str) -> bool {
     FIELDS.iter().any(|(field, ..)| *field == name) || BITS.iter().any(|(field, ..)| *field == name)

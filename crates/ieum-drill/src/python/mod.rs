@@ -27,6 +27,8 @@ pub(crate) struct Fragment {
     pub(crate) text: String,
     /// `struct tcp_info` at its time.
     pub(crate) info: Vec<u8>,
+    /// What SO_MEMINFO says at its time: nine numbers.
+    pub(crate) memory: Vec<u8>,
 }
 
 /// Runs all code of a script in order, in one namespace.
@@ -41,6 +43,7 @@ pub(crate) fn judge(path: &str, fragments: &[Fragment]) -> Result<(), Stop> {
     let mut names = Namespace::default();
     for (fragment, program) in programs {
         names.extend(info::variables(&fragment.info));
+        names.extend(info::memory(&fragment.memory));
         match names.run(&program) {
             Ok(()) => {}
             Err(Raised::Foreign(what)) => return by_interpreter(path, fragments, &what),
@@ -70,7 +73,8 @@ fn failure(path: &str, fragment: &Fragment, error: &str) -> Stop {
 fn by_interpreter(path: &str, fragments: &[Fragment], what: &str) -> Result<(), Stop> {
     let mut program = String::new();
     for fragment in fragments {
-        for (name, value) in info::variables(&fragment.info) {
+        for (name, value) in info::variables(&fragment.info).into_iter().chain(info::memory(&fragment.memory))
+        {
             // Writing into a string cannot fail.
             let _ = writeln!(program, "{name} = {value}");
         }
@@ -107,7 +111,12 @@ mod tests {
     fn run(pieces: &[&str]) -> Result<(), Stop> {
         let mut info = vec![0; 104];
         info[80] = 10; // tcpi_snd_cwnd
-        let fragment = |text: &&str| Fragment { line: 7, text: (*text).to_owned(), info: info.clone() };
+        let fragment = |text: &&str| Fragment {
+            line: 7,
+            text: (*text).to_owned(),
+            info: info.clone(),
+            memory: Vec::new(),
+        };
         judge("a.pkt", &pieces.iter().map(fragment).collect::<Vec<_>>())
     }
 

@@ -58,7 +58,8 @@ impl Runner<'_> {
         let Some(info) = self.tcp_info(flow) else {
             return fail(self, "can't find getsockopt to get TCP info");
         };
-        self.code.push(Fragment { line, text: code.to_owned(), info });
+        let memory = self.socket_memory(flow);
+        self.code.push(Fragment { line, text: code.to_owned(), info, memory });
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ use crate::call::destination::Purpose;
 use crate::description::{Phase, Stream};
 use crate::endpoint::Endpoint;
 use crate::host::Host;
+use crate::make::Domain;
 use crate::{Errno, SocketId};
 
 impl Host {
@@ -206,6 +207,11 @@ impl Host {
         if everybody && !description.options.broadcast() {
             return Err(self.refused_broadcast(to.ip()));
         }
+        let never_cut = description.options.forbids_fragments(Domain::of(to.ip()));
+        if never_cut && self.is_larger_than_path(now, to, bytes.len()) {
+            return Err(Errno::EMSGSIZE);
+        }
+        let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         if let Some(error) = description.error.take() {
             return Err(error);
         }
@@ -220,9 +226,19 @@ impl Host {
         }
         Ok(bytes.len())
     }
+
+    /// Would a datagram with so many bytes have to be cut on its way?
+    fn is_larger_than_path(&self, now: Instant, to: SocketAddr, bytes: usize) -> bool {
+        let headers = if to.is_ipv4() { HEADERS_BYTES_IP4 } else { HEADERS_BYTES_IP6 };
+        let mtu_bytes = self.stack.path_mtu_bytes(now, to.ip());
+        mtu_bytes.is_some_and(|mtu| u32::try_from(bytes + headers).unwrap_or(u32::MAX) > mtu)
+    }
 }
 
 /// What a call answers that connects with data of which `count` bytes went with the SYN.
 fn with_syn(count: usize) -> Result<usize, Errno> {
     if count > 0 { Ok(count) } else { Err(Errno::EINPROGRESS) }
 }
+/// Bytes of the headers of IP and UDP (an echo request's has as many).
+const HEADERS_BYTES_IP4: usize = 28;
+const HEADERS_BYTES_IP6: usize = 48;

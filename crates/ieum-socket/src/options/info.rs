@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ieum_stack::{Belief, Info, State, Status};
+use ieum_stack::{AccurateCounts, Belief, Info, State, Status};
 
 /// Bytes of the structure.
 const INFO_BYTES: usize = 280;
@@ -52,6 +52,11 @@ pub(super) fn of_connection(known: Option<&(Status, Info)>) -> Vec<u8> {
     writer.words([info.send_window_bytes, info.recv_window_bytes, 0]);
     writer.shorts([info.timeouts, info.timeout_rows]);
     writer.words([ms(info.timeout_time)]);
+    let counts = info.accurate_ecn.unwrap_or_default();
+    writer.words([counts.received_marked]);
+    writer.words(counts.delivered_bytes);
+    writer.words(counts.received_bytes);
+    writer.words([ecn_bits(info, &counts)]);
     writer.finished()
 }
 
@@ -101,6 +106,16 @@ impl Writer {
         self.0.resize(INFO_BYTES, 0);
         self.0
     }
+}
+
+/// The kind of ECN, how the peer's option was seen, and what of it failed, in one word.
+fn ecn_bits(info: &Info, counts: &AccurateCounts) -> u32 {
+    let kind = match (info.ecn, info.accurate_ecn) {
+        (false, _) => 0,
+        (true, None) => 1,
+        (true, Some(_)) => 2,
+    };
+    kind | counts.option_seen << 2 | counts.failed << 4
 }
 
 fn option_bits(info: &Info) -> u8 {

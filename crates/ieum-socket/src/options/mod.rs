@@ -101,6 +101,9 @@ mod known {
     pub(super) const RECV_ERRORS: SocketOption = SocketOption::known(IPPROTO_IP, IP_RECVERR);
     pub(super) const TOS: SocketOption = SocketOption::known(IPPROTO_IP, IP_TOS);
     pub(super) const TTL: SocketOption = SocketOption::known(IPPROTO_IP, IP_TTL);
+    pub(super) const MTU_DISCOVER: SocketOption = SocketOption::known(IPPROTO_IP, IP_MTU_DISCOVER);
+    pub(super) const MTU_DISCOVER6: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_MTU_DISCOVER);
+    pub(super) const DONT_FRAGMENT6: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_DONTFRAG);
     pub(super) const RECV_ERRORS6: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_RECVERR);
     pub(super) const TRAFFIC_CLASS: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_TCLASS);
     pub(super) const HOPS: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_UNICAST_HOPS);
@@ -259,6 +262,16 @@ impl Options {
             fast_open_queue: positive(known::FAST_OPEN),
             fast_open_no_cookie: self.flag(known::FAST_OPEN_NO_COOKIE),
             pacing_rate_max: self.pacing_rate_max,
+            ..*defaults
+        }
+    }
+
+    /// Datagrams that the way does not take whole are refused (IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: 2, always).
+    pub(crate) fn forbids_fragments(&self, domain: Domain) -> bool {
+        const ALWAYS: i32 = 2;
+        match domain {
+            Domain::Ip4 => self.value(known::MTU_DISCOVER) == ALWAYS,
+            Domain::Ip6 => self.value(known::MTU_DISCOVER6) == ALWAYS || self.flag(known::DONT_FRAGMENT6),
         }
     }
 

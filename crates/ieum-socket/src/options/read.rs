@@ -70,16 +70,19 @@ impl Host {
         })
     }
 
-    /// SO_MEMINFO, nine numbers as in `linux/sock_diag.h`. A host counts the bytes that wait, not the memory they lie
-    /// in; of reserves, options, a backlog and drops there are none.
+    /// SO_MEMINFO, nine numbers as in `linux/sock_diag.h`. What waits to be read counts with its overhead, like its buffer;
+    /// what waits to be sent counts its bytes. Of reserves, options, a backlog and drops there are none.
     fn memory_bytes(&mut self, id: SocketId) -> Result<Vec<u8>, Errno> {
         let buffer = |bytes: Vec<u8>| bytes.first_chunk::<4>().map_or(0, |bytes| u32::from_ne_bytes(*bytes));
         let recv_buffer = buffer(self.read_of_socket(id, SO_RCVBUF)?);
         let send_buffer = buffer(self.read_of_socket(id, SO_SNDBUF)?);
-        let bytes = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let status = self.status(id);
-        let received = status.as_ref().map_or(0, |status| bytes(status.readable_bytes));
-        let sent = status.as_ref().map_or(0, |status| bytes(status.unacknowledged_bytes));
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        let connection = description.active().map(|active| active.connection);
+        let known = connection.and_then(|connection| self.stack.tcp_info(self.now, connection));
+        let (received, recv_buffer, sent) = known.map_or((0, recv_buffer, 0), |(status, info)| {
+            let sent = u32::try_from(status.unacknowledged_bytes).unwrap_or(u32::MAX);
+            (info.recv_charged_bytes, info.recv_buffer_bytes, sent)
+        });
         Ok([received, recv_buffer, sent, send_buffer, 0, sent, 0, 0, 0].map(u32::to_ne_bytes).concat())
     }
 
@@ -150,18 +153,23 @@ impl Host {
         }
     }
 
-    /// The MTU on the way to a peer. The stack keeps no path MTU yet: own addresses are reached over the loopback
-    /// link, all others over links of the usual size.
+    /// The MTU on the way to a peer.
     fn path_mtu_bytes(&self, remote: SocketAddr) -> i32 {
         let remote = remote.ip().to_canonical();
         match (self.stack.is_local(remote), remote.is_ipv4()) {
-            (false, _) => 1500,
+            (false, _) => {
+                let mtu_bytes = self.stack.path_mtu_bytes(self.now, remote);
+                mtu_bytes.and_then(|bytes| i32::try_from(bytes).ok()).unwrap_or(MTU_UNKNOWN_BYTES)
+            }
             (true, true) => 65_535,
             // IPv6 does not count its own header in a packet's length.
             (true, false) => 65_536,
         }
     }
 }
+
+/// The MTU that is told where no way leads any more, in bytes.
+const MTU_UNKNOWN_BYTES: i32 = 1500;
 
 fn stored(description: &Description, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
     let option = SocketOption::from_linux(description.make, level, name).ok_or(Errno::ENOPROTOOPT)?;

@@ -5,9 +5,7 @@
 //! [`Ip::begin`] writes the header. The transports do the rest.
 //!
 //! What it does not do: it forwards nothing, joins no multicast group but those that every IPv6 host is in, and obeys no
-//! options. It makes no link-local addresses (RFC 4291 §2.1 wants one for each link): whoever needs one adds it. It
-//! keeps no path MTU: each TCP connection learns its own from ICMP (RFC 1191, RFC 8201), but datagrams have the size of
-//! the first link, and behind a narrower one those of IPv6 are lost. It sends no parameter problems but that of an unknown protocol: who sends
+//! options. It makes no link-local addresses (RFC 4291 §2.1 wants one for each link): whoever needs one adds it. It sends no parameter problems but that of an unknown protocol: who sends
 //! options or routing headers that are not served (RFC 8200 §4.2, §4.4 ask for one) hears nothing, and each is counted.
 //!
 //! Invariants:
@@ -18,17 +16,19 @@
 //! 3. The host is weak (RFC 1122 §3.3.4.2): a packet for an own address is taken from any link.
 //!
 //! Files, as a packet meets them: `receive` and `reassembly` (up), `route` and `source` (where to, and as whom),
-//! `transmit` (down).
+//! `path_mtu` (how large behind the first link), `transmit` (down).
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use ieum_wire::{Cidr, Packet};
+use ieum_wire::{Cidr, Instant, Packet};
 use slotmap::SlotMap;
 
 use crate::chance::Chance;
 use crate::link::{LinkConfig, LinkId, Medium};
+use crate::tcp::bounds::{PATH_MTU_MIN_IP4_BYTES, PATH_MTU_MIN_IP6_BYTES};
 
+mod path_mtu;
 mod reassembly;
 mod receive;
 mod route;
@@ -40,6 +40,7 @@ pub(crate) use route::Path;
 pub use route::RouteTarget;
 pub(crate) use transmit::Outgoing;
 
+use path_mtu::PathMtus;
 use reassembly::Reassembly;
 use route::Route;
 
@@ -78,6 +79,8 @@ pub(crate) struct Ip {
     accept_any_destination: bool,
     /// The identification of the next packet that may be fragmented (RFC 6864 §4.3).
     identification: u32,
+    /// What routers said of ways behind the first link.
+    pub(crate) path_mtus: PathMtus,
     /// Fragments of others' datagrams.
     pub(crate) reassembly: Reassembly,
     /// Fragments of one of ours, for a link that cannot cut: they leave before anything else.
@@ -97,6 +100,7 @@ impl Ip {
             exceptions: Vec::new(),
             accept_any_destination,
             identification: chance.next_u32(),
+            path_mtus: PathMtus::new(chance),
             reassembly: Reassembly::new(chance),
             fragments: VecDeque::new(),
         }
@@ -158,6 +162,17 @@ impl Ip {
     /// Is one of the excepted loopback endpoints behind this link at that address?
     pub(crate) fn is_excepted(&self, address: IpAddr, link: LinkId) -> bool {
         self.exceptions.iter().any(|exception| exception.endpoint.ip() == address && exception.link == link)
+    }
+
+    /// A router says of a datagram to `destination` that only so much passes. Nothing below the least that a link may have is
+    /// believed.
+    pub(crate) fn path_narrowed(&mut self, now: Instant, destination: IpAddr, mtu_bytes: u32) {
+        let mtu_bytes = match destination {
+            IpAddr::V4(_) => mtu_bytes.max(PATH_MTU_MIN_IP4_BYTES),
+            IpAddr::V6(_) if mtu_bytes < PATH_MTU_MIN_IP6_BYTES => return,
+            IpAddr::V6(_) => mtu_bytes,
+        };
+        self.path_mtus.learned(now, destination, mtu_bytes);
     }
 
     /// The link that leads to an excepted loopback endpoint.

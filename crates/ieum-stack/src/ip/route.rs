@@ -52,6 +52,8 @@ pub(crate) struct Path {
     pub(crate) source: IpAddr,
     /// The largest IP packet of one frame.
     pub(crate) mtu_bytes: u32,
+    /// What the first link takes, in bytes.
+    pub(crate) link_mtu_bytes: u32,
     /// The link takes super-segments.
     pub(crate) segmentation_offload: bool,
     /// The link takes packets without a transport checksum.
@@ -146,6 +148,7 @@ impl Ip {
             link,
             source,
             mtu_bytes: config.mtu_bytes,
+            link_mtu_bytes: config.mtu_bytes,
             segmentation_offload: config.segmentation_offload,
             checksum_offload: config.checksum_offload,
         })

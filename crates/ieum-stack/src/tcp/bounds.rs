@@ -160,10 +160,25 @@ pub(super) const UNPACED_SEGMENTS: u32 = INITIAL_WINDOW_SEGMENTS;
 
 /// The least MTU that a router of IPv4 is believed to have, in bytes: forged errors shall not make us send headers
 /// almost alone. Linux's net.ipv4.route.min_pmtu.
-pub(super) const PATH_MTU_MIN_IP4_BYTES: u32 = 552;
+pub(crate) const PATH_MTU_MIN_IP4_BYTES: u32 = 552;
 
 /// The least MTU of IPv6's links, in bytes (RFC 8200 §5); a router that says less is not believed (RFC 8201 §4).
-pub(super) const PATH_MTU_MIN_IP6_BYTES: u32 = 1280;
+pub(crate) const PATH_MTU_MIN_IP6_BYTES: u32 = 1280;
+
+/// Where a search for the path's size begins, in bytes of payload (RFC 4821 §7.2: BASE_PLPMTU; Linux: tcp_base_mss), and what it
+/// never goes below (Linux: tcp_mtu_probe_floor).
+pub(crate) const MTU_PROBE_BASE_MSS: u16 = 1024;
+pub(super) const MTU_PROBE_MSS_FLOOR: u32 = 48;
+
+/// Bytes between the ends of a search below which it rests, and for how long (Linux: tcp_probe_threshold, tcp_probe_interval).
+pub(super) const MTU_PROBE_NARROW_BYTES: u32 = 8;
+pub(super) const MTU_PROBE_INTERVAL: Duration = Duration::from_secs(600);
+
+/// The congestion window with which a probe's loss costs little, in segments (Linux).
+pub(super) const MTU_PROBE_CWND_MIN: u32 = 11;
+
+/// Time-outs in a row after which large segments are suspected to vanish (Linux: tcp_retries1).
+pub(super) const BLACK_HOLE_RETRIES: u32 = 3;
 
 /// The least time between two ACKs in answer to unacceptable segments of one connection, so that two confused ends
 /// cannot keep each other busy (RFC 5961 §7; Linux: tcp_invalid_ratelimit).

@@ -58,6 +58,8 @@ pub(super) struct HalfOpen {
     pub(super) syn_ack_owed: bool,
     /// How often the SYN-ACK was sent again.
     pub(super) retries: u32,
+    /// How often the SYN-ACK was sent, for whatever reason.
+    pub(super) sends: u32,
     pub(super) sent_at: Option<Instant>,
     pub(super) rto: Rto,
     /// The SYN-ACK was acknowledged, but there was no room yet, or data is waited for.
@@ -85,6 +87,7 @@ impl HalfOpen {
             stage: Stage::Held,
             syn_ack_owed: false,
             retries: 0,
+            sends: 0,
             sent_at: None,
             rto: Rto::new(),
             acknowledged: false,
@@ -104,6 +107,7 @@ impl HalfOpen {
     /// The SYN-ACK goes out.
     pub(super) fn syn_ack_sent(&mut self, now: Instant) {
         self.syn_ack_owed = false;
+        self.sends += 1;
         self.sent_at.get_or_insert(now);
         self.wait(now);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ieum_wire::Instant;
 
 use super::connection::{Connection, Phase};
+use super::ecn::{Accurate, AccurateCounts};
 use super::open::Open;
 use super::send::HeldTimes;
 use super::status::Status;
@@ -32,12 +33,16 @@ pub struct Info {
     pub scales: Option<(u8, u8)>,
     /// Both sides speak ECN (RFC 3168).
     pub ecn: bool,
+    /// What accurate ECN has counted, where both sides speak it (RFC 9768).
+    pub accurate_ecn: Option<AccurateCounts>,
     /// How long an acknowledgement waits for company.
     pub ack_delay: Duration,
     /// Payload of the largest segment received, in bytes.
     pub peer_mss_bytes: u32,
     /// Memory that data received may take, and as far as the window has opened, in bytes.
     pub recv_buffer_bytes: u32,
+    /// Memory that data received takes, in bytes.
+    pub recv_charged_bytes: u32,
     /// As far as the receive window has opened, in bytes.
     pub recv_opened_bytes: u32,
     /// The most that was read in a round trip, in bytes.
@@ -144,9 +149,11 @@ impl Open {
             timestamps: stamps,
             sack: send.has_sack(),
             scales: self.scales,
-            ecn: self.ecn.is_some(),
+            ecn: self.ecn.is_on(),
+            accurate_ecn: self.ecn.accurate().map(Accurate::counts),
             ack_delay: self.recv.ack.delay(),
             peer_mss_bytes: self.recv.space.peer_mss(),
+            recv_charged_bytes: self.recv.space.charged_bytes(),
             recv_buffer_bytes: self.recv.space.buffer_bytes(),
             recv_opened_bytes: self.recv.space.opened_bytes(),
             recv_per_round_bytes: self.recv.space.read_in_round(),
@@ -172,7 +179,10 @@ impl Open {
             out_of_order_in: totals.out_of_order_in,
             segments_again: totals.segments_again,
             delivered: sums.delivered,
-            delivered_marked: sums.delivered_marked,
+            delivered_marked: self
+                .ecn
+                .accurate()
+                .map_or(sums.delivered_marked, |accurate| accurate.counts().delivered_marked),
             duplicates: sums.duplicates,
             reorderings: sums.reorderings,
             timeouts: sums.timeouts,

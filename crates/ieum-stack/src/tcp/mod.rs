@@ -32,6 +32,7 @@ mod info;
 mod isn;
 mod listener;
 mod open;
+mod path;
 mod peer_syn;
 mod receive;
 mod recv;
@@ -60,14 +61,14 @@ use ieum_wire::Instant;
 use slotmap::SlotMap;
 
 pub use self::connection::Failure;
-pub use self::ecn::EcnMode;
+pub use self::ecn::{AccurateCounts, EcnMode, EcnOption, EcnRules};
 pub use self::fast_open::{FastOpenKey, FastOpenKeys, FastOpenMode};
 pub use self::half_open::{Refusal, Request};
 pub use self::info::Info;
 pub use self::recv::UrgentByte;
 pub use self::rules::{SynCookies, TcpRules, TimeWaitReuse};
 pub use self::send::{Belief, Counts, HeldTimes, WriteEnd};
-pub use self::settings::{CongestionName, Keepalive, TcpSettings, Tuning};
+pub use self::settings::{CongestionName, Keepalive, MtuProbing, TcpSettings, Tuning};
 pub use self::state::State;
 pub use self::status::{Listed, Status};
 pub use self::user_call::{ConnectError, ListenError};
@@ -151,7 +152,7 @@ pub(crate) struct Offers {
     /// Scaled windows (RFC 7323 §2).
     pub(crate) window_scaling: bool,
     /// Explicit congestion notification (RFC 3168 §6.1.1).
-    pub(crate) ecn: EcnMode,
+    pub(crate) ecn: EcnRules,
 }
 
 impl std::fmt::Debug for Tcp {
@@ -206,6 +207,11 @@ impl Tcp {
     /// What SYNs offer, from now on.
     pub(crate) fn set_offers(&mut self, offers: Offers) {
         self.offers = offers;
+    }
+
+    /// What is meant by ECN from now on.
+    pub(crate) fn set_ecn(&mut self, rules: EcnRules) {
+        self.offers.ecn = rules;
     }
 
     /// When something is to be done next without anything arriving.
@@ -296,8 +302,9 @@ impl Tcp {
     /// FIN-WAIT-2 or CLOSING → TIME-WAIT: a small struct takes the connection's place in the tables.
     fn time_wait(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let (tuple, reuse) = (connection.tuple, connection.reuse);
+        let (tuple, reuse, users_tos) = (connection.tuple, connection.reuse, connection.settings.tos);
         let Some(open) = connection.open_mut() else { return };
+        let tos = ecn::tos(users_tos, open.ecn.accurate().is_some_and(|accurate| accurate.may_be_marked()));
         let time_wait = TimeWait {
             tuple,
             nxt: open.send.nxt(),
@@ -306,6 +313,7 @@ impl Tcp {
             stamps: open.stamps,
             reuse,
             since: cx.now,
+            tos,
             until: cx.now + TIME_WAIT,
         };
         // The peer's FIN is acknowledged from here, should that still be owed.
@@ -331,7 +339,8 @@ impl Tcp {
         let recv_nxt = waiting.recv_nxt;
         let timestamps = waiting.stamps.as_mut().map(|stamps| stamps.option(cx.now, recv_nxt));
         let options = ieum_wire::tcp::Options { timestamps, ..Default::default() };
-        let reply = Reply::ack(waiting.tuple, waiting.nxt, recv_nxt, waiting.window, options);
+        let ack = Reply::ack(waiting.tuple, waiting.nxt, recv_nxt, waiting.window, options);
+        let reply = Reply { tos: waiting.tos, ..ack };
         self.owe_reply(cx.drops, reply);
     }
 

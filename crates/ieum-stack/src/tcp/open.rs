@@ -5,8 +5,10 @@ use std::time::Duration;
 use ieum_wire::tcp::{Options, SACK_BLOCKS_MAX, Timestamps};
 use ieum_wire::{Instant, Mss, SeqNumber};
 
-use super::bounds::{PATH_MTU_MIN_IP4_BYTES, PATH_MTU_MIN_IP6_BYTES, STAMP_LIFETIME};
-use super::ecn::Ecn;
+use super::bounds::STAMP_LIFETIME;
+use super::ecn::negotiation::{Agreed, agreed};
+use super::ecn::{Accurate, Classic, Ecn};
+use super::path::PathSize;
 use super::peer_syn::{OwnSyn, PeerSyn, stamp};
 use super::recv::ack::Clock;
 use super::recv::{Arrived, Data, Recv, RecvStart};
@@ -38,15 +40,15 @@ pub(super) struct Open {
     pub(super) send: Send,
     pub(super) recv: Recv,
     pub(super) stamps: Option<Stamps>,
-    /// Both sides speak ECN.
-    pub(super) ecn: Option<Ecn>,
+    /// What of ECN both sides speak.
+    pub(super) ecn: Ecn,
     pub(super) totals: Totals,
     /// Shifts of the peer's windows and of ours, when both sides have offered them.
     pub(super) scales: Option<(u8, u8)>,
     /// Payload of the largest segment that we said we take, options taken off.
     announced_mss: u32,
-    /// Payload of the largest segment that the path takes, options included.
-    path_mss: u32,
+    /// How large segments may be.
+    pub(super) path: PathSize,
     /// Payload of a full segment, options taken off.
     pub(super) mss: u32,
     /// Who ended its direction first.
@@ -97,9 +99,10 @@ impl Open {
             recent_at: now,
             last_ack: peer.irs + 1,
         });
-        let mss = payload_bytes(own.mss.min(peer.mss), stamps.as_ref());
+        let path = PathSize::new(own.mss.min(peer.mss), own.path_mss, settings);
+        let mss = path.mss() - if stamps.is_some() { STAMP_BYTES } else { 0 };
         let sack = own.sack && peer.sack;
-        let ecn = own.agrees_on_ecn(peer, opening.active, opening.retries > 0);
+        let agreed = agreed(&own.ecn, &peer.ecn, opening.retries);
         let mut send = Send::new(
             now,
             &SendStart {
@@ -113,7 +116,7 @@ impl Open {
                 // RFC 6298 one repetition is often none's loss; like Linux we wait for the second.
                 handshake_lossy: opening.retries > 1,
                 sack,
-                ecn,
+                ecn: agreed == Agreed::Classic,
                 congestion: settings.congestion,
                 mss,
                 tuning: settings.tuning,
@@ -131,6 +134,7 @@ impl Open {
             scale: own_scale,
             sack,
             mss: announced_mss,
+            held: opening.active,
         };
         send.set_rto_max(settings.rto_max);
         let mut recv = Recv::new(now, &recv_start, settings);
@@ -139,11 +143,15 @@ impl Open {
             send,
             recv,
             stamps,
-            ecn: ecn.then(Ecn::default),
+            ecn: match agreed {
+                Agreed::Off => Ecn::Off,
+                Agreed::Classic => Ecn::Classic(Classic::default()),
+                Agreed::Accurate => Ecn::Accurate(Box::new(accurate(own, peer, opening.active))),
+            },
             totals: Totals::new(now),
             scales: peer.scale.map(|scale| (scale.shift(), own_scale.shift())),
             announced_mss,
-            path_mss: own.mss.bytes().into(),
+            path,
             mss,
             first_end: None,
             heard_at: now,
@@ -215,28 +223,6 @@ impl Open {
         self.send.is_under_way(seq) || (self.syn_ack.is_some() && seq + 1 == self.send.una())
     }
 
-    /// A router says that packets of `mtu_bytes` at most go on from there, and that the one at `seq` was larger (RFC 1191,
-    /// RFC 8201): segments are no larger from now on. What it dropped is sent again by the timer, in smaller pieces: to
-    /// answer at once would give a burst to whoever forges such errors. False when nothing changes.
-    pub(super) fn path_narrowed(&mut self, is_ip4: bool, mtu_bytes: u32, seq: SeqNumber) -> bool {
-        let mss = if is_ip4 {
-            Mss::of_mtu_ip4(mtu_bytes.max(PATH_MTU_MIN_IP4_BYTES))
-        } else if mtu_bytes >= PATH_MTU_MIN_IP6_BYTES {
-            Mss::of_mtu_ip6(mtu_bytes)
-        } else {
-            return false;
-        };
-        // RFC 5927 §7.2: only what is under way can have been too large.
-        if !self.send.is_under_way(seq) {
-            return false;
-        }
-        self.path_mss = self.path_mss.min(mss.bytes().into());
-        let mss = payload_bytes(mss, self.stamps.as_ref());
-        let narrower = mss < self.mss;
-        self.mss = self.mss.min(mss);
-        narrower
-    }
-
     /// What bounds the delay of acknowledgements.
     pub(super) fn clock(&self) -> Clock {
         Clock { rtt: self.send.smoothed_rtt(), rto: self.send.rto() }
@@ -299,7 +285,7 @@ impl Open {
 
     /// Payload of the largest segment that the path takes, options included.
     pub(super) fn path_mss(&self) -> u32 {
-        self.path_mss
+        self.path.told()
     }
 
     pub(super) fn deadline(&self, settings: &TcpSettings, orphan: bool) -> Option<Instant> {
@@ -332,6 +318,16 @@ impl Open {
     }
 }
 
+/// Accurate ECN as it begins, after both SYNs; `active`: ours was sent before we knew the peer's.
+fn accurate(own: &OwnSyn, peer: &PeerSyn, active: bool) -> Accurate {
+    let mut accurate = Accurate::new(peer.ecn.codepoint, !active, peer.ecn.wavered, own.ecn.fallback);
+    accurate.option_came(peer.acc_ecn.as_ref());
+    if peer.ecn.answers {
+        accurate.answered(peer.ecn.ace, peer.ecn.codepoint);
+    }
+    accurate
+}
+
 /// What is left of a segment for data beside the options that each one carries.
 fn payload_bytes(mss: Mss, stamps: Option<&Stamps>) -> u32 {
     u32::from(mss.bytes()) - if stamps.is_some() { STAMP_BYTES } else { 0 }
@@ -346,8 +342,14 @@ impl Stamps {
 
     /// PAWS: is this timestamp older than one seen before? (RFC 7323 §5.3 R1) Not known after 24 days of silence: the
     /// peer's clock may have gone half around (§5.5).
+    /// A tick is allowed for: two processors of the peer may read its clock in one order and send in the other (Linux).
     pub(super) fn is_old(&self, now: Instant, value: u32) -> bool {
-        value.wrapping_sub(self.recent).cast_signed() < 0 && now.since(self.recent_at) < STAMP_LIFETIME
+        value.wrapping_sub(self.recent).cast_signed() < -1 && now.since(self.recent_at) < STAMP_LIFETIME
+    }
+
+    /// Has the peer been silent for so long that its clock may have gone half around?
+    fn is_ancient(&self, now: Instant) -> bool {
+        now.since(self.recent_at) >= STAMP_LIFETIME
     }
 
     /// Is it later than the last one seen?
@@ -357,7 +359,9 @@ impl Stamps {
 
     /// RFC 7323 §4.3 (2): a segment that covers what was last acknowledged gives the timestamp to echo.
     pub(super) fn seen(&mut self, now: Instant, seq: SeqNumber, value: u32) {
-        if seq.at_or_before(self.last_ack) && !self.is_old(now, value) {
+        if seq.at_or_before(self.last_ack)
+            && (value == self.recent || self.is_newer(value) || self.is_ancient(now))
+        {
             self.recent = value;
             self.recent_at = now;
         }

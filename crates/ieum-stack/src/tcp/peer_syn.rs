@@ -1,9 +1,11 @@
 //! What a peer's SYN says, and what both SYNs together make of a connection.
 
-use ieum_wire::tcp::{FastOpen, Options, Timestamps};
+use ieum_wire::tcp::{AccEcn, FastOpen, Options, Timestamps};
 use ieum_wire::{Instant, Mss, SeqNumber, WindowScale};
 
-use super::ecn::EcnMode;
+use super::ecn::EcnRules;
+use super::ecn::codepoint;
+use super::ecn::negotiation::{self, PeerEcn};
 use super::isn::low_u32;
 use super::recv::space::initial_window;
 use super::segment::Segment;
@@ -20,8 +22,9 @@ pub(super) struct PeerSyn {
     pub(super) stamp: Option<u32>,
     /// It reads SACK (RFC 2018 §2).
     pub(super) sack: bool,
-    /// It offers ECN, or accepts ours (RFC 3168 §6.1.1).
-    pub(super) ecn: bool,
+    /// What it says of ECN, and the option of accurate ECN.
+    pub(super) ecn: PeerEcn,
+    pub(super) acc_ecn: Option<AccEcn>,
     /// Its window, which a SYN never scales (RFC 7323 §2.2).
     pub(super) window: u16,
 }
@@ -36,7 +39,13 @@ impl PeerSyn {
             scale: header.options.window_scale,
             stamp: header.options.timestamps.map(|stamps| stamps.value),
             sack: header.options.sack_permitted,
-            ecn: header.flags.ece && header.flags.cwr != header.flags.ack,
+            ecn: PeerEcn {
+                ace: header.flags.ace(),
+                codepoint: codepoint(segment.tos),
+                answers: header.flags.ack,
+                wavered: false,
+            },
+            acc_ecn: header.options.acc_ecn,
             window: header.window,
         }
     }
@@ -48,13 +57,15 @@ pub(super) struct OwnSyn {
     pub(super) iss: SeqNumber,
     /// The largest segment the way to the peer takes, options included.
     pub(super) mss: Mss,
+    /// The largest that the way behind the first link takes, as far as known.
+    pub(super) path_mss: Mss,
     /// Timestamps are offered, on a clock that begins here.
     pub(super) stamp_offset: Option<u32>,
     /// We read SACK.
     pub(super) sack: bool,
     /// The shift of the windows after it; `None`: windows are not to be scaled.
     pub(super) scale: Option<WindowScale>,
-    pub(super) ecn: EcnMode,
+    pub(super) ecn: EcnRules,
     /// Fast Open's option, which only the first one sent has.
     pub(super) fast_open: Option<FastOpen>,
 }
@@ -73,19 +84,9 @@ impl OwnSyn {
         u16::try_from(self.window_bytes(settings, stamps)).unwrap_or(u16::MAX)
     }
 
-    /// The ECN bits of a SYN or, with the peer's own, of a SYN-ACK (RFC 3168 §6.1.1): ECE and CWR offer, ECE accepts. A
-    /// SYN that is `repeated` offers nothing: perhaps that was why it was lost (§6.1.1.1).
-    pub(super) fn ecn_bits(&self, peer: Option<&PeerSyn>, repeated: bool) -> (bool, bool) {
-        match peer {
-            None => (self.ecn == EcnMode::Offer && !repeated, self.ecn == EcnMode::Offer && !repeated),
-            Some(peer) => (self.ecn != EcnMode::Off && peer.ecn, false),
-        }
-    }
-
-    /// Have both SYNs agreed on ECN? `active`: ours came first.
-    pub(super) fn agrees_on_ecn(&self, peer: &PeerSyn, active: bool, repeated: bool) -> bool {
-        let we = if active { self.ecn == EcnMode::Offer && !repeated } else { self.ecn != EcnMode::Off };
-        we && peer.ecn
+    /// AE, CWR and ECE of a SYN or, with the peer's own, of a SYN-ACK, which was sent so often before.
+    pub(super) fn ace(&self, peer: Option<&PeerSyn>, tries: u32) -> u8 {
+        negotiation::ace_of_syn(&self.ecn, peer.map(|peer| &peer.ecn), tries)
     }
 
     /// The shift that expresses every window the settings may lead to.
@@ -95,13 +96,16 @@ impl OwnSyn {
 
     /// The options of a SYN or, with the peer's own SYN known, of a SYN-ACK, which offers only what was offered
     /// (RFC 7323 §2.2, §3.2).
-    pub(super) fn options(&self, now: Instant, peer: Option<&PeerSyn>) -> Options {
+    pub(super) fn options(&self, now: Instant, peer: Option<&PeerSyn>, tries: u32) -> Options {
         let offers_scale = peer.is_none_or(|peer| peer.scale.is_some());
         let echo = match peer {
             None => Some(0),
             Some(peer) => peer.stamp,
         };
+        let has_option = negotiation::has_option(&self.ecn, peer.map(|peer| &peer.ecn), tries);
         Options {
+            // Beside a cookie there is no room for it.
+            acc_ecn: (has_option && self.fast_open.is_none()).then(|| AccEcn::new(true, &[1, 0, 1])),
             mss: Some(self.mss.bytes()),
             window_scale: self.scale.filter(|_| offers_scale),
             sack_permitted: self.sack && peer.is_none_or(|peer| peer.sack),

@@ -25,7 +25,7 @@ use super::{ConnectionId, HalfOpenId, ListenerId, Owner, Tcp, TimeWaitId};
 use crate::context::Context;
 use crate::drops::Drop;
 use crate::event::Event;
-use crate::ip::Received;
+use crate::ip::{Path, Received};
 use ieum_wire::Protocol;
 
 impl Tcp {
@@ -62,8 +62,12 @@ impl Tcp {
         if let (Unreachable::FragmentationNeeded { mtu_bytes }, Phase::Open(open)) =
             (reason, &mut connection.phase)
         {
-            let narrower = open.path_narrowed(ours.is_ipv4(), mtu_bytes, seq);
-            return if narrower { Ok(()) } else { Err(Drop::TcpIcmpIgnored) };
+            let Some(mtu_bytes) = open.path_narrowed(ours.is_ipv4(), mtu_bytes, seq) else {
+                return Err(Drop::TcpIcmpIgnored);
+            };
+            cx.ip.path_mtus.learned(cx.now, theirs.ip(), mtu_bytes);
+            self.settle(cx, id);
+            return Ok(());
         }
         if let (Unreachable::FragmentationNeeded { mtu_bytes }, Phase::Handshake(handshake)) =
             (reason, &mut connection.phase)
@@ -203,6 +207,7 @@ impl Tcp {
         }
         if flags.syn && header.seq == half_open.peer.irs && !flags.ack {
             // The SYN again: our answer was lost, or is still being thought about.
+            half_open.peer.ecn = half_open.peer.ecn.again(flags.ace(), segment.tos);
             if half_open.stage == Stage::Answering {
                 half_open.syn_ack_owed = true;
                 self.owe_half_open(id);
@@ -291,7 +296,7 @@ impl Tcp {
         let Some(listener) = self.listeners.get_mut(listener) else { return };
         listener.cookie_sent(cx.now);
         let own = self.cookies.syn(cx.now, &segment.tuple, own, peer);
-        let header = syn(cx.now, &segment.tuple, &own, Some(peer), false, &listener.settings);
+        let header = syn(cx.now, &segment.tuple, &own, Some(peer), 0, &listener.settings);
         self.owe_reply(cx.drops, Reply::with_header(segment.tuple, header));
     }
 
@@ -301,7 +306,7 @@ impl Tcp {
         let (tuple, settings) = (segment.tuple, listener.settings);
         let (expected, full) = (listener.expects_cookies(cx.now), listener.accept_queue_is_full());
         let path = cx.path(Protocol::Tcp, Some(tuple.local.ip()), tuple.remote);
-        let own = path.map(|path| self.own_syn(cx, &tuple, path.mtu_bytes, &settings)).ok();
+        let own = path.map(|path| self.own_syn(cx, &tuple, &path, &settings)).ok();
         let own = own.filter(|_| expected);
         let read = own.and_then(|own| Some((own, self.cookies.peer(cx.now, segment, &own)?)));
         let Some((mut own, (iss, peer))) = read else {
@@ -449,10 +454,11 @@ impl Tcp {
         let Ok(path) = cx.path(Protocol::Tcp, Some(tuple.local.ip()), tuple.remote) else {
             return cx.drops.count(Drop::TcpNoWayBack);
         };
-        let mut own = self.own_syn(cx, &tuple, path.mtu_bytes, &settings);
+        let mut own = self.own_syn(cx, &tuple, &path, &settings);
         own.iss = iss.unwrap_or(own.iss);
         let peer = PeerSyn::of(segment);
         if by_cookie {
+            let peer = PeerSyn { ecn: peer.ecn.without_accurate(), ..peer };
             return self.answer_and_forget(cx, listener_id, own, &peer, segment);
         }
         match self.fast_open_asked(cx, listener_id, segment) {
@@ -486,16 +492,19 @@ impl Tcp {
         &self,
         cx: &Context<'_>,
         tuple: &FourTuple,
-        mtu_bytes: u32,
+        path: &Path,
         settings: &TcpSettings,
     ) -> OwnSyn {
-        let mss = match tuple.local {
-            SocketAddr::V4(_) => Mss::of_mtu_ip4(mtu_bytes),
-            SocketAddr::V6(_) => Mss::of_mtu_ip6(mtu_bytes),
+        let of_mtu = match tuple.local {
+            SocketAddr::V4(_) => Mss::of_mtu_ip4,
+            SocketAddr::V6(_) => Mss::of_mtu_ip6,
         };
+        // What we take does not depend on what others can be sent (RFC 9293 §3.7.1): the first link's size is announced.
+        let mss = of_mtu(path.link_mtu_bytes);
         OwnSyn {
             iss: self.secrets.isn(cx.now, tuple),
             mss: settings.mss_max.map_or(mss, |bound| mss.min(Mss::announced(bound))),
+            path_mss: of_mtu(path.mtu_bytes),
             stamp_offset: self.offers.timestamps.then(|| self.secrets.stamp_offset(tuple)),
             sack: self.offers.sack,
             scale: self.offers.window_scaling.then(|| OwnSyn::scale_for(settings)),

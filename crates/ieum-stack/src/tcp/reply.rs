@@ -11,6 +11,8 @@ use super::tuple::FourTuple;
 pub(super) struct Reply {
     pub(super) tuple: FourTuple,
     pub(super) header: Header,
+    /// DSCP and ECN of its packet.
+    pub(super) tos: u8,
 }
 
 impl Reply {
@@ -43,7 +45,7 @@ impl Reply {
 
     /// A segment whose header is known.
     pub(super) fn with_header(tuple: FourTuple, header: Header) -> Reply {
-        Reply { tuple, header }
+        Reply { tuple, header, tos: 0 }
     }
 
     /// A bare acknowledgement.
@@ -67,6 +69,6 @@ impl Reply {
     ) -> Reply {
         let (source_port, destination_port) = (tuple.local.port(), tuple.remote.port());
         let header = Header { source_port, destination_port, seq, ack, flags, window, urgent: 0, options };
-        Reply { tuple, header }
+        Reply { tuple, header, tos: 0 }
     }
 }

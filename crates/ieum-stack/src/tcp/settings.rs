@@ -34,6 +34,10 @@ pub struct TcpSettings {
     pub user_timeout: Option<Duration>,
     /// Upper bound of the MSS announced and used, in bytes (TCP_MAXSEG).
     pub mss_max: Option<u16>,
+    /// Whether the size of segments is searched for.
+    pub mtu_probing: MtuProbing,
+    /// Where such a search begins, in bytes of payload with options (Linux: tcp_base_mss).
+    pub base_mss: u16,
     /// The IPv4 type of service.
     pub tos: u8,
     /// The time to live, in hops.
@@ -88,6 +92,8 @@ impl Default for TcpSettings {
             keepalive: None,
             user_timeout: None,
             mss_max: None,
+            mtu_probing: MtuProbing::default(),
+            base_mss: bounds::MTU_PROBE_BASE_MSS,
             tos: 0,
             ttl: TTL_DEFAULT,
             unsent_max_bytes: u32::MAX,
@@ -147,6 +153,18 @@ impl Default for Tuning {
             packet_segments_min: 2,
         }
     }
+}
+
+/// Whether the size of segments is searched for (RFC 4821; Linux: tcp_mtu_probing).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum MtuProbing {
+    /// Routers are trusted to say what is too large (0).
+    #[default]
+    Never,
+    /// Once large segments seem to vanish (1).
+    AfterBlackHole,
+    /// From the start (2).
+    Always,
 }
 
 /// An algorithm of congestion control (TCP_CONGESTION).

@@ -66,11 +66,7 @@ impl SynAck {
 
 impl Open {
     /// The SYN-ACK, when it is owed, taken as sent: both SYNs, and whether it is sent again.
-    pub(super) fn owed_syn_ack(
-        &mut self,
-        now: Instant,
-        rto_max: Duration,
-    ) -> Option<(OwnSyn, PeerSyn, bool)> {
+    pub(super) fn owed_syn_ack(&mut self, now: Instant, rto_max: Duration) -> Option<(OwnSyn, PeerSyn, u32)> {
         let syn_ack = self.syn_ack.as_mut().filter(|syn_ack| syn_ack.owed)?;
         let own = syn_ack.own;
         syn_ack.own.fast_open = None;
@@ -78,7 +74,7 @@ impl Open {
         syn_ack.sent_at.get_or_insert(now);
         syn_ack.timer = Some(now + syn_ack.rto.current().min(rto_max));
         self.recv.ack.sent(now, false);
-        Some((own, syn_ack.peer, syn_ack.retries > 0))
+        Some((own, syn_ack.peer, syn_ack.retries))
     }
 
     /// SYN-RECEIVED: what does this segment mean to the handshake? RFC 9293 §3.10.7.4, with Linux's care for a

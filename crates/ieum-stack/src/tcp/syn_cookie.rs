@@ -8,6 +8,7 @@
 //!
 //! What is lost: the exact MSS (rounded down), the SYN's data, and SYN-ACKs sent again.
 
+use super::ecn::negotiation::{Agreed, PeerEcn, agreed};
 use std::hash::BuildHasher;
 
 use ieum_wire::{Instant, Mss, SeqNumber, WindowScale};
@@ -95,7 +96,8 @@ impl SynCookie {
             scale: scale.and_then(|scale| u8::try_from(scale).ok()).map(WindowScale::announced),
             stamp: stamps.map(|stamps| stamps.value),
             sack: told.is_some_and(|bits| bits & SACK != 0),
-            ecn: told.is_some_and(|bits| bits & ECN != 0),
+            ecn: PeerEcn::offering_classic(told.is_some_and(|bits| bits & ECN != 0)),
+            acc_ecn: None,
             window: header.window,
         };
         Some((iss, peer))
@@ -118,7 +120,7 @@ fn minute(now: Instant) -> u32 {
 fn options(own: &OwnSyn, peer: &PeerSyn) -> u32 {
     let scale = peer.scale.filter(|_| own.scale.is_some()).map_or(NO_SCALE, |scale| u32::from(scale.shift()));
     let sack = if own.sack && peer.sack { SACK } else { 0 };
-    let ecn = if own.agrees_on_ecn(peer, false, false) { ECN } else { 0 };
+    let ecn = if agreed(&own.ecn, &peer.ecn, 0) == Agreed::Classic { ECN } else { 0 };
     scale | sack | ecn
 }
 
@@ -136,7 +138,7 @@ mod tests {
 
     use super::*;
     use crate::chance::Chance;
-    use crate::tcp::ecn::EcnMode;
+    use crate::tcp::ecn::EcnRules;
 
     const NOW: Instant = Instant::from_micros(7_000_000_123);
 
@@ -151,7 +153,8 @@ mod tests {
             stamp_offset: Some(77),
             sack: true,
             scale: Some(WindowScale::announced(7)),
-            ecn: EcnMode::Accept,
+            ecn: EcnRules::default(),
+            path_mss: Mss::announced(1460),
             fast_open: None,
         }
     }
@@ -163,7 +166,8 @@ mod tests {
             scale: Some(WindowScale::announced(9)),
             stamp,
             sack: true,
-            ecn: true,
+            ecn: PeerEcn::offering_classic(true),
+            acc_ecn: None,
             window: 1000,
         }
     }
@@ -196,14 +200,14 @@ mod tests {
     fn timestamps_carry_what_was_agreed_on() {
         let read = answered(1400, Some(3), Duration::from_secs(1), 0).unwrap();
         assert_eq!((read.mss.bytes(), read.scale.map(WindowScale::shift)), (1300, Some(9)));
-        assert!(read.sack && read.ecn && read.stamp == Some(4));
+        assert!(read.sack && read.ecn == PeerEcn::offering_classic(true) && read.stamp == Some(4));
     }
 
     #[test]
     fn without_timestamps_only_the_size_is_remembered() {
         let read = answered(9000, None, Duration::from_secs(1), 0).unwrap();
         assert_eq!((read.mss.bytes(), read.scale, read.stamp), (1460, None, None));
-        assert!(!read.sack && !read.ecn);
+        assert!(!read.sack && read.ecn == PeerEcn::default());
     }
 
     #[test]

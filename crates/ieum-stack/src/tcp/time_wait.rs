@@ -23,6 +23,8 @@ pub(super) struct TimeWait {
     /// Its port may be bound again by who allows that.
     pub(super) reuse: bool,
     pub(super) since: Instant,
+    /// DSCP and ECN of what is answered: those that the connection had (Linux).
+    pub(super) tos: u8,
     pub(super) until: Instant,
 }
 

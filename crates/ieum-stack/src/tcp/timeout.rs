@@ -2,6 +2,7 @@
 
 use ieum_wire::Instant;
 
+use super::bounds::BLACK_HOLE_RETRIES;
 use super::connection::{Connection, Failure, Holder, Phase};
 use super::open::Open;
 use super::settings::TcpSettings;
@@ -118,6 +119,10 @@ impl Open {
         }
         if rings {
             self.send.timed_out(now);
+            self.judge_probe();
+            if self.send.retries() > BLACK_HOLE_RETRIES {
+                self.suspect_black_hole(settings);
+            }
         }
         if let Some(keepalive) = settings.keepalive
             && self.keepalive_at(settings).is_some_and(|at| at <= now)

@@ -1,15 +1,15 @@
 //! The way down: debtors pay, one packet at a time. Only this file builds segments.
 
-use ieum_wire::tcp::{Flags, HEADER_BYTES_MAX, Header, Options, SackBlocks};
+use ieum_wire::tcp::{AccEcn, Flags, HEADER_BYTES_MAX, Header, Options, SackBlocks};
 use ieum_wire::{ChecksumState, Gso, GsoKind, Instant, Packet, Protocol, segmentation};
 
 use super::connection::{Connection, Phase};
-use super::ecn;
+use super::ecn::{self, Ecn, EcnRules};
 use super::half_open::HalfOpen;
-use super::open::Open;
+use super::open::{Open, STAMP_BYTES};
 use super::peer_syn::OwnSyn;
 use super::reply::Reply;
-use super::send::Piece;
+use super::send::{Piece, Sizes};
 use super::settings::TcpSettings;
 use super::timers::Sleeper;
 use super::tuple::FourTuple;
@@ -43,7 +43,7 @@ impl Tcp {
             let frame = match debtor {
                 Debtor::Connection(id) => {
                     let Some(connection) = self.connections.get_mut(id) else { continue };
-                    let frame = connection.transmit(cx);
+                    let frame = connection.transmit(cx, &self.offers.ecn);
                     connection.in_debt = frame.is_some();
                     let wanted = connection.deadline();
                     self.timers.want(Sleeper::Connection(id), &mut connection.timer_at, wanted);
@@ -68,21 +68,24 @@ impl Tcp {
 }
 
 impl Connection {
-    fn transmit(&mut self, cx: &mut Context<'_>) -> Option<(LinkId, Packet)> {
+    fn transmit(&mut self, cx: &mut Context<'_>, rules: &EcnRules) -> Option<(LinkId, Packet)> {
         let (tuple, settings) = (self.tuple, self.settings);
         match &mut self.phase {
             Phase::Handshake(handshake) => {
                 if !handshake.syn_owed {
                     return None;
                 }
-                let (own, peer, repeated) = (&handshake.own, handshake.peer.as_ref(), handshake.retries > 0);
-                let header = syn(cx.now, &tuple, own, peer, repeated, &settings);
+                let (own, peer) = (&handshake.own, handshake.peer.as_ref());
+                // A SYN-ACK that crosses has been sent as a SYN already.
+                let tries =
+                    if peer.is_some() { handshake.retries.saturating_sub(1) } else { handshake.retries };
+                let header = syn(cx.now, &tuple, own, peer, tries, &settings);
                 let is_first = handshake.sent_at.is_none();
                 handshake.syn_sent(cx.now, settings.rto_max);
                 let data = if is_first { handshake.fast.data.as_slice() } else { &[] };
-                emit_alone(cx, tuple, header, data, &settings)
+                emit_alone(cx, tuple, header, data, ecn::tos(settings.tos, false), settings.ttl)
             }
-            Phase::Open(open) => open.transmit(cx, tuple, &settings),
+            Phase::Open(open) => open.transmit(cx, tuple, &settings, rules),
             Phase::Closed(_) => None,
         }
     }
@@ -93,17 +96,16 @@ impl HalfOpen {
         if !self.syn_ack_owed {
             return None;
         }
+        let header = syn(cx.now, &self.tuple, &self.own, Some(&self.peer), self.sends, &self.settings);
         self.syn_ack_sent(cx.now);
-        let repeated = self.retries > 0;
-        let header = syn(cx.now, &self.tuple, &self.own, Some(&self.peer), repeated, &self.settings);
         self.own.fast_open = None;
-        emit_alone(cx, self.tuple, header, &[], &self.settings)
+        emit_alone(cx, self.tuple, header, &[], ecn::tos(self.settings.tos, false), self.settings.ttl)
     }
 }
 
 impl Reply {
     fn emit(&self, cx: &mut Context<'_>) -> Option<(LinkId, Packet)> {
-        emit_alone(cx, self.tuple, self.header, &[], &TcpSettings::default())
+        emit_alone(cx, self.tuple, self.header, &[], self.tos, TcpSettings::default().ttl)
     }
 }
 
@@ -114,18 +116,30 @@ impl Open {
         cx: &mut Context<'_>,
         tuple: FourTuple,
         settings: &TcpSettings,
+        rules: &EcnRules,
     ) -> Option<(LinkId, Packet)> {
-        if let Some((own, peer, repeated)) = self.owed_syn_ack(cx.now, settings.rto_max) {
+        if let Some((own, peer, tries)) = self.owed_syn_ack(cx.now, settings.rto_max) {
             // It acknowledges what came with the SYN.
-            let header = syn(cx.now, &tuple, &own, Some(&peer), repeated, settings);
-            return emit_alone(cx, tuple, Header { ack: self.recv.nxt(), ..header }, &[], settings);
+            let header = syn(cx.now, &tuple, &own, Some(&peer), tries, settings);
+            let header = Header { ack: self.recv.nxt(), ..header };
+            return emit_alone(cx, tuple, header, &[], ecn::tos(settings.tos, false), settings.ttl);
         }
         let path = cx.path(Protocol::Tcp, Some(tuple.local.ip()), tuple.remote);
-        let sack = self.recv.sack_blocks(self.sack_blocks_max());
-        let sack_bytes = SackBlocks::len_bytes_of(sack.as_slice().len());
-        let sizes = self.sizes(path.as_ref().is_ok_and(|path| path.segmentation_offload), sack_bytes);
+        let (sack, acc_ecn) = self.reports(cx.now, rules);
+        let report_bytes = SackBlocks::len_bytes_of(sack.as_slice().len())
+            + acc_ecn.map_or(0, |option| AccEcn::len_bytes_of(option.fields().len()));
+        // Whoever cuts a super-segment leaves CWR to its first piece; as part of a number it belongs on each.
+        let whole = !self.ecn.accurate().is_some_and(|accurate| accurate.says_cwr());
+        let offload = whole && path.as_ref().is_ok_and(|path| path.segmentation_offload);
+        let sizes = self.sizes(offload, report_bytes);
+        let beside = u32::try_from(report_bytes).expect("options have 40 bytes");
+        let probe = self.probe_size(cx.now, beside);
+        let sizes = probe.map_or(sizes, |size| Sizes { mss: size, piece_max: size });
         let piece = self.send.next_piece(cx.now, &sizes, settings).or_else(|| self.bare_piece())?;
-        let header = self.header(cx.now, &tuple, &piece, sack);
+        if let Some(size) = probe {
+            self.probe_sent(&piece, size, beside);
+        }
+        let header = self.header(cx.now, &tuple, &piece, sack, acc_ecn);
         let Ok(path) = path else {
             // The route is gone. What was to be said counts as sent and lost: the timers ask again.
             cx.drops.count(Drop::TcpNoRoute);
@@ -134,9 +148,26 @@ impl Open {
         let (payload_bytes, mss) = (piece.count, sizes.mss);
         self.totals.sent(cx.now, payload_bytes, mss, piece.again);
         let payload = self.send.slices(&piece);
-        let tos = ecn::tos(settings.tos, self.ecn.is_some() && payload_bytes > 0 && !piece.again);
+        let may_be_marked = match &self.ecn {
+            Ecn::Off => false,
+            Ecn::Classic(_) => payload_bytes > 0 && !piece.again,
+            Ecn::Accurate(accurate) => accurate.may_be_marked(),
+        };
+        let tos = ecn::tos(settings.tos, may_be_marked);
         let draft = Draft { tuple, header, payload, payload_bytes, mss, ttl: settings.ttl, tos };
         Some(emit(cx, &path, draft))
+    }
+
+    /// What the next segment says of what arrived: blocks of SACK, and counters of ECN.
+    fn reports(&self, now: Instant, rules: &EcnRules) -> (SackBlocks, Option<AccEcn>) {
+        let sack = self.recv.sack_blocks(self.sack_blocks_max());
+        let Some(accurate) = self.ecn.accurate() else { return (sack, None) };
+        let other = if self.stamps.is_some() { STAMP_BYTES } else { 0 };
+        let other = usize::try_from(other).expect("options have 40 bytes");
+        let report = accurate.report(now, rules, self.send.smoothed_rtt(), sack.as_slice().len(), other);
+        let sack =
+            if report.blocks < sack.as_slice().len() { self.recv.sack_blocks(report.blocks) } else { sack };
+        (sack, report.option)
     }
 
     /// A segment without data, when an acknowledgement or a keepalive probe is due.
@@ -150,12 +181,29 @@ impl Open {
         self.recv.ack.is_due().then(|| at(self.send.nxt()))
     }
 
-    fn header(&mut self, now: Instant, tuple: &FourTuple, piece: &Piece, sack: SackBlocks) -> Header {
+    fn header(
+        &mut self,
+        now: Instant,
+        tuple: &FourTuple,
+        piece: &Piece,
+        sack: SackBlocks,
+        acc_ecn: Option<AccEcn>,
+    ) -> Header {
         let ack = self.recv.nxt();
         let window = self.recv.tell_window();
         self.recv.ack.sent(now, piece.count > 0);
-        self.recv.sack_told();
-        let ece = self.ecn.is_some_and(|ecn| ecn.echoes);
+        let duplicate = self.recv.sack_told();
+        let flags = Flags { psh: piece.push, fin: piece.fin, ..Flags::ACK };
+        let flags = match &mut self.ecn {
+            Ecn::Off => flags,
+            Ecn::Classic(classic) => Flags { ece: classic.echoes, cwr: piece.reduced, ..flags },
+            Ecn::Accurate(accurate) => {
+                if acc_ecn.is_some() {
+                    accurate.reported(now, duplicate);
+                }
+                flags.with_ace(accurate.say(piece.count == 0 && !piece.fin))
+            }
+        };
         let timestamps = self.stamps.as_mut().map(|stamps| stamps.option(now, ack));
         let urgent = self.send.urgent_pointer(piece.seq);
         Header {
@@ -163,17 +211,10 @@ impl Open {
             destination_port: tuple.remote.port(),
             seq: piece.seq,
             ack,
-            flags: Flags {
-                psh: piece.push,
-                fin: piece.fin,
-                urg: urgent.is_some(),
-                ece,
-                cwr: piece.reduced,
-                ..Flags::ACK
-            },
+            flags: Flags { urg: urgent.is_some(), ..flags },
             window,
             urgent: urgent.unwrap_or(0),
-            options: Options { timestamps, sack, ..Options::default() },
+            options: Options { timestamps, sack, acc_ecn, ..Options::default() },
         }
     }
 }
@@ -184,19 +225,18 @@ pub(super) fn syn(
     tuple: &FourTuple,
     own: &OwnSyn,
     peer: Option<&super::peer_syn::PeerSyn>,
-    repeated: bool,
+    tries: u32,
     settings: &TcpSettings,
 ) -> Header {
-    let (ece, cwr) = own.ecn_bits(peer, repeated);
     Header {
         source_port: tuple.local.port(),
         destination_port: tuple.remote.port(),
         seq: own.iss,
         ack: peer.map(|peer| peer.irs + 1).unwrap_or_default(),
-        flags: Flags { syn: true, ack: peer.is_some(), ece, cwr, ..Flags::default() },
+        flags: Flags { syn: true, ack: peer.is_some(), ..Flags::default() }.with_ace(own.ace(peer, tries)),
         window: own.window(settings, peer),
         urgent: 0,
-        options: own.options(now, peer),
+        options: own.options(now, peer, tries),
     }
 }
 
@@ -206,22 +246,15 @@ fn emit_alone(
     tuple: FourTuple,
     header: Header,
     data: &[u8],
-    settings: &TcpSettings,
+    tos: u8,
+    ttl: u8,
 ) -> Option<(LinkId, Packet)> {
     let Ok(path) = cx.path(Protocol::Tcp, Some(tuple.local.ip()), tuple.remote) else {
         cx.drops.count(Drop::TcpNoRoute);
         return None;
     };
     let payload = std::iter::once(data);
-    let draft = Draft {
-        tuple,
-        header,
-        payload,
-        payload_bytes: data.len(),
-        mss: u32::MAX,
-        ttl: settings.ttl,
-        tos: ecn::tos(settings.tos, false),
-    };
+    let draft = Draft { tuple, header, payload, payload_bytes: data.len(), mss: u32::MAX, ttl, tos };
     Some(emit(cx, &path, draft))
 }
 

@@ -193,11 +193,14 @@ impl Tcp {
 
     /// The connection that has waited longest to be accepted.
     pub(crate) fn accept(&mut self, id: ListenerId) -> Option<ConnectionId> {
-        let connection = self.listeners.get_mut(id)?.accept_queue.pop_front()?;
-        if let Some(connection) = self.connections.get_mut(connection) {
+        let id = self.listeners.get_mut(id)?.accept_queue.pop_front()?;
+        if let Some(connection) = self.connections.get_mut(id) {
+            if let Some(open) = connection.open_mut() {
+                open.recv.held = true;
+            }
             connection.holder = Holder::User;
         }
-        Some(connection)
+        Some(id)
     }
 
     pub(crate) fn set_waiting_elsewhere(&mut self, id: ListenerId, count: u32) {
@@ -247,7 +250,7 @@ impl Tcp {
                 FourTuple { local: SocketAddr::new(path.source, port), remote }
             }
         };
-        let mut own = self.own_syn(cx, &tuple, path.mtu_bytes, &settings);
+        let mut own = self.own_syn(cx, &tuple, &path, &settings);
         match self.demux.get(&tuple).copied() {
             None => {}
             Some(Owner::TimeWait(id)) if self.gives_way(cx.now, id) => {

@@ -87,8 +87,7 @@ impl Udp {
     ) -> bool {
         let Some(id) = self.demux.find_connected(ours, theirs) else { return false };
         let Some(endpoint) = self.endpoints.get_mut(id) else { return false };
-        // We never forbid fragmenting a datagram of IPv4, so nobody honest says that we should have allowed it; of what
-        // routers of IPv6 say nothing is kept (see `ip`).
+        // What is too large is no failure: the next one is cut to the size that the router told (RFC 8201 §5).
         if !matches!(reason, Unreachable::FragmentationNeeded { .. }) {
             endpoint.error = Some(reason);
             events.push(Event::Udp(id));

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ieum_wire::udp::{HEADER_BYTES, Header};
-use ieum_wire::{ChecksumState, Packet, Protocol, ip4, segmentation};
+use ieum_wire::{ChecksumState, Packet, Protocol, ip4, ip6, segmentation};
 
 use super::endpoint::cost_bytes;
 use super::{Udp, UdpId, UdpSendError};
@@ -104,15 +104,19 @@ fn payload_bytes_max(destination: SocketAddr) -> usize {
 }
 
 fn build(owed: &Owed, ip: &mut Ip) -> Packet {
+    let length_bytes = HEADER_BYTES + owed.payload.len();
+    let headers_bytes = if owed.destination.is_ipv4() { ip4::HEADER_BYTES } else { ip6::HEADER_BYTES };
+    // RFC 1191 §3: what passes whole as far as we know asks not to be cut, so that routers say where it does not.
+    let is_whole =
+        u32::try_from(headers_bytes + length_bytes).is_ok_and(|bytes| bytes <= owed.path.mtu_bytes);
     let outgoing = Outgoing {
         source: owed.path.source,
         destination: owed.destination.ip(),
         protocol: Protocol::Udp,
         ttl: ip4::TTL_DEFAULT,
         tos: 0,
-        dont_fragment: false,
+        dont_fragment: is_whole,
     };
-    let length_bytes = HEADER_BYTES + owed.payload.len();
     let header = Header { source_port: owed.source_port, destination_port: owed.destination.port() };
     let mut packet = ip.begin(&outgoing, length_bytes);
     packet.extend(&header.emit(u16::try_from(length_bytes).expect("owe() takes at most 65,527 bytes")));

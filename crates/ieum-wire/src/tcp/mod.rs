@@ -7,7 +7,7 @@ use crate::seq::SeqNumber;
 
 pub mod options;
 
-pub use options::{Cookie, FastOpen, Options, SACK_BLOCKS_MAX, SackBlock, SackBlocks, Timestamps};
+pub use options::{AccEcn, Cookie, FastOpen, Options, SACK_BLOCKS_MAX, SackBlock, SackBlocks, Timestamps};
 
 /// Bytes of a header without options.
 pub const HEADER_BYTES: usize = 20;
@@ -37,6 +37,8 @@ pub struct Flags {
     pub ece: bool,
     /// Congestion window reduced.
     pub cwr: bool,
+    /// Accurate ECN (RFC 9768 §3.1); with the two above a counter of three bits, once both sides agree on it.
+    pub ae: bool,
 }
 
 impl Flags {
@@ -50,9 +52,20 @@ impl Flags {
         urg: false,
         ece: false,
         cwr: false,
+        ae: false,
     };
 
-    fn from_wire(bits: u8) -> Flags {
+    /// AE, CWR and ECE as a number of three bits (RFC 9768 §3.2: ACE).
+    pub const fn ace(self) -> u8 {
+        ((self.ae as u8) << 2) | ((self.cwr as u8) << 1) | self.ece as u8
+    }
+
+    /// The same flags with that number in place of the three.
+    pub const fn with_ace(self, ace: u8) -> Flags {
+        Flags { ae: ace & 0b100 != 0, cwr: ace & 0b010 != 0, ece: ace & 0b001 != 0, ..self }
+    }
+
+    fn from_wire(offset: u8, bits: u8) -> Flags {
         Flags {
             fin: bits & 0x01 != 0,
             syn: bits & 0x02 != 0,
@@ -62,6 +75,7 @@ impl Flags {
             urg: bits & 0x20 != 0,
             ece: bits & 0x40 != 0,
             cwr: bits & 0x80 != 0,
+            ae: offset & 0x01 != 0,
         }
     }
 
@@ -125,7 +139,7 @@ impl Header {
             destination_port: u16_at(bytes, 2).ok_or(short)?,
             seq: SeqNumber::new(u32_at(bytes, 4).ok_or(short)?),
             ack: SeqNumber::new(u32_at(bytes, 8).ok_or(short)?),
-            flags: Flags::from_wire(bits),
+            flags: Flags::from_wire(offset, bits),
             window: u16_at(bytes, 14).ok_or(short)?,
             urgent,
             options: Options::parse(options).ok_or(ParseError::Options)?,
@@ -147,7 +161,7 @@ impl Header {
         put(out, 4, self.seq.value().to_be_bytes());
         put(out, 8, self.ack.value().to_be_bytes());
         let words = u8::try_from(length / 4).expect("a TCP header has at most 15 words");
-        out[12] = words << 4;
+        out[12] = (words << 4) | u8::from(self.flags.ae);
         out[13] = self.flags.to_wire();
         put(out, 14, self.window.to_be_bytes());
         put(out, 18, self.urgent.to_be_bytes());
@@ -193,6 +207,16 @@ mod tests {
         let mut bytes = out[..length].to_vec();
         bytes.extend(b"data");
         assert_eq!(Header::parse(&bytes), Ok((syn(), 40..44)));
+    }
+
+    #[test]
+    fn three_flags_are_a_number() {
+        for ace in 0..8 {
+            let header = Header { flags: Flags::ACK.with_ace(ace), ..syn() };
+            let mut out = [0; HEADER_BYTES_MAX];
+            let length = header.emit(&mut out);
+            assert_eq!(Header::parse(&out[..length]).unwrap().0.flags.ace(), ace);
+        }
     }
 
     #[test]

@@ -16,6 +16,9 @@ const FAST_OPEN: u8 = 34;
 /// Kinds for experiments, told apart by two bytes (RFC 6994); Fast Open was one.
 const EXPERIMENT: u8 = 254;
 const FAST_OPEN_EXPERIMENT: [u8; 2] = [0xf9, 0x89];
+/// Accurate ECN's two orders of fields (RFC 9768 §3.2.3): ECT(0) first, ECT(1) first.
+const ACC_ECN_0: u8 = 172;
+const ACC_ECN_1: u8 = 174;
 
 /// The timestamps option (RFC 7323 §3.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,6 +135,56 @@ impl FastOpen {
     }
 }
 
+/// Counters of bytes by the codepoint they arrived with (RFC 9768 §3.2.3), of 24 bits each. Fields may be missing from the
+/// end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AccEcn {
+    /// The fields are of ECT(1), CE, ECT(0); else of ECT(0), CE, ECT(1).
+    pub ect1_first: bool,
+    fields: [u32; 3],
+    count: usize,
+}
+
+impl AccEcn {
+    /// These counters, three at most, of which 24 bits are said.
+    pub fn new(ect1_first: bool, counters: &[u32]) -> AccEcn {
+        let mut option = AccEcn { ect1_first, fields: [0; 3], count: counters.len().min(3) };
+        for (field, counter) in option.fields.iter_mut().zip(counters) {
+            *field = counter & 0xff_ffff;
+        }
+        option
+    }
+
+    /// The fields that are there, in their order.
+    pub fn fields(&self) -> &[u32] {
+        &self.fields[..self.count]
+    }
+
+    /// Bytes of an option with so many fields, with its padding.
+    pub const fn len_bytes_of(fields: usize) -> usize {
+        (2 + 3 * fields).next_multiple_of(4)
+    }
+
+    fn parse(option: &[u8]) -> Option<AccEcn> {
+        let ect1_first = *option.first()? == ACC_ECN_1;
+        let fields = option.get(2..)?.chunks_exact(3);
+        let counters: Vec<u32> =
+            fields.map(|field| field.iter().fold(0, |sum, byte| (sum << 8) | u32::from(*byte))).collect();
+        Some(AccEcn::new(ect1_first, &counters))
+    }
+
+    fn emit(&self, out: &mut [u8]) {
+        let length = 2 + 3 * self.count;
+        out[..AccEcn::len_bytes_of(self.count)].fill(NO_OPERATION);
+        let byte = u8::try_from(length).expect("three fields have 11 bytes");
+        put(out, 0, [if self.ect1_first { ACC_ECN_1 } else { ACC_ECN_0 }, byte]);
+        for (index, field) in self.fields().iter().enumerate() {
+            let [_, high, middle, low] = field.to_be_bytes();
+            put(out, 2 + 3 * index, [high, middle, low]);
+        }
+    }
+}
+
 /// The options of one segment. Unknown kinds are skipped (RFC 9293 §3.2, MUST-6).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Options {
@@ -147,6 +200,8 @@ pub struct Options {
     pub sack: SackBlocks,
     /// Fast Open; on a SYN only.
     pub fast_open: Option<FastOpen>,
+    /// What has arrived by codepoint of ECN.
+    pub acc_ecn: Option<AccEcn>,
 }
 
 impl Options {
@@ -172,6 +227,7 @@ impl Options {
                     options.timestamps =
                         Some(Timestamps { value: u32_at(option, 2)?, echo: u32_at(option, 6)? });
                 }
+                (ACC_ECN_0 | ACC_ECN_1, 2 | 5 | 8 | 11) => options.acc_ecn = AccEcn::parse(option),
                 (SACK, 10 | 18 | 26 | 34) => options.sack = SackBlocks::parse(option)?,
                 (FAST_OPEN, 2..) => options.fast_open = FastOpen::parse(option, false),
                 (EXPERIMENT, 4..) if option[2..4] == FAST_OPEN_EXPERIMENT => {
@@ -193,6 +249,7 @@ impl Options {
             + 3 * usize::from(self.timestamps.is_some()))
             + SackBlocks::len_bytes_of(self.sack.count)
             + self.fast_open.map_or(0, |option| option.unpadded_bytes().next_multiple_of(4))
+            + self.acc_ecn.map_or(0, |option| AccEcn::len_bytes_of(option.count))
     }
 
     /// Writes the options, each aligned by leading no-operations, into exactly [`Options::len_bytes`]. Their order is
@@ -212,7 +269,12 @@ impl Options {
             put(out, at + 4, timestamps.value.to_be_bytes());
             put(out, at + 8, timestamps.echo.to_be_bytes());
             at += 12;
-        } else if self.sack_permitted {
+        }
+        if let Some(option) = self.acc_ecn {
+            option.emit(&mut out[at..]);
+            at += AccEcn::len_bytes_of(option.count);
+        }
+        if self.timestamps.is_none() && self.sack_permitted {
             put(out, at, [NO_OPERATION; 2]);
             put(out, at + 2, permitted);
             at += 4;
@@ -305,6 +367,20 @@ mod tests {
         assert_eq!([2, 3, 5, 18].map(|count| Cookie::new(&vec![0; count])), [None; 4]);
         let odd = [FAST_OPEN, 5, 1, 2, 3];
         assert_eq!(Options::parse(&odd), Some(Options::default()));
+    }
+
+    #[test]
+    fn counters_come_back_in_both_orders() {
+        for ect1_first in [false, true] {
+            for count in 0..=3 {
+                let acc_ecn = Some(AccEcn::new(ect1_first, &[1, 0xff_ffff, 3][..count]));
+                let options =
+                    Options { mss: Some(1460), acc_ecn, sack_permitted: true, ..Options::default() };
+                let mut out = vec![0; options.len_bytes()];
+                options.emit(&mut out);
+                assert_eq!(Options::parse(&out), Some(options));
+            }
+        }
     }
 
     #[test]

@@ -60,6 +60,8 @@ pub(super) struct RecvStart {
     pub(super) sack: bool,
     /// Payload of a segment as our SYN announced it.
     pub(super) mss: u32,
+    /// A user holds the connection already.
+    pub(super) held: bool,
 }
 
 /// Data of a segment, cut on its left to what is new.
@@ -96,6 +98,8 @@ pub(super) struct Recv {
     pub(super) space: Space,
     /// Size of the last segment that was smaller than a full one, in bytes.
     last_small: u32,
+    /// A user holds the connection: what waits in a listener's queue does not let its buffer grow.
+    pub(super) held: bool,
     /// Data in order found no memory: the next window told is closed, whatever was promised.
     squeezed: bool,
     pub(super) ack: AckPolicy,
@@ -118,6 +122,7 @@ impl Recv {
             urgent: None,
             space: Space::new(now, settings, start.window, start.mss, nxt),
             last_small: 0,
+            held: start.held,
             squeezed: false,
             ack: AckPolicy::new(now),
         }
@@ -232,11 +237,15 @@ impl Recv {
             return if in_order { Arrived::NoMemory } else { Arrived::TooManyHoles };
         }
         self.measure(data);
-        if in_order { self.in_order(now, data, end, clock, settings) } else { self.beyond_hole(data, end) }
+        if in_order {
+            self.in_order(now, data, end, clock, settings)
+        } else {
+            self.beyond_hole(data, end, settings)
+        }
     }
 
     /// RFC 5681 §4.2: a hole is told at once.
-    fn beyond_hole(&mut self, data: &Data<'_>, end: SeqNumber) -> Arrived {
+    fn beyond_hole(&mut self, data: &Data<'_>, end: SeqNumber, settings: &TcpSettings) -> Arrived {
         self.ack.now();
         if self.assembler.range_of(data.seq).is_some_and(|range| range.1.at_or_after(end)) {
             self.came_twice(data.seq, end);
@@ -259,6 +268,10 @@ impl Recv {
             self.ack.window_opened();
         }
         self.space.charge(data.bytes.len(), data.frames);
+        if self.held {
+            let beyond = self.assembler.end().map_or(0, |end| end.since(self.nxt));
+            self.space.grow(settings, self.space.read_in_round(), beyond);
+        }
         Arrived::OutOfOrder
     }
 
@@ -401,11 +414,9 @@ impl Recv {
         self.sack.as_ref().map_or_else(SackBlocks::default, |sack| sack.blocks(&self.assembler, blocks_max))
     }
 
-    /// They were sent.
-    pub(super) fn sack_told(&mut self) {
-        if let Some(sack) = &mut self.sack {
-            sack.told();
-        }
+    /// They were sent; where data began of which they told that it came twice.
+    pub(super) fn sack_told(&mut self) -> Option<SeqNumber> {
+        self.sack.as_mut()?.told()
     }
 
     /// The window field of the segment about to be sent; the promise moves with it.

@@ -51,9 +51,9 @@ impl SackReport {
         blocks
     }
 
-    /// They were told.
-    pub(super) fn told(&mut self) {
-        self.duplicate = None;
+    /// They were told; where data began that came twice.
+    pub(super) fn told(&mut self) -> Option<SeqNumber> {
+        self.duplicate.take().map(|block| block.begin)
     }
 }
 

@@ -127,6 +127,11 @@ impl Space {
         self.buffer
     }
 
+    /// The memory it is charged, in bytes.
+    pub(in crate::tcp) fn charged_bytes(&self) -> u32 {
+        self.charged
+    }
+
     /// As far as the window has opened, in bytes.
     pub(in crate::tcp) fn opened_bytes(&self) -> u32 {
         self.opened

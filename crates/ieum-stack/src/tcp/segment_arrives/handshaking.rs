@@ -56,7 +56,8 @@ impl Handshake {
         }
         let peer = match (self.peer, flags.syn) {
             (None, true) => PeerSyn::of(segment),
-            (Some(peer), _) => peer,
+            // Both SYNs crossed; what came now is the second part of the peer's.
+            (Some(peer), _) => PeerSyn { acc_ecn: header.options.acc_ecn, ..peer },
             (None, false) => return Progress::Dropped(Drop::TcpNoSyn),
         };
         if !flags.ack {

@@ -5,6 +5,8 @@ use ieum_wire::{Instant, SeqNumber};
 use super::Outcome;
 use crate::drops::Drop;
 use crate::tcp::connection::Failure;
+use crate::tcp::ecn::Ecn;
+use crate::tcp::ecn::accurate::Delivery;
 use crate::tcp::open::Open;
 use crate::tcp::recv::{Arrived, Data};
 use crate::tcp::segment::Segment;
@@ -30,6 +32,14 @@ impl Open {
         settings: &TcpSettings,
     ) -> Outcome {
         self.totals.received(now, segment.frames, segment.payload.len());
+        if let Some(accurate) = self.ecn.accurate_mut().filter(|_| !segment.header.flags.syn)
+            && (accurate.arrived(segment.tos, segment.frames, segment.payload.len())
+                || accurate.is_pressing())
+            && !segment.payload.is_empty()
+        {
+            // Not for mere acknowledgements, or two ends could acknowledge each other for ever (RFC 9768 §3.2.2.5.1).
+            self.recv.ack.now();
+        }
         if let Some(outcome) = self.check_stamp(now, segment) {
             return outcome;
         }
@@ -41,6 +51,7 @@ impl Open {
             return self.reset(now, segment.header.seq);
         }
         if flags.syn {
+            self.syn_came_again(segment);
             // RFC 5961 §4.2: a SYN in the window does not reset, it is answered with what we expect.
             self.recv.ack.challenge(now);
             return Outcome::dropped(Drop::TcpSynOnConnection);
@@ -119,6 +130,9 @@ impl Open {
         if segment.header.flags.rst {
             return Some(Outcome::dropped(Drop::TcpOutsideWindow));
         }
+        if segment.header.flags.syn {
+            self.syn_came_again(segment);
+        }
         if segment.payload.is_empty() && !segment.header.flags.fin {
             self.recv.ack.challenge(now);
         } else {
@@ -129,10 +143,25 @@ impl Open {
                 self.recv.acknowledge_again();
             }
             if end.after(seq) && end.at_or_before(left) {
-                self.recv.came_twice(seq, end);
+                self.came_twice(seq, end);
             }
         }
         Some(Outcome::dropped(Drop::TcpOutsideWindow))
+    }
+
+    /// Data of a segment was there already.
+    fn came_twice(&mut self, begin: SeqNumber, end: SeqNumber) {
+        if let Some(accurate) = self.ecn.accurate_mut() {
+            accurate.came_twice(begin);
+        }
+        self.recv.came_twice(begin, end);
+    }
+
+    /// The peer's SYN once more: how it arrived is said with the answer (RFC 9768 §3.1.5).
+    fn syn_came_again(&mut self, segment: &Segment<'_>) {
+        if let Some(accurate) = self.ecn.accurate_mut() {
+            accurate.syn_came_again(segment.tos);
+        }
     }
 
     /// Second: RFC 5961 §3.2. Only a RST at exactly the next position resets; another in the window is answered, so
@@ -164,6 +193,22 @@ impl Open {
             .stamps
             .zip(header.options.timestamps)
             .and_then(|(stamps, theirs)| stamps.round_trip(now, theirs.echo));
+        let (ecn, mss) = (&mut self.ecn, self.mss);
+        let is_later = self
+            .stamps
+            .zip(header.options.timestamps)
+            .is_some_and(|(stamps, theirs)| stamps.is_newer(theirs.value));
+        let (flags, bare) = (header.flags, segment.payload.is_empty());
+        let marks = |segments, bytes, progress| match ecn {
+            Ecn::Off => 0,
+            // Every segment of which it tells might be meant.
+            Ecn::Classic(_) if flags.ece => u32::MAX,
+            Ecn::Classic(_) => 0,
+            Ecn::Accurate(accurate) => {
+                let delivery = Delivery { segments, bytes, mss, progress: progress || is_later };
+                accurate.heard(flags.ace(), header.options.acc_ecn.as_ref(), bare, &delivery)
+            }
+        };
         let acknowledged = send.acknowledged(
             now,
             &Ack {
@@ -171,13 +216,14 @@ impl Open {
                 sack: header.options.sack.as_slice(),
                 is_not_bare: window_changed || !segment.payload.is_empty() || header.flags.fin,
                 echo_age,
-                echoes_mark: header.flags.ece && self.ecn.is_some(),
-                mss: self.mss,
+                mss,
             },
+            marks,
         );
         send.peer_answered();
         let has_room = acknowledged.room && send.room_wanted && send.is_writable(settings);
         send.room_wanted &= !has_room;
+        self.judge_probe();
         Ok(acknowledged.fin || has_room)
     }
 
@@ -207,14 +253,15 @@ impl Open {
         } else if skip > 0 {
             // RFC 5681 §4.2: what came twice is acknowledged at once; it may mean that an acknowledgement was lost.
             self.recv.acknowledge_again();
-            self.recv.came_twice(seq, nxt);
+            self.came_twice(seq, nxt);
         }
         if orphan && !data.is_empty() {
             // RFC 9293 §3.6.1: data for which there is no reader any more. The peer must learn that it is lost.
             return Err(Unwanted::NoReader);
         }
-        if let Some(ecn) = self.ecn.as_mut().filter(|_| !segment.payload.is_empty())
-            && ecn.data_arrives(segment.header.flags, segment.tos)
+        if let Ecn::Classic(classic) = &mut self.ecn
+            && !segment.payload.is_empty()
+            && classic.data_arrives(segment.header.flags, segment.tos)
         {
             self.recv.ack.now();
         }

@@ -24,8 +24,6 @@ pub(in crate::tcp) struct Ack<'a> {
     pub(in crate::tcp) sack: &'a [SackBlock],
     /// The segment has data or a FIN, or changes the window: it is no mere repetition.
     pub(in crate::tcp) is_not_bare: bool,
-    /// It echoes a mark (RFC 3168 §6.1.3).
-    pub(in crate::tcp) echoes_mark: bool,
     /// How long ago the timestamp was made that it echoes, in milliseconds.
     pub(in crate::tcp) echo_age: Option<Duration>,
     /// Payload of a full segment, in bytes.
@@ -52,6 +50,8 @@ struct Arrivals {
     /// Segments that were not known to have arrived, and what of them was sent last.
     delivered: u32,
     sent_last: Option<Newest>,
+    /// And their bytes.
+    bytes: u32,
     /// The leftmost that was sent once and arrived late.
     overtaken: Option<SeqNumber>,
 }
@@ -60,6 +60,7 @@ impl Arrivals {
     /// A range has arrived that was not known to have.
     fn arrived(&mut self, range: &Range) {
         self.delivered += range.segments();
+        self.bytes += range.end.since(range.begin);
         let this = Newest { sent_at: range.sent_at, end: range.end, snapshot: range.snapshot };
         if self.sent_last.is_none_or(|last| this.is_newer(&last)) {
             self.sent_last = Some(this);
@@ -77,7 +78,13 @@ impl Arrivals {
 
 impl Send {
     /// Takes an acknowledgement.
-    pub(in crate::tcp) fn acknowledged(&mut self, now: Instant, said: &Ack<'_>) -> Acknowledged {
+    /// `marks` says how many segments arrived marked, when so many segments and bytes have arrived, and whether anything has.
+    pub(in crate::tcp) fn acknowledged(
+        &mut self,
+        now: Instant,
+        said: &Ack<'_>,
+        marks: impl FnOnce(u32, u32, bool) -> u32,
+    ) -> Acknowledged {
         self.writes.more = false;
         self.notice_gap();
         let lost_before = self.flight.counts().lost;
@@ -85,7 +92,7 @@ impl Send {
         let echoed_ms = said.echo_age.and_then(|age| (now.micros() / 1000).checked_sub(millis(age)));
         // What was said before something that has been heard already says nothing once more.
         let is_not_bare = said.is_not_bare || said.ack.before(self.una);
-        let mut news = News { is_not_bare, echoed_ms, marked: said.echoes_mark, ..News::default() };
+        let mut news = News { is_not_bare, echoed_ms, ..News::default() };
         let mut arrivals = Arrivals::default();
         let known = self.flight.sacked_until();
 
@@ -93,6 +100,9 @@ impl Send {
             self.read_blocks(now, said, &mut news, &mut arrivals);
         }
         let brought = self.advance(now, said, known, &mut news, &mut arrivals);
+        let progress = news.advanced || news.sacked;
+        let marked = marks(arrivals.delivered, arrivals.bytes, progress);
+        news.marked = marked > 0;
         if !had_flight {
             // What came twice may still say that nothing had been lost.
             if news.duplicate {
@@ -106,7 +116,7 @@ impl Send {
             self.flight.delivery.arrived(newest);
         }
         let rtt = self.measure(now, said, &news, &arrivals);
-        self.sums.delivered(arrivals.delivered, said.echoes_mark);
+        self.sums.delivered(arrivals.delivered, marked.min(arrivals.delivered));
         if let Some(leftmost) = arrivals.overtaken
             && let Some(until) = known.max_position(self.flight.sacked_until())
         {

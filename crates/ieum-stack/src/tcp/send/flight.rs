@@ -55,6 +55,11 @@ impl Range {
         bytes.div_ceil(self.mss).max(1)
     }
 
+    /// Believed lost, sent again or not.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     /// Believed lost, and not sent again since.
     fn is_missing(&self) -> bool {
         self.lost && !self.again && !self.sacked
@@ -392,6 +397,18 @@ impl Flight {
                 self.lose(index);
             }
         }
+    }
+
+    /// Whatever was sent in segments larger than `mss`, and has not arrived, is lost. True when there was any.
+    pub(super) fn lose_larger(&mut self, mss: u32) -> bool {
+        let before = self.counts.lost;
+        for index in 0..self.ranges.len() {
+            let range = self.ranges[index];
+            if !range.sacked && !range.lost && range.end.since(range.begin).min(range.mss) > mss {
+                self.lose(index);
+            }
+        }
+        self.counts.lost > before
     }
 
     /// The peer has thrown away what it had beyond a hole (RFC 2018 §8).

@@ -15,6 +15,7 @@ mod chronograph;
 pub(super) mod congestion;
 mod flight;
 mod pace;
+mod path;
 mod permission;
 mod prr;
 mod rack;

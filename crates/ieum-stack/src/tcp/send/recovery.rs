@@ -444,6 +444,19 @@ impl Send {
         }
     }
 
+    /// → Loss, of what was too large for the path: the window stays, since nothing was congested (Linux:
+    /// tcp_simple_retransmit).
+    pub(super) fn enter_resized(&mut self) {
+        if self.recovery.belief == Belief::Loss {
+            return;
+        }
+        (self.recovery.before, self.recovery.tail_probe) = (None, None);
+        self.recovery.until = self.nxt;
+        self.recovery.ssthresh_before = 0;
+        self.congestion.ssthresh = self.congestion.remembered();
+        self.believe(Belief::Loss);
+    }
+
     fn begin_reduction(&mut self) {
         self.recovery.until = self.nxt;
         self.recovery.tail_probe = None;

@@ -34,11 +34,9 @@ impl Sums {
     }
 
     /// So many segments have arrived, as an acknowledgement says that echoes a mark or not.
-    pub(super) fn delivered(&mut self, segments: u32, marked: bool) {
+    pub(super) fn delivered(&mut self, segments: u32, marked: u32) {
         self.delivered = self.delivered.wrapping_add(segments);
-        if marked {
-            self.delivered_marked = self.delivered_marked.wrapping_add(segments);
-        }
+        self.delivered_marked = self.delivered_marked.wrapping_add(marked);
     }
 
     /// The left edge has moved.

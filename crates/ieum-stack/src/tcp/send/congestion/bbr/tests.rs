@@ -177,7 +177,9 @@ impl Path {
 
     /// The largest rate, of the path's, in percent.
     fn rate_percent(&self) -> u64 {
-        self.bbr.max_bandwidth.largest().bytes_per_second(1000) * 100 * u64::try_from(self.gap.as_nanos()).unwrap()
+        self.bbr.max_bandwidth.largest().bytes_per_second(1000)
+            * 100
+            * u64::try_from(self.gap.as_nanos()).unwrap()
             / 1_000_000_000_000
     }
 }
