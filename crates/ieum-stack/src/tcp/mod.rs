@@ -18,7 +18,8 @@
 //! [`half_open`] with [`peer_syn`] and [`isn`] (or, without room for it, [`syn_cookie`]), [`connection`] with [`open`] (whose halves are [`send`] and [`recv`],
 //! whose bytes lie in a [`byte_queue`]), [`segment_arrives`], [`user_call`], [`timers`] and [`timeout`],
 //! [`transmit`], [`time_wait`]; [`handshake`] is the active open, [`fast_open`] what lets data go
-//! with it ([`fast_connect`]; [`syn_ack`] is what its passive side still has to say); [`reply`] what is said without a connection.
+//! with it ([`fast_connect`]; [`syn_ack`] is what its passive side still has to say), [`ecn`] what marks mean,
+//! [`path`] how large segments may be; [`reply`] what is said without a connection.
 
 pub(crate) mod bounds;
 mod byte_queue;
