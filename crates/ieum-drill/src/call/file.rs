@@ -66,7 +66,10 @@ impl Runner<'_> {
                 let room =
                     PIPE_BYTES - self.table.pipes.get(pipe).map_or(PIPE_BYTES, Vec::len).min(PIPE_BYTES);
                 let mut buffer = vec![0; length.min(room)];
-                let answer = self.machine.host.recv(now, id, &mut buffer, false);
+                let host = &mut self.machine.host;
+                // It neither takes an urgent byte along nor waits for what lies behind it.
+                let at_urgent_byte = host.is_at_mark(id) && !host.recv_chunks(id).is_empty();
+                let answer = if at_urgent_byte { Ok(0) } else { host.recv(now, id, &mut buffer, false) };
                 if let (Ok(count), Some(pipe)) = (answer, self.table.pipes.get_mut(pipe)) {
                     pipe.extend(&buffer[..count]);
                 }

@@ -403,6 +403,8 @@ impl Recv {
         }
         self.nxt += 1;
         self.fin_received = true;
+        // Nothing can be missing any more; like Linux we do not tell what came twice with the end.
+        self.sack = self.sack.is_some().then(SackReport::default);
         self.ack.now();
         true
     }
