@@ -138,6 +138,10 @@ pub(super) const REORDERING_PERSISTS: u32 = 16;
 /// What the alarm for overdue segments comes later than they are, so that one alarm finds them all (Linux: 2 ms).
 pub(super) const REORDERING_SLACK: Duration = Duration::from_millis(2);
 
+/// How long a peer may take to acknowledge in order what it has named in blocks, before that is taken for thrown away
+/// (Linux: 10 ms, or half a round trip).
+pub(super) const RENEGING_WAIT: Duration = Duration::from_millis(10);
+
 /// For how long a packet may wait to become a larger one (Linux: 1 ms).
 pub(super) const DEFERRED_MAX: Duration = Duration::from_millis(1);
 

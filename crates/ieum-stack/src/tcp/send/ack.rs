@@ -130,7 +130,8 @@ impl Send {
             || news.marked
             || self.recovery.belief() != Belief::Open;
         let duplicates_before = self.flight.counts().duplicates;
-        let waits = is_dubious && self.judge(now, &news);
+        let waits =
+            (news.advanced && self.waits_for_thrown_away(now)) || (is_dubious && self.judge(now, &news));
         let duplicates = self.flight.counts().duplicates.saturating_sub(duplicates_before);
         self.flight.delivery.credit(now, duplicates);
         self.tell_losses(now);

@@ -7,7 +7,7 @@ use ieum_wire::Instant;
 
 use super::recovery::{Belief, News};
 use super::{Piece, Send, Sizes, u32_of, usize_of};
-use crate::tcp::bounds::{PROBE_SLACK, PROBE_SLACK_ALONE, PROBE_TIMEOUT_INITIAL};
+use crate::tcp::bounds::{PROBE_SLACK, PROBE_SLACK_ALONE, PROBE_TIMEOUT_INITIAL, RENEGING_WAIT};
 
 /// For what the alarm is set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -94,6 +94,17 @@ impl Send {
         } else if news.advanced && !waits && !self.schedule_tail_probe(now, true) {
             self.restart_alarm(now);
         }
+    }
+
+    /// The left edge stands at what a block had named: the peer has thrown that away (RFC 2018 §8), or is late in saying
+    /// that it has not. True when that is so; the alarm is set then.
+    pub(super) fn waits_for_thrown_away(&mut self, now: Instant) -> bool {
+        let is_odd = self.flight.first().is_some_and(|first| first.sacked);
+        if is_odd {
+            let patience = RENEGING_WAIT.max(self.rto.smoothed().unwrap_or_default() / 2);
+            self.alarm = Some((now + patience, Alarm::Retransmit));
+        }
+        is_odd
     }
 
     /// RFC 6298 §5.1: whoever waits for an acknowledgement has a timer. After an alarm of another kind the time since the

@@ -414,7 +414,10 @@ impl Flight {
     /// The peer has thrown away what it had beyond a hole (RFC 2018 §8).
     pub(super) fn forget_sacked(&mut self) {
         for index in 0..self.ranges.len() {
-            self.change(index, |range| range.sacked = false);
+            // When it arrives again, nobody knows when it arrived.
+            self.change(index, |range| {
+                (range.repeated, range.sacked) = (range.repeated || range.sacked, false)
+            });
         }
         self.sacked_until = None;
     }
