@@ -173,7 +173,8 @@ impl Space {
         let step = 1 << scale.shift();
         let whole = part(self.buffer, self.share);
         let full = self.clamp.min(whole);
-        let mss = self.peer_mss.min(full);
+        // A peer whose segments are larger than the window has opened would wait for ever for one of that size.
+        let mss = self.peer_mss.min(full).min(self.opened);
         if mss == 0 {
             return 0;
         }
@@ -431,6 +432,19 @@ mod tests {
         assert_eq!(space.window(18_980, WindowScale::default()), 18_000);
         space.discharge(20_000, 19_500);
         assert_eq!(space.window(18_000, WindowScale::default()), 18_000);
+    }
+
+    #[test]
+    fn a_window_that_is_smaller_than_the_peers_segments_opens_again() {
+        let settings = settings(8000, 8000);
+        let promised = initial_window(&settings, 8948);
+        let mut space = Space::new(Instant::ZERO, &settings, promised, 8948, SeqNumber::new(1));
+        space.measure(8000, 1, promised);
+        space.measure(8948, 1, promised);
+        space.charge(8948, 1);
+        assert_eq!(space.window(0, WindowScale::default()), 0);
+        space.discharge(8948, 0);
+        assert!(space.window(0, WindowScale::default()) >= 8000, "all is read");
     }
 
     #[test]
