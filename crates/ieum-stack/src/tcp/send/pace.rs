@@ -55,8 +55,8 @@ impl Pacer {
 
     /// So much was sent at that rate.
     pub(super) fn sent(&mut self, now: Instant, bytes: u32, segments: u32, bytes_per_second: u64) {
+        self.free_segments = self.free_segments.saturating_sub(segments);
         if self.free_segments > 0 {
-            self.free_segments = self.free_segments.saturating_sub(segments);
             return;
         }
         self.left_bytes = self.left_bytes.saturating_sub(bytes);
@@ -177,7 +177,6 @@ mod tests {
             assert!(pacer.allows(us(0), 1));
             pacer.sent(us(0), 1460, 1, 1000);
         }
-        pacer.sent(us(0), 1460, 1, 1000);
         assert!(!pacer.allows(us(0), 1));
     }
 

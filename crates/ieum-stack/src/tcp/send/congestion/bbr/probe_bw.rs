@@ -75,6 +75,12 @@ impl Cycle {
             growth_rounds: 0,
         }
     }
+
+    /// When it began.
+    #[cfg(test)]
+    pub(super) fn begun(&self) -> Instant {
+        self.begun
+    }
 }
 
 impl Bbr {
@@ -159,7 +165,8 @@ impl Bbr {
     /// grows no more, which the long-term bound must not have caused.
     fn is_time_to_go_down(&mut self, window: &Window, report: &Report, sample: &Sample) -> bool {
         let reaches = |count: u32| self.inflight_long.is_some_and(|bound| count >= bound);
-        if self.cycle.was_too_high && reaches(report.in_flight) {
+        // With what has just arrived: an acknowledgement always finds less in flight than the window allows.
+        if self.cycle.was_too_high && reaches(report.in_flight.saturating_add(report.heard.segments)) {
             self.cycle.was_careful = true;
             return true;
         }
