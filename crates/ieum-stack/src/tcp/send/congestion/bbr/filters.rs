@@ -30,7 +30,7 @@ impl MaxBandwidth {
 }
 
 /// Round trips of each half of the aggregation's window: between five and ten are remembered, as in Linux, which stands
-/// for the draft's ten (§2.11).
+/// for the draft's ten (§2.12).
 pub(super) const ROUNDS_OF_HALF: u32 = 5;
 
 /// How much more arrives at once than the rate lets expect (§5.5.9): links that send in bursts and peers that

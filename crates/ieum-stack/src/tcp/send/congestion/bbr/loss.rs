@@ -151,7 +151,7 @@ impl Bbr {
         (self.bandwidth_short, self.inflight_short) = (None, None);
     }
 
-    /// A mark was echoed, which MUST be taken for congestion (§3.6): as if what is borne had been exceeded.
+    /// A mark was echoed, which MUST be taken for congestion (§3.7): as if what is borne had been exceeded.
     pub(super) fn marked(&mut self, window: &mut Window, sample: &Sample) {
         self.note_loss();
         self.loss.marked = true;

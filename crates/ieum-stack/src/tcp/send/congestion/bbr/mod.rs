@@ -37,7 +37,7 @@
 //!   more.
 //! - The state before a loss is saved when a recovery begins, not anew in each of its round trips, so that an undo leads
 //!   back to before it.
-//! - An echoed mark (RFC 3168) counts like too much loss, which the draft demands (§3.6) and leaves open how.
+//! - An echoed mark (RFC 3168) counts like too much loss, which the draft demands (§3.7) and leaves open how.
 
 mod control;
 mod filters;

@@ -1,4 +1,4 @@
-//! BBR on a path made of a queue, a rate and a delay, in virtual time (draft-ietf-ccwg-bbr-06, appendix "Example Test
+//! BBR on a path made of a queue, a rate and a delay, in virtual time (draft-ietf-ccwg-bbr-06, §10 "Example Test
 //! Cases").
 
 use std::collections::VecDeque;
