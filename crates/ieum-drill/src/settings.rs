@@ -84,7 +84,6 @@ const fn row(name: &'static str, meaning: &'static str, default: &'static str, b
 
 const FIXED_BUFFERS: &str = "buffers are 1 MiB where a socket does not choose";
 const FIXED_RETRIES: &str = "the number of attempts is fixed";
-const FIXED_PACE: &str = "segments are not paced";
 
 /// All that is known, by name.
 const ROWS: &[Row] = &[
@@ -175,8 +174,8 @@ const ROWS: &[Row] = &[
     row("ipv4.tcp_no_metrics_save", "memory of paths", "1", Ignored("nothing is remembered")),
     row("ipv4.tcp_notsent_lowat", "bytes that may wait unsent", "4294967295", Sets(unsent_max)),
     row("ipv4.tcp_orphan_retries", "attempts without a user", "8", Sets(orphan_retries)),
-    row("ipv4.tcp_pacing_ca_ratio", "pacing", "-", Ignored(FIXED_PACE)),
-    row("ipv4.tcp_pacing_ss_ratio", "pacing", "-", Ignored(FIXED_PACE)),
+    row("ipv4.tcp_pacing_ca_ratio", "pace of who is paced, in percent", "120", Only(&["120"])),
+    row("ipv4.tcp_pacing_ss_ratio", "the same in slow start", "200", Only(&["200"])),
     row("ipv4.tcp_recovery", "RACK (RFC 8985)", "1", Sets(recovery)),
     row("ipv4.tcp_reordering", "duplicate ACKs that mean a loss", "3", Sets(reordering)),
     row(
