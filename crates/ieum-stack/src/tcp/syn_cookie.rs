@@ -177,7 +177,7 @@ mod tests {
         let cookie = SynCookie::new(Chance::new([5; 32]).keyed());
         let (peer, ours) = (peer(mss, stamp), own());
         let told = cookie.syn(NOW, &tuple(), ours, &peer);
-        let options = told.options(NOW, Some(&peer));
+        let options = told.options(NOW, Some(&peer), 0);
         let timestamps =
             options.timestamps.map(|stamps| Timestamps { value: stamps.echo + 1, echo: stamps.value });
         let header = Header {

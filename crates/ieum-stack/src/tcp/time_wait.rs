@@ -65,6 +65,7 @@ mod tests {
             window: 1000,
             stamps,
             reuse: false,
+            tos: 0,
             since: Instant::ZERO,
             until: Instant::ZERO,
         };
