@@ -48,10 +48,9 @@ impl Drill {
         let outcome = match Script::parse(text, &self.options.defines()) {
             Err(error) => {
                 let place = error.place;
-                Outcome::Failed(format!(
-                    "{path}:{}:{}: parse error: {}",
-                    place.line, place.column, error.sentence
-                ))
+                let failure =
+                    format!("{path}:{}:{}: parse error: {}", place.line, place.column, error.sentence);
+                ended(Stop::Failed(failure), wants::named(text))
             }
             Ok(script) => self.outcome(path, directory, &script, &mut said),
         };

@@ -3,8 +3,8 @@
 //! A script that fails and shows one of these is not said to have failed, but to want the feature. A row goes when the
 //! feature comes.
 
-use crate::packet::TcpOption;
-use crate::script::{Action, BodySpec, Script, TcpSpec};
+use crate::packet::{TcpOption, flag};
+use crate::script::{Action, BodySpec, Script, TcpSpec, words as script_words};
 
 /// A feature and how a segment shows it.
 type Row = (&'static str, fn(&TcpSpec) -> bool);
@@ -36,11 +36,31 @@ pub(crate) fn missing(script: &Script) -> Vec<String> {
     missing
 }
 
+/// What a text that is no script names and that is not there: who wants it says so before its grammar is looked at.
+pub(crate) fn named(text: &str) -> Vec<String> {
+    const NAMES: &[(&str, &str)] =
+        &[("psp", "PSP"), ("psp_rx_assoc", "PSP"), ("psp_tx_assoc", "PSP"), ("mpls", "MPLS"), ("gre", "GRE")];
+    let words = script_words(text);
+    let mut named: Vec<String> = Vec::new();
+    for (word, what) in NAMES {
+        if words.iter().any(|other| other == word) && !named.iter().any(|other| other == what) {
+            named.push((*what).to_owned());
+        }
+    }
+    named
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+
+    #[test]
+    fn what_a_text_that_is_no_script_wants_is_named() {
+        assert_eq!(named("0 psp_rx_assoc(3) = 0\n> encap psp spi X . 1:1(0)"), ["PSP"]);
+        assert_eq!(named("0 read(3) // psp"), [""; 0]);
+    }
 
     #[test]
     fn what_is_shown_is_named_once() {

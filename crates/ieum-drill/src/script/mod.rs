@@ -46,6 +46,14 @@ impl Script {
     }
 }
 
+/// The names in a text, whether it is a script or not; none when it cannot even be cut into words.
+pub(crate) fn words(text: &str) -> Vec<String> {
+    let words = lexer::words(text).unwrap_or_default().into_iter();
+    words
+        .filter_map(|word| if let token::Token::Word(name) = word.token { Some(name) } else { None })
+        .collect()
+}
+
 /// Why a text is no script.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ParseError {

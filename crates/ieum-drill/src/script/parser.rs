@@ -216,7 +216,11 @@ impl Cursor {
     /// A number that fits its field.
     pub(super) fn number<T: TryFrom<i64>>(&mut self, expected: &str) -> Result<T, Problem> {
         let (Token::Integer(number) | Token::Hex(number)) = self.peek().token else {
-            return Err(self.expected(expected));
+            return Err(match &self.peek().token {
+                // In the place of a number a name is one that somebody forgot to define.
+                Token::Word(name) => self.expected(&format!("{expected} (or -D {name}=…)")),
+                _ => self.expected(expected),
+            });
         };
         let number = T::try_from(number).map_err(|_| {
             ParseError::saying(self.peek().place, format!("{expected} is out of range: {number}"))
