@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroU16;
 
 use ieum_socket::Domain;
 
@@ -108,6 +109,9 @@ impl Options {
     }
 }
 
+/// The least that a link of IPv4 may carry, in bytes (RFC 791 §3.2).
+const MTU_BYTES_MIN: u32 = 68;
+
 /// Of which families sockets and packets are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum IpVersion {
@@ -198,12 +202,18 @@ impl Config {
     fn set(&mut self, name: &str, value: Option<&str>) -> Result<(), Stop> {
         match name {
             "ip_version" => self.ip_version = ip_version(value)?,
-            "bind_port" => self.bind_port = number(name, value)?,
-            "connect_port" => self.connect_port = number(name, value)?,
+            "bind_port" => self.bind_port = number::<NonZeroU16>(name, value)?.get(),
+            "connect_port" => self.connect_port = number::<NonZeroU16>(name, value)?.get(),
             "local_ip" => self.local_ip = Some(address(name, value)?),
             "remote_ip" => self.remote_ip = Some(address(name, value)?),
-            "mtu" => self.mtu_bytes = number(name, value)?,
-            "mss" => self.mss = Some(number(name, value)?),
+            "mtu" => match number(name, value)? {
+                bytes if bytes >= MTU_BYTES_MIN => self.mtu_bytes = bytes,
+                bytes => return Err(Stop::failed(format!("bad --mtu: {bytes}"))),
+            },
+            "mss" => self.mss = Some(number::<NonZeroU16>(name, value)?.get()),
+            "define" if value.is_none_or(|value| !value.contains('=')) => {
+                return Err(Stop::failed("--define wants NAME=VALUE"));
+            }
             "tolerance_usecs" => self.tolerance_us = number(name, value)?,
             "tolerance_percent" => self.tolerance_per_mille = per_mille(name, value)?,
             "tcp_ts_ecr_scaled" => self.ts_echo_scaled = true,
@@ -341,6 +351,13 @@ mod tests {
         assert_eq!(config("--so_flags=10", &[]).unwrap_err(), Stop::unsupported("--so_flags"));
         assert_eq!(config("--mut=10", &[]).unwrap_err(), Stop::failed("1:1: no such option: --mut"));
         assert_eq!(config("", &[("mtu", Some("x"))]).unwrap_err(), Stop::failed("bad --mtu: x"));
+        assert_eq!(config("", &[("mtu", Some("67"))]).unwrap_err(), Stop::failed("bad --mtu: 67"));
+        assert_eq!(config("--mss=0", &[]).unwrap_err(), Stop::failed("1:1: bad --mss: 0"));
+        assert_eq!(config("", &[("bind_port", Some("0"))]).unwrap_err(), Stop::failed("bad --bind_port: 0"));
+        assert_eq!(
+            config("", &[("define", Some("X"))]).unwrap_err(),
+            Stop::failed("--define wants NAME=VALUE")
+        );
         let family = config("--ip_version=ipv6", &[("local_ip", Some("10.0.0.1"))]);
         assert!(matches!(family, Err(Stop::Failed(_))));
     }

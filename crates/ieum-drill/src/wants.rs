@@ -3,7 +3,7 @@
 //! A script that fails and shows one of these is not said to have failed, but to want the feature. A row goes when the
 //! feature comes.
 
-use crate::packet::{TcpOption, flag};
+use crate::packet::TcpOption;
 use crate::script::{Action, BodySpec, Script, TcpSpec, words as script_words};
 
 /// A feature and how a segment shows it.
