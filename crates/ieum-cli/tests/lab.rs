@@ -1,4 +1,5 @@
 //! `ieum lab` as it is typed.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::{Command, Output};
 
