@@ -253,6 +253,11 @@ impl WirePlan {
                 way.queue_bytes = way.queue_bytes.min(usize::try_from(half_a_second).unwrap_or(usize::MAX));
             }
         }
+        // A queue of one frame loses the second of each two, for ever: without timestamps that crawls, rightly.
+        let frame_bytes = usize::try_from(wire.mtu_bytes).unwrap_or(usize::MAX / 8);
+        for way in &mut wire.ways {
+            way.queue_bytes = way.queue_bytes.max(4 * frame_bytes);
+        }
         wire
     }
 }
