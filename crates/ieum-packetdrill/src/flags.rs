@@ -2,7 +2,7 @@
 //!
 //! packetdrill tells a shared object nothing else, so that what its own options say about the link may be said again
 //! here; what is not is taken from where the tool has it ([`crate::told`]). Words are separated by commas or
-//! semicolons; the last one about a thing counts:
+//! semicolons; the last one about a thing counts. (packetdrill's own spelling, `--mtu=1400`, is understood too.)
 //!
 //! | word | meaning | default |
 //! |---|---|---|
@@ -79,7 +79,7 @@ impl Flags {
                 let mtu = value.parse().ok().filter(|mtu| (MTU_BYTES_MIN..=MTU_BYTES_MAX).contains(mtu));
                 self.mtu_bytes = mtu.ok_or("an MTU is a number of bytes from 68 to 65535")?;
             }
-            ("local", Some(value)) => {
+            ("local" | "local_ip", Some(value)) => {
                 let address: IpAddr = value.parse().map_err(|_| "no address of IPv4 or IPv6")?;
                 self.set_local(address);
             }
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn the_last_word_about_a_thing_counts() {
-        let flags = read("mtu=1400, local=10.0.0.1,net.ipv4.tcp_timestamps=0;mtu=1300,").unwrap();
+        let flags = read("mtu=1400, --local_ip=10.0.0.1,net.ipv4.tcp_timestamps=0;mtu=1300,").unwrap();
         assert_eq!((flags.mtu_bytes, flags.local[0]), (1300, "10.0.0.1".parse().unwrap()));
         let mut settings = Settings::default();
         flags.apply(&mut settings);

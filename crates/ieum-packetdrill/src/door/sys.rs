@@ -577,7 +577,11 @@ unsafe extern "C" fn netdev_receive(
 ) -> c_int {
     // SAFETY: as above.
     let sniffed = unsafe { shared(userdata) }.receive();
-    // Nothing will come: a packet of no bytes, for -1 would only make the tool ask again, for ever.
+    if sniffed.is_none() {
+        // The tool knows no end of waiting here: -1 would make it ask again, for ever. It takes a packet of no bytes
+        // for a wrong one and says so, which alone would mislead.
+        eprintln!("libieum_packetdrill: no packet comes, and none will");
+    }
     let (packet, at_us) = sniffed.map_or((Vec::new(), 0), |sniffed| (sniffed.bytes, sniffed.at.micros()));
     // SAFETY: as above.
     unsafe {
