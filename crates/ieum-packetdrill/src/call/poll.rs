@@ -9,6 +9,7 @@ use crate::state::State;
 use crate::table::Kind;
 
 const POLLIN: i32 = 0x1 | 0x40;
+const POLLPRI: i32 = 0x2;
 const POLLOUT: i32 = 0x4 | 0x100;
 const POLLERR: i32 = 0x8;
 const POLLHUP: i32 = 0x10;
@@ -61,6 +62,7 @@ pub(super) fn ready(state: &State, number: i32) -> Result<i32, Errno> {
 fn mask(ready: Readiness) -> i32 {
     let bits = |is: bool, bits: i32| if is { bits } else { 0 };
     bits(ready.readable, POLLIN)
+        | bits(ready.urgent, POLLPRI)
         | bits(ready.writable, POLLOUT)
         | bits(ready.read_hangup, POLLRDHUP)
         | bits(ready.hangup, POLLHUP)

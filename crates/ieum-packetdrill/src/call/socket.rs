@@ -17,6 +17,8 @@ const SIOCINQ: u64 = 0x541b;
 const SIOCOUTQ: u64 = 0x5411;
 /// Bytes that were not sent.
 const SIOCOUTQNSD: u64 = 0x894b;
+/// Does the next read begin at the urgent byte?
+const SIOCATMARK: u64 = 0x8905;
 
 impl Shared {
     pub(crate) fn socket(&self, domain: i32, kind: i32, protocol: i32) -> Result<i32, Errno> {
@@ -136,13 +138,17 @@ impl Shared {
         })
     }
 
-    /// `ioctl`, of which only the lengths of queues mean something.
+    /// `ioctl`, of which only the lengths of queues and the urgent mark mean something.
     pub(crate) fn ioctl(&self, number: i32, request: u64) -> Result<i32, Errno> {
-        self.call(|state, _| Some(state.socket_at(number).and_then(|id| queue_bytes(state, id, request))))
+        self.call(|state, _| Some(state.socket_at(number).and_then(|id| answer_of_ioctl(state, id, request))))
     }
 }
 
-fn queue_bytes(state: &State, id: SocketId, request: u64) -> Result<i32, Errno> {
+/// The answer of `ioctl`.
+fn answer_of_ioctl(state: &State, id: SocketId, request: u64) -> Result<i32, Errno> {
+    if request == SIOCATMARK {
+        return Ok(i32::from(state.machine.host.is_at_mark(id)));
+    }
     if !matches!(request, SIOCINQ | SIOCOUTQ | SIOCOUTQNSD) {
         return Err(Errno::ENOTTY);
     }

@@ -78,8 +78,10 @@ fn receive(
     read: &mut Read,
 ) -> Progress<usize> {
     if reading.flags & libc::MSG_OOB != 0 {
-        // There is no urgent data.
-        return Some(Err(Errno::EINVAL));
+        let peek = reading.flags & libc::MSG_PEEK != 0;
+        let byte = state.machine.host.recv_urgent(id, peek);
+        read.bytes = byte.ok().flatten().into_iter().take(reading.bytes).collect();
+        return Some(byte.map(|_| read.bytes.len()));
     }
     if reading.flags & libc::MSG_ERRQUEUE != 0 {
         return Some(Err(Errno::EAGAIN));
@@ -159,9 +161,6 @@ fn receive_datagram(
 }
 
 fn send(state: &mut State, id: SocketId, writing: Writing<'_>, wait: &mut Wait) -> Progress<usize> {
-    if writing.flags & libc::MSG_OOB != 0 {
-        return Some(Err(Errno::EOPNOTSUPP));
-    }
     let bytes = match writing.bytes {
         Ok(bytes) => bytes,
         Err(errno) => return Some(Err(errno)),
@@ -227,6 +226,7 @@ fn send_once(
     };
     match fast {
         true => state.machine.host.send_fast_open(now, id, bytes, writing.to),
+        false if writing.flags & libc::MSG_OOB != 0 => state.machine.host.send_urgent(now, id, bytes),
         false => state.machine.host.send_ending(now, id, bytes, writing.to, end),
     }
 }
