@@ -17,7 +17,7 @@ const ROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Each counter and its value, from what the stack has dropped.
-pub(crate) fn of(drops: &[(&'static str, u64)]) -> Vec<(&'static str, u64)> {
+pub fn of(drops: &[(&'static str, u64)]) -> Vec<(&'static str, u64)> {
     let count =
         |reason: &str| drops.iter().filter(|(name, _)| *name == reason).map(|(_, count)| count).sum::<u64>();
     ROWS.iter().map(|(name, reasons)| (*name, reasons.iter().map(|reason| count(reason)).sum())).collect()

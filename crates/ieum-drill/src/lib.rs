@@ -53,8 +53,10 @@ mod symbols;
 mod wants;
 
 pub use config::{Link, OPTIONS, OptionName, Options};
+pub use counters::of as counters;
 pub use drill::{Drill, scripts_below};
 pub use machine::{Machine, Sniffed, Wire};
 pub use report::{Outcome, Report, Summary};
 pub use script::{ParseError, Place, Script};
 pub use settings::{Settings, names as sysctl_names, table as sysctls};
+pub use shell::NSTAT;

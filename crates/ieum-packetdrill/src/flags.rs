@@ -10,7 +10,7 @@
 //! | `local=ADDRESS` | the host's address, once for each family, for sockets that are not bound | packetdrill's `--local_ip`, else 192.168.0.1 and fd3d:fa7b:d17d::1 |
 //! | `mss=BYTES` | larger segments that come in are super-segments of that size | packetdrill's `--mss`, else none are |
 //! | `strict_segments` | super-segments go out whole | packetdrill's `--strict_segments`, else cut as on a wire |
-//! | `no_device` | no interface is made for the commands of scripts ([`crate::device`]) | one is made |
+//! | `no_commands` | nothing is made for the commands of scripts: no interface ([`crate::device`]), no commands ([`crate::stand_ins`]) | both are made |
 //! | `net.…=VALUE` | a sysctl, as `ieum drill --sysctls` lists them; `sysctl=` may stand before it | as the namespace has it ([`crate::sysctls`]) |
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -25,8 +25,8 @@ pub(crate) struct Flags {
     pub(crate) local: [IpAddr; 2],
     pub(crate) mss_bytes: Option<u16>,
     pub(crate) strict_segments: bool,
-    /// An interface is made for the commands of scripts.
-    pub(crate) device: bool,
+    /// What commands of scripts expect is made for them.
+    pub(crate) commands: bool,
     /// Names and values of sysctls, in the order in which they were given.
     sysctls: Vec<(String, String)>,
 }
@@ -39,7 +39,7 @@ impl Default for Flags {
             local: [Ipv4Addr::new(192, 168, 0, 1).into(), ip6.into()],
             mss_bytes: None,
             strict_segments: false,
-            device: true,
+            commands: true,
             sysctls: Vec::new(),
         }
     }
@@ -88,7 +88,7 @@ impl Flags {
                 self.mss_bytes = Some(mss.ok_or("an MSS is a number of bytes from 1 to 65535")?);
             }
             ("strict_segments", None) => self.strict_segments = true,
-            ("no_device", None) => self.device = false,
+            ("no_commands", None) => self.commands = false,
             ("sysctl", Some(setting)) => {
                 let (name, value) = setting.split_once('=').ok_or("a sysctl is net.….name=value")?;
                 self.sysctls.push((name.to_owned(), value.to_owned()));
@@ -98,7 +98,7 @@ impl Flags {
             }
             (_, _) => {
                 return Err(
-                    "no such word; there are mtu=, local=, mss=, strict_segments, no_device and net.…= (sysctls)",
+                    "no such word; there are mtu=, local=, mss=, strict_segments, no_commands and net.…= (sysctls)",
                 );
             }
         }

@@ -26,7 +26,8 @@
 //!
 //! *Settings*: what is chosen on packetdrill's command line and in the script ([`told`]), then the flags
 //! ([`flags`]), and what the script's own commands set in the namespace of the machine: sysctls ([`sysctls`]), and the MTU of the
-//! interface that they expect ([`device`]).
+//! interface that they expect ([`device`]). What commands ask or tell the kernel that cannot be read there comes by
+//! commands of our own ([`stand_ins`]).
 //!
 //! # Invariants
 //!
@@ -46,6 +47,7 @@ mod imports;
 mod interface;
 mod placeholder;
 mod shared;
+mod stand_ins;
 mod state;
 mod sysctls;
 mod table;

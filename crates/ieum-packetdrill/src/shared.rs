@@ -225,6 +225,7 @@ impl Shared {
 
     /// The end of a call: others look at what it has changed.
     fn leave(&self, mut state: Guard<'_>, inside: &Inside<'_>) {
+        state.show_counters();
         let own = thread::current();
         let waited = state.waiters.iter().any(|waiter| waiter.thread == own);
         state.waiters.retain(|waiter| waiter.thread != own);

@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
-use ieum_drill::{Machine, Settings, Wire};
+use ieum_drill::{Machine, Settings, Wire, counters};
 use ieum_socket::{Errno, SocketId};
 use ieum_wire::Instant;
 
 use crate::commands::Commands;
 use crate::device::Device;
 use crate::flags::Flags;
+use crate::stand_ins::StandIns;
 use crate::sysctls::Sysctls;
 use crate::table::{Kind, Table};
 use crate::thread::Thread;
@@ -30,6 +31,7 @@ pub(crate) struct State {
     pub(crate) flags: Flags,
     sysctls: Sysctls,
     device: Device,
+    stand_ins: StandIns,
     /// Who is in a call that blocks.
     pub(crate) waiters: Vec<Waiter>,
     /// Who has left such a call, and may not have come to rest.
@@ -49,7 +51,8 @@ impl State {
         flags.apply(&mut settings);
         let machine = Machine::new(&wire(&flags, &settings), &settings);
         State {
-            device: if flags.device { Device::new(flags.mtu_bytes) } else { Device::none() },
+            stand_ins: if flags.commands { StandIns::new() } else { StandIns::default() },
+            device: if flags.commands { Device::new(flags.mtu_bytes) } else { Device::none() },
             machine,
             table: Table::default(),
             settings,
@@ -73,12 +76,18 @@ impl State {
         let mut settings = Settings::default();
         self.sysctls.apply(&mut settings);
         settings.mtu_bytes = self.device.mtu_that_was_set();
+        settings.forgets_paths = self.stand_ins.forget_paths();
         self.flags.apply(&mut settings);
         if !self.used && settings.of_host() != self.settings.of_host() {
             self.machine = Machine::new(&wire(&self.flags, &settings), &settings).from(&self.machine);
         }
         self.machine.reconfigure(&settings);
         self.settings = settings;
+    }
+
+    /// Shows commands what the host has counted.
+    pub(crate) fn show_counters(&mut self) {
+        self.stand_ins.show(&counters(&self.machine.host.stack().drops()));
     }
 
     /// Makes an address the host's own: the tool binds to what its link was given, and sends to nothing else.

@@ -52,7 +52,7 @@ const STAND_IN: &str = "#!/bin/sh
 
 /// `nstat`: what was counted since it was asked last, or with -a since the beginning; -n shows nothing, -z zeros too, and
 /// with -s what was last is not forgotten. What it was asked for is written down like all else.
-const NSTAT: &str = r##"#!/bin/sh
+pub const NSTAT: &str = r##"#!/bin/sh
 { printf '%s' "${0##*/}"; for word; do printf '\037%s' "$word"; done; printf '\036'; } >> "$IEUM_DRILL_RECORD"
 all='' quiet='' zeros='' keep=''
 for word; do

@@ -52,7 +52,7 @@ impl Tool {
         let path = tests.with_file_name("libieum_packetdrill.so");
         let path = CString::new(path.to_str().unwrap()).unwrap();
         // Tests change nothing of the machine.
-        let flags = CString::new(format!("no_device,{flags}")).unwrap();
+        let flags = CString::new(format!("no_commands,{flags}")).unwrap();
         let mut table = MaybeUninit::<Interface>::uninit();
         // SAFETY: the object is this crate's own, and its door has the type that it is called with.
         let table = unsafe {
