@@ -56,6 +56,7 @@ impl Flags {
     pub(crate) fn read(self, text: &str) -> Result<Flags, String> {
         let mut flags = self;
         for word in text.split([',', ';']).map(str::trim).filter(|word| !word.is_empty()) {
+            let word = word.trim_start_matches("--");
             let (name, value) =
                 word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
             flags.set(name.trim(), value.map(str::trim)).map_err(|wanted| format!("{word}: {wanted}"))?;
