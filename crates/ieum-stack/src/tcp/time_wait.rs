@@ -67,7 +67,6 @@ mod tests {
             reuse: false,
             tos: 0,
             since: Instant::ZERO,
-            tos: 0,
             until: Instant::ZERO,
         };
         let plain = waiting(None);
