@@ -10,7 +10,7 @@ use ieum_engine::{Clock, Engine, Interest, Notice, Ready, Room, Turn};
 use ieum_exit::{Ends, Exit, ExitConfig, Publish, Resolvers};
 use ieum_stack::{
     BindRequest, ConnectionId, LinkConfig, LinkId, ListenerId, RouteTarget, Stack, StackConfig, Status,
-    TcpSettings,
+    TcpRules, TcpSettings,
 };
 use ieum_wire::{Cidr, Instant, Packet};
 
@@ -156,6 +156,8 @@ pub(crate) fn bell() -> (UnixStream, UnixStream) {
 /// Plays a script to its end against an exit; a bell makes it look up.
 pub(crate) fn play_with(exit: &mut Exit, bell: UnixStream, script: impl FnMut(&mut Scene<'_>) -> bool) {
     let mut stack = Stack::new(StackConfig::new([1; 32]));
+    // As the hosts of programs: an exit is told of ends of which Linux would say nothing.
+    stack.tcp_set_rules(TcpRules { resets_silent_ends: true, ..stack.tcp_rules() });
     let link = stack.add_link(LinkConfig::in_process());
     stack.add_address(link, "10.77.0.2/24".parse().unwrap());
     stack.add_address(link, "fd77::2/64".parse().unwrap());
