@@ -311,7 +311,13 @@ impl Tcp {
         let read = own.and_then(|own| Some((own, self.cookies.peer(cx.now, segment, &own)?)));
         let Some((mut own, (iss, peer))) = read else {
             cx.drops.count(if expected { Drop::TcpCookieUnknown } else { Drop::TcpNoConnection });
-            return self.owe_reply(cx.drops, Reply::reset_for(segment));
+            // The cookie is told by the first segment alone: one that has overtaken it must not end what it begins (Linux
+            // resets).
+            let overtook = expected && segment.length() > 0;
+            if !overtook {
+                self.owe_reply(cx.drops, Reply::reset_for(segment));
+            }
+            return;
         };
         if full {
             return cx.drops.count(Drop::TcpAcceptQueueFull);
