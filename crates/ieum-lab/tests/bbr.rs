@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ieum_lab::flow::Experiment;
+use ieum_lab::flow::{Experiment, median};
 use ieum_stack::CongestionName;
 
 /// Of 100 Mbit/s headers leave 96.5; the pace is 1 % below the path's rate.
@@ -14,8 +14,11 @@ fn bbr() -> Experiment {
 #[test]
 fn it_fills_a_path_that_loses_up_to_one_in_a_hundred() {
     for (lose_ppm, mbits_min) in [(0, 90.0), (1000, 90.0), (10_000, 85.0)] {
-        let outcome = Experiment { lose_ppm, ..bbr() }.run();
-        assert!(outcome.mbits() > mbits_min, "{:.1} Mbit/s with {lose_ppm} ppm lost", outcome.mbits());
+        // One flow may meet a round in which chance takes three of a hundred, and takes that for congestion.
+        let runs: Vec<f64> =
+            (1..=5).map(|seed| Experiment { lose_ppm, seed, ..bbr() }.run().mbits()).collect();
+        let mbits = median(&runs);
+        assert!(mbits > mbits_min, "{mbits:.1} Mbit/s with {lose_ppm} ppm lost");
     }
 }
 
