@@ -30,7 +30,7 @@
 //! - [`program`]: start, filter, signals, end; the process in front of one that must outlive its program.
 //! - `tree`, `access`: the process trees that one host serves, and the way to their memory and descriptors.
 //! - `notification`, `memory`, `tracee`, `address`: who called, with what, on which socket.
-//! - `serve`, `call/…`: one file a call; `held`: calls that wait; `late`: answers that do.
+//! - `serve`, `call/…`: one file a call; `held`: calls that wait; `late`: answers that do; `signals`: what interrupts them.
 //! - `socket`: the table; `carrier/…`: the AF_UNIX sockets; `name`: their names.
 //! - `runner`: the room; `turn`: what the host's events mean for carriers.
 //! - [`control`]: what other processes of the user ask of a host; `snapshot`: its sockets, as `ieum ss` shows them.
@@ -69,6 +69,7 @@ mod notification;
 pub mod program;
 mod runner;
 mod serve;
+mod signals;
 mod snapshot;
 mod socket;
 #[allow(unsafe_code, reason = "the one file of this crate with unsafe code")]

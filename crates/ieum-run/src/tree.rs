@@ -11,8 +11,10 @@ use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
 
 use crate::access::Access;
+use crate::bounds::SIGNAL_LOOKS_MAX;
 use crate::notification::{Call, Notifier};
 use crate::program::family;
+use crate::signals;
 use crate::sys::Reply;
 
 /// The number of a tree. No two of one run have the same.
@@ -74,6 +76,22 @@ impl Trees {
     /// Answers. An error means that nobody waits for it any more.
     pub(crate) fn reply(&self, call: &Call, reply: Reply) -> rustix::io::Result<()> {
         self.notifier(call)?.reply(call, reply)
+    }
+
+    /// The same with an answer that cannot be given again: where a signal is about to take the caller away, it may go
+    /// first.
+    pub(crate) fn reply_once(&self, call: &Call, reply: Reply) -> rustix::io::Result<()> {
+        let notifier = self.notifier(call)?;
+        for _ in 0..SIGNAL_LOOKS_MAX {
+            if !signals::are_pending(call.thread) {
+                break;
+            }
+            if !notifier.is_valid(call) {
+                return Err(Errno::NOENT);
+            }
+            std::thread::yield_now();
+        }
+        notifier.reply(call, reply)
     }
 
     /// Gives the caller a descriptor, whose number answers the call.

@@ -72,7 +72,7 @@ impl Runner {
         let written = if thrown_away { Ok(0) } else { header.scatter(&self.memory(call), &bytes) };
         let answered = written.and_then(|_| tell(self)).map_err(host_errno).map(|()| {
             let value = Reply::Value(i64::try_from(bytes.len()).unwrap_or(i64::MAX));
-            self.trees.reply(call, value).is_ok()
+            self.trees.reply_once(call, value).is_ok()
         });
         if answered != Ok(true) && flags & n::MSG_PEEK == 0 {
             // A caller that was interrupted has read nothing.
