@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ieum_stack::Status;
+use ieum_stack::Info;
 use ieum_wire::Instant;
 
 /// A moment of it.
@@ -26,14 +26,14 @@ pub struct Sample {
 const NO_THRESHOLD: u32 = 0x7fff_ffff;
 
 impl Sample {
-    /// A sender's status at one moment, and what its peer had read by then.
-    pub fn of(at: Instant, status: &Status, delivered_bytes: u64) -> Sample {
+    /// What a sender tells at one moment, and what its peer had read by then.
+    pub fn of(at: Instant, info: &Info, delivered_bytes: u64) -> Sample {
         Sample {
             at,
-            cwnd: status.cwnd,
-            ssthresh: Some(status.ssthresh).filter(|ssthresh| *ssthresh < NO_THRESHOLD),
-            in_flight: status.flight.in_flight(),
-            rtt: status.rtt,
+            cwnd: info.cwnd,
+            ssthresh: Some(info.ssthresh).filter(|ssthresh| *ssthresh < NO_THRESHOLD),
+            in_flight: info.flight.in_flight(),
+            rtt: info.rtt,
             delivered_bytes,
         }
     }

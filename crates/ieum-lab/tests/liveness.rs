@@ -96,8 +96,8 @@ fn a_closed_window_opens_again_even_if_its_update_is_lost() {
             sent += world.node_mut(pair.client).tcp_send(now, near, &[1; 65_536]);
             now >= full
         });
-        let status = world.node(pair.client).tcp_status(near).unwrap();
-        assert_eq!((status.sendable_bytes, status.failure), (0, None), "seed {seed}");
+        let (status, info) = world.node(pair.client).tcp_info(full, near).unwrap();
+        assert_eq!((info.sendable_bytes, status.failure), (0, None), "seed {seed}");
         // It reads everything, but whatever it says for a while is lost.
         world.set_faults(BLACKOUT);
         let mut read = 0;
@@ -188,7 +188,7 @@ fn many_connections_at_once_over_a_bad_wire_all_come_to_their_end() {
             // The server gives back what it gets, and ends when its peer has ended.
             servers.retain(|id| {
                 let mut bytes = [0; 4096];
-                let room = stack.tcp_status(*id).unwrap().sendable_bytes;
+                let room = stack.tcp_info(now, *id).unwrap().1.sendable_bytes;
                 assert!(room >= word.len(), "an echo fits");
                 let count = stack.tcp_recv(now, *id, &mut bytes, false);
                 assert_eq!(stack.tcp_send(now, *id, &bytes[..count]), count);

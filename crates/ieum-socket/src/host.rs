@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use ieum_stack::{
-    ConnectionId, LinkId, ListenerId, PingId, Refusal, Stack, StackConfig, Status, TcpRules, TcpSettings,
-    UdpId,
+    ConnectionId, Info, LinkId, ListenerId, PingId, Refusal, Stack, StackConfig, Status, TcpRules,
+    TcpSettings, UdpId,
 };
 use ieum_wire::{Instant, Packet};
 use slotmap::{SecondaryMap, SlotMap};
@@ -167,6 +167,11 @@ impl Host {
     /// TCP's state and counters of a stream socket that has a connection.
     pub fn status(&self, id: SocketId) -> Option<Status> {
         self.stack.tcp_status(self.descriptions.get(id)?.active()?.connection)
+    }
+
+    /// All that TCP can tell of such a socket's connection.
+    pub fn info(&self, id: SocketId) -> Option<(Status, Info)> {
+        self.stack.tcp_info(self.now, self.descriptions.get(id)?.active()?.connection)
     }
 
     /// Does the socket listen?

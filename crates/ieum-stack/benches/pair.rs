@@ -14,6 +14,8 @@ use ieum_wire::Instant;
 
 /// Bytes moved for each figure.
 const BYTES: usize = 2 << 30;
+/// Round trips made for theirs.
+const ROUNDS: u32 = 500_000;
 /// Bytes a user writes and reads at once.
 const CHUNK_BYTES: usize = 256 * 1024;
 
@@ -90,7 +92,31 @@ fn gbit_s(link: LinkConfig, idle: usize) -> f64 {
     received as f64 * 8.0 / begin.elapsed().as_secs_f64() / 1e9
 }
 
+/// One byte there and back, and again: what a segment costs, and not its bytes.
+fn round_trips_s(rounds: u32) -> f64 {
+    let mut ends = [end(1, LinkConfig::in_process()), end(2, LinkConfig::in_process())];
+    let mut now = Instant::from_micros(1);
+    let (client, server) = connect(now, &mut ends, 80, 1)[0];
+    let mut into = [0; 16];
+    let begin = Clock::now();
+    for _ in 0..rounds {
+        for (from, id, peer) in [(0, client, server), (1, server, client)] {
+            now += std::time::Duration::from_micros(10);
+            assert_eq!(ends[from].stack.tcp_send(now, id, b"x"), 1, "there is room");
+            exchange(now, &mut ends);
+            let status = ends[1 - from].stack.tcp_status(peer).unwrap();
+            assert_eq!(status.readable_bytes, 1, "it has arrived");
+            assert_eq!(ends[1 - from].stack.tcp_recv(now, peer, &mut into, false), 1, "it is read");
+            for end in &mut ends {
+                end.stack.on_deadline(now);
+            }
+        }
+    }
+    f64::from(rounds) / begin.elapsed().as_secs_f64()
+}
+
 fn main() {
+    println!("1-byte round trips                       {:6.0} thousand/s", round_trips_s(ROUNDS) / 1000.0);
     let whole = LinkConfig::in_process();
     let frames = LinkConfig { segmentation_offload: false, ..whole };
     let summed = LinkConfig { segmentation_offload: false, checksum_offload: false, ..whole };

@@ -166,7 +166,7 @@ fn after_a_long_silence_the_window_begins_anew() {
         pair.run(SECOND / 100);
         pair.recv(1, server);
     }
-    assert!(pair.status(0, client).cwnd > 70);
+    assert!(pair.info(0, client).cwnd > 70);
     pair.run(600 * SECOND);
     let before = pair.crossed.len();
     pair.send(0, client, &pattern(900_000));

@@ -49,7 +49,7 @@ fn with_a_cookie_data_arrives_with_the_syn() {
     pair.send(1, server, b"an answer");
     pair.run(tcp_pair::DELAY);
     assert_eq!(pair.recv(0, client), b"an answer");
-    assert!(pair.status(0, client).syn_data && pair.status(1, server).syn_data);
+    assert!(pair.info(0, client).syn_data && pair.info(1, server).syn_data);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn data_that_was_lost_with_its_syn_arrives_all_the_same() {
     pair.run(2 * SECOND);
     let server = pair.ends[1].stack.tcp_accept(listener).unwrap();
     assert_eq!(pair.recv(1, server), b"lost at first");
-    assert!(!pair.status(0, client).syn_data);
+    assert!(!pair.info(0, client).syn_data);
 }
 
 #[test]
@@ -83,11 +83,11 @@ fn early_connections_are_bounded_and_so_are_those_that_were_reset() {
     let (second, count) = connect_with(&mut pair, b"second");
     assert_eq!(count, 6);
     pair.run(SECOND);
-    assert!(!pair.status(0, second).syn_data, "there is no room for a minute");
+    assert!(!pair.info(0, second).syn_data, "there is no room for a minute");
     pair.run(60 * SECOND);
     let (third, _) = connect_with(&mut pair, b"third");
     pair.run(SECOND);
-    assert!(pair.status(0, third).syn_data);
+    assert!(pair.info(0, third).syn_data);
 }
 
 #[test]

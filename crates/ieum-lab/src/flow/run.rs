@@ -226,15 +226,13 @@ impl Scene {
     /// How the flows stand now.
     fn look(&mut self, now: Instant) {
         for (index, flow) in self.flows.iter_mut().enumerate() {
-            let Some(status) = flow.id.and_then(|id| self.world.node(self.sender).stack.tcp_status(id))
-            else {
-                continue;
-            };
-            if let Some(rtt) = status.rtt {
+            let stack = &self.world.node(self.sender).stack;
+            let Some((_, info)) = flow.id.and_then(|id| stack.tcp_info(now, id)) else { continue };
+            if let Some(rtt) = info.rtt {
                 flow.rtts = (flow.rtts.0 + rtt, flow.rtts.1 + 1);
             }
             if let Some((_, series)) = self.series.as_mut().filter(|(wanted, _)| *wanted == index) {
-                series.add(Sample::of(now, &status, flow.received));
+                series.add(Sample::of(now, &info, flow.received));
             }
         }
     }

@@ -351,9 +351,9 @@ impl Scene {
         }
         self.look_at = now + LOOK_EVERY;
         if let Some((side, delivered)) = self.streams.get(number).and_then(|(stream, _)| stream.course())
-            && let Some(status) = side.status(&self.world)
+            && let Some((_, info)) = side.info(&self.world)
         {
-            series.add(Sample::of(now, &status, delivered));
+            series.add(Sample::of(now, &info, delivered));
         }
     }
 

@@ -8,6 +8,7 @@ use ieum_socket::numbers::{
     TCP_MAXSEG, TCP_NODELAY,
 };
 use ieum_socket::{Errno, Host, How, SocketId};
+use ieum_stack::{Info, Status};
 use ieum_wire::Instant;
 
 use super::machine::Machine;
@@ -128,13 +129,13 @@ impl Side {
         }
     }
 
-    /// How its connection stands.
-    pub(super) fn status(&self, world: &World<Machine>) -> Option<ieum_stack::Status> {
+    /// All that its host can tell of its connection.
+    pub(super) fn info(&self, world: &World<Machine>) -> Option<(Status, Info)> {
         let machine = world.node(self.node);
         if self.end.is_some() || machine.lives() != self.life {
             return None;
         }
-        machine.host()?.status(self.socket)
+        machine.host()?.info(self.socket)
     }
 
     fn go_on(&mut self, host: &mut Host, now: Instant) -> Result<Option<End>, Errno> {

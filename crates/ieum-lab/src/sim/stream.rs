@@ -171,8 +171,8 @@ impl Stream {
     pub(super) fn told(&self, world: &World<Machine>) -> String {
         let side = |side: &Side| {
             let Side { sent, received, end, .. } = side;
-            let status = side.status(world);
-            format!("host {}: {end:?}, sent {sent}, received {received}, {status:?}", side.node.0)
+            let info = side.info(world);
+            format!("host {}: {end:?}, sent {sent}, received {received}, {info:?}", side.node.0)
         };
         let attempts = self.attempts.iter().map(|attempt| {
             let server = attempt.server.as_ref().map_or_else(|| "nobody accepted".to_owned(), side);

@@ -18,34 +18,34 @@ pub(super) fn of_connection(known: Option<&(Status, Info)>) -> Vec<u8> {
     let (send_scale, recv_scale) = info.scales.unwrap_or_default();
     writer.bytes([
         number_of(status.state),
-        belief_of(status.belief),
+        belief_of(info.belief),
         byte(info.retransmits),
         byte(info.probes),
         byte(info.backoff),
-        option_bits(info) | if status.syn_data { OPTION_SYN_DATA } else { 0 },
+        option_bits(info) | if info.syn_data { OPTION_SYN_DATA } else { 0 },
         (send_scale & 0xf) | (recv_scale << 4),
-        u8::from(status.delivery_rate_limited),
+        u8::from(info.delivery_rate_limited),
     ]);
-    let flight = status.flight;
-    writer.words([us(status.rto), us(info.ack_delay), status.mss_bytes, info.peer_mss_bytes]);
+    let flight = info.flight;
+    writer.words([us(info.rto), us(info.ack_delay), status.mss_bytes, info.peer_mss_bytes]);
     writer.words([flight.out, flight.sacked + flight.duplicates, flight.lost, flight.again, 0]);
     // Linux has forgotten when it last sent an acknowledgement.
     writer.words([ms(info.data_sent_ago), 0, ms(info.data_received_ago), ms(info.heard_ago)]);
     writer.words([
         info.path_mtu_bytes,
         info.recv_opened_bytes,
-        status.rtt.map_or(0, us),
+        info.rtt.map_or(0, us),
         us(info.rtt_variation),
     ]);
-    writer.words([status.ssthresh, status.cwnd, info.announced_mss_bytes, info.reordering]);
+    writer.words([info.ssthresh, info.cwnd, info.announced_mss_bytes, info.reordering]);
     writer.words([us(info.recv_rtt), info.recv_per_round_bytes, info.segments_again]);
-    let rates = [status.pacing_rate, status.pacing_rate_max.unwrap_or(u64::MAX)];
+    let rates = [info.pacing_rate, info.pacing_rate_max.unwrap_or(u64::MAX)];
     writer.longs(rates);
     writer.longs([info.bytes_acked, info.bytes_received]);
     writer.words([info.segments_out, info.segments_in, low(info.unsent_bytes)]);
     writer.words([info.rtt_min.map_or(u32::MAX, us), info.data_segments_in, info.data_segments_out]);
     let held = info.held;
-    writer.longs([status.delivery_rate, long_us(held.busy), long_us(held.by_peer), long_us(held.by_buffer)]);
+    writer.longs([info.delivery_rate, long_us(held.busy), long_us(held.by_peer), long_us(held.by_buffer)]);
     writer.words([info.delivered, info.delivered_marked]);
     writer.longs([info.bytes_sent, info.bytes_again]);
     writer.words([info.duplicates, info.reorderings, info.out_of_order_in]);

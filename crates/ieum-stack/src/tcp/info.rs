@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use ieum_wire::Instant;
 
+use super::bounds::{INITIAL_WINDOW_SEGMENTS, RTO_INITIAL};
 use super::connection::{Connection, Phase};
 use super::ecn::{Accurate, AccurateCounts};
 use super::open::Open;
-use super::send::HeldTimes;
+use super::send::congestion::Window;
+use super::send::{Belief, Counts, HeldTimes};
+use super::settings::TcpSettings;
 use super::status::Status;
 use super::{ConnectionId, Tcp};
 
@@ -19,6 +22,31 @@ const HEADER_BYTES_IP6: u32 = 60;
 /// What can be told of a connection beyond its [`Status`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Info {
+    /// Room in the send buffer; 0 before the handshake ends, after `tcp_finish` and after a failure.
+    pub sendable_bytes: usize,
+    /// The congestion window, in segments.
+    pub cwnd: u32,
+    /// Slow start's upper end, in segments; 0x7fff_ffff while there is none.
+    pub ssthresh: u32,
+    /// What is believed of the path.
+    pub belief: Belief,
+    /// What is in flight.
+    pub flight: Counts,
+    /// The smoothed round-trip time, once measured.
+    pub rtt: Option<Duration>,
+    /// The retransmission time-out.
+    pub rto: Duration,
+    /// The data of the SYN was taken: the peer's by us, or ours by the peer (RFC 7413; TCPI_OPT_SYN_DATA).
+    pub syn_data: bool,
+    /// The rate at which it sends, in bytes a second, aimed at or enforced (tcpi_pacing_rate); `u64::MAX` while unknown.
+    pub pacing_rate: u64,
+    /// The rate that is never exceeded (tcpi_max_pacing_rate).
+    pub pacing_rate_max: Option<u64>,
+    /// The rate at which the path was last seen to deliver, in bytes a second (tcpi_delivery_rate), 0 while unknown, and
+    /// whether it was measured while less was sent than could have been (tcpi_delivery_rate_app_limited).
+    pub delivery_rate: u64,
+    /// See [`Info::delivery_rate`].
+    pub delivery_rate_limited: bool,
     /// Time-outs since something was last acknowledged.
     pub retransmits: u32,
     /// Questions to a closed window or a silent peer since it last answered.
@@ -122,7 +150,8 @@ impl Connection {
         match &self.phase {
             Phase::Open(open) => {
                 let headers = if self.tuple.local.is_ipv4() { HEADER_BYTES_IP4 } else { HEADER_BYTES_IP6 };
-                Info { path_mtu_bytes: open.path_mss() + headers, ..open.info(now) }
+                let path_mtu_bytes = open.path_mss() + headers;
+                Info { path_mtu_bytes, ..open.info(now, &self.settings) }
             }
             Phase::Handshake(handshake) => Info {
                 retransmits: handshake.retries,
@@ -131,18 +160,44 @@ impl Connection {
                 segments_again: handshake.retries,
                 timeouts: handshake.retries,
                 reordering: super::bounds::DUPLICATES_MAX,
-                ..Info::default()
+                ..self.info_without_path()
             },
-            Phase::Closed(_) => Info::default(),
+            Phase::Closed(_) => self.info_without_path(),
+        }
+    }
+
+    /// Of a connection that has not sent anything, or never will again.
+    fn info_without_path(&self) -> Info {
+        Info {
+            cwnd: INITIAL_WINDOW_SEGMENTS,
+            ssthresh: Window::NO_THRESHOLD,
+            rto: RTO_INITIAL,
+            syn_data: self.syn_data,
+            pacing_rate: u64::MAX,
+            pacing_rate_max: self.settings.pacing_rate_max,
+            ..Info::default()
         }
     }
 }
 
 impl Open {
-    fn info(&self, now: Instant) -> Info {
+    fn info(&self, now: Instant, settings: &TcpSettings) -> Info {
         let (send, totals, sums) = (&self.send, &self.totals, self.send.sums());
         let stamps = self.stamps.is_some();
+        let (delivery_rate, delivery_rate_limited) = send.delivery_rate();
         Info {
+            sendable_bytes: send.room(settings),
+            cwnd: send.congestion().cwnd,
+            ssthresh: send.congestion().ssthresh,
+            belief: send.belief(),
+            flight: send.flight().counts(),
+            rtt: send.smoothed_rtt(),
+            rto: send.rto(),
+            syn_data: self.syn_data,
+            pacing_rate: send.pacing_rate(settings),
+            pacing_rate_max: settings.pacing_rate_max,
+            delivery_rate,
+            delivery_rate_limited,
             retransmits: send.retransmits(),
             probes: self.probes + send.window_probes(),
             backoff: send.doublings(),

@@ -1,16 +1,13 @@
 //! What a reader may want to know about a connection.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
-use super::bounds::INITIAL_WINDOW_SEGMENTS;
 use super::connection::{Connection, Failure, Holder, Phase};
-use super::send::congestion::Window;
-use super::send::{Belief, Counts};
 use super::state::{OurEnd, State};
 use super::{ConnectionId, ListenerId, Tcp};
 
-/// A connection as its user sees it; cheap to make.
+/// A connection as its user sees it; cheap to make, since it is asked for with every call and event. All else is in
+/// [`super::Info`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Status {
     /// Its state by the name in RFC 9293.
@@ -25,9 +22,7 @@ pub struct Status {
     pub readable_bytes: usize,
     /// The peer's FIN and everything before it has been received: end of file after the readable bytes.
     pub peer_finished: bool,
-    /// Room in the send buffer; 0 before the handshake ends, after `tcp_finish` and after a failure.
-    pub sendable_bytes: usize,
-    /// Enough of that room is free for another write to be worth while (what poll(2) tells).
+    /// Enough of the send buffer is free for another write to be worth while (what poll(2) tells).
     pub writable: bool,
     /// Bytes queued or sent and not acknowledged; the FIN is not counted.
     pub unacknowledged_bytes: usize,
@@ -39,35 +34,12 @@ pub struct Status {
     pub finish_acknowledged: bool,
     /// Payload of a full segment, in bytes.
     pub mss_bytes: u32,
-    /// The congestion window, in segments.
-    pub cwnd: u32,
-    /// Slow start's upper end, in segments; 0x7fff_ffff while there is none.
-    pub ssthresh: u32,
-    /// What is believed of the path.
-    pub belief: Belief,
-    /// What is in flight.
-    pub flight: Counts,
-    /// The smoothed round-trip time, once measured.
-    pub rtt: Option<Duration>,
-    /// The retransmission time-out.
-    pub rto: Duration,
-    /// The data of the SYN was taken: the peer's by us, or ours by the peer (RFC 7413; TCPI_OPT_SYN_DATA).
-    pub syn_data: bool,
     /// SYN-SENT, but the SYN waits for data to go with it (TCP_FASTOPEN_CONNECT).
     pub deferred: bool,
     /// The peer's urgent byte is here and was not read by itself (POLLPRI).
     pub urgent: bool,
     /// SYN-RECEIVED, but data flows already: the passive side of Fast Open.
     pub open_early: bool,
-    /// The rate at which it sends, in bytes a second, aimed at or enforced (tcpi_pacing_rate); `u64::MAX` while unknown.
-    pub pacing_rate: u64,
-    /// The rate that is never exceeded (tcpi_max_pacing_rate).
-    pub pacing_rate_max: Option<u64>,
-    /// The rate at which the path was last seen to deliver, in bytes a second (tcpi_delivery_rate), 0 while unknown, and
-    /// whether it was measured while less was sent than could have been (tcpi_delivery_rate_app_limited).
-    pub delivery_rate: u64,
-    /// See [`Status::delivery_rate`].
-    pub delivery_rate_limited: bool,
 }
 
 /// One line of the list of all that TCP knows ([`crate::Stack::tcp_connections`]): connections whoever holds them,
@@ -144,27 +116,15 @@ impl Connection {
                 .recv()
                 .map_or(0, |recv| recv.readable_to_mark(self.settings.urgent_inline).1),
             peer_finished: self.recv().is_some_and(|recv| recv.has_finished()),
-            sendable_bytes: send.map_or(0, |send| send.room(&self.settings)),
             writable: send.is_some_and(|send| send.is_writable(&self.settings)),
             unacknowledged_bytes: send.map_or(0, |send| send.queued()),
             unsent_bytes: send.map_or(0, |send| usize::try_from(send.unsent()).unwrap_or(usize::MAX)),
             finished: end.is_some_and(|end| end != OurEnd::Open),
             finish_acknowledged: end == Some(OurEnd::Acknowledged) || self.has_ended_well(),
             mss_bytes: open.map_or(0, |open| open.mss),
-            cwnd: send.map_or(INITIAL_WINDOW_SEGMENTS, |send| send.congestion().cwnd),
-            ssthresh: send.map_or(Window::NO_THRESHOLD, |send| send.congestion().ssthresh),
-            belief: send.map_or(Belief::Open, |send| send.belief()),
-            flight: send.map_or_else(Counts::default, |send| send.flight().counts()),
-            rtt: send.and_then(|send| send.smoothed_rtt()),
-            rto: send.map_or(super::bounds::RTO_INITIAL, |send| send.rto()),
-            syn_data: open.map_or(self.syn_data, |open| open.syn_data),
             deferred: self.handshake().is_some_and(|handshake| handshake.fast.deferred),
             urgent: self.recv().is_some_and(|recv| recv.has_urgent_byte()),
             open_early: open.is_some_and(|open| open.syn_ack.is_some()),
-            pacing_rate: send.map_or(u64::MAX, |send| send.pacing_rate(&self.settings)),
-            pacing_rate_max: self.settings.pacing_rate_max,
-            delivery_rate: send.map_or(0, |send| send.delivery_rate().0),
-            delivery_rate_limited: send.is_some_and(|send| send.delivery_rate().1),
         }
     }
 

@@ -69,8 +69,9 @@ impl Tcp {
 
 impl Connection {
     fn transmit(&mut self, cx: &mut Context<'_>, rules: &EcnRules) -> Option<(LinkId, Packet)> {
-        let (tuple, settings) = (self.tuple, self.settings);
-        match &mut self.phase {
+        let Connection { tuple, settings, phase, .. } = self;
+        let tuple = *tuple;
+        match phase {
             Phase::Handshake(handshake) => {
                 if !handshake.syn_owed {
                     return None;
@@ -79,13 +80,13 @@ impl Connection {
                 // A SYN-ACK that crosses has been sent as a SYN already.
                 let tries =
                     if peer.is_some() { handshake.retries.saturating_sub(1) } else { handshake.retries };
-                let header = syn(cx.now, &tuple, own, peer, tries, &settings);
+                let header = syn(cx.now, &tuple, own, peer, tries, settings);
                 let is_first = handshake.sent_at.is_none();
                 handshake.syn_sent(cx.now, settings.rto_max);
                 let data = if is_first { handshake.fast.data.as_slice() } else { &[] };
                 emit_alone(cx, tuple, header, data, ecn::tos(settings.tos, false), settings.ttl)
             }
-            Phase::Open(open) => open.transmit(cx, tuple, &settings, rules),
+            Phase::Open(open) => open.transmit(cx, tuple, settings, rules),
             Phase::Closed(_) => None,
         }
     }
@@ -123,6 +124,10 @@ impl Open {
             let header = syn(cx.now, &tuple, &own, Some(&peer), tries, settings);
             let header = Header { ack: self.recv.nxt(), ..header };
             return emit_alone(cx, tuple, header, &[], ecn::tos(settings.tos, false), settings.ttl);
+        }
+        // Asked once more after all that was said, and mostly in vain.
+        if !(self.send.wants_turn() || self.recv.ack.is_due() || self.keepalive_owed) {
+            return None;
         }
         let path = cx.path(Protocol::Tcp, Some(tuple.local.ip()), tuple.remote);
         let (sack, acc_ecn) = self.reports(cx.now, rules);

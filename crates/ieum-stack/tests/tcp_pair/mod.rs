@@ -7,7 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use ieum_stack::{
-    BindRequest, ConnectionId, Event, LinkConfig, LinkId, ListenerId, Stack, StackConfig, Status, TcpSettings,
+    BindRequest, ConnectionId, Event, Info, LinkConfig, LinkId, ListenerId, Stack, StackConfig, Status,
+    TcpSettings,
 };
 use ieum_wire::{Instant, Packet, ip, tcp};
 
@@ -152,6 +153,10 @@ impl Pair {
 
     pub(crate) fn status(&self, at: usize, id: ConnectionId) -> Status {
         self.ends[at].stack.tcp_status(id).expect("the connection is held")
+    }
+
+    pub(crate) fn info(&self, at: usize, id: ConnectionId) -> Info {
+        self.ends[at].stack.tcp_info(self.now, id).expect("the connection is held").1
     }
 
     pub(crate) fn send(&mut self, at: usize, id: ConnectionId, bytes: &[u8]) -> usize {

@@ -290,7 +290,6 @@ impl Send {
         let tail = self.writes.tail.max(nxt);
         let packet_bytes = packet_bytes(self.window_max, self.mss);
         let in_flight = nxt.since(self.una).div_ceil(packet_bytes);
-        let sendable = self.congestion_left().saturating_mul(self.mss).min(self.window_left());
         Room {
             limit: settings.send_buffer_bytes,
             queued: u32_of(self.queued),
@@ -298,9 +297,14 @@ impl Send {
             packets: in_flight.max(u32::try_from(self.writes.packets()).unwrap_or(u32::MAX)),
             tail: if end.after(tail) { end.since(tail) } else { 0 },
             packet_bytes,
-            sendable: sendable / self.mss * self.mss,
             unsent_max: settings.unsent_max_bytes,
         }
+    }
+
+    /// How many bytes may leave at once, in whole segments.
+    fn sendable(&self) -> u32 {
+        let sendable = self.congestion_left().saturating_mul(self.mss).min(self.window_left());
+        sendable / self.mss * self.mss
     }
 
     /// Queues as much as there is room for; returns how much.
@@ -310,7 +314,7 @@ impl Send {
         }
         self.notice_gap();
         let wanted = u32::try_from(bytes.len()).unwrap_or(u32::MAX).min(BUFFER_BYTES_MAX);
-        let taken = self.buffer(settings).take(wanted);
+        let taken = self.buffer(settings).take(wanted, self.sendable());
         let count = usize_of(taken.count);
         self.queue.write_at(self.queued, &bytes[..count]);
         self.written(count, taken.tail, end, count == bytes.len());
@@ -329,8 +333,8 @@ impl Send {
         assert!(count <= self.room(settings), "no more is committed than there was room for");
         self.notice_gap();
         self.queue.filled(self.queued, count);
-        let taken =
-            Room { limit: u32::MAX, unsent_max: u32::MAX, ..self.buffer(settings) }.take(u32_of(count));
+        let boundless = Room { limit: u32::MAX, unsent_max: u32::MAX, ..self.buffer(settings) };
+        let taken = boundless.take(u32_of(count), self.sendable());
         self.written(count, taken.tail, WriteEnd::Push, true);
     }
 

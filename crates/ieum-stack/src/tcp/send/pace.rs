@@ -20,7 +20,7 @@ use crate::tcp::settings::TcpSettings;
 const QUANTUM_BYTES_MAX: u32 = 65_536;
 
 /// For so many microseconds of the round trip, what short paths may send more at once halves (Linux: tcp_tso_rtt_log 9).
-const NEAR_HALVES_US: u128 = 512;
+const NEAR_HALVES_US: u64 = 512;
 
 /// When the next quantum may go.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +105,7 @@ impl Send {
     pub(super) fn quantum_segments(&self, sizes: &Sizes, bytes_per_second: u64) -> u32 {
         let millisecond = u32::try_from(bytes_per_second / 1000).unwrap_or(QUANTUM_BYTES_MAX);
         let shortest = self.rack.min_rtt.shortest().or_else(|| self.rto.smoothed()).unwrap_or_default();
-        let near = u32::try_from(shortest.as_micros() / NEAR_HALVES_US)
+        let near = u32::try_from(micros(shortest) / NEAR_HALVES_US)
             .ok()
             .and_then(|halvings| QUANTUM_BYTES_MAX.checked_shr(halvings));
         let bytes = millisecond.saturating_add(near.unwrap_or(0)).min(QUANTUM_BYTES_MAX);
@@ -117,9 +117,14 @@ impl Send {
 /// an algorithm that knows better: a little more than the window each round trip, so that it can grow (Linux:
 /// tcp_pacing_ss_ratio, tcp_pacing_ca_ratio).
 pub(super) fn rate_of_window(segments: u32, mss: u32, far_below_threshold: bool, rtt: Duration) -> u64 {
-    let percent: u128 = if far_below_threshold { 200 } else { 120 };
-    let bytes = u128::from(segments) * u128::from(mss) * percent * 1_000_000 / 100;
-    bytes.checked_div(rtt.as_micros()).and_then(|rate| u64::try_from(rate).ok()).unwrap_or(u64::MAX)
+    let percent = if far_below_threshold { 200 } else { 120 };
+    // A window of 2⁴³ bytes fits, more than TCP can say.
+    let bytes = (u64::from(segments) * u64::from(mss)).saturating_mul(percent * 1_000_000 / 100);
+    bytes.checked_div(micros(rtt)).unwrap_or(u64::MAX)
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn nanoseconds(now: Instant) -> u64 {

@@ -23,9 +23,10 @@ impl Bandwidth {
 
     /// So many segments in that time; nothing in no time.
     pub(super) fn of(segments: u64, time: Duration) -> Bandwidth {
-        let scaled = (u128::from(segments) << Bandwidth::FRACTION_BITS) * 1_000_000;
-        let rate = scaled.checked_div(time.as_micros()).unwrap_or(0);
-        Bandwidth(u64::try_from(rate).unwrap_or(u64::MAX))
+        // 2²⁸ segments fit, more than a window can be.
+        let scaled = segments.saturating_mul(1_000_000 << Bandwidth::FRACTION_BITS);
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        Bandwidth(scaled.checked_div(micros).unwrap_or(0))
     }
 
     /// A part of it, or a multiple.

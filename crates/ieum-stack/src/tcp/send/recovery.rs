@@ -26,9 +26,10 @@ use super::{Alarm, Send};
 use crate::tcp::bounds::REORDERING_SLACK;
 
 /// What is believed of the path.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub enum Belief {
     /// Nothing is missing.
+    #[default]
     Open,
     /// Something was overtaken, and may only be late.
     Disorder,

@@ -30,8 +30,6 @@ pub(super) struct Room {
     pub(super) tail: u32,
     /// How large a packet becomes.
     pub(super) packet_bytes: u32,
-    /// What may leave at once.
-    pub(super) sendable: u32,
     /// The most that may wait for being sent for the first time before another packet is begun (TCP_NOTSENT_LOWAT).
     pub(super) unsent_max: u32,
 }
@@ -64,8 +62,8 @@ impl Room {
         self.cost() < u64::from(self.limit) && self.unsent < self.unsent_max
     }
 
-    /// Takes `wanted` bytes, or as many as there is room for.
-    pub(super) fn take(mut self, wanted: u32) -> Taken {
+    /// Takes `wanted` bytes, or as many as there is room for, while `sendable` may leave at once.
+    pub(super) fn take(mut self, wanted: u32, mut sendable: u32) -> Taken {
         let mut left = wanted;
         while left > 0 {
             if self.tail == 0 || self.tail >= self.packet_bytes {
@@ -79,9 +77,9 @@ impl Room {
             self.tail += count;
             self.unsent += count;
             self.queued += count;
-            if self.tail >= self.packet_bytes && self.sendable > 0 {
-                let leaves = self.sendable.min(self.unsent);
-                self.sendable -= leaves;
+            if self.tail >= self.packet_bytes && sendable > 0 {
+                let leaves = sendable.min(self.unsent);
+                sendable -= leaves;
                 self.unsent -= leaves;
                 self.packets += leaves.div_ceil(self.packet_bytes);
                 self.tail = self.tail.min(self.unsent);
@@ -132,7 +130,6 @@ mod tests {
             packets: 0,
             tail: 0,
             packet_bytes: packet_bytes(32_896, 1000),
-            sendable: 10_000,
             unsent_max: u32::MAX,
         }
     }
@@ -147,14 +144,14 @@ mod tests {
     #[test]
     fn what_leaves_at_once_makes_room_for_more() {
         // 16 leave 6; 10 fill them up; two more packets of 16 are begun below the bound.
-        assert_eq!(room().take(100_000), Taken { count: 58_000, tail: 16_000 });
-        assert_eq!(room().take(5000), Taken { count: 5000, tail: 5000 });
+        assert_eq!(room().take(100_000, 10_000), Taken { count: 58_000, tail: 16_000 });
+        assert_eq!(room().take(5000, 10_000), Taken { count: 5000, tail: 5000 });
     }
 
     #[test]
     fn what_waits_unsent_is_bounded_too() {
         let low = Room { unsent_max: 4000, ..room() };
-        assert_eq!(low.take(59_000).count, 26_000);
+        assert_eq!(low.take(59_000, 10_000).count, 26_000);
         assert!(!Room { unsent: 2000, tail: 2000, queued: 2000, ..low }.is_worthwhile());
         assert!(Room { unsent: 1999, tail: 1999, queued: 1999, ..low }.is_worthwhile());
     }
@@ -162,8 +159,8 @@ mod tests {
     #[test]
     fn room_is_what_a_write_takes_when_nothing_leaves() {
         for (queued, tail) in [(0, 0), (9000, 9000), (33_000, 1000), (49_000, 1000), (60_000, 16_000)] {
-            let room = Room { sendable: 0, queued, unsent: queued, tail, ..room() };
-            assert_eq!(room.bytes(), room.take(u32::MAX / 2).count, "{queued}");
+            let room = Room { queued, unsent: queued, tail, ..room() };
+            assert_eq!(room.bytes(), room.take(u32::MAX / 2, 0).count, "{queued}");
         }
     }
 

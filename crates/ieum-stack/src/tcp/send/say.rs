@@ -24,15 +24,22 @@ impl Send {
     ) -> Option<Piece> {
         self.begin_again(now);
         self.mss = sizes.mss;
+        if self.has_something() {
+            self.quantum = self.quantum_segments(sizes, self.pacing_rate(settings));
+        }
         let is_paced = self.is_paced(settings);
-        let rate = self.pacing_rate(settings);
-        self.quantum = self.quantum_segments(sizes, rate);
         let piece = self.piece_in_turn(now, sizes, settings, is_paced)?;
         if is_paced {
-            let bytes = u32_of(piece.count);
+            let (bytes, rate) = (u32_of(piece.count), self.pacing_rate(settings));
             self.pacer.sent(now, bytes, bytes.div_ceil(sizes.mss), rate);
         }
         Some(piece)
+    }
+
+    /// Would the next piece be asked for with any use? Whoever waits for room is told what holds it back.
+    pub(in crate::tcp) fn wants_turn(&self) -> bool {
+        let Send { tail_probe_owed, probe_owed, room_wanted, .. } = *self;
+        tail_probe_owed || probe_owed || room_wanted || self.recovery.tries_new || self.has_something()
     }
 
     /// What is owed first goes first.
