@@ -175,3 +175,17 @@ fn after_a_long_silence_the_window_begins_anew() {
         pair.crossed[before..].iter().filter(|it| it.1 == 0).map(|it| tcp_pair::segment(&it.2).1).sum();
     assert_eq!(burst, 10 * 1460);
 }
+
+/// RFC 7323 §5.5: after 25 days the peer's clock of milliseconds has gone round by half, and would seem to run backwards.
+#[test]
+fn after_weeks_of_silence_the_last_timestamp_means_nothing() {
+    let mut pair = Pair::new(true);
+    let (client, server) = pair.established();
+    pair.send(1, server, b"before");
+    pair.run(SECOND);
+    assert_eq!(pair.recv(0, client), b"before");
+    pair.run(25 * 24 * 3600 * SECOND);
+    pair.send(1, server, b"after");
+    pair.run(SECOND);
+    assert_eq!(pair.recv(0, client), b"after");
+}
