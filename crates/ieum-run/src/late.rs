@@ -58,3 +58,97 @@ impl Late {
         self.missed.retain(|(call, _)| call.tree != tree);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THREAD: i32 = 7;
+
+    fn connect(thread: i32, descriptor: u64) -> Call {
+        Call::for_test(thread, n::SYS_connect, descriptor)
+    }
+
+    /// What the next answer says, and to whom.
+    fn given(late: &mut Late) -> Option<(i32, i64)> {
+        let (call, reply) = late.next()?;
+        let Reply::Value(value) = reply else { panic!("answers of these tests are values") };
+        Some((call.thread, value))
+    }
+
+    fn value(reply: Option<Reply>) -> Option<i64> {
+        reply.map(|reply| match reply {
+            Reply::Value(value) => value,
+            Reply::Error(_) | Reply::Continue => panic!("answers of these tests are values"),
+        })
+    }
+
+    #[test]
+    fn what_says_something_of_others_is_answered_late() {
+        let late = [n::SYS_bind, n::SYS_listen, n::SYS_connect, n::SYS_shutdown];
+        assert!(late.iter().all(|number| is_late(&Call::for_test(THREAD, *number, 3))));
+        let at_once = [n::SYS_socket, n::SYS_getsockname, n::SYS_accept, n::SYS_recvfrom];
+        assert!(!at_once.iter().any(|number| is_late(&Call::for_test(THREAD, *number, 3))));
+    }
+
+    #[test]
+    fn answers_are_given_in_the_order_of_their_calls() {
+        let mut late = Late::default();
+        late.push(connect(THREAD, 3), Reply::Value(1));
+        late.push(connect(THREAD + 1, 3), Reply::Value(2));
+        assert_eq!(given(&mut late), Some((THREAD, 1)));
+        assert_eq!(given(&mut late), Some((THREAD + 1, 2)));
+        assert_eq!(given(&mut late), None);
+    }
+
+    #[test]
+    fn a_call_that_is_interrupted_before_its_answer_gets_that_answer_when_it_is_made_again() {
+        let mut late = Late::default();
+        late.push(connect(THREAD, 3), Reply::Value(1));
+        assert_eq!(value(late.repeated(&connect(THREAD, 3))), Some(1));
+        assert_eq!(given(&mut late), None, "the interrupted one waits no more");
+    }
+
+    #[test]
+    fn an_answer_that_nobody_heard_is_for_the_same_call_made_again_once() {
+        let mut late = Late::default();
+        late.missed(connect(THREAD, 3), Reply::Value(1));
+        assert_eq!(value(late.repeated(&connect(THREAD + 1, 3))), None, "another thread's call is another");
+        assert_eq!(value(late.repeated(&connect(THREAD, 3))), Some(1));
+        assert_eq!(value(late.repeated(&connect(THREAD, 3))), None);
+    }
+
+    #[test]
+    fn a_thread_that_makes_another_call_wants_no_answer_to_its_older_one() {
+        for other in [connect(THREAD, 4), Call::for_test(THREAD, n::SYS_listen, 3)] {
+            let mut late = Late::default();
+            late.push(connect(THREAD, 3), Reply::Value(1));
+            late.missed(connect(THREAD, 3), Reply::Value(2));
+            assert_eq!(value(late.repeated(&other)), None);
+            assert_eq!(value(late.repeated(&connect(THREAD, 3))), None);
+            assert_eq!(given(&mut late), None);
+        }
+    }
+
+    #[test]
+    fn of_answers_that_nobody_heard_the_oldest_go_first() {
+        let mut late = Late::default();
+        let threads = || (0..).take(MISSED_MAX + 1);
+        for thread in threads() {
+            late.missed(connect(thread, 3), Reply::Value(i64::from(thread)));
+        }
+        let kept: Vec<i32> =
+            threads().filter(|thread| late.repeated(&connect(*thread, 3)).is_some()).collect();
+        assert_eq!(kept, threads().skip(1).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_tree_that_is_no_more_is_answered_nothing() {
+        let mut late = Late::default();
+        late.push(connect(THREAD, 3), Reply::Value(1));
+        late.missed(connect(THREAD + 1, 3), Reply::Value(2));
+        late.forget_tree(crate::tree::OWN);
+        assert_eq!(given(&mut late), None);
+        assert_eq!(value(late.repeated(&connect(THREAD + 1, 3))), None);
+    }
+}

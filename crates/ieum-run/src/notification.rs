@@ -60,6 +60,14 @@ impl Call {
     }
 }
 
+#[cfg(test)]
+impl Call {
+    /// Call `number` of a thread of the program's own tree, with the first argument `first`.
+    pub(crate) fn for_test(thread: i32, number: i64, first: u64) -> Call {
+        Call { tree: crate::tree::OWN, id: 0, thread, number, arguments: [first, 0, 0, 0, 0, 0] }
+    }
+}
+
 impl Notifier {
     pub(crate) fn new(listener: OwnedFd) -> Notifier {
         Notifier { listener }

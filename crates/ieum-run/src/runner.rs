@@ -202,7 +202,7 @@ impl Runner {
         } else if self.trees.fd(OWN).is_some() {
             self.trees.remove(OWN);
             self.close_unheld(turn, OWN);
-            self.sweep(turn.now);
+            self.sweep(turn);
         }
     }
 
@@ -213,7 +213,7 @@ impl Runner {
             self.deliver_to_full(turn);
         }
         if due(&mut self.timers.sweep_at) {
-            self.sweep(now);
+            self.sweep(turn);
             if self.serves() {
                 self.sweep_later(now);
             }

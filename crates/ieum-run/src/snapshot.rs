@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 
 use ieum_engine::Turn;
+use ieum_socket::UNCONNECTED;
 
 use crate::bounds::HOLDERS_MAX;
 use crate::control::{Holder, Row};
@@ -14,18 +15,26 @@ use crate::tracee::{self, Place};
 use crate::tree::TreeId;
 
 impl Runner {
-    /// A row for each socket, and for each connection that only the stack knows.
-    pub(crate) fn rows(&mut self) -> Vec<Row> {
+    /// A row for each socket, and for each connection that only the stack knows. One that was closed a moment ago, and
+    /// told nobody, has none.
+    pub(crate) fn rows(&mut self, turn: &Turn<'_>) -> Vec<Row> {
+        self.sweep(turn);
         let holders = self.holders();
         let views = self.host.sockets();
         views
             .into_iter()
-            .map(|view| {
+            .filter_map(|view| {
                 let number = view.id.and_then(|id| self.sockets.by_host(id));
                 let inode = number.and_then(|number| self.sockets.get(number)?.inode);
                 let places = inode.and_then(|inode| holders.get(&inode)).map_or(&[][..], Vec::as_slice);
+                if view.state == UNCONNECTED
+                    && places.is_empty()
+                    && number.is_some_and(|number| self.is_over(number))
+                {
+                    return None;
+                }
                 let (received, sent) = number.map_or((0, 0), |number| self.on_the_way(number));
-                Row {
+                Some(Row {
                     holders: places.iter().take(HOLDERS_MAX).map(|place| holder(*place)).collect(),
                     protocol: view.make.name().to_owned(),
                     state: view.state.to_owned(),
@@ -33,9 +42,14 @@ impl Runner {
                     send_queue: view.send_queue.saturating_add(sent),
                     local: view.local,
                     remote: view.remote,
-                }
+                })
             })
             .collect()
+    }
+
+    /// Its connection is over. Who accepted it may have closed it and told nobody, since it bears no name to ask after.
+    fn is_over(&self, number: u64) -> bool {
+        self.sockets.get(number).is_some_and(|socket| matches!(socket.carrier, Carrier::Over))
     }
 
     /// Bytes between the program and the host: they have left one and not reached the other.

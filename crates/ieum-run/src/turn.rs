@@ -150,7 +150,7 @@ impl Runner {
     }
 
     /// Looks for sockets that were closed without a sign. True if one was.
-    pub(crate) fn sweep(&mut self, now: Instant) -> bool {
+    pub(crate) fn sweep(&mut self, turn: &Turn<'_>) -> bool {
         let mut dead = Vec::new();
         for (number, socket) in self.sockets.iter().filter(|(_, socket)| !socket.tells_close()) {
             if let Some(name) = &socket.name
@@ -160,7 +160,7 @@ impl Runner {
             }
         }
         for number in &dead {
-            self.forget(now, *number);
+            self.close_for_certain(turn, *number);
         }
         !dead.is_empty()
     }
@@ -193,8 +193,10 @@ impl Runner {
                 stream.assume_closed();
                 self.pump(turn, number);
             }
-            Carrier::Datagram(_) => {
-                self.datagram_turn(turn, number);
+            Carrier::Datagram(datagram) => {
+                // What it sent before it was closed goes out; perhaps nobody has told of it yet.
+                datagram.look_again();
+                datagram.outward(turn.now, &mut self.host, socket.host);
                 self.forget(turn.now, number);
             }
             Carrier::Fresh

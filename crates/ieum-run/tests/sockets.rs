@@ -73,6 +73,24 @@ fn bytes_pass_in_both_directions_and_each_has_its_end() {
 }
 
 #[test]
+fn a_datagram_arrives_though_its_sender_was_closed_and_the_port_is_another_s() {
+    let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    receiver.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    for number in 0..100 {
+        // An address that no other test binds.
+        let sender = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 9), 0)).unwrap();
+        let address = sender.local_addr().unwrap();
+        sender.connect(receiver.local_addr().unwrap()).unwrap();
+        sender.send(&[number]).unwrap();
+        drop(sender);
+        let _other = UdpSocket::bind(address).unwrap();
+        let mut byte = [0];
+        assert_eq!(receiver.recv_from(&mut byte).unwrap(), (1, address));
+        assert_eq!(byte, [number]);
+    }
+}
+
+#[test]
 fn both_ends_know_each_other_by_name() {
     let (listener, address) = listener();
     let client = TcpStream::connect(address).unwrap();

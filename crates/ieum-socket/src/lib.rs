@@ -73,5 +73,5 @@ pub use make::{Domain, Kind, Make, Protocol};
 pub use options::SocketOption;
 pub use options::numbers;
 pub use readiness::Readiness;
-pub use snapshot::SocketView;
+pub use snapshot::{SocketView, UNCONNECTED};
 pub use table::DescriptorTable;

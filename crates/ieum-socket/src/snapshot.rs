@@ -115,7 +115,7 @@ fn orphan(listed: Listed) -> SocketView {
 }
 
 /// What `ss` calls a socket that has no peer and does not wait for one.
-const UNCONNECTED: &str = "UNCONN";
+pub const UNCONNECTED: &str = "UNCONN";
 
 /// The states as `ss` names them.
 fn name_of(state: State) -> &'static str {

@@ -1,8 +1,12 @@
 //! Several programs on one host, each started by a command of its own.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use super::support::{Running, Runtime, User, descriptors_of, peer, peers, resident_kib, server_of};
+use super::support::{Running, Runtime, User, descriptors_of, ieum, peer, peers, resident_kib, server_of};
 
 /// Both ways to a guest's memory: by the owner itself, and through the guest's own process.
 const WAYS: [&[&str]; 2] = [&["--in", "a"], &["--in", "a", "--through"]];
@@ -156,6 +160,10 @@ fn when_the_owner_is_killed_programs_get_clean_errors_and_end_by_themselves() {
         assert_eq!(ended.code, 9);
         assert_eq!(waiting.line("accept"), "accept ENOSYS");
         assert_eq!(waiting.finish().code, 9);
+        // The owner's own program lives on as well, without its command.
+        assert_eq!(owner.line("ended"), "ended 3");
+        assert!(!runtime.ss(&[]).contains("a:"), "the host is gone");
+        runtime.run(&["--name", "a"], &["true"]).finish().success();
     }
 }
 
@@ -223,6 +231,24 @@ fn an_ordinary_user_shares_a_host_and_others_do_not_see_it() {
         assert_eq!(stranger.code, 125);
         assert!(stranger.stderr.contains("there is no host a"), "{}", stranger.stderr);
     }
+}
+
+#[test]
+fn without_xdg_runtime_dir_hosts_are_found_below_tmp_where_only_their_user_may_enter() {
+    let name = format!("test-{}", std::process::id());
+    let user = rustix::process::geteuid().as_raw();
+    let socket = PathBuf::from(format!("/tmp/ieum-{user}/hosts/{name}"));
+    let start = |flags: &[&str], program: &[&str]| {
+        Running::start_with(&ieum(flags, program), |command| command.env_remove("XDG_RUNTIME_DIR"))
+    };
+    let mut owner = start(&["--name", &name], &["sh", "-c", "echo ready; cat"]);
+    owner.line("ready");
+    let modes = socket.ancestors().take(3).map(|path| {
+        let metadata = fs::metadata(path).expect("the host's socket is there");
+        (metadata.uid(), metadata.mode() & 0o777)
+    });
+    assert_eq!(modes.collect::<Vec<_>>(), [(user, 0o600), (user, 0o700), (user, 0o700)]);
+    assert_eq!(start(&["--in", &name], &["sh", "-c", "exit 3"]).finish().code, 3);
 }
 
 #[test]

@@ -58,6 +58,73 @@ input()
 }
 
 #[test]
+fn a_socket_that_was_closed_is_shown_no_more_and_one_that_another_process_holds_is() {
+    if !peer("python3") {
+        return;
+    }
+    let program = "
+import os, socket, sys
+datagrams, listening = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket()
+for port, each in (71, datagrams), (72, listening):
+    each.bind(('127.0.0.1', port))
+listening.listen()
+held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+held.bind(('127.0.0.1', 73))
+(end, ours), (told, tell) = os.pipe(), os.pipe()
+if os.fork() == 0:
+    datagrams.close(), listening.close(), os.close(ours)
+    os.write(tell, b'.')
+    os.read(end, 1)
+    sys.exit()
+os.read(told, 1)
+held.close()
+print('ready', flush=True)
+input()
+datagrams.close(), listening.close()
+print('closed', flush=True)
+input()
+";
+    let runtime = Runtime::new();
+    let mut running = runtime.run(&["--name", "a"], &["python3", "-c", program]);
+    running.line("ready");
+    let shown = runtime.ss(&["--in", "a"]);
+    assert!([71, 72, 73].iter().all(|port| shown.contains(&format!("127.0.0.1:{port} "))), "{shown}");
+    running.tell("close them");
+    running.line("closed");
+    let shown = runtime.ss(&["--in", "a"]);
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+    assert!(shown.contains("127.0.0.1:73 ") && shown.contains("python3("), "{shown}");
+}
+
+#[test]
+fn a_connection_that_is_over_is_shown_only_while_somebody_holds_it() {
+    if !peer("python3") {
+        return;
+    }
+    let program = "
+import socket
+server = socket.create_server(('127.0.0.1', 7))
+def over():
+    client = socket.create_connection(('127.0.0.1', 7))
+    accepted, _ = server.accept()
+    client.close()
+    assert accepted.recv(1) == b''
+    accepted.shutdown(socket.SHUT_WR)
+    return accepted
+over().close()
+held = over()
+print('ready', flush=True)
+input()
+";
+    let runtime = Runtime::new();
+    let mut running = runtime.run(&["--name", "a"], &["python3", "-c", program]);
+    running.line("ready");
+    let shown = runtime.ss(&["--in", "a"]);
+    let nobody_s = shown.lines().filter(|line| line.starts_with("- ") && !line.contains("TIME-WAIT"));
+    assert_eq!(nobody_s.count(), 0, "{shown}");
+}
+
+#[test]
 fn all_hosts_are_shown_each_under_its_name_those_without_one_under_their_number() {
     if !peer("python3") {
         return;

@@ -22,7 +22,7 @@ impl Runner {
         };
         let bound = match self.host.bind(id, address) {
             // Whoever had it may have been closed without a sign.
-            Err(Errno::EADDRINUSE) if self.sweep(turn.now) => self.host.bind(id, address),
+            Err(Errno::EADDRINUSE) if self.sweep(turn) => self.host.bind(id, address),
             other => other,
         };
         bound.map(|()| Answer::Value(0))

@@ -19,7 +19,7 @@ impl Runner {
         }
         let backlog = call.int(1);
         let listening = match self.host.listen(id, backlog) {
-            Err(Errno::EADDRINUSE) if self.sweep(turn.now) => self.host.listen(id, backlog),
+            Err(Errno::EADDRINUSE) if self.sweep(turn) => self.host.listen(id, backlog),
             other => other,
         };
         listening?;

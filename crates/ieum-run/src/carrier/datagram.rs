@@ -122,6 +122,13 @@ impl Datagram {
         }
     }
 
+    /// What the program wrote may not have been told of.
+    pub(crate) fn look_again(&mut self) {
+        if let Some(peer) = &mut self.peer {
+            peer.readable = true;
+        }
+    }
+
     /// What tells that S has room again; to be watched anew after each [`Delivery::Blocked`].
     pub(crate) fn room_source(&self) -> Option<BorrowedFd<'_>> {
         match &self.peer {

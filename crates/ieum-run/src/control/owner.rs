@@ -117,7 +117,7 @@ impl Runner {
                 return self.take_tree(turn, number, *first, *through, descriptors);
             }
             Request::Sockets => {
-                let rows = self.rows();
+                let rows = self.rows(turn);
                 self.talker(number)?.rows = rows.into();
                 self.next_rows(number)?
             }
@@ -212,6 +212,6 @@ impl Runner {
         self.trees.remove(tree);
         self.tracees.forget();
         self.close_unheld(turn, tree);
-        self.sweep(turn.now);
+        self.sweep(turn);
     }
 }

@@ -107,6 +107,9 @@ fn filter_refused(error: Errno) -> SpawnError {
         Errno::BUSY => own(
             "the kernel allows one seccomp listener and this shell already has one (ieum inside ieum?)",
         )(error),
+        Errno::MFILE | Errno::NFILE => {
+            own("no descriptor is left for the filter's listener (ulimit -n)")(error)
+        }
         _ => {
             own("the kernel refused the seccomp filter (user notification and Linux 5.14 are needed)")(error)
         }
