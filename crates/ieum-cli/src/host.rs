@@ -64,6 +64,18 @@ fn ends(flags: [&str; 2], own: Cidr, gateway: IpAddr, family: Family) -> Result<
                 "{flag} {address} cannot be a host's address: take one like {example}"
             )));
         }
+        if stands_for_many(address, own.prefix_bits()) {
+            return Err(Failure::own(format!(
+                "{flag} {address} stands for all hosts of a network /{}: take one like {example}",
+                own.prefix_bits()
+            )));
+        }
+    }
+    if own == Cidr::host(own.address()) {
+        let flag = flags[0];
+        return Err(Failure::own(format!(
+            "{flag} {own} has no network that the gateway could be in: give its prefix too, as in {example}"
+        )));
     }
     if gateway == own.address() || !own.contains(gateway) {
         let [address, gateway_flag] = flags;
@@ -72,6 +84,15 @@ fn ends(flags: [&str; 2], own: Cidr, gateway: IpAddr, family: Family) -> Result<
         )));
     }
     Ok(Ends { own: network_of(gateway, own.prefix_bits()), host: own.address() })
+}
+
+/// The first and the last address of an IPv4 network are no host's (RFC 1122 §3.2.1.3), save where there are only two
+/// (RFC 3021).
+fn stands_for_many(address: IpAddr, prefix_bits: u8) -> bool {
+    let network = network_of(address, prefix_bits);
+    let (IpAddr::V4(address), Some(last)) = (address, network.broadcast()) else { return false };
+    let host_bits = u32::MAX.checked_shr(prefix_bits.into()).unwrap_or(0);
+    address == last || u32::from(address) & host_bits == 0
 }
 
 /// Programs would have to name the link with it (sin6_scope_id), and there is no name for it.

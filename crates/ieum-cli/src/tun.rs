@@ -167,6 +167,12 @@ pub(crate) fn open(run: &Run, addresses: &Addresses) -> Result<Option<Tun>, Fail
     let (name, keep) = (interface.name.clone(), interface.keep);
     let config = TunConfig { name, kind, keep, offload: !run.no_offload };
     let mut tun = Tun::open(&config).map_err(|error| Failure::own(error.to_string()))?;
+    if keep && matches!(tun.is_up(), Ok(false)) {
+        let name = tun.name();
+        complain(&format!(
+            "the interface {name} is down, and nothing crosses it before `ip link set {name} up`"
+        ));
+    }
     if !keep {
         let mtu_bytes = run.mtu.unwrap_or(MTU_BYTES_DEFAULT);
         let gateways: Vec<Cidr> = addresses.families().map(|(ends, _)| ends.own).collect();

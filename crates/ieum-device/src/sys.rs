@@ -48,6 +48,16 @@ pub(crate) fn mtu(socket: BorrowedFd<'_>, name: &str) -> rustix::io::Result<u32>
     u32::try_from(mtu).map_err(|_| Errno::INVAL)
 }
 
+/// SIOCGIFFLAGS: whether an interface is up. `socket` is any socket of the interface's network namespace.
+pub(crate) fn is_up(socket: BorrowedFd<'_>, name: &str) -> rustix::io::Result<bool> {
+    let mut request = request(name)?;
+    // SAFETY: the request takes a pointer to an ifreq, which lives through the call.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS, &raw mut request) })?;
+    // SAFETY: the call succeeded, so the kernel has written this field; any short is a value.
+    let flags = unsafe { request.ifr_ifru.ifru_flags };
+    Ok(c_int::from(flags) & libc::IFF_UP != 0)
+}
+
 /// readv(2): fills both `heads`, then appends to `body` as far as its capacity reaches. The number of bytes that there
 /// were, which may be more than there was room for.
 pub(crate) fn read_scattered(

@@ -27,7 +27,7 @@ code is 0 when no world failed, 1 when one did; a failing one is shown with what
 Examples:
   ieum lab sim 7
   ieum lab sim 1..50 1000
-  ieum lab sim 7 --history 100
+  ieum lab sim 7 --history=100
   ieum lab sim 7 --plot flow.svg --flow 0")]
 pub(super) struct Typed {
     /// A seed, or a range with both its ends: 1..50

@@ -137,6 +137,13 @@ fn addresses_that_cannot_be_a_hosts_are_errors_that_say_so() {
             &["--address6", "fe80::2/64"],
             "--address6 fe80::2 cannot be a host's address: take one like fd77::2/64",
         ),
+        (&["--address", "10.77.0.0/24"], "--address 10.77.0.0 stands for all hosts of a network /24"),
+        (&["--address", "10.77.0.255/24"], "--address 10.77.0.255 stands for all hosts of a network /24"),
+        (&["--gateway", "10.77.0.255"], "--gateway 10.77.0.255 stands for all hosts of a network /24"),
+        (
+            &["--address", "10.77.0.2"],
+            "--address 10.77.0.2/32 has no network that the gateway could be in: give its prefix too, as in 10.77.0.2/24",
+        ),
         (
             &["--gateway6", "fd78::1"],
             "the gateway fd78::1 must be another address of the host's network fd77::2/64",
@@ -149,5 +156,13 @@ fn addresses_that_cannot_be_a_hosts_are_errors_that_say_so() {
         let finished = Running::start(&ieum(flags, &["true"])).finish();
         assert_eq!(finished.code, 125, "{finished:?}");
         assert!(finished.stderr.contains(sentence), "{finished:?}");
+    }
+}
+
+#[test]
+fn both_addresses_of_a_network_of_two_are_hosts() {
+    for (address, gateway) in [("10.9.0.0/31", "10.9.0.1"), ("10.9.0.1/31", "10.9.0.0")] {
+        let flags = ["--address", address, "--gateway", gateway];
+        Running::start(&ieum(&flags, &["true"])).finish().success();
     }
 }

@@ -149,6 +149,59 @@ fn an_ordinary_user_is_told_what_an_interface_needs() {
 }
 
 #[test]
+fn an_ordinary_user_uses_the_interface_that_root_has_made_for_it_and_no_other() {
+    if !enter_own(&["ip", "setpriv", "ping", "mknod"]) {
+        return;
+    }
+    output("ip tuntap add mine0 mode tun user 65534");
+    output("ip address add 10.77.0.1/24 dev mine0");
+    output("ip link set mine0 up");
+    output("ip tuntap add other0 mode tun user 65533");
+    let folder = Folder::new();
+    let program = folder.file("ieum");
+    output(&format!("cp {} {program}", env!("CARGO_BIN_EXE_ieum")));
+    output(&format!("chmod -R a+rX {}", folder.path().display()));
+    // A driver as most systems have it, which everybody may open; and as some have it.
+    let as_user = |mode: &str, words: &[&str], asked: &[&str]| {
+        let driver = format!(
+            "mount -t tmpfs none /dev/net && chmod 755 /dev/net && mknod /dev/net/tun c 10 200 \
+             && chmod {mode} /dev/net/tun && exec setpriv --reuid=65534 --clear-groups \"$@\""
+        );
+        let user = ["unshare", "--mount", "sh", "-ec", &driver, "sh"];
+        Running::start(&[&user[..], &[&program, "run"], words, &["--"], asked].concat()).finish()
+    };
+    let pinged = as_user("666", &["--tun", "mine0,keep"], &["ping", "-n", "-c", "1", "-w", "30", KERNEL4]);
+    assert!(pinged.success().contains(" 0% packet loss"));
+    for (mode, name, sentence) in [
+        ("666", "other0,keep", "no right to use the interface other0: it belongs to another user"),
+        ("600", "mine0,keep", "no right to open /dev/net/tun, which is needed to use the interface mine0"),
+        ("600", "new0", "no right to make the interface new0: this needs CAP_NET_ADMIN (root)"),
+        ("666", "new0", "no right to make the interface new0: this needs CAP_NET_ADMIN (root)"),
+    ] {
+        let refused = as_user(mode, &["--tun", name], &["true"]);
+        assert_eq!(refused.code, 125, "{}", refused.stderr);
+        assert!(refused.stderr.contains(sentence), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn an_interface_that_is_kept_and_down_is_said_to_be() {
+    if !enter_own(&["ip"]) {
+        return;
+    }
+    output("ip tuntap add kept0 mode tun");
+    let flags = ["--tun", "kept0,keep"];
+    let finished = Running::start(&ieum(&flags, &["true"])).finish();
+    assert_eq!(
+        finished.stderr,
+        "ieum: the interface kept0 is down, and nothing crosses it before `ip link set kept0 up`\n"
+    );
+    assert_eq!(finished.code, 0);
+    output("ip link set kept0 up");
+    assert_eq!(Running::start(&ieum(&flags, &["true"])).finish().stderr, "");
+}
+
+#[test]
 fn an_interface_that_is_deleted_is_a_link_that_leads_nowhere() {
     if !enter_own(&["ip", "python3"]) {
         return;

@@ -94,6 +94,15 @@ impl Tun {
         open::current_mtu_bytes(&self.name)
     }
 
+    /// Is it up? While it is not, nothing crosses it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the kernel.
+    pub fn is_up(&self) -> io::Result<bool> {
+        open::is_up(&self.name)
+    }
+
     /// May super-segments and packets without a checksum be written?
     pub fn offloads(&self) -> bool {
         self.vnet

@@ -44,6 +44,11 @@ impl Netlink {
         Ok(sys::mtu(self.socket.as_fd(), name)?)
     }
 
+    /// Whether the interface is up.
+    pub(super) fn is_up(&self, name: &str) -> io::Result<bool> {
+        Ok(sys::is_up(self.socket.as_fd(), name)?)
+    }
+
     /// Gives the interface its MTU and the number of packets that wait for us at most.
     pub(super) fn set_sizes(&self, index: u32, mtu_bytes: u32, queue_packets: u32) -> io::Result<()> {
         let mut message = Message::new(number::RTM_NEWLINK, 0);

@@ -70,6 +70,12 @@ pub enum OpenError {
         /// Its kind in ip-tuntap's word.
         mode: &'static str,
     },
+    /// No right to the driver, which is needed for one that is there too.
+    #[error(
+        "no right to open {DRIVER}, which is needed to use the interface {0}: run ieum as root, or let root give it to \
+         you (most systems let everybody open it, `chmod 666 {DRIVER}`)"
+    )]
+    NoDriverRight(String),
     /// No right to one that is there.
     #[error("no right to use the interface {0}: it belongs to another user (ip -details link show {0})")]
     NotOurs(String),
@@ -183,6 +189,11 @@ pub(super) fn current_mtu_bytes(name: &str) -> io::Result<u32> {
     Netlink::open()?.mtu(name)
 }
 
+/// Whether an interface of this thread's network namespace is up.
+pub(super) fn is_up(name: &str) -> io::Result<bool> {
+    Netlink::open()?.is_up(name)
+}
+
 /// What dev_valid_name of the kernel allows, without the `%` of patterns and the comma of `NAME,keep`.
 fn is_name(name: &str) -> bool {
     let odd = |byte: u8| !byte.is_ascii_graphic() || matches!(byte, b'/' | b':' | b'%' | b',');
@@ -211,6 +222,7 @@ fn grant(file: &OwnedFd, offload: bool) {
 fn of_driver(config: &TunConfig, error: Errno) -> OpenError {
     match error {
         Errno::NOENT | Errno::NODEV | Errno::NXIO => OpenError::NoDriver,
+        Errno::ACCESS | Errno::PERM if config.keep => OpenError::NoDriverRight(config.name.clone()),
         Errno::ACCESS | Errno::PERM => {
             OpenError::NoRight { name: config.name.clone(), mode: config.kind.word() }
         }
