@@ -361,6 +361,12 @@ pub(crate) fn signal_descriptor(signals: &[i32]) -> rustix::io::Result<(OwnedFd,
     }
 }
 
+/// The calling thread's mask of signals is again what it was.
+pub(crate) fn restore_signals(before: &libc::sigset_t) -> rustix::io::Result<()> {
+    // SAFETY: the set lives through the call, which only reads it.
+    check(unsafe { libc::sigprocmask(libc::SIG_SETMASK, before, std::ptr::null_mut()) }).map(drop)
+}
+
 /// The next signal of a signal descriptor, if one waits.
 pub(crate) fn next_signal(fd: BorrowedFd<'_>) -> Option<Arrival> {
     // SAFETY: the struct is plain integers, for which all zeroes is a value.

@@ -226,7 +226,7 @@ fn an_ordinary_user_shares_a_host_and_others_do_not_see_it() {
         assert_eq!(asked.finish().success(), "word\n");
     }
     if super::support::is_root() {
-        let words = super::support::ieum(&["--in", "a"], &["true"]);
+        let words = ieum(&["--in", "a"], &["true"]);
         let stranger = start(words.into_iter().map(str::to_owned).collect()).finish();
         assert_eq!(stranger.code, 125);
         assert!(stranger.stderr.contains("there is no host a"), "{}", stranger.stderr);

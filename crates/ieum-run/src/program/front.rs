@@ -44,13 +44,17 @@ pub struct Back {
 pub fn split() -> io::Result<Back> {
     let (told, front) = pipe_with(PipeFlags::CLOEXEC)?;
     let parent = getpid();
+    // Before there is a server: its program may run, and somebody who knows that send a signal, sooner than the front gets
+    // to its next line. It would die of it, and take the server along.
+    let (signals, before) = sys::signal_descriptor(&SIGNALS)?;
     if let Some(server) = sys::fork_alone()? {
         drop(front);
         confine()?;
-        let code = stand_in_front(server, &told).unwrap_or(ExitStatus::UNKNOWN);
+        let code = stand_in_front(server, &told, &signals).unwrap_or(ExitStatus::UNKNOWN);
         std::process::exit(i32::from(code.code()));
     }
-    drop(told);
+    drop((told, signals));
+    sys::restore_signals(&before)?;
     set_parent_process_death_signal(Some(Signal::KILL))?;
     if getppid() != Some(parent) {
         // It was killed before it could be watched.
@@ -86,11 +90,10 @@ impl Back {
 }
 
 /// The front's life: signals go to the server, and its end, or its word, is ours.
-fn stand_in_front(server: Pid, told: &OwnedFd) -> rustix::io::Result<ExitStatus> {
+fn stand_in_front(server: Pid, told: &OwnedFd, signals: &OwnedFd) -> rustix::io::Result<ExitStatus> {
     let pidfd = pidfd_open(server, PidfdFlags::empty())?;
-    let (signals, _) = sys::signal_descriptor(&SIGNALS)?;
     loop {
-        let mut fds = [PollFd::new(&signals, PollFlags::IN), PollFd::new(told, PollFlags::IN)];
+        let mut fds = [PollFd::new(signals, PollFlags::IN), PollFd::new(told, PollFlags::IN)];
         match poll(&mut fds, None) {
             Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error),
