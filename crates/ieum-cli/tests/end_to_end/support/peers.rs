@@ -42,7 +42,7 @@ pub(super) fn text(path: &Path) -> String {
 }
 
 /// The words that start a program in network and mount namespaces of its own, or `None` where the machine
-/// forbids them (which under `CI` is a failure).
+/// forbids them (which for root under `CI` is a failure).
 pub(crate) fn namespaces() -> Option<Vec<&'static str>> {
     let words = if super::is_root() {
         vec!["unshare", "--net", "--mount"]
@@ -50,9 +50,13 @@ pub(crate) fn namespaces() -> Option<Vec<&'static str>> {
         vec!["unshare", "--net", "--mount", "--map-root-user"]
     };
     let tried = Command::new(words[0]).args(&words[1..]).arg("true").stderr(Stdio::null()).status();
-    if tried.is_ok_and(|status| status.success()) && peers(&["ip", "nsenter"]) {
-        return Some(words);
+    if tried.is_ok_and(|status| status.success()) {
+        return peers(&["ip", "nsenter"]).then_some(words);
     }
-    missing("unshare --net --mount");
+    if super::is_root() {
+        missing("unshare --net --mount");
+    } else {
+        println!("this machine gives ordinary users no namespaces, so this test proves nothing");
+    }
     None
 }
