@@ -41,14 +41,21 @@ fn fetch(address: &str, file: &str) -> [String; 3] {
 
 /// What the kernel's curl gets: its SHA-256.
 pub(crate) fn fetched_by_kernel(address: &str, file: &str) -> String {
-    first_word(&Running::start(&fetch(address, file)).finish().success())
+    sum_by_curl(Running::start(&fetch(address, file)))
 }
 
 /// What curl on ieum gets: its SHA-256.
 pub(crate) fn fetched_by_ieum(flags: &[&str], address: &str, file: &str) -> String {
     let words = fetch(address, file);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    first_word(&Running::start(&ieum(flags, &words)).finish().success())
+    sum_by_curl(Running::start(&ieum(flags, &words)))
+}
+
+/// What was summed is the whole file: curl has not complained.
+fn sum_by_curl(fetching: Running) -> String {
+    let fetched = fetching.finish();
+    assert!(!fetched.stderr.contains("curl:"), "{}", fetched.stderr);
+    first_word(&fetched.success())
 }
 
 /// What sha256sum says of a file.
