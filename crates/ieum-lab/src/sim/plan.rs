@@ -335,9 +335,7 @@ impl SidePlan {
             no_delay: dice.percent(50),
             buffers: [
                 dice.one_of(&[None, None, Some(1000), Some(8000), Some(200_000)]),
-                // Smaller ones hold a few small segments, since each is charged for its frame, and all others are dropped:
-                // it is right that this crawls, from one time-out to the next.
-                dice.one_of(&[None, None, Some(8000), Some(16_000), Some(200_000)]),
+                dice.one_of(&[None, None, Some(1000), Some(8000), Some(200_000)]),
             ],
             mss: dice.percent(10).then(|| dice.one_of(&[88, 536, 1000])),
             congestion: dice.one_of(&CongestionName::ALL),

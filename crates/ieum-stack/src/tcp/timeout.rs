@@ -1,8 +1,10 @@
 //! The way of time: what was waited for did not come (RFC 9293 §3.10.8).
 
+use std::time::Duration;
+
 use ieum_wire::Instant;
 
-use super::bounds::BLACK_HOLE_RETRIES;
+use super::bounds::{BLACK_HOLE_RETRIES, RTO_FLOOR, RTO_MAX};
 use super::connection::{Connection, Failure, Holder, Phase};
 use super::open::Open;
 use super::settings::TcpSettings;
@@ -109,8 +111,7 @@ impl Open {
         let rings = self.send.timer().is_some_and(|at| at <= now);
         let overdue = self.given_up_at(settings).is_some_and(|at| at <= now);
         if (rings || overdue) && self.send.awaits_answer() {
-            // Nobody is left who could want to wait for a window for ever.
-            let pinned = orphan && self.send.doublings() >= settings.orphan_retries;
+            let pinned = orphan && self.is_pinned(now, settings.orphan_retries);
             let retries_max = if orphan { settings.orphan_retries } else { settings.retries };
             if overdue || pinned || self.send.retries() >= retries_max {
                 // An orphan that cannot deliver its last bytes says so; else silence answers silence.
@@ -134,4 +135,22 @@ impl Open {
         }
         Outcome::GoesOn
     }
+
+    /// Does the peer answer, but take nothing, for as long as so many retransmissions last? Nobody is left who could want
+    /// to wait for its window for ever. A peer that takes something, however slowly, is not meant (Linux:
+    /// retransmits_timed_out): its last answer ended the wait, though the time-out stays doubled (Karn, RFC 6298 §3).
+    fn is_pinned(&self, now: Instant, retries: u32) -> bool {
+        let is_closed = self.send.window() == 0 || self.send.is_persisting();
+        let asked_for = |since| now.since(since) >= time_of(retries);
+        is_closed && self.send.waiting_since().is_some_and(asked_for)
+    }
 }
+
+/// How long so many retransmissions take from the first to the last one's time-out, begun with the least time-out there is.
+fn time_of(retries: u32) -> Duration {
+    let doubled = (1..=retries.min(RETRIES_COUNTED_MAX)).map(|doublings| RTO_FLOOR * (1 << doublings));
+    doubled.map(|rto| rto.min(RTO_MAX)).sum()
+}
+
+/// More than that are not added up: they last for half an hour and longer.
+const RETRIES_COUNTED_MAX: u32 = 20;

@@ -52,6 +52,11 @@ impl Assembler {
         self.ranges.pop()
     }
 
+    /// The ranges, from the left.
+    pub(in crate::tcp) fn ranges(&self) -> impl DoubleEndedIterator<Item = (SeqNumber, SeqNumber)> {
+        self.ranges.iter().copied()
+    }
+
     /// Bytes in all ranges together.
     pub(in crate::tcp) fn bytes(&self) -> u32 {
         self.ranges.iter().map(|(begin, end)| end.since(*begin)).sum()

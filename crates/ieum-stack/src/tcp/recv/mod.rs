@@ -8,8 +8,8 @@
 //! promise, whatever the buffer's bound has become. One thing alone passes it: a segment that begins in the window while
 //! nothing waits to be read is taken whole, so that a peer whose segments are larger than our buffer can go on (Linux).
 //!
-//! Memory is bounded by [`space`], in bytes and in what small segments cost. Data in order displaces what came beyond a
-//! hole, from the right: the peer sends that again (RFC 2018 §8 lets us give it up).
+//! Memory is bounded by [`space`], in bytes and in what small segments cost. What comes displaces what lies right of it
+//! beyond a hole, from the right: the peer sends that again (RFC 2018 §8 lets us give it up).
 //!
 //! Files: [`assembler`] (which positions are there), [`space`] (how much may come), [`sack`] (what the peer is told
 //! beside), [`ack`] (when to acknowledge).
@@ -102,6 +102,8 @@ pub(super) struct Recv {
     pub(super) held: bool,
     /// Data in order found no memory: the next window told is closed, whatever was promised.
     squeezed: bool,
+    /// So it was told last.
+    told_closed: bool,
     pub(super) ack: AckPolicy,
 }
 
@@ -124,6 +126,7 @@ impl Recv {
             last_small: 0,
             held: start.held,
             squeezed: false,
+            told_closed: false,
             ack: AckPolicy::new(now),
         }
     }
@@ -190,7 +193,7 @@ impl Recv {
         if self.ack.is_owed() && (overdue || all_read) {
             self.ack.now();
         } else if self.fin_at.is_none() {
-            let left = self.window_left();
+            let left = if self.told_closed { 0 } else { self.window_left() };
             let possible = if self.space.is_small(left) { self.possible_window() } else { 0 };
             if possible > 0 && possible >= 2 * left {
                 self.ack.now();
@@ -230,7 +233,7 @@ impl Recv {
         let end =
             data.seq + u32::try_from(data.bytes.len()).expect("a segment is smaller than the sequence space");
         let in_order = data.seq == self.nxt;
-        self.make_room(in_order);
+        self.make_room(data.seq);
         if !self.space.has_room() {
             self.squeezed |= in_order;
             self.ack.now();
@@ -343,13 +346,16 @@ impl Recv {
     }
 
     /// Memory is short: what waits is counted as if moved together, then what lies beyond holes is given up, from the
-    /// right, should the next bytes need its place.
-    fn make_room(&mut self, in_order: bool) {
+    /// right, should what comes at `seq` lie left of it: that is of use sooner.
+    fn make_room(&mut self, seq: SeqNumber) {
         if self.space.has_room() {
             return;
         }
-        self.space.pack(self.waiting());
-        while in_order && !self.space.has_room() && !self.assembler.is_empty() {
+        let beyond = self.assembler.ranges().map(|(begin, end)| usize_of(end.since(begin)));
+        self.space.pack(std::iter::once(self.readable).chain(beyond));
+        while !self.space.has_room()
+            && self.assembler.ranges().next_back().is_some_and(|last| last.0.after(seq))
+        {
             self.forget_last();
         }
     }
@@ -424,7 +430,8 @@ impl Recv {
     /// The window field of the segment about to be sent; the promise moves with it.
     pub(super) fn tell_window(&mut self) -> u16 {
         let shift = self.scale.shift();
-        if std::mem::take(&mut self.squeezed) {
+        self.told_closed = std::mem::take(&mut self.squeezed);
+        if self.told_closed {
             (self.told_at, self.promised) = (self.nxt, self.promised.max(self.nxt));
             return 0;
         }

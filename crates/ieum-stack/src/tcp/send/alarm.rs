@@ -158,7 +158,7 @@ impl Send {
         Some(piece)
     }
 
-    pub(super) fn is_persisting(&self) -> bool {
+    pub(in crate::tcp) fn is_persisting(&self) -> bool {
         matches!(self.alarm, Some((_, Alarm::Persist)))
     }
 
