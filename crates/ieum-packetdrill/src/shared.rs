@@ -22,28 +22,12 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ieum_drill::Sniffed;
-use ieum_socket::Errno;
+use ieum_socket::{Errno, Progress, Wait};
 use ieum_wire::Instant;
 
 use crate::flags::Flags;
 use crate::state::{State, Waiter};
 use crate::thread::{self, Thread};
-
-/// What a call remembers while it waits.
-#[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct Wait {
-    /// It has been asked before.
-    pub(crate) begun: bool,
-    /// It has sent a SYN with data, or without, and waits for the answer.
-    pub(crate) connects: bool,
-    /// Bytes moved so far.
-    pub(crate) moved: usize,
-    /// When it gives up.
-    pub(crate) until: Option<Instant>,
-}
-
-/// What a call answers, or `None` when it has to wait.
-pub(crate) type Progress<T> = Option<Result<T, Errno>>;
 
 /// Everything, and who wants to know about it.
 pub(crate) struct Shared {
@@ -97,7 +81,6 @@ impl Shared {
         loop {
             let progress = question(&mut state, &mut wait);
             state.machine.settle();
-            wait.begun = true;
             if let Some(answer) = progress {
                 self.leave(state, &inside);
                 return answer;

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ieum_socket::{Errno, SocketId};
-
-use crate::call::epoll::Interest;
+use ieum_socket::{Epoll, Errno, SocketId};
 
 /// What an open file is.
 #[derive(Clone, Debug)]
@@ -15,7 +13,7 @@ pub(crate) enum Kind {
         pipe: usize,
         reads: bool,
     },
-    Epoll(BTreeMap<i32, Interest>),
+    Epoll(Epoll),
 }
 
 /// An open file, which one or more numbers name.
@@ -78,13 +76,12 @@ impl Table {
         Ok((open.references == 0).then(|| open.kind.clone()))
     }
 
-    /// What is waited for at each number that an epoll watches.
-    pub(crate) fn interests(&mut self) -> impl Iterator<Item = (i32, &mut Interest)> {
-        let epolls = self.opens.iter_mut().filter_map(|open| match &mut open.kind {
-            Kind::Epoll(interests) => Some(interests),
+    /// All epolls.
+    pub(crate) fn epolls(&mut self) -> impl Iterator<Item = &mut Epoll> {
+        self.opens.iter_mut().filter_map(|open| match &mut open.kind {
+            Kind::Epoll(epoll) => Some(epoll),
             Kind::Socket(_) | Kind::Pipe { .. } => None,
-        });
-        epolls.flatten().map(|(number, interest)| (*number, interest))
+        })
     }
 
     fn place(&self, number: i32) -> Result<usize, Errno> {

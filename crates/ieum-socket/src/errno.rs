@@ -39,6 +39,10 @@ numbers! {
     EAGAIN = 11;
     /// Forbidden: a broadcast without SO_BROADCAST, a prohibiting route.
     EACCES = 13;
+    /// A bad address: what C's NULL is where something should be.
+    EFAULT = 14;
+    /// It is there already.
+    EEXIST = 17;
     /// No such network device.
     ENODEV = 19;
     /// The call or value makes no sense here.

@@ -13,8 +13,8 @@
 //! so the two cannot disagree.
 //!
 //! A call is one plain function on [`Host`], written once and non-blocking. [`Errno::EAGAIN`], [`Connect::InProgress`]
-//! and [`Errno::EALREADY`] mean: wait for [`Event::Readiness`] and ask again. A blocking call is that loop; a blocking
-//! `connect` ends by asking `connect` again, as Linux's does inside.
+//! and [`Errno::EALREADY`] mean: wait for [`Event::Readiness`] and ask again. A blocking call is that loop, for those
+//! who want it with all of Linux's rules ([`Wait`]).
 //!
 //! *Families.* A socket is of AF_INET or AF_INET6 for ever ([`Domain`]). One of AF_INET6 speaks IPv4 as well, as
 //! `::ffff:a.b.c.d`, unless IPV6_V6ONLY forbids it; that form is known in this room alone: it is taken off on the way
@@ -38,7 +38,8 @@
 //! - `make`: families, kinds and protocols. `description`: the phases of a socket, and what a stream's phase means to
 //!   calls (`stream`); `endpoint`: what a datagram socket holds.
 //! - `call`: one file for each call. `snapshot`: all sockets at one moment.
-//! - `readiness`: the meaning of `poll(2)` in each phase.
+//! - `readiness`: the meaning of `poll(2)` in each phase. `epoll`: what of it is told at many descriptors.
+//! - `blocking`: the calls of programs whose descriptors block.
 //! - `options`: the table of socket options, by level and number.
 //! - `errno`: the numbers, and which error of the stack has which.
 //! - `table`: descriptor tables, for those who are not given numbers by a kernel.
@@ -50,10 +51,12 @@
 //! with ENODEV). An option that only influences what ieum has no counterpart for is stored and read back.
 #![forbid(unsafe_code)]
 
+mod blocking;
 mod bounds;
 mod call;
 mod description;
 mod endpoint;
+mod epoll;
 mod errno;
 mod event;
 mod host;
@@ -64,8 +67,10 @@ mod snapshot;
 mod stream;
 mod table;
 
+pub use blocking::{Progress, Reading, Received, Wait, Writing};
 pub use call::connect::Connect;
 pub use call::shutdown::How;
+pub use epoll::{Epoll, UNASKED};
 pub use errno::Errno;
 pub use event::{Event, RequestId};
 pub use host::{Host, HostConfig, SocketId};

@@ -3,6 +3,7 @@
 use crate::SocketId;
 use crate::description::{Datagram, Description, Open, Phase, Stream};
 use crate::host::Host;
+use crate::numbers::{POLLERR, POLLHUP, POLLIN, POLLOUT, POLLPRI, POLLRDHUP};
 use crate::stream::View;
 
 /// What `poll(2)` shows.
@@ -20,6 +21,19 @@ pub struct Readiness {
     pub error: bool,
     /// POLLPRI: urgent data is here.
     pub urgent: bool,
+}
+
+impl Readiness {
+    /// The same as bits of `poll(2)` and `epoll(7)`.
+    pub fn events(self) -> u32 {
+        let bits = |is: bool, bits: u32| if is { bits } else { 0 };
+        bits(self.readable, POLLIN)
+            | bits(self.urgent, POLLPRI)
+            | bits(self.writable, POLLOUT)
+            | bits(self.read_hangup, POLLRDHUP)
+            | bits(self.hangup, POLLHUP)
+            | bits(self.error, POLLERR)
+    }
 }
 
 impl Host {

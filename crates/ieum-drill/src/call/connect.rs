@@ -1,9 +1,9 @@
 //! `connect`.
 
-use ieum_socket::{Connect, Errno};
+use ieum_socket::Wait;
 
 use super::value::Value;
-use super::{Asked, Progress, Wait};
+use super::{Asked, Progress};
 use crate::run::Runner;
 use crate::run::flow::State;
 use crate::stop::Stop;
@@ -19,18 +19,10 @@ impl Runner<'_> {
             self.connecting(number, dissolves)?;
         }
         let address = self.config.as_named(self.config.remote());
-        let answer = self.machine.host.connect(self.machine.now(), id, (!dissolves).then_some(address));
-        let waits =
-            matches!(answer, Ok(Connect::InProgress)) || (wait.begun && answer == Err(Errno::EALREADY));
-        if waits && !self.gives_up(number, 0, wait)? {
-            return Ok(Progress::Waiting);
-        }
-        asked.exactly(match answer {
-            Ok(Connect::Done) => Ok(0),
-            Ok(Connect::InProgress) => Err(Errno::EINPROGRESS),
-            Err(errno) => Err(errno),
-        })?;
-        Ok(Progress::Done)
+        let (now, blocks) = (self.machine.now(), self.blocks(number)?);
+        let address = (!dissolves).then_some(address);
+        let answer = self.machine.host.connect_waiting(now, id, address, blocks, wait);
+        asked.when_done(answer.map(|answer| answer.map(|()| 0)))
     }
 
     /// A socket is about to connect, or a datagram to be sent: packets of its flow will show its own address.

@@ -1,10 +1,10 @@
 //! Pipes and files, and what moves between them and sockets.
 
-use ieum_socket::Errno;
+use ieum_socket::{Errno, Wait, Writing};
 
 use super::table::Kind;
 use super::value::Value;
-use super::{Asked, Progress, Wait};
+use super::{Asked, Progress};
 use crate::run::Runner;
 use crate::stop::Stop;
 
@@ -49,16 +49,15 @@ impl Runner<'_> {
         let file = self.file_at(asked.arguments.int(1)?)?;
         let rest = file.get(offset..).unwrap_or_default();
         let part = rest[..count.min(rest.len())].to_vec();
-        let left = part.get(wait.moved..).unwrap_or_default();
-        let answer = self.machine.host.send(self.machine.now(), id, left).map(super::transfer::moved);
-        self.sent(asked, number, id, 0, part.len(), answer, wait)
+        let writing = Writing { bytes: &part, flags: 0, to: None, blocks: self.blocks(number)? };
+        let answer = self.machine.host.send_waiting(self.machine.now(), id, &writing, wait);
+        asked.when_done(answer.map(|answer| answer.map(super::transfer::moved)))
     }
 
     pub(super) fn splice(&mut self, asked: &Asked<'_>, wait: &mut Wait) -> Result<Progress, Stop> {
         asked.arguments.must_be(6)?;
         let [from, to, flags] = [asked.arguments.int(0)?, asked.arguments.int(2)?, asked.arguments.int(5)?];
         let length = asked.arguments.size(4)?;
-        let at_once = if flags & NONBLOCK != 0 { libc::MSG_DONTWAIT } else { 0 };
         let now = self.machine.now();
         let (number, answer) = match (&self.table.get(from)?.kind, &self.table.get(to)?.kind) {
             (Kind::Socket(id), Kind::Pipe { pipe, reads: false }) => {
@@ -92,11 +91,11 @@ impl Runner<'_> {
             }
             (_, _) => return Err(Stop::unsupported("splice between other things than a socket and a pipe")),
         };
-        if answer == Err(Errno::EAGAIN) && !self.gives_up(number, at_once, wait)? {
-            return Ok(Progress::Waiting);
-        }
-        asked.exactly(answer.map(super::transfer::moved))?;
-        Ok(Progress::Done)
+        let blocks = flags & NONBLOCK == 0 && self.blocks(number)?;
+        asked.when_done(match answer {
+            Err(Errno::EAGAIN) => wait.or_again(now, blocks),
+            answer => Some(answer.map(super::transfer::moved)),
+        })
     }
 }
 

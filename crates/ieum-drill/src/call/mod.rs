@@ -16,8 +16,7 @@ mod table;
 mod transfer;
 mod value;
 
-use ieum_socket::Errno;
-use ieum_wire::Instant;
+use ieum_socket::{Errno, Wait};
 
 use crate::run::Runner;
 use crate::script::Call;
@@ -33,19 +32,6 @@ pub(crate) enum Progress {
     Done,
     /// It would block.
     Waiting,
-}
-
-/// What a call that waits remembers.
-#[derive(Clone, Copy, Default, Debug)]
-pub(crate) struct Wait {
-    /// It has been asked before.
-    pub(crate) begun: bool,
-    /// Bytes moved so far.
-    pub(crate) moved: usize,
-    /// When it gives up.
-    pub(crate) until: Option<Instant>,
-    /// It has sent a SYN with data, or without, and waits for the answer.
-    pub(crate) connects: bool,
 }
 
 /// What a call answers: a number, or an error.
@@ -67,7 +53,7 @@ impl Runner<'_> {
             return Err(Stop::failed("the result of a call is a number"));
         };
         let asked = Asked { call, arguments, expected };
-        let progress = match call.name.as_str() {
+        match call.name.as_str() {
             "socket" => self.socket(&asked),
             "bind" => self.bind(&asked),
             "listen" => self.listen(&asked),
@@ -93,13 +79,18 @@ impl Runner<'_> {
             // Nothing here asks for a capability.
             "cap_set" => asked.exactly(Ok(0)).map(|()| Progress::Done),
             name => Err(Stop::unsupported(format!("the system call {name}"))),
-        };
-        wait.begun = true;
-        progress
+        }
     }
 }
 
 impl Asked<'_> {
+    /// Compares an answer, if there is one yet, with the script's.
+    fn when_done(&self, answer: Option<Answer>) -> Result<Progress, Stop> {
+        let Some(answer) = answer else { return Ok(Progress::Waiting) };
+        self.exactly(answer)?;
+        Ok(Progress::Done)
+    }
+
     /// Compares an answer with the script's.
     fn exactly(&self, answer: Answer) -> Result<(), Stop> {
         let (actual, errno) = numbers(answer);

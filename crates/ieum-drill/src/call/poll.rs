@@ -1,29 +1,19 @@
 //! `poll`, and what is ready.
 
-use std::time::Duration;
-
-use ieum_socket::Readiness;
+use ieum_socket::numbers::{POLLIN, POLLOUT};
+use ieum_socket::{UNASKED, Wait};
 
 use super::table::Kind;
-use super::{Asked, Progress, Wait};
+use super::{Asked, Progress};
 use crate::run::Runner;
 use crate::stop::Stop;
 use crate::symbols;
 
-const POLLIN: i32 = 0x1 | 0x40;
-const POLLOUT: i32 = 0x4 | 0x100;
-const POLLPRI: i32 = 0x2;
-const POLLERR: i32 = 0x8;
-const POLLHUP: i32 = 0x10;
-const POLLRDHUP: i32 = 0x2000;
-/// What is told without being asked for.
-pub(super) const UNASKED: i32 = POLLERR | POLLHUP;
-
 /// One element of `poll`'s list.
 struct Asker {
     number: i32,
-    events: i32,
-    expected: i32,
+    events: u32,
+    expected: u32,
 }
 
 impl Runner<'_> {
@@ -39,8 +29,8 @@ impl Runner<'_> {
         for element in list {
             askers.push(Asker {
                 number: element.wanted("fd")?.int()?,
-                events: element.wanted("events")?.int()?,
-                expected: element.field("revents").map_or(Ok(0), |revents| revents.int())?,
+                events: element.wanted("events")?.int()?.cast_unsigned(),
+                expected: element.field("revents").map_or(Ok(0), |revents| revents.int())?.cast_unsigned(),
             });
         }
         let mut found = Vec::new();
@@ -48,7 +38,7 @@ impl Runner<'_> {
             found.push(self.ready(asker.number)? & (asker.events | UNASKED));
         }
         let ready = found.iter().filter(|events| **events != 0).count();
-        if ready == 0 && !self.timed_out(timeout, wait) {
+        if ready == 0 && !wait.timed_out(self.machine.now(), timeout) {
             return Ok(Progress::Waiting);
         }
         asked.exactly(Ok(super::transfer::moved(ready)))?;
@@ -64,20 +54,10 @@ impl Runner<'_> {
         Ok(Progress::Done)
     }
 
-    /// Is a call over that waits for `timeout` milliseconds, for ever if negative?
-    pub(super) fn timed_out(&self, timeout: i32, wait: &mut Wait) -> bool {
-        let now = self.machine.now();
-        if let Ok(timeout) = u64::try_from(timeout) {
-            let until = *wait.until.get_or_insert_with(|| now + Duration::from_millis(timeout));
-            return until <= now;
-        }
-        false
-    }
-
     /// What `poll` shows of whatever a number names.
-    pub(super) fn ready(&self, number: i32) -> Result<i32, Stop> {
+    pub(super) fn ready(&self, number: i32) -> Result<u32, Stop> {
         Ok(match &self.table.get(number)?.kind {
-            Kind::Socket(id) => mask(self.machine.host.readiness(*id)),
+            Kind::Socket(id) => self.machine.host.readiness(*id).events(),
             Kind::Pipe { pipe, reads: true } => {
                 let empty = self.table.pipes.get(*pipe).is_none_or(Vec::is_empty);
                 if empty { 0 } else { POLLIN }
@@ -87,14 +67,4 @@ impl Runner<'_> {
             Kind::Epoll(_) => return Err(Stop::unsupported("waiting for an epoll by another")),
         })
     }
-}
-
-fn mask(ready: Readiness) -> i32 {
-    let bits = |is: bool, bits: i32| if is { bits } else { 0 };
-    bits(ready.readable, POLLIN)
-        | bits(ready.writable, POLLOUT)
-        | bits(ready.read_hangup, POLLRDHUP)
-        | bits(ready.hangup, POLLHUP)
-        | bits(ready.error, POLLERR)
-        | bits(ready.urgent, POLLPRI)
 }

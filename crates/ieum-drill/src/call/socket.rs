@@ -1,10 +1,10 @@
 //! From `socket` to `close`: calls that make, shape and end sockets.
 
-use ieum_socket::{Errno, How, SocketId};
+use ieum_socket::{Errno, How, SocketId, Wait};
 use ieum_stack::State as TcpState;
 
 use super::table::Kind;
-use super::{Asked, Progress, Wait};
+use super::{Asked, Progress};
 use crate::run::Runner;
 use crate::run::flow::{Flow, Protocol, State};
 use crate::stop::Stop;
@@ -76,10 +76,10 @@ impl Runner<'_> {
         let four = asked.call.name == "accept4";
         asked.arguments.must_be(if four { 4 } else { 3 })?;
         let (number, id) = self.socket_at(asked, 0)?;
-        let accepted = self.machine.host.accept(id);
-        if accepted == Err(Errno::EAGAIN) && !self.gives_up(number, 0, wait)? {
+        let (now, blocks) = (self.machine.now(), self.blocks(number)?);
+        let Some(accepted) = self.machine.host.accept_waiting(now, id, blocks, wait) else {
             return Ok(Progress::Waiting);
-        }
+        };
         asked.descriptor(accepted.map(|_| 0))?;
         let Ok((accepted, peer)) = accepted else { return Ok(Progress::Done) };
         let ip = peer.ip().to_canonical();
@@ -94,10 +94,9 @@ impl Runner<'_> {
         Ok(Progress::Done)
     }
 
-    /// Does a call that finds nothing answer so at once, or has it waited long enough? `flags`: of the call.
-    pub(super) fn gives_up(&self, number: i32, flags: i32, wait: &Wait) -> Result<bool, Stop> {
-        let late = wait.until.is_some_and(|until| until <= self.machine.now());
-        Ok(late || flags & libc::MSG_DONTWAIT != 0 || self.table.get(number)?.nonblocking)
+    /// Does the descriptor block, so that a call that finds nothing waits?
+    pub(super) fn blocks(&self, number: i32) -> Result<bool, Stop> {
+        Ok(!self.table.get(number)?.nonblocking)
     }
 
     pub(super) fn close(&mut self, asked: &Asked<'_>) -> Result<Progress, Stop> {

@@ -1,10 +1,7 @@
 //! Descriptors by the numbers that a script gives them.
 
-use std::collections::BTreeMap;
+use ieum_socket::{Epoll, SocketId};
 
-use ieum_socket::SocketId;
-
-use super::epoll::Interest;
 use crate::stop::Stop;
 
 /// What an open file is.
@@ -18,7 +15,7 @@ pub(super) enum Kind {
     },
     /// A file of the machine, as it was when it was opened.
     File(Vec<u8>),
-    Epoll(BTreeMap<i32, Interest>),
+    Epoll(Epoll),
 }
 
 /// An open file, which one or more numbers name.
@@ -131,12 +128,11 @@ impl Table {
         Ok((open.references == 0).then(|| open.kind.clone()))
     }
 
-    /// Every place of an epoll where something is waited for.
-    pub(super) fn interests(&mut self) -> impl Iterator<Item = (i32, &mut Interest)> {
-        let epolls = self.opens.iter_mut().filter_map(|open| match &mut open.kind {
-            Kind::Epoll(interests) => Some(interests),
+    /// All epolls.
+    pub(super) fn epolls(&mut self) -> impl Iterator<Item = &mut Epoll> {
+        self.opens.iter_mut().filter_map(|open| match &mut open.kind {
+            Kind::Epoll(epoll) => Some(epoll),
             Kind::Socket(_) | Kind::Pipe { .. } | Kind::File(_) => None,
-        });
-        epolls.flatten().map(|(number, interest)| (*number, interest))
+        })
     }
 }

@@ -1,234 +1,62 @@
 //! Reading and writing, in all their forms.
 
-use std::time::Duration;
-
-use ieum_socket::{Domain, Errno, Kind as SocketKind, SocketId};
-use ieum_stack::WriteEnd;
-
-use ieum_stack::State as TcpState;
+use ieum_socket::{Domain, Errno, Reading, Received, Wait, Writing};
 
 use super::table::Kind;
 use super::value::Value;
-use super::{Answer, Asked, Progress, Wait};
+use super::{Asked, Progress};
 use crate::run::Runner;
 use crate::run::flow::Protocol;
 use crate::stop::Stop;
 
-/// Bytes at an address that is not there.
-const EFAULT: Errno = Errno(libc::EFAULT);
-
-/// What reading is asked for.
-struct Reading {
+/// What reading or writing is asked for.
+struct Asking {
     bytes: usize,
     flags: i32,
     /// The buffer exists.
-    into: bool,
-}
-
-/// What writing is asked for.
-struct Writing {
-    bytes: usize,
-    flags: i32,
-    from: bool,
+    buffer: bool,
     /// An address is given.
     to: bool,
 }
 
 impl Runner<'_> {
     pub(super) fn receive(&mut self, asked: &Asked<'_>, wait: &mut Wait) -> Result<Progress, Stop> {
-        let reading = reading(asked)?;
+        let Asking { bytes, flags, buffer: into, .. } = reading(asked)?;
         let names = [(libc::MSG_ERRQUEUE, "the error queue (MSG_ERRQUEUE)")];
-        refuse(reading.flags, &names)?;
+        refuse(flags, &names)?;
         let (number, id) = self.socket_at(asked, 0)?;
-        if reading.flags & libc::MSG_OOB != 0 {
-            let peek = reading.flags & libc::MSG_PEEK != 0;
-            let byte = self.machine.host.recv_urgent(id, peek);
-            asked.exactly(byte.map(|byte| i64::from(byte.is_some() && reading.bytes > 0)))?;
-            return Ok(Progress::Done);
-        }
-        let (answer, message_flags) = match self.machine.host.kind(id) {
-            Some(SocketKind::Datagram) => self.receive_datagram(id, &reading),
-            Some(SocketKind::Stream) | None => (self.receive_bytes(id, &reading, wait), 0),
-        };
-        let all = reading.flags & libc::MSG_WAITALL != 0 && reading.flags & libc::MSG_PEEK == 0;
-        let answer = match answer {
-            Err(Errno::EAGAIN) => {
-                self.begin_waiting(id, libc::SO_RCVTIMEO, wait);
-                if !self.gives_up(number, reading.flags, wait)? {
-                    return Ok(Progress::Waiting);
-                }
-                if wait.moved > 0 { Ok(moved(wait.moved)) } else { Err(Errno::EAGAIN) }
-            }
-            Ok(count) if all && count > 0 => {
-                wait.moved += usize::try_from(count).unwrap_or(0);
-                if wait.moved < reading.bytes && !self.gives_up(number, reading.flags, wait)? {
-                    return Ok(Progress::Waiting);
-                }
-                Ok(moved(wait.moved))
-            }
-            Ok(0) | Err(_) if wait.moved > 0 => Ok(moved(wait.moved)),
-            answer => answer,
-        };
-        asked.exactly(answer)?;
-        if asked.call.name == "recvmsg" {
+        let reading = Reading { bytes, flags, into, blocks: self.blocks(number)? };
+        let mut received = Received::default();
+        let answer = self.machine.host.recv_waiting(self.machine.now(), id, &reading, wait, &mut received);
+        let progress = asked.when_done(answer.map(|answer| answer.map(moved)))?;
+        if progress == Progress::Done && asked.call.name == "recvmsg" {
             let unread = self.machine.host.unread(id);
-            check_message(asked.arguments.get(1)?, message_flags, unread)?;
+            check_message(asked.arguments.get(1)?, received.flags, unread)?;
         }
-        Ok(Progress::Done)
-    }
-
-    fn receive_bytes(&mut self, id: SocketId, reading: &Reading, wait: &Wait) -> Answer {
-        let peek = reading.flags & libc::MSG_PEEK != 0;
-        let now = self.machine.now();
-        let mut buffer = vec![0; reading.bytes - wait.moved.min(reading.bytes)];
-        if !reading.into && reading.flags & libc::MSG_TRUNC == 0 {
-            // Nobody notices that there is no buffer before there are bytes for it.
-            return match self.machine.host.recv(now, id, &mut buffer, true)? {
-                0 => Ok(0),
-                _ => Err(EFAULT),
-            };
-        }
-        self.machine.host.recv(now, id, &mut buffer, peek).map(moved)
-    }
-
-    fn receive_datagram(&mut self, id: SocketId, reading: &Reading) -> (Answer, i32) {
-        let peek = reading.flags & libc::MSG_PEEK != 0;
-        match self.machine.host.recv_from(self.machine.now(), id, peek) {
-            Ok((payload, _)) if payload.len() > reading.bytes => {
-                let whole = reading.flags & libc::MSG_TRUNC != 0;
-                (Ok(moved(if whole { payload.len() } else { reading.bytes })), libc::MSG_TRUNC)
-            }
-            Ok((payload, _)) => (Ok(moved(payload.len())), 0),
-            Err(errno) => (Err(errno), 0),
-        }
+        Ok(progress)
     }
 
     pub(super) fn send(&mut self, asked: &Asked<'_>, wait: &mut Wait) -> Result<Progress, Stop> {
-        let writing = writing(asked)?;
+        let Asking { bytes, flags, buffer, to } = writing(asked)?;
         let names = [(libc::MSG_ZEROCOPY, "sending without a copy (MSG_ZEROCOPY)")];
-        refuse(writing.flags, &names)?;
+        refuse(flags, &names)?;
         let (number, id) = self.socket_at(asked, 0)?;
-        let protocol =
-            self.table.flow(number)?.and_then(|flow| self.flows.get(flow)).map(|flow| flow.protocol);
-        if writing.to && !wait.begun {
+        if to && !wait.begun {
             self.connecting(number, false)?;
         }
-        if wait.connects
-            && let Some(progress) = self.still_connects(asked, id)?
-        {
-            return Ok(progress);
-        }
-        if !writing.from && writing.bytes > 0 {
-            asked.exactly(Err(EFAULT))?;
+        if !buffer && bytes > 0 {
+            asked.exactly(Err(Errno::EFAULT))?;
             return Ok(Progress::Done);
         }
-        if self.waits_for_room(number, id, writing.flags, wait)? {
-            return Ok(Progress::Waiting);
-        }
-        let mut payload = vec![0; writing.bytes - wait.moved.min(writing.bytes)];
-        if let (Some(Protocol::Icmp), Some(first)) = (protocol, payload.first_mut()) {
+        let mut payload = vec![0; bytes];
+        let flow = self.table.flow(number)?.and_then(|flow| self.flows.get(flow));
+        if let (Some(Protocol::Icmp), Some(first)) = (flow.map(|flow| flow.protocol), payload.first_mut()) {
             *first = if self.machine.host.domain(id) == Some(Domain::Ip6) { 128 } else { 8 };
         }
-        let address = writing.to.then(|| self.config.as_named(self.config.remote()));
-        let end = match writing.flags {
-            flags if flags & libc::MSG_MORE != 0 => WriteEnd::More,
-            flags if flags & libc::MSG_EOR != 0 => WriteEnd::Record,
-            _ => WriteEnd::Push,
-        };
-        let now = self.machine.now();
-        let fast = writing.flags & libc::MSG_FASTOPEN != 0 && !wait.connects;
-        let deferred = self.machine.host.status(id).is_some_and(|status| status.deferred);
-        let answer = match fast {
-            true => self.machine.host.send_fast_open(now, id, &payload, address),
-            false if writing.flags & libc::MSG_OOB != 0 => self.machine.host.send_urgent(now, id, &payload),
-            false => self.machine.host.send_ending(now, id, &payload, address, end),
-        };
-        let connects = (fast || deferred) && matches!(answer, Ok(_) | Err(Errno::EINPROGRESS));
-        if connects && !self.is_open(id) && !self.gives_up(number, writing.flags, wait)? {
-            wait.connects = true;
-            wait.moved = answer.unwrap_or(0);
-            if wait.moved < payload.len() {
-                self.machine.host.writer_waits(id);
-            }
-            return Ok(Progress::Waiting);
-        }
-        if connects {
-            // What did not go with the SYN is not waited for.
-            asked.exactly(answer.map(moved))?;
-            return Ok(Progress::Done);
-        }
-        let answer = answer.map(moved);
-        self.sent(asked, number, id, writing.flags, writing.bytes, answer, wait)
-    }
-
-    /// A call that connected with its data goes on when it is connected. Should that fail, it says so and nothing else.
-    fn still_connects(&mut self, asked: &Asked<'_>, id: SocketId) -> Result<Option<Progress>, Stop> {
-        let address = self.config.as_named(self.config.remote());
-        match self.machine.host.connect(self.machine.now(), id, Some(address)) {
-            Err(Errno::EALREADY) => Ok(Some(Progress::Waiting)),
-            Err(Errno::EISCONN) | Ok(_) => Ok(None),
-            Err(errno) => asked.exactly(Err(errno)).map(|()| Some(Progress::Done)),
-        }
-    }
-
-    fn is_open(&self, id: SocketId) -> bool {
-        let connecting = |state| matches!(state, TcpState::SynSent | TcpState::SynReceived);
-        self.machine.host.status(id).is_some_and(|status| !connecting(status.state))
-    }
-
-    /// Goes on after bytes were taken, or not: a call that blocks writes all of them.
-    #[allow(clippy::too_many_arguments, reason = "one step of a loop that three calls share")]
-    pub(super) fn sent(
-        &mut self,
-        asked: &Asked<'_>,
-        number: i32,
-        id: SocketId,
-        flags: i32,
-        wanted: usize,
-        answer: Answer,
-        wait: &mut Wait,
-    ) -> Result<Progress, Stop> {
-        let answer = match answer {
-            Ok(count) => {
-                wait.moved += usize::try_from(count).unwrap_or(0);
-                if wait.moved >= wanted { Ok(moved(wait.moved)) } else { Err(Errno::EAGAIN) }
-            }
-            Err(errno) => Err(errno),
-        };
-        if answer == Err(Errno::EAGAIN) {
-            self.begin_waiting(id, libc::SO_SNDTIMEO, wait);
-            if !self.gives_up(number, flags, wait)? {
-                return Ok(Progress::Waiting);
-            }
-        }
-        let answer = match answer {
-            Err(_) if wait.moved > 0 => Ok(moved(wait.moved)),
-            answer => answer,
-        };
-        asked.exactly(answer)?;
-        Ok(Progress::Done)
-    }
-
-    /// Who waits for room is not asked again before there is enough of it to be worth while.
-    fn waits_for_room(&self, number: i32, id: SocketId, flags: i32, wait: &Wait) -> Result<bool, Stop> {
-        let ready = self.machine.host.readiness(id);
-        let over = ready.writable || ready.error || ready.hangup;
-        Ok(wait.begun && !over && !self.gives_up(number, flags, wait)?)
-    }
-
-    /// The first time a call waits: until when, says the socket.
-    fn begin_waiting(&mut self, id: SocketId, option: i32, wait: &mut Wait) {
-        if wait.until.is_some() {
-            return;
-        }
-        let bytes = self.machine.host.option(id, libc::SOL_SOCKET, option).unwrap_or_default();
-        let [seconds, us] = [0, 8].map(|at| {
-            let word = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>());
-            u64::try_from(word.map_or(0, |word| i64::from_ne_bytes(*word))).unwrap_or(0)
-        });
-        if (seconds, us) != (0, 0) {
-            wait.until = Some(self.machine.now() + Duration::from_secs(seconds) + Duration::from_micros(us));
-        }
+        let to = to.then(|| self.config.as_named(self.config.remote()));
+        let writing = Writing { bytes: &payload, flags, to, blocks: self.blocks(number)? };
+        let answer = self.machine.host.send_waiting(self.machine.now(), id, &writing, wait);
+        asked.when_done(answer.map(|answer| answer.map(moved)))
     }
 }
 
@@ -245,7 +73,7 @@ fn refuse(flags: i32, names: &[(i32, &str)]) -> Result<(), Stop> {
     }
 }
 
-fn reading(asked: &Asked<'_>) -> Result<Reading, Stop> {
+fn reading(asked: &Asked<'_>) -> Result<Asking, Stop> {
     let arguments = &asked.arguments;
     let (count, flags_at) = match asked.call.name.as_str() {
         "read" => (3, None),
@@ -257,18 +85,18 @@ fn reading(asked: &Asked<'_>) -> Result<Reading, Stop> {
     arguments.must_be(count)?;
     let flags = flags_at.map_or(Ok(0), |at| arguments.int(at))?;
     match asked.call.name.as_str() {
-        "readv" => Ok(Reading { bytes: vector(asked)?, flags, into: true }),
-        "recvmsg" => Ok(Reading { bytes: message_bytes(arguments.get(1)?)?, flags, into: true }),
-        _ => Ok(Reading { bytes: arguments.size(2)?, flags, into: arguments.buffer(1)? }),
+        "readv" => Ok(Asking { bytes: vector(asked)?, flags, buffer: true, to: false }),
+        "recvmsg" => Ok(Asking { bytes: message_bytes(arguments.get(1)?)?, flags, buffer: true, to: false }),
+        _ => Ok(Asking { bytes: arguments.size(2)?, flags, buffer: arguments.buffer(1)?, to: false }),
     }
 }
 
-fn writing(asked: &Asked<'_>) -> Result<Writing, Stop> {
+fn writing(asked: &Asked<'_>) -> Result<Asking, Stop> {
     let arguments = &asked.arguments;
     match asked.call.name.as_str() {
         "writev" => {
             arguments.must_be(3)?;
-            Ok(Writing { bytes: vector(asked)?, flags: 0, from: true, to: false })
+            Ok(Asking { bytes: vector(asked)?, flags: 0, buffer: true, to: false })
         }
         "sendmsg" => {
             arguments.must_be(3)?;
@@ -281,27 +109,27 @@ fn writing(asked: &Asked<'_>) -> Result<Writing, Stop> {
             {
                 return Err(Stop::unsupported("control messages"));
             }
-            Ok(Writing { bytes: message_bytes(message)?, flags: arguments.int(2)?, from: true, to: true })
+            Ok(Asking { bytes: message_bytes(message)?, flags: arguments.int(2)?, buffer: true, to: true })
         }
         "write" => {
             arguments.must_be(3)?;
-            Ok(Writing { bytes: arguments.size(2)?, flags: 0, from: arguments.buffer(1)?, to: false })
+            Ok(Asking { bytes: arguments.size(2)?, flags: 0, buffer: arguments.buffer(1)?, to: false })
         }
         "send" => {
             arguments.must_be(4)?;
-            Ok(Writing {
+            Ok(Asking {
                 bytes: arguments.size(2)?,
                 flags: arguments.int(3)?,
-                from: arguments.buffer(1)?,
+                buffer: arguments.buffer(1)?,
                 to: false,
             })
         }
         _ => {
             arguments.must_be(6)?;
-            Ok(Writing {
+            Ok(Asking {
                 bytes: arguments.size(2)?,
                 flags: arguments.int(3)?,
-                from: arguments.buffer(1)?,
+                buffer: arguments.buffer(1)?,
                 to: arguments.is_any(4)?,
             })
         }

@@ -19,9 +19,10 @@ mod verify;
 
 use std::path::Path;
 
+use ieum_socket::Wait;
 use ieum_wire::Instant;
 
-use crate::call::{Progress, Table, Wait};
+use crate::call::{Progress, Table};
 use crate::config::Config;
 use crate::machine::Machine;
 use crate::python::Fragment;

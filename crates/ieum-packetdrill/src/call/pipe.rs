@@ -2,7 +2,7 @@
 
 use ieum_socket::Errno;
 
-use super::or_wait;
+use super::blocks;
 use super::socket::hand_out;
 use super::transfer::PIPE_BYTES;
 use crate::shared::Shared;
@@ -24,12 +24,12 @@ impl Shared {
     }
 
     pub(crate) fn splice(&self, from: i32, to: i32, length: usize, flags: u32) -> Result<usize, Errno> {
-        let at_once = if flags & NONBLOCK != 0 { libc::MSG_DONTWAIT } else { 0 };
-        self.call(|state, wait| {
-            Some(match splice_once(state, from, to, length) {
-                (number, Err(Errno::EAGAIN)) => or_wait!(state, number, at_once, wait),
-                (_, answer) => answer,
-            })
+        self.call(|state, wait| match splice_once(state, from, to, length) {
+            (number, Err(Errno::EAGAIN)) => match blocks(state, number) {
+                Ok(blocks) => wait.or_again(state.machine.now(), blocks && flags & NONBLOCK == 0),
+                Err(errno) => Some(Err(errno)),
+            },
+            (_, answer) => Some(answer),
         })
     }
 }

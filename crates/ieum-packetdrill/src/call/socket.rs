@@ -2,10 +2,10 @@
 
 use std::net::SocketAddr;
 
-use ieum_socket::{Connect, Errno, How, SocketId};
+use ieum_socket::{Errno, How, SocketId};
 use ieum_stack::State as TcpState;
 
-use super::or_wait;
+use super::blocks;
 use crate::placeholder;
 use crate::shared::Shared;
 use crate::state::State;
@@ -62,12 +62,12 @@ impl Shared {
     /// The new socket's number, and its peer.
     pub(crate) fn accept(&self, number: i32) -> Result<(i32, SocketAddr), Errno> {
         self.call(|state, wait| {
-            let accepted = state.socket_at(number).and_then(|id| state.machine.host.accept(id));
-            Some(match accepted {
-                Err(Errno::EAGAIN) => or_wait!(state, number, 0, wait),
-                Ok((id, peer)) => hand_out(state, Kind::Socket(id), false).map(|number| (number, peer)),
+            let now = state.machine.now();
+            let accepted = match state.socket_at(number).and_then(|id| Ok((id, blocks(state, number)?))) {
+                Ok((id, blocks)) => state.machine.host.accept_waiting(now, id, blocks, wait)?,
                 Err(errno) => Err(errno),
-            })
+            };
+            Some(accepted.and_then(|(id, peer)| Ok((hand_out(state, Kind::Socket(id), false)?, peer))))
         })
     }
 
@@ -75,15 +75,10 @@ impl Shared {
     pub(crate) fn connect(&self, number: i32, address: Option<SocketAddr>) -> Result<(), Errno> {
         self.call(|state, wait| {
             let now = state.machine.now();
-            let id = state.socket_at(number);
-            Some(match id.and_then(|id| state.machine.host.connect(now, id, address)) {
-                Ok(Connect::Done) => Ok(()),
-                Ok(Connect::InProgress) => {
-                    or_wait!(state, number, 0, wait).map_err(|_: Errno| Errno::EINPROGRESS)
-                }
-                Err(Errno::EALREADY) if wait.begun => or_wait!(state, number, 0, wait),
-                Err(errno) => Err(errno),
-            })
+            match state.socket_at(number).and_then(|id| Ok((id, blocks(state, number)?))) {
+                Ok((id, blocks)) => state.machine.host.connect_waiting(now, id, address, blocks, wait),
+                Err(errno) => Some(Err(errno)),
+            }
         })
     }
 

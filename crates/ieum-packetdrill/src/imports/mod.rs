@@ -17,7 +17,6 @@ use ieum_socket::Errno;
 use rustix::fs::{SeekFrom, seek};
 use rustix::io::pread;
 
-use crate::call::transfer::Writing;
 use crate::shared::Shared;
 
 /// Whoever answers for our numbers at the moment: the last one that was made and not freed.
@@ -60,7 +59,7 @@ fn send_file(
     };
     let mut bytes = vec![0; count.min(FILE_BYTES_MAX)];
     let there = pread(file, &mut bytes, *from).map_err(kernel)?;
-    let sent = shared.write(Writing { number, bytes: Ok(&bytes[..there]), flags: 0, to: None })?;
+    let sent = shared.write(number, Ok(&bytes[..there]), 0, None)?;
     *from += u64::try_from(sent).unwrap_or(0);
     if moves {
         seek(file, SeekFrom::Start(stands)).map_err(kernel)?;

@@ -1,7 +1,7 @@
-//! Linux's names for levels and options (x86-64 and all architectures that use asm-generic).
+//! Linux's names for levels and options, flags and events (x86-64 and all architectures that use asm-generic).
 #![allow(
     missing_docs,
-    reason = "socket(7), tcp(7), udp(7), ip(7) and ipv6(7) say what each is; its use is in the table"
+    reason = "socket(7), tcp(7), udp(7), ip(7) and ipv6(7) say what each is, recv(2), send(2), poll(2) and epoll_ctl(2) the rest; its use is in the table"
 )]
 
 pub const IPPROTO_IP: i32 = 0;
@@ -170,3 +170,31 @@ pub const UDP_CORK: i32 = 1;
 pub const UDP_ENCAP: i32 = 100;
 pub const UDP_SEGMENT: i32 = 103;
 pub const UDP_GRO: i32 = 104;
+
+pub const MSG_OOB: i32 = 0x1;
+pub const MSG_PEEK: i32 = 0x2;
+pub const MSG_TRUNC: i32 = 0x20;
+pub const MSG_DONTWAIT: i32 = 0x40;
+pub const MSG_EOR: i32 = 0x80;
+pub const MSG_WAITALL: i32 = 0x100;
+pub const MSG_ERRQUEUE: i32 = 0x2000;
+pub const MSG_MORE: i32 = 0x8000;
+pub const MSG_FASTOPEN: i32 = 0x2000_0000;
+
+/// With POLLRDNORM, which says the same.
+pub const POLLIN: u32 = 0x1 | 0x40;
+pub const POLLPRI: u32 = 0x2;
+/// With POLLWRNORM, which says the same.
+pub const POLLOUT: u32 = 0x4 | 0x100;
+pub const POLLERR: u32 = 0x8;
+pub const POLLHUP: u32 = 0x10;
+pub const POLLNVAL: u32 = 0x20;
+pub const POLLRDHUP: u32 = 0x2000;
+
+pub const EPOLL_CTL_ADD: i32 = 1;
+pub const EPOLL_CTL_DEL: i32 = 2;
+pub const EPOLL_CTL_MOD: i32 = 3;
+pub const EPOLLEXCLUSIVE: u32 = 1 << 28;
+pub const EPOLLWAKEUP: u32 = 1 << 29;
+pub const EPOLLONESHOT: u32 = 1 << 30;
+pub const EPOLLET: u32 = 1 << 31;

@@ -159,7 +159,7 @@ impl Connection {
     /// When it wants to be woken next.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.phase {
-            Phase::Handshake(handshake) => handshake.timer,
+            Phase::Handshake(handshake) => handshake.syn.timer,
             Phase::Open(open) => open.deadline(&self.settings, self.holder == Holder::Nobody),
             Phase::Closed(_) => None,
         }

@@ -49,7 +49,7 @@ impl Tcp {
         match self.handshake_mut(id) {
             Some(handshake) if deferred => {
                 handshake.fast.deferred = true;
-                handshake.syn_owed = false;
+                handshake.syn.owed = false;
             }
             Some(_) | None => {
                 self.send_with_syn(cx, id, &[]);
@@ -74,7 +74,7 @@ impl Tcp {
         handshake.fast.asked = option;
         handshake.fast.data = data[..count].to_vec();
         handshake.own.fast_open = option;
-        handshake.syn_owed = true;
+        handshake.syn.owed = true;
         self.settle(cx, id);
         count
     }
@@ -111,7 +111,7 @@ impl Tcp {
 impl Handshake {
     /// Is this a position of our SYN or of the data on it?
     pub(super) fn is_under_way(&self, seq: SeqNumber) -> bool {
-        self.sent_at.is_some() && seq.since(self.own.iss) <= self.data_bytes()
+        self.syn.sent_at.is_some() && seq.since(self.own.iss) <= self.data_bytes()
     }
 
     /// A router says that the SYN with its data was too large: it goes out again at once, without data and with an MSS
@@ -126,8 +126,8 @@ impl Handshake {
             return false;
         }
         self.own.mss = mss;
-        self.retries += 1;
-        self.syn_owed = true;
+        self.syn.retries += 1;
+        self.syn.owed = true;
         true
     }
 
@@ -139,7 +139,7 @@ impl Handshake {
             mss: options.mss.unwrap_or(unsaid),
             option: options.fast_open,
             asked: self.fast.asked,
-            unclear: self.retries > 0 || !self.fast.data.is_empty(),
+            unclear: self.syn.retries > 0 || !self.fast.data.is_empty(),
         })
     }
 }

@@ -8,22 +8,16 @@ use ieum_wire::Instant;
 use ieum_wire::tcp::FastOpen;
 
 use super::peer_syn::{OwnSyn, PeerSyn};
-use super::send::rto::Rto;
 use super::state::State;
+use super::syn_timer::SynTimer;
 
 /// A SYN that waits for its answer.
 pub(super) struct Handshake {
     pub(super) own: OwnSyn,
     /// The peer's SYN, when it crossed ours.
     pub(super) peer: Option<PeerSyn>,
-    /// Our SYN (with the peer's acknowledged, if it came) is to be sent, the first time or again.
-    pub(super) syn_owed: bool,
-    /// How often it was sent again.
-    pub(super) retries: u32,
-    /// When it was first sent.
-    pub(super) sent_at: Option<Instant>,
-    pub(super) rto: Rto,
-    pub(super) timer: Option<Instant>,
+    /// Our SYN, with the peer's acknowledged, if it came.
+    pub(super) syn: SynTimer,
     pub(super) fast: Fast,
     /// Somebody waits for the end of the handshake in order to write: our last acknowledgement then waits for the data.
     pub(super) writer_waits: bool,
@@ -45,17 +39,7 @@ pub(super) struct Fast {
 impl Handshake {
     /// CLOSED → SYN-SENT.
     pub(super) fn new(own: OwnSyn) -> Handshake {
-        Handshake {
-            own,
-            peer: None,
-            syn_owed: true,
-            retries: 0,
-            sent_at: None,
-            rto: Rto::new(),
-            timer: None,
-            fast: Fast::default(),
-            writer_waits: false,
-        }
+        Handshake { own, peer: None, syn: SynTimer::new(), fast: Fast::default(), writer_waits: false }
     }
 
     pub(super) fn state(&self) -> State {
@@ -69,28 +53,13 @@ impl Handshake {
 
     /// The SYN goes out. The data goes with the first one; what of it arrived the answer says.
     pub(super) fn syn_sent(&mut self, now: Instant, rto_max: Duration) {
-        self.syn_owed = false;
+        self.syn.sent(now, rto_max);
         self.own.fast_open = None;
-        self.sent_at.get_or_insert(now);
-        self.timer = Some(now + self.rto.current().min(rto_max));
     }
 
     /// SYN-SENT → SYN-RECEIVED: the peer's SYN crossed ours; ours is repeated with an acknowledgement.
     pub(super) fn crossed(&mut self, peer: PeerSyn) {
         self.peer = Some(peer);
-        self.syn_owed = true;
-    }
-
-    /// No answer in time. False when it is to be given up.
-    #[must_use]
-    pub(super) fn timed_out(&mut self, retries_max: u32) -> bool {
-        self.timer = None;
-        if self.retries >= retries_max {
-            return false;
-        }
-        self.retries += 1;
-        self.rto.expired();
-        self.syn_owed = true;
-        true
+        self.syn.owed = true;
     }
 }

@@ -154,11 +154,11 @@ impl Connection {
                 Info { path_mtu_bytes, ..open.info(now, &self.settings) }
             }
             Phase::Handshake(handshake) => Info {
-                retransmits: handshake.retries,
-                backoff: handshake.retries,
-                segments_out: handshake.retries + u32::from(handshake.sent_at.is_some()),
-                segments_again: handshake.retries,
-                timeouts: handshake.retries,
+                retransmits: handshake.syn.retries,
+                backoff: handshake.syn.retries,
+                segments_out: handshake.syn.retries + u32::from(handshake.syn.sent_at.is_some()),
+                segments_again: handshake.syn.retries,
+                timeouts: handshake.syn.retries,
                 reordering: super::bounds::DUPLICATES_MAX,
                 ..self.info_without_path()
             },

@@ -18,7 +18,7 @@
 //! [`half_open`] with [`peer_syn`] and [`isn`] (or, without room for it, [`syn_cookie`]), [`connection`] with [`open`] (whose halves are [`send`] and [`recv`],
 //! whose bytes lie in a [`byte_queue`]), [`segment_arrives`], [`user_call`], [`timers`] and [`timeout`],
 //! [`transmit`], [`time_wait`]; [`handshake`] is the active open, [`fast_open`] what lets data go
-//! with it ([`fast_connect`]; [`syn_ack`] is what its passive side still has to say), [`ecn`] what marks mean,
+//! with it ([`fast_connect`]; [`syn_ack`] is what its passive side still has to say; [`syn_timer`] repeats either), [`ecn`] what marks mean,
 //! [`path`] how large segments may be; [`reply`] what is said without a connection.
 
 pub(crate) mod bounds;
@@ -47,6 +47,7 @@ mod state;
 mod status;
 mod syn_ack;
 mod syn_cookie;
+mod syn_timer;
 mod time_wait;
 mod timeout;
 mod timers;
@@ -289,7 +290,7 @@ impl Tcp {
         let reply = match &mut connection.phase {
             Phase::Open(open) => Some(open.active_reset(cx.now, tuple)),
             // Whoever holds our SYN for a verdict need not think about it any longer.
-            Phase::Handshake(handshake) => handshake.sent_at.filter(|_| withdraws).map(|_| {
+            Phase::Handshake(handshake) => handshake.syn.sent_at.filter(|_| withdraws).map(|_| {
                 let ack = handshake.peer.map(|peer| peer.irs + 1);
                 Reply::reset(tuple, handshake.own.iss + 1 + handshake.data_bytes(), ack)
             }),

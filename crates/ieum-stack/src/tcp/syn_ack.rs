@@ -13,7 +13,7 @@ use super::open::Open;
 use super::peer_syn::{OwnSyn, PeerSyn};
 use super::segment::Segment;
 use super::segment_arrives::Outcome;
-use super::send::rto::Rto;
+use super::syn_timer::SynTimer;
 use crate::drops::Drop;
 use crate::tcp::connection::Failure;
 
@@ -23,11 +23,7 @@ pub(super) struct SynAck {
     peer: PeerSyn,
     /// Counts it.
     pub(super) listener: ListenerId,
-    owed: bool,
-    retries: u32,
-    sent_at: Option<Instant>,
-    rto: Rto,
-    timer: Option<Instant>,
+    on_its_way: SynTimer,
 }
 
 /// What a segment means to a handshake that is not over.
@@ -42,39 +38,30 @@ pub(super) enum Verdict {
 
 impl SynAck {
     pub(super) fn new(own: OwnSyn, peer: PeerSyn, listener: ListenerId) -> SynAck {
-        SynAck { own, peer, listener, owed: true, retries: 0, sent_at: None, rto: Rto::new(), timer: None }
+        SynAck { own, peer, listener, on_its_way: SynTimer::new() }
     }
 
     /// When it is to be sent again.
     pub(super) fn timer(&self) -> Option<Instant> {
-        self.timer
+        self.on_its_way.timer
     }
 
     /// No answer in time. False when the connection is to be given up.
     #[must_use]
     pub(super) fn timed_out(&mut self, retries_max: u32) -> bool {
-        self.timer = None;
-        if self.retries >= retries_max {
-            return false;
-        }
-        self.retries += 1;
-        self.rto.expired();
-        self.owed = true;
-        true
+        self.on_its_way.timed_out(retries_max)
     }
 }
 
 impl Open {
     /// The SYN-ACK, when it is owed, taken as sent: both SYNs, and whether it is sent again.
     pub(super) fn owed_syn_ack(&mut self, now: Instant, rto_max: Duration) -> Option<(OwnSyn, PeerSyn, u32)> {
-        let syn_ack = self.syn_ack.as_mut().filter(|syn_ack| syn_ack.owed)?;
+        let syn_ack = self.syn_ack.as_mut().filter(|syn_ack| syn_ack.on_its_way.owed)?;
         let own = syn_ack.own;
         syn_ack.own.fast_open = None;
-        syn_ack.owed = false;
-        syn_ack.sent_at.get_or_insert(now);
-        syn_ack.timer = Some(now + syn_ack.rto.current().min(rto_max));
+        syn_ack.on_its_way.sent(now, rto_max);
         self.recv.ack.sent(now, false);
-        Some((own, syn_ack.peer, syn_ack.retries))
+        Some((own, syn_ack.peer, syn_ack.on_its_way.retries))
     }
 
     /// SYN-RECEIVED: what does this segment mean to the handshake? RFC 9293 §3.10.7.4, with Linux's care for a
@@ -85,7 +72,7 @@ impl Open {
         let dropped = |reason| Verdict::Over(Outcome::Dropped { reason, news: false });
         if flags.syn && !flags.ack && !flags.rst && header.seq == syn_ack.peer.irs {
             // Its SYN again: our answer was lost.
-            syn_ack.owed = true;
+            syn_ack.on_its_way.owed = true;
             return dropped(Drop::TcpSynOnConnection);
         }
         let (left, right) = (syn_ack.peer.irs + 1, self.recv.nxt() + self.recv.window_left());
@@ -107,7 +94,7 @@ impl Open {
         if header.ack.before(self.send.una()) || header.ack.after(self.send.nxt()) {
             return Verdict::ResetSender(Drop::TcpAckOutside);
         }
-        if let (Some(sent_at), 0) = (syn_ack.sent_at, syn_ack.retries) {
+        if let (Some(sent_at), 0) = (syn_ack.on_its_way.sent_at, syn_ack.on_its_way.retries) {
             self.send.handshake_measured(now, now.since(sent_at));
         }
         self.syn_ack = None;

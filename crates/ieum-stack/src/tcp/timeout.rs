@@ -81,8 +81,8 @@ impl Connection {
         let orphan = self.holder == Holder::Nobody;
         match &mut self.phase {
             Phase::Handshake(handshake) => {
-                let due = handshake.timer.is_some_and(|at| at <= now);
-                if !due || handshake.timed_out(self.settings.syn_retries) {
+                let due = handshake.syn.timer.is_some_and(|at| at <= now);
+                if !due || handshake.syn.timed_out(self.settings.syn_retries) {
                     Outcome::GoesOn
                 } else {
                     Outcome::GivenUp

@@ -73,15 +73,18 @@ impl Connection {
         let tuple = *tuple;
         match phase {
             Phase::Handshake(handshake) => {
-                if !handshake.syn_owed {
+                if !handshake.syn.owed {
                     return None;
                 }
                 let (own, peer) = (&handshake.own, handshake.peer.as_ref());
                 // A SYN-ACK that crosses has been sent as a SYN already.
-                let tries =
-                    if peer.is_some() { handshake.retries.saturating_sub(1) } else { handshake.retries };
+                let tries = if peer.is_some() {
+                    handshake.syn.retries.saturating_sub(1)
+                } else {
+                    handshake.syn.retries
+                };
                 let header = syn(cx.now, &tuple, own, peer, tries, settings);
-                let is_first = handshake.sent_at.is_none();
+                let is_first = handshake.syn.sent_at.is_none();
                 handshake.syn_sent(cx.now, settings.rto_max);
                 let data = if is_first { handshake.fast.data.as_slice() } else { &[] };
                 emit_alone(cx, tuple, header, data, ecn::tos(settings.tos, false), settings.ttl)

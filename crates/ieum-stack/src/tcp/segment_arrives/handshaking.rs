@@ -37,7 +37,7 @@ impl Handshake {
         let header = &segment.header;
         let flags = header.flags;
         let first = self.own.iss + 1;
-        let sent = if self.sent_at.is_some() { self.data_bytes() } else { 0 };
+        let sent = if self.syn.sent_at.is_some() { self.data_bytes() } else { 0 };
         if flags.ack && (header.ack.before(first) || header.ack.after(first + sent)) {
             return if flags.rst {
                 Progress::Dropped(Drop::TcpAckOutside)
@@ -65,7 +65,7 @@ impl Handshake {
                 self.crossed(peer);
             } else {
                 // Its SYN again: our answer was lost.
-                self.syn_owed = true;
+                self.syn.owed = true;
             }
             return Progress::Waits;
         }
@@ -75,13 +75,13 @@ impl Handshake {
         }
         let acknowledged = header.ack.since(first);
         let opening = Opening {
-            syn_sent_at: self.sent_at.filter(|_| self.retries == 0),
-            retries: self.retries,
+            syn_sent_at: self.syn.sent_at.filter(|_| self.syn.retries == 0),
+            retries: self.syn.retries,
             active: true,
             acknowledged,
         };
         let mut open = Open::new(now, &self.own, &peer, opening, settings);
-        open.totals.syns_sent(1 + self.retries, self.retries);
+        open.totals.syns_sent(1 + self.syn.retries, self.syn.retries);
         if flags.syn {
             open.totals.received(now, 1, 0);
         }
@@ -116,7 +116,7 @@ impl Handshake {
         let (Some(offset), Some(stamps)) = (self.own.stamp_offset, segment.header.options.timestamps) else {
             return false;
         };
-        let (Some(sent_at), 1..) = (self.sent_at, stamps.echo) else { return false };
+        let (Some(sent_at), 1..) = (self.syn.sent_at, stamps.echo) else { return false };
         let (from, to) = (stamp(offset, sent_at), stamp(offset, now));
         stamps.echo.wrapping_sub(from) > to.wrapping_sub(from)
     }

@@ -1,0 +1,247 @@
+//! Reading and writing, in all their forms.
+//!
+//! What is relied on: `userdata` is what [`crate::packetdrill_interface_init`] gave out and `free` has not been told yet; and
+//! what `memory` says of pointers. `SAFETY: as above` means that.
+
+use std::ffi::{c_int, c_uint, c_void};
+use std::ptr;
+
+use ieum_socket::Errno;
+use libc::{iovec, msghdr, off64_t, sockaddr, socklen_t};
+
+use super::super::memory::sys::{bytes, fill_value, gather, list, named, scatter};
+use super::super::sys::{count, nothing, shared};
+use crate::call::address;
+use crate::call::transfer::{Read, Room};
+use crate::shared::Shared;
+
+/// Reads into buffers; what was read besides their bytes.
+///
+/// # Safety
+///
+/// As above.
+unsafe fn read_into(shared: &Shared, number: c_int, buffers: &[iovec], flags: c_int) -> Result<Read, Errno> {
+    let bytes = buffers.iter().map(|buffer| buffer.iov_len).sum();
+    let into = buffers.iter().all(|buffer| !buffer.iov_base.is_null() || buffer.iov_len == 0);
+    let read = shared.read(number, Room { bytes, flags, into })?;
+    // SAFETY: as above.
+    unsafe { scatter(buffers, &read.received.bytes) };
+    Ok(read)
+}
+
+pub(in crate::door) unsafe extern "C" fn read(
+    userdata: *mut c_void,
+    number: c_int,
+    into: *mut c_void,
+    len: usize,
+) -> isize {
+    // SAFETY: as above.
+    unsafe { recv(userdata, number, into, len, 0) }
+}
+
+pub(in crate::door) unsafe extern "C" fn readv(
+    userdata: *mut c_void,
+    number: c_int,
+    buffers: *const iovec,
+    buffers_count: c_int,
+) -> isize {
+    let buffers_count = usize::try_from(buffers_count).map_err(|_| Errno::EINVAL);
+    count(buffers_count.and_then(|buffers_count| {
+        // SAFETY: as above.
+        let read = unsafe { read_into(shared(userdata), number, list(buffers, buffers_count)?, 0) }?;
+        Ok(read.answer)
+    }))
+}
+
+pub(in crate::door) unsafe extern "C" fn recv(
+    userdata: *mut c_void,
+    number: c_int,
+    into: *mut c_void,
+    len: usize,
+    flags: c_int,
+) -> isize {
+    let buffer = iovec { iov_base: into, iov_len: len };
+    // SAFETY: as above.
+    count(unsafe { read_into(shared(userdata), number, &[buffer], flags) }.map(|read| read.answer))
+}
+
+pub(in crate::door) unsafe extern "C" fn recvfrom(
+    userdata: *mut c_void,
+    number: c_int,
+    into: *mut c_void,
+    len: usize,
+    flags: c_int,
+    at: *mut sockaddr,
+    at_len: *mut socklen_t,
+) -> isize {
+    let buffer = iovec { iov_base: into, iov_len: len };
+    // SAFETY: as above.
+    let read = unsafe { read_into(shared(userdata), number, &[buffer], flags) };
+    count(read.map(|read| {
+        let source = read.received.source.map(address::encode).unwrap_or_default();
+        // SAFETY: as above.
+        unsafe { fill_value(at.cast(), at_len, &source, true) };
+        read.answer
+    }))
+}
+
+pub(in crate::door) unsafe extern "C" fn recvmsg(
+    userdata: *mut c_void,
+    number: c_int,
+    message: *mut msghdr,
+    flags: c_int,
+) -> isize {
+    if message.is_null() {
+        return count(Err(Errno::EFAULT));
+    }
+    // SAFETY: as above; nobody else has the message while the call lasts.
+    let message = unsafe { &mut *message };
+    // SAFETY: as above.
+    let buffers = unsafe { list(message.msg_iov, message.msg_iovlen) };
+    // SAFETY: as above.
+    let read = buffers.and_then(|buffers| unsafe { read_into(shared(userdata), number, buffers, flags) });
+    count(read.map(|read| {
+        let source = read.received.source.map(address::encode).unwrap_or_default();
+        // SAFETY: as above.
+        unsafe { fill_value(message.msg_name, &raw mut message.msg_namelen, &source, true) };
+        message.msg_flags = read.received.flags;
+        // SAFETY: as above.
+        unsafe { tell_unread(message, read.unread) };
+        read.answer
+    }))
+}
+
+/// The control message that says how much is left to be read, if one is to be told and there is room for it.
+///
+/// # Safety
+///
+/// As above.
+unsafe fn tell_unread(message: &mut msghdr, unread: Option<usize>) {
+    let told = unread.map(|bytes| c_int::try_from(bytes).unwrap_or(c_int::MAX));
+    // SAFETY: as above: CMSG_FIRSTHDR gives a place for a header within the control bytes, or none; and when they are
+    // as many as CMSG_SPACE says there is room for the number too.
+    unsafe {
+        let needed = libc::CMSG_SPACE(NUMBER_BYTES) as usize;
+        let (room, place) = (message.msg_controllen, libc::CMSG_FIRSTHDR(message));
+        message.msg_controllen = 0;
+        let Some(told) = told else { return };
+        if place.is_null() || room < needed {
+            message.msg_flags |= libc::MSG_CTRUNC;
+            return;
+        }
+        (*place).cmsg_len = libc::CMSG_LEN(NUMBER_BYTES) as usize;
+        (*place).cmsg_level = libc::SOL_TCP;
+        (*place).cmsg_type = libc::TCP_CM_INQ;
+        libc::CMSG_DATA(place).cast::<c_int>().write_unaligned(told);
+        message.msg_controllen = needed;
+    }
+}
+
+/// Bytes of a number in a control message.
+const NUMBER_BYTES: c_uint = 4;
+
+pub(in crate::door) unsafe extern "C" fn write(
+    userdata: *mut c_void,
+    number: c_int,
+    from: *const c_void,
+    len: usize,
+) -> isize {
+    // SAFETY: as above.
+    unsafe { sendto(userdata, number, from, len, 0, ptr::null(), 0) }
+}
+
+pub(in crate::door) unsafe extern "C" fn writev(
+    userdata: *mut c_void,
+    number: c_int,
+    buffers: *const iovec,
+    buffers_count: c_int,
+) -> isize {
+    let buffers_count = usize::try_from(buffers_count).map_err(|_| Errno::EINVAL);
+    count(buffers_count.and_then(|buffers_count| {
+        // SAFETY: as above.
+        let bytes = unsafe { list(buffers, buffers_count).and_then(|buffers| gather(buffers)) };
+        let bytes = bytes.as_deref().map_err(|errno| *errno);
+        // SAFETY: as above.
+        unsafe { shared(userdata) }.write(number, bytes, 0, None)
+    }))
+}
+
+pub(in crate::door) unsafe extern "C" fn send(
+    userdata: *mut c_void,
+    number: c_int,
+    from: *const c_void,
+    len: usize,
+    flags: c_int,
+) -> isize {
+    // SAFETY: as above.
+    unsafe { sendto(userdata, number, from, len, flags, ptr::null(), 0) }
+}
+
+pub(in crate::door) unsafe extern "C" fn sendto(
+    userdata: *mut c_void,
+    number: c_int,
+    from: *const c_void,
+    len: usize,
+    flags: c_int,
+    at: *const sockaddr,
+    at_len: socklen_t,
+) -> isize {
+    // SAFETY: as above.
+    let to = if at.is_null() { Ok(None) } else { unsafe { named(at, at_len) } };
+    count(to.and_then(|to| {
+        // SAFETY: as above.
+        let (shared, bytes) = unsafe { (shared(userdata), bytes(from, len)) };
+        shared.write(number, bytes, flags, to)
+    }))
+}
+
+pub(in crate::door) unsafe extern "C" fn sendmsg(
+    userdata: *mut c_void,
+    number: c_int,
+    message: *const msghdr,
+    flags: c_int,
+) -> isize {
+    if message.is_null() {
+        return count(Err(Errno::EFAULT));
+    }
+    // SAFETY: as above.
+    let message = unsafe { &*message };
+    let to = if message.msg_name.is_null() {
+        Ok(None)
+    } else {
+        // SAFETY: as above.
+        unsafe { named(message.msg_name.cast(), message.msg_namelen) }
+    };
+    count(to.and_then(|to| {
+        // SAFETY: as above.
+        let bytes = unsafe { list(message.msg_iov, message.msg_iovlen).and_then(|buffers| gather(buffers)) };
+        let bytes = bytes.as_deref().map_err(|errno| *errno);
+        // SAFETY: as above.
+        unsafe { shared(userdata) }.write(number, bytes, flags, to)
+    }))
+}
+
+pub(in crate::door) unsafe extern "C" fn pipe(userdata: *mut c_void, into: *mut c_int) -> c_int {
+    // SAFETY: as above.
+    nothing(unsafe { shared(userdata) }.pipe().map(|[reader, writer]| {
+        // SAFETY: as above: room for two.
+        unsafe {
+            into.write(reader);
+            into.add(1).write(writer);
+        }
+    }))
+}
+
+/// The offsets, which neither pipes nor sockets have, are not looked at: the tool hands over ones that mean nothing.
+pub(in crate::door) unsafe extern "C" fn splice(
+    userdata: *mut c_void,
+    from: c_int,
+    _from_at: *mut off64_t,
+    to: c_int,
+    _to_at: *mut off64_t,
+    len: usize,
+    flags: c_uint,
+) -> isize {
+    // SAFETY: as above.
+    count(unsafe { shared(userdata) }.splice(from, to, len, flags))
+}

@@ -1,0 +1,140 @@
+//! `recv` and its kin.
+
+use std::net::SocketAddr;
+
+use ieum_wire::Instant;
+
+use super::{Progress, Wait};
+use crate::host::Host;
+use crate::numbers::{MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, SO_RCVTIMEO};
+use crate::{Errno, Kind, SocketId};
+
+/// What reading is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// Size of all buffers.
+    pub bytes: usize,
+    /// The call's flags (MSG_PEEK …).
+    pub flags: i32,
+    /// The buffers are there, and not NULL.
+    pub into: bool,
+    /// The descriptor blocks.
+    pub blocks: bool,
+}
+
+/// What was read, besides how much.
+#[derive(Clone, Default, Debug)]
+pub struct Received {
+    /// The bytes, none of which were to be dropped (MSG_TRUNC).
+    pub bytes: Vec<u8>,
+    /// Where a datagram came from.
+    pub source: Option<SocketAddr>,
+    /// `msg_flags` of `recvmsg` (MSG_TRUNC …).
+    pub flags: i32,
+}
+
+impl Reading {
+    fn has(&self, flag: i32) -> bool {
+        self.flags & flag != 0
+    }
+
+    fn blocks(&self) -> bool {
+        self.blocks && !self.has(MSG_DONTWAIT)
+    }
+}
+
+impl Host {
+    /// Reads; the answer is what `recv` returns: more than the bytes, should a datagram's whole length be asked for or bytes
+    /// be dropped (MSG_TRUNC). With MSG_WAITALL a stream's bytes come together over several questions.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::recv`] and [`Host::recv_urgent`]; EFAULT when there are bytes and nowhere to put them.
+    pub fn recv_waiting(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        reading: &Reading,
+        wait: &mut Wait,
+        received: &mut Received,
+    ) -> Progress<usize> {
+        wait.begun = true;
+        if reading.has(MSG_OOB) {
+            let byte = self.recv_urgent(id, reading.has(MSG_PEEK));
+            received.bytes = byte.ok().flatten().into_iter().take(reading.bytes).collect();
+            return Some(byte.map(|_| received.bytes.len()));
+        }
+        if reading.has(MSG_ERRQUEUE) {
+            return Some(Err(Errno::EAGAIN));
+        }
+        let answer = match self.kind(id) {
+            Some(Kind::Datagram) => self.recv_datagram(now, id, reading, received),
+            Some(Kind::Stream) | None => self.recv_bytes(now, id, reading, wait, received),
+        };
+        let all = reading.has(MSG_WAITALL) && !reading.has(MSG_PEEK);
+        Some(match answer {
+            Err(Errno::EAGAIN) => {
+                self.begin_waiting(now, id, SO_RCVTIMEO, wait);
+                match wait.gives_up(now, reading.blocks()) {
+                    false => return None,
+                    true if wait.moved > 0 => Ok(wait.moved),
+                    true => Err(Errno::EAGAIN),
+                }
+            }
+            Ok(count) if all && count > 0 => {
+                wait.moved += count;
+                if wait.moved < reading.bytes && !wait.gives_up(now, reading.blocks()) {
+                    return None;
+                }
+                Ok(wait.moved)
+            }
+            Ok(0) | Err(_) if wait.moved > 0 => Ok(wait.moved),
+            answer => answer,
+        })
+    }
+
+    fn recv_bytes(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        reading: &Reading,
+        wait: &Wait,
+        received: &mut Received,
+    ) -> Result<usize, Errno> {
+        // No larger than what is there: sizes are the program's.
+        let there = self.status(id).map_or(0, |status| status.readable_bytes);
+        let room = reading.bytes - wait.moved.min(reading.bytes);
+        let mut buffer = vec![0; room.min(there.max(1))];
+        let drops = reading.has(MSG_TRUNC);
+        if !reading.into && !drops {
+            // Nobody notices that there is no buffer before there are bytes for it.
+            return match self.recv(now, id, &mut buffer, true)? {
+                0 => Ok(0),
+                _ => Err(Errno::EFAULT),
+            };
+        }
+        let count = self.recv(now, id, &mut buffer, reading.has(MSG_PEEK))?;
+        if !drops {
+            received.bytes.extend(&buffer[..count]);
+        }
+        Ok(count)
+    }
+
+    fn recv_datagram(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        reading: &Reading,
+        received: &mut Received,
+    ) -> Result<usize, Errno> {
+        let (mut payload, source) = self.recv_from(now, id, reading.has(MSG_PEEK))?;
+        let whole = payload.len();
+        payload.truncate(reading.bytes);
+        let cut = payload.len() < whole;
+        received.flags = if cut { MSG_TRUNC } else { 0 };
+        received.source = Some(source);
+        let answer = if reading.has(MSG_TRUNC) { whole } else { payload.len() };
+        received.bytes = payload;
+        Ok(answer)
+    }
+}
