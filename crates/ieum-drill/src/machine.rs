@@ -127,6 +127,11 @@ impl Machine {
         i64::try_from(at.since(self.start).as_micros()).unwrap_or(i64::MAX)
     }
 
+    /// A moment of the host's clock, in microseconds, on the script's scale.
+    pub(crate) fn on_the_script(&self, us: i64) -> i64 {
+        us - i64::try_from(self.start.micros()).unwrap_or(i64::MAX)
+    }
+
     /// The moment so many microseconds after the script began.
     pub(crate) fn at_us(&self, us: i64) -> Instant {
         Instant::from_micros(START_US.saturating_add(u64::try_from(us).unwrap_or(0)))

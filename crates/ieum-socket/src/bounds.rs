@@ -17,5 +17,19 @@ pub(crate) const SEND_BUFFER_BYTES_MIN: i32 = 4608;
 /// The least that SO_RCVBUF reads back, in bytes: Linux's SOCK_MIN_RCVBUF.
 pub(crate) const RECV_BUFFER_BYTES_MIN: i32 = 2304;
 
+/// Sends of one socket that its program wants to hear of and that are not over, in sends. Linux bounds what it keeps for
+/// them at 128 KiB (`net.core.optmem_max`), which is as many.
+pub(crate) const SENDS_WATCHED_MAX: usize = 170;
+
+/// What waits in the error queue of one socket, in bytes: as much as a receive buffer holds to begin with, by which Linux
+/// bounds it.
+pub(crate) const ERROR_QUEUE_BYTES_MAX: usize = 131_072;
+
+/// What a message of an error queue is charged beside its payload, in bytes: as much as Linux charges an empty buffer.
+pub(crate) const NOTICE_BYTES: usize = 768;
+
+/// The most of what was sent that is told with its timestamp, in bytes: the payload of a full packet of Ethernet.
+pub(crate) const ECHO_BYTES_MAX: usize = 1460;
+
 /// The longest message a datagram call looks at, in bytes: the UDP length field has 16 bits.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 65_535;

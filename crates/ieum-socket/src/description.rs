@@ -8,6 +8,7 @@ use crate::Errno;
 use crate::endpoint::Endpoint;
 use crate::make::{Domain, Kind, Make};
 use crate::options::Options;
+use crate::sent::Sent;
 
 /// What `socket(2)` makes.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Description {
     /// Directions the program has shut down.
     pub(crate) shut: Shut,
     pub(crate) phase: Phase,
+    /// What the program wants to hear of what it sends, if anything.
+    pub(crate) sent: Option<Box<Sent>>,
     /// A readiness event waits in the host's queue.
     pub(crate) told: bool,
 }
@@ -119,13 +122,18 @@ impl Description {
             Kind::Datagram => Phase::Datagram(Datagram::Unbound),
         };
         let options = Options::of(make);
-        Description { make, options, error: None, shut: Shut::default(), phase, told: false }
+        Description { make, options, error: None, shut: Shut::default(), phase, sent: None, told: false }
     }
 
     /// As `accept(2)` makes it: with the listener's family and options.
     pub(crate) fn accepted(make: Make, options: Options, active: Active) -> Description {
         let phase = Phase::Stream(Stream::Active(active));
-        Description { make, options, error: None, shut: Shut::default(), phase, told: false }
+        Description { make, options, error: None, shut: Shut::default(), phase, sent: None, told: false }
+    }
+
+    /// Is there something in its error queue?
+    pub(crate) fn has_notices(&self) -> bool {
+        self.sent.as_ref().is_some_and(|sent| !sent.errors.is_empty())
     }
 
     /// Which kind it is.

@@ -85,6 +85,8 @@ numbers! {
     ECONNABORTED = 103;
     /// The peer's RST.
     ECONNRESET = 104;
+    /// Too much is under way already.
+    ENOBUFS = 105;
     /// Connected, or listening, already.
     EISCONN = 106;
     /// Not connected.

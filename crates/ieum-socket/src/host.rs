@@ -207,7 +207,9 @@ impl Host {
                 ieum_stack::Event::Request(request) => self.tell_request(request),
                 ieum_stack::Event::Acceptable(listener) => self.tell(self.listeners.get(listener).copied()),
                 ieum_stack::Event::Connection(connection) => {
-                    self.tell(self.connections.get(connection).copied());
+                    let id = self.connections.get(connection).copied();
+                    id.into_iter().for_each(|id| self.hear_of_sends(id));
+                    self.tell(id);
                 }
                 ieum_stack::Event::Udp(endpoint) => {
                     let id = self.endpoints.get(endpoint).copied();
@@ -270,6 +272,7 @@ impl Host {
             let reason = reason.filter(told);
             description.error = reason.map(|reason| Errno::of_icmp(reason, domain)).or(description.error);
         }
+        self.hear_of_sends(id);
         self.tell(Some(id));
     }
 

@@ -39,6 +39,7 @@
 //!   calls (`stream`); `endpoint`: what a datagram socket holds.
 //! - `call`: one file for each call. `snapshot`: all sockets at one moment.
 //! - `readiness`: the meaning of `poll(2)` in each phase. `epoll`: what of it is told at many descriptors.
+//! - `error_queue`: what is told beside the data; `sent`: of what was sent.
 //! - `blocking`: the calls of programs whose descriptors block.
 //! - `options`: the table of socket options, by level and number.
 //! - `errno`: the numbers, and which error of the stack has which.
@@ -47,7 +48,7 @@
 //!
 //! # What it leaves out
 //!
-//! Raw sockets, urgent data, control messages and the error queue; multicast groups (joining one is refused
+//! Raw sockets, most control messages, and ICMP errors in the error queue; multicast groups (joining one is refused
 //! with ENODEV). An option that only influences what ieum has no counterpart for is stored and read back.
 #![forbid(unsafe_code)]
 
@@ -58,16 +59,18 @@ mod description;
 mod endpoint;
 mod epoll;
 mod errno;
+mod error_queue;
 mod event;
 mod host;
 mod make;
 mod options;
 mod readiness;
+mod sent;
 mod snapshot;
 mod stream;
 mod table;
 
-pub use blocking::{Progress, Reading, Received, Wait, Writing};
+pub use blocking::{Control, Progress, Reading, Received, Wait, Writing};
 pub use call::connect::Connect;
 pub use call::shutdown::How;
 pub use epoll::{Epoll, UNASKED};

@@ -17,7 +17,7 @@ pub struct Readiness {
     pub read_hangup: bool,
     /// POLLHUP: both directions are over, or never began.
     pub hangup: bool,
-    /// POLLERR: an error is pending.
+    /// POLLERR: an error is pending, or something stands in the error queue.
     pub error: bool,
     /// POLLPRI: urgent data is here.
     pub urgent: bool,
@@ -66,7 +66,7 @@ fn idle(description: &Description) -> Readiness {
         writable: true,
         read_hangup: description.shut.read,
         hangup: true,
-        error: description.error.is_some(),
+        error: description.error.is_some() || description.has_notices(),
         urgent: false,
     }
 }
@@ -80,7 +80,7 @@ fn connected(description: &Description, view: &View) -> Readiness {
         writable: view.deferred || !view.connecting && (view.shut.write || view.writable),
         read_hangup: view.shut.read,
         hangup: view.shut.read && view.shut.write,
-        error: view.error.is_some(),
+        error: view.error.is_some() || description.has_notices(),
         urgent: view.urgent,
     }
 }
@@ -92,7 +92,7 @@ fn datagram(description: &Description, has_datagram: bool, has_room: bool) -> Re
         writable: has_room,
         read_hangup: description.shut.read,
         hangup: description.shut.read && description.shut.write,
-        error: description.error.is_some(),
+        error: description.error.is_some() || description.has_notices(),
         urgent: false,
     }
 }

@@ -107,7 +107,7 @@ fn what_cannot_be_given_is_refused_clearly() {
     let datagram = host.socket(2, DATAGRAM, 0).unwrap();
     assert_eq!(set(&mut host, stream, IPPROTO_TCP, TCP_REPAIR, 1), Err(Errno::EPERM));
     assert_eq!(set(&mut host, stream, SOL_SOCKET, SO_RCVBUFFORCE, 1), Err(Errno::EPERM));
-    assert_eq!(set(&mut host, stream, SOL_SOCKET, SO_ZEROCOPY, 1), Err(Errno::EOPNOTSUPP));
+    assert_eq!(set(&mut host, stream, SOL_SOCKET, SO_ZEROCOPY, 2), Err(Errno::EINVAL));
     assert_eq!(set(&mut host, stream, IPPROTO_TCP, TCP_ULP, 1), Err(Errno::ENOENT));
     assert_eq!(set(&mut host, stream, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 2), Err(Errno::EINVAL));
     assert_eq!(host.set_option(NOW, stream, IPPROTO_TCP, TCP_FASTOPEN_KEY, &[0; 15]), Err(Errno::EINVAL));
@@ -116,4 +116,19 @@ fn what_cannot_be_given_is_refused_clearly() {
     assert_eq!(set(&mut host, datagram, IPPROTO_IP, IP_ADD_MEMBERSHIP, 1), Err(Errno::EINVAL));
     let group = [224, 0, 0, 5, 127, 0, 0, 1];
     assert_eq!(host.set_option(NOW, datagram, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group), Err(Errno::ENODEV));
+}
+
+#[test]
+fn what_the_error_queue_tells_is_refused_where_nobody_can_read_it() {
+    let mut serving = host(1, true);
+    let stream = serving.socket(2, STREAM, 0).unwrap();
+    assert_eq!(set(&mut serving, stream, SOL_SOCKET, SO_ZEROCOPY, 1), Err(Errno::EOPNOTSUPP));
+    assert_eq!(set(&mut serving, stream, SOL_SOCKET, SO_ZEROCOPY, 0), Ok(()));
+    assert_eq!(set(&mut serving, stream, SOL_SOCKET, SO_TIMESTAMPING, 2), Err(Errno::ENOPROTOOPT));
+    let mut host = host(1, false);
+    let stream = host.socket(2, STREAM, 0).unwrap();
+    assert_eq!(set(&mut host, stream, SOL_SOCKET, SO_ZEROCOPY, 1), Ok(()));
+    assert_eq!(set(&mut host, stream, SOL_SOCKET, SO_TIMESTAMPING, 2), Ok(()));
+    let flags = [2_u32, 0].map(u32::to_ne_bytes).concat();
+    assert_eq!(host.option(stream, SOL_SOCKET, SO_TIMESTAMPING), Ok(flags));
 }

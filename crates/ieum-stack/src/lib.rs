@@ -40,7 +40,7 @@ pub use stack::{Stack, StackConfig};
 pub use tcp::{
     AccurateCounts, Belief, CongestionName, ConnectError, ConnectionId, Counts, EcnMode, EcnOption, EcnRules,
     Failure, FastOpenKey, FastOpenKeys, FastOpenMode, HalfOpenId, HeldTimes, Info, Keepalive, Listed,
-    ListenError, ListenerId, MtuProbing, Refusal, Request, State, Status, SynCookies, TcpRules, TcpSettings,
-    TimeWaitReuse, Tuning, UrgentByte, WriteEnd,
+    ListenError, ListenerId, MtuProbing, Passed, Passing, Refusal, Request, State, Status, StreamPosition,
+    SynCookies, TcpRules, TcpSettings, TimeWaitReuse, Tuning, UrgentByte, WriteEnd,
 };
 pub use udp::{Datagram, UdpId, UdpSendError};

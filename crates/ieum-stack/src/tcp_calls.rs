@@ -11,8 +11,8 @@ use ieum_wire::{Instant, Protocol};
 
 use crate::{
     BindError, BindRequest, BindingId, ConnectError, ConnectionId, EcnRules, FastOpenKeys, HalfOpenId, Info,
-    Listed, ListenError, ListenerId, Refusal, Request, Stack, Status, TcpRules, TcpSettings, UrgentByte,
-    WriteEnd,
+    Listed, ListenError, ListenerId, Passed, Refusal, Request, Stack, Status, StreamPosition, TcpRules,
+    TcpSettings, UrgentByte, WriteEnd,
 };
 
 impl Stack {
@@ -199,6 +199,23 @@ impl Stack {
     /// What is meant by ECN from now on, for handshakes to come and for the connections there are.
     pub fn tcp_set_ecn(&mut self, rules: EcnRules) {
         self.tcp.set_ecn(rules);
+    }
+
+    /// Sets a mark behind the last byte written: [`crate::Event::Connection`] comes when that byte is sent and when it is
+    /// acknowledged, and [`Stack::tcp_take_passed`] says so. False where there is no open connection (yet).
+    pub fn tcp_mark(&mut self, now: Instant, id: ConnectionId, token: u32) -> bool {
+        self.tcp.mark(now, id, token)
+    }
+
+    /// What became of marks since this was asked last, in the order in which it happened. A connection that is over tells
+    /// of none.
+    pub fn tcp_take_passed(&mut self, id: ConnectionId) -> Vec<Passed> {
+        self.tcp.take_passed(id)
+    }
+
+    /// Where in its stream an open connection stands.
+    pub fn tcp_stream_position(&self, id: ConnectionId) -> Option<StreamPosition> {
+        self.tcp.stream_position(id)
     }
 
     /// How a connection stands; `None` once it was closed.

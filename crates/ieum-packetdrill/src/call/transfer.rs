@@ -23,8 +23,6 @@ pub(crate) struct Read {
     /// What the call returns.
     pub(crate) answer: usize,
     pub(crate) received: Received,
-    /// What a control message of `recvmsg` says is left to be read (TCP_INQ).
-    pub(crate) unread: Option<usize>,
 }
 
 impl Shared {
@@ -45,11 +43,7 @@ impl Shared {
                 Err(errno) => Some(Err(errno)),
             },
         })?;
-        let unread = self.call(|state, _| {
-            let id = state.socket_at(number);
-            Some(Ok(id.ok().and_then(|id| state.machine.host.unread(id))))
-        })?;
-        Ok(Read { answer, received, unread })
+        Ok(Read { answer, received })
     }
 
     /// Bytes that are there, or why they are not.

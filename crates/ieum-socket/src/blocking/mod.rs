@@ -29,7 +29,7 @@ use crate::host::Host;
 use crate::numbers::SOL_SOCKET;
 use crate::{Errno, SocketId};
 
-pub use recv::{Reading, Received};
+pub use recv::{Control, Reading, Received};
 pub use send::Writing;
 
 /// What a call answers, or `None` when it has to wait.

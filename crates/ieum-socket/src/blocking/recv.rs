@@ -6,7 +6,9 @@ use ieum_wire::Instant;
 
 use super::{Progress, Wait};
 use crate::host::Host;
-use crate::numbers::{MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, SO_RCVTIMEO};
+use crate::numbers::{
+    IPPROTO_TCP, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, SO_RCVTIMEO, TCP_INQ,
+};
 use crate::{Errno, Kind, SocketId};
 
 /// What reading is asked for.
@@ -31,6 +33,25 @@ pub struct Received {
     pub source: Option<SocketAddr>,
     /// `msg_flags` of `recvmsg` (MSG_TRUNC …).
     pub flags: i32,
+    /// Control messages of `recvmsg`.
+    pub control: Vec<Control>,
+}
+
+/// A control message (cmsg(3)).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Control {
+    /// `cmsg_level`.
+    pub level: i32,
+    /// `cmsg_type`.
+    pub kind: i32,
+    /// Its bytes, as C has them.
+    pub data: Vec<u8>,
+}
+
+impl Control {
+    pub(crate) fn new(level: i32, kind: i32, data: Vec<u8>) -> Control {
+        Control { level, kind, data }
+    }
 }
 
 impl Reading {
@@ -65,14 +86,14 @@ impl Host {
             return Some(byte.map(|_| received.bytes.len()));
         }
         if reading.has(MSG_ERRQUEUE) {
-            return Some(Err(Errno::EAGAIN));
+            return Some(self.recv_error(id, reading.bytes, received));
         }
         let answer = match self.kind(id) {
             Some(Kind::Datagram) => self.recv_datagram(now, id, reading, received),
             Some(Kind::Stream) | None => self.recv_bytes(now, id, reading, wait, received),
         };
         let all = reading.has(MSG_WAITALL) && !reading.has(MSG_PEEK);
-        Some(match answer {
+        let answer = match answer {
             Err(Errno::EAGAIN) => {
                 self.begin_waiting(now, id, SO_RCVTIMEO, wait);
                 match wait.gives_up(now, reading.blocks()) {
@@ -90,7 +111,12 @@ impl Host {
             }
             Ok(0) | Err(_) if wait.moved > 0 => Ok(wait.moved),
             answer => answer,
-        })
+        };
+        if let (Ok(_), Some(unread)) = (answer, self.unread(id)) {
+            let unread = i32::try_from(unread).unwrap_or(i32::MAX);
+            received.control.push(Control::new(IPPROTO_TCP, TCP_INQ, unread.to_ne_bytes().to_vec()));
+        }
+        Some(answer)
     }
 
     fn recv_bytes(

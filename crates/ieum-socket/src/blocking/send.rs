@@ -38,7 +38,8 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// As [`Host::send_to`], [`Host::send_urgent`] and, with MSG_FASTOPEN, [`Host::send_fast_open`].
+    /// As [`Host::send_to`], [`Host::send_urgent`] and, with MSG_FASTOPEN, [`Host::send_fast_open`]; ENOBUFS when too many
+    /// sends with MSG_ZEROCOPY are not over.
     pub fn send_waiting(
         &mut self,
         now: Instant,
@@ -55,6 +56,9 @@ impl Host {
         if begun && self.has_no_room(id) && !wait.gives_up(now, writing.blocks()) {
             return None;
         }
+        if let Err(errno) = self.may_watch(id, writing.flags) {
+            return Some(Err(errno));
+        }
         let left = writing.bytes.get(wait.moved..).unwrap_or_default();
         let fast = writing.has(MSG_FASTOPEN) && !wait.connects;
         let deferred = self.status(id).is_some_and(|status| status.deferred);
@@ -62,7 +66,7 @@ impl Host {
         if (fast || deferred) && matches!(answer, Ok(_) | Err(Errno::EINPROGRESS)) {
             if self.is_connected(id) || wait.gives_up(now, writing.blocks()) {
                 // What did not go with the SYN is not waited for.
-                return Some(answer);
+                return Some(self.sent(now, id, writing, answer));
             }
             wait.connects = true;
             wait.moved = answer.unwrap_or(0);
@@ -84,10 +88,25 @@ impl Host {
                 return None;
             }
         }
-        Some(match answer {
+        let answer = match answer {
             Err(_) if wait.moved > 0 => Ok(wait.moved),
             answer => answer,
-        })
+        };
+        Some(self.sent(now, id, writing, answer))
+    }
+
+    /// The call is over.
+    fn sent(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        writing: &Writing<'_>,
+        answer: Result<usize, Errno>,
+    ) -> Result<usize, Errno> {
+        if let Ok(count) = answer {
+            self.watch_sent(now, id, writing, count);
+        }
+        answer
     }
 
     /// Sends what can be sent now; `fast`: with the SYN of a connection that it opens (MSG_FASTOPEN).

@@ -34,6 +34,7 @@ impl Host {
             Phase::Datagram(Datagram::Open(open)) => self.dissociate(id, open),
             Phase::Datagram(Datagram::Unbound) => {}
         }
+        self.hear_of_sends(id);
         self.tell(Some(id));
     }
 

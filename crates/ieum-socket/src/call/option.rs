@@ -4,11 +4,12 @@ use ieum_wire::Instant;
 
 use crate::description::{Datagram, Phase, Stream};
 use crate::host::Host;
-use crate::make::Domain;
+use crate::make::{Domain, Protocol};
 use crate::numbers::{
-    IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, SOL_SOCKET, TCP_CORK, TCP_FASTOPEN,
-    TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_NODELAY,
+    IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, SO_TIMESTAMPING, SO_TIMESTAMPING_NEW,
+    SO_ZEROCOPY, SOL_SOCKET, TCP_CORK, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_NODELAY,
 };
+use crate::options::stamping_of;
 use crate::{Errno, SocketId};
 
 impl Host {
@@ -61,6 +62,9 @@ impl Host {
         }
         if level == IPPROTO_TCP {
             self.check_fast_open(id, name)?;
+        }
+        if level == SOL_SOCKET {
+            self.check_error_queue(id, name, value)?;
         }
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         description.options.set(make, level, name, value)?;
@@ -119,6 +123,21 @@ impl Host {
             TCP_FASTOPEN_CONNECT if !self.stack.tcp_rules().fast_open.client => Err(Errno::EOPNOTSUPP),
             TCP_FASTOPEN_CONNECT if !fresh => Err(Errno::EINVAL),
             TCP_FASTOPEN if !fresh && !listens => Err(Errno::EINVAL),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is told by the error queue is for those who can read it: whoever serves programs moves their bytes alone, and says
+    /// so, as kernels do that do not know the options.
+    fn check_error_queue(&mut self, id: SocketId, name: i32, value: &[u8]) -> Result<(), Errno> {
+        let protocol = self.make(id).ok_or(Errno::EBADF)?.protocol;
+        let asks = value.first_chunk().is_some_and(|bytes| i32::from_ne_bytes(*bytes) != 0);
+        match name {
+            SO_ZEROCOPY if asks && (self.hold_requests || protocol == Protocol::Icmp) => {
+                Err(Errno::EOPNOTSUPP)
+            }
+            SO_TIMESTAMPING | SO_TIMESTAMPING_NEW if self.hold_requests => Err(Errno::ENOPROTOOPT),
+            SO_TIMESTAMPING | SO_TIMESTAMPING_NEW => self.check_stamping(id, stamping_of(value)?),
             _ => Ok(()),
         }
     }

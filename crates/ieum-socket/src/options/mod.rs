@@ -11,6 +11,7 @@ mod info;
 pub mod numbers;
 mod read;
 mod special;
+mod statistics;
 mod table;
 
 use std::time::Duration;
@@ -20,7 +21,9 @@ use ieum_stack::{CongestionName, FastOpenKeys, Keepalive, TcpSettings};
 use crate::make::{Domain, Protocol};
 use crate::{Errno, Make};
 use numbers::*;
+pub(crate) use special::stamping_of;
 use special::{Linger, Times};
+pub(crate) use statistics::statistics;
 use table::{ROWS, Row, Rule};
 
 /// An option that is a number and that ieum knows.
@@ -78,6 +81,7 @@ mod known {
     pub(super) const KEEPALIVE: SocketOption = of_socket(SO_KEEPALIVE);
     pub(super) const SEND_BUFFER: SocketOption = of_socket(SO_SNDBUF);
     pub(super) const RECV_BUFFER: SocketOption = of_socket(SO_RCVBUF);
+    pub(super) const ZEROCOPY: SocketOption = of_socket(SO_ZEROCOPY);
     pub(super) const LOW_WATER: SocketOption = of_socket(SO_RCVLOWAT);
     pub(super) const NO_DELAY: SocketOption = of_tcp(TCP_NODELAY);
     pub(super) const UNSENT_MAX: SocketOption = of_tcp(TCP_NOTSENT_LOWAT);
@@ -121,6 +125,8 @@ pub(crate) struct Options {
     fast_open_keys: Option<FastOpenKeys>,
     /// Bytes a second that are never exceeded (SO_MAX_PACING_RATE).
     pacing_rate_max: Option<u64>,
+    /// SO_TIMESTAMPING: SOF_TIMESTAMPING_….
+    stamping: u32,
 }
 
 impl Options {
@@ -278,6 +284,16 @@ impl Options {
     /// TCP_INQ: each message received says how much is left.
     pub(crate) fn tells_unread(&self) -> bool {
         self.flag(known::TELLS_UNREAD)
+    }
+
+    /// SO_ZEROCOPY: MSG_ZEROCOPY means something.
+    pub(crate) fn sends_without_copy(&self) -> bool {
+        self.flag(known::ZEROCOPY)
+    }
+
+    /// SO_TIMESTAMPING.
+    pub(crate) fn stamping(&self) -> u32 {
+        self.stamping
     }
 
     /// TCP_FASTOPEN_CONNECT: the SYN waits for data.

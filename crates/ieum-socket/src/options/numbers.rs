@@ -40,6 +40,7 @@ pub const SO_RCVBUFFORCE: i32 = 33;
 pub const SO_PASSSEC: i32 = 34;
 pub const SO_TIMESTAMPNS: i32 = 35;
 pub const SO_MARK: i32 = 36;
+pub const SO_TIMESTAMPING: i32 = 37;
 pub const SO_PROTOCOL: i32 = 38;
 pub const SO_DOMAIN: i32 = 39;
 pub const SO_RXQ_OVFL: i32 = 40;
@@ -58,6 +59,7 @@ pub const SO_ZEROCOPY: i32 = 60;
 pub const SO_BINDTOIFINDEX: i32 = 62;
 pub const SO_TIMESTAMP_NEW: i32 = 63;
 pub const SO_TIMESTAMPNS_NEW: i32 = 64;
+pub const SO_TIMESTAMPING_NEW: i32 = 65;
 pub const SO_RCVTIMEO_NEW: i32 = 66;
 pub const SO_SNDTIMEO_NEW: i32 = 67;
 pub const SO_PREFER_BUSY_POLL: i32 = 69;
@@ -179,7 +181,27 @@ pub const MSG_EOR: i32 = 0x80;
 pub const MSG_WAITALL: i32 = 0x100;
 pub const MSG_ERRQUEUE: i32 = 0x2000;
 pub const MSG_MORE: i32 = 0x8000;
+pub const MSG_ZEROCOPY: i32 = 0x400_0000;
 pub const MSG_FASTOPEN: i32 = 0x2000_0000;
+
+pub const SOF_TIMESTAMPING_TX_SOFTWARE: u32 = 1 << 1;
+pub const SOF_TIMESTAMPING_SOFTWARE: u32 = 1 << 4;
+pub const SOF_TIMESTAMPING_OPT_ID: u32 = 1 << 7;
+pub const SOF_TIMESTAMPING_TX_SCHED: u32 = 1 << 8;
+pub const SOF_TIMESTAMPING_TX_ACK: u32 = 1 << 9;
+pub const SOF_TIMESTAMPING_OPT_TSONLY: u32 = 1 << 11;
+pub const SOF_TIMESTAMPING_OPT_STATS: u32 = 1 << 12;
+pub const SOF_TIMESTAMPING_OPT_ID_TCP: u32 = 1 << 16;
+/// All that there are; some ask for what only devices know.
+pub const SOF_TIMESTAMPING_MASK: u32 = (1 << 19) - 1;
+pub const SCM_TIMESTAMPING_OPT_STATS: i32 = 54;
+pub const SCM_TSTAMP_SND: u32 = 0;
+pub const SCM_TSTAMP_SCHED: u32 = 1;
+pub const SCM_TSTAMP_ACK: u32 = 2;
+
+pub const SO_EE_ORIGIN_TIMESTAMPING: u8 = 4;
+pub const SO_EE_ORIGIN_ZEROCOPY: u8 = 5;
+pub const SO_EE_CODE_ZEROCOPY_COPIED: u8 = 1;
 
 /// With POLLRDNORM, which says the same.
 pub const POLLIN: u32 = 0x1 | 0x40;

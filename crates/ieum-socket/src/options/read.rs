@@ -57,6 +57,9 @@ impl Host {
             SO_LINGER => description.options.linger_bytes(),
             SO_RCVTIMEO | SO_RCVTIMEO_NEW => description.options.recv_time_bytes(),
             SO_SNDTIMEO | SO_SNDTIMEO_NEW => description.options.send_time_bytes(),
+            SO_TIMESTAMPING | SO_TIMESTAMPING_NEW if !self.hold_requests => {
+                [description.options.stamping(), 0].map(u32::to_ne_bytes).concat()
+            }
             SO_BINDTODEVICE => Vec::new(),
             SO_MAX_PACING_RATE => description.options.pacing_rate_max_bytes(),
             // Nobody in particular: pid 0, user and group -1, as for every socket that is not of AF_UNIX.

@@ -38,6 +38,9 @@ impl Options {
             (SOL_SOCKET, SO_LINGER, _) => self.set_linger(value),
             (SOL_SOCKET, SO_RCVTIMEO | SO_RCVTIMEO_NEW, _) => store_time(&mut self.times.recv, value),
             (SOL_SOCKET, SO_SNDTIMEO | SO_SNDTIMEO_NEW, _) => store_time(&mut self.times.send, value),
+            (SOL_SOCKET, SO_TIMESTAMPING | SO_TIMESTAMPING_NEW, _) => {
+                stamping_of(value).map(|flags| self.stamping = flags)
+            }
             (SOL_SOCKET, SO_MAX_PACING_RATE, _) => self.set_pacing_rate_max(value),
             // The links of a host have no names a program could know: only "no device" can be chosen.
             (SOL_SOCKET, SO_BINDTODEVICE, _) => named(value, b"", Errno::ENODEV),
@@ -128,6 +131,12 @@ impl Options {
         self.linger = Linger { on, seconds: if on { seconds } else { self.linger.seconds } };
         Ok(())
     }
+}
+
+/// The flags in a value of SO_TIMESTAMPING: a number, or one with that of a device's clock behind it.
+pub(crate) fn stamping_of(value: &[u8]) -> Result<u32, Errno> {
+    let flags = i32_at(value, 0).ok_or(Errno::EINVAL)?.cast_unsigned();
+    if flags & !SOF_TIMESTAMPING_MASK == 0 { Ok(flags) } else { Err(Errno::EINVAL) }
 }
 
 /// Keys as TCP_FASTOPEN_KEY has them.

@@ -19,7 +19,7 @@
 //! whose bytes lie in a [`byte_queue`]), [`segment_arrives`], [`user_call`], [`timers`] and [`timeout`],
 //! [`transmit`], [`time_wait`]; [`handshake`] is the active open, [`fast_open`] what lets data go
 //! with it ([`fast_connect`]; [`syn_ack`] is what its passive side still has to say; [`syn_timer`] repeats either), [`ecn`] what marks mean,
-//! [`path`] how large segments may be; [`reply`] what is said without a connection.
+//! [`path`] how large segments may be, [`marks`] what the user hears of what is sent; [`reply`] what is said without a connection.
 
 pub(crate) mod bounds;
 mod byte_queue;
@@ -32,6 +32,7 @@ mod handshake;
 mod info;
 mod isn;
 mod listener;
+mod marks;
 mod open;
 mod path;
 mod peer_syn;
@@ -67,6 +68,7 @@ pub use self::ecn::{AccurateCounts, EcnMode, EcnOption, EcnRules};
 pub use self::fast_open::{FastOpenKey, FastOpenKeys, FastOpenMode};
 pub use self::half_open::{Refusal, Request};
 pub use self::info::Info;
+pub use self::marks::{Passed, Passing, StreamPosition};
 pub use self::recv::UrgentByte;
 pub use self::rules::{SynCookies, TcpRules, TimeWaitReuse};
 pub use self::send::{Belief, Counts, HeldTimes, WriteEnd};
@@ -233,6 +235,7 @@ impl Tcp {
                 return;
             }
         } else {
+            connection.news |= connection.open_mut().is_some_and(|open| open.has_passed_marks(cx.now));
             let wanted = connection.deadline();
             self.timers.want(Sleeper::Connection(id), &mut connection.timer_at, wanted);
             if !connection.in_debt {

@@ -8,6 +8,7 @@ use ieum_wire::{Instant, Mss, SeqNumber};
 use super::bounds::STAMP_LIFETIME;
 use super::ecn::negotiation::{Agreed, agreed};
 use super::ecn::{Accurate, Classic, Ecn};
+use super::marks::Marks;
 use super::path::PathSize;
 use super::peer_syn::{OwnSyn, PeerSyn, stamp};
 use super::recv::ack::Clock;
@@ -67,6 +68,8 @@ pub(super) struct Open {
     pub(super) syn_ack: Option<SynAck>,
     /// The SYN's data was taken: the peer's by us, or ours by the peer (TCPI_OPT_SYN_DATA).
     pub(super) syn_data: bool,
+    /// What the user wants to hear of what is sent.
+    pub(super) marks: Option<Box<Marks>>,
 }
 
 /// How the handshake went, beside what the two SYNs say.
@@ -162,6 +165,7 @@ impl Open {
             fin_timeout: None,
             syn_ack: None,
             syn_data: false,
+            marks: None,
         }
     }
 

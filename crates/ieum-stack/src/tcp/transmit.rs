@@ -17,6 +17,7 @@ use super::{Debtor, Tcp};
 use crate::LinkId;
 use crate::context::Context;
 use crate::drops::Drop;
+use crate::event::Event;
 use crate::ip::{Outgoing, Path};
 
 /// A segment about to become a packet: its header, and its payload in pieces.
@@ -45,6 +46,9 @@ impl Tcp {
                     let Some(connection) = self.connections.get_mut(id) else { continue };
                     let frame = connection.transmit(cx, &self.offers.ecn);
                     connection.in_debt = frame.is_some();
+                    if connection.open_mut().is_some_and(|open| open.has_passed_marks(cx.now)) {
+                        cx.events.push(Event::Connection(id));
+                    }
                     let wanted = connection.deadline();
                     self.timers.want(Sleeper::Connection(id), &mut connection.timer_at, wanted);
                     frame
@@ -155,6 +159,7 @@ impl Open {
         };
         let (payload_bytes, mss) = (piece.count, sizes.mss);
         self.totals.sent(cx.now, payload_bytes, mss, piece.again);
+        self.marks_sent(cx.now, &piece);
         let payload = self.send.slices(&piece);
         let may_be_marked = match &self.ecn {
             Ecn::Off => false,

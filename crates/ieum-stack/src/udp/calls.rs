@@ -123,6 +123,16 @@ impl Stack {
         self.udp.endpoints.get(id).map_or((0, 0), queued)
     }
 
+    /// Marks the datagram that was sent last: [`crate::Event::Udp`] comes when it leaves.
+    pub fn udp_mark(&mut self, id: UdpId) {
+        self.udp.mark_last(id);
+    }
+
+    /// How many marked datagrams have left since this was asked last.
+    pub fn udp_take_left(&mut self, id: UdpId) -> u32 {
+        self.udp.endpoints.get_mut(id).map_or(0, |endpoint| std::mem::take(&mut endpoint.left))
+    }
+
     /// The ICMP error about a datagram of this connected endpoint; taken.
     pub fn udp_take_error(&mut self, id: UdpId) -> Option<Unreachable> {
         self.udp.endpoints.get_mut(id)?.error.take()

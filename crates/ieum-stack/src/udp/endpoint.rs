@@ -33,6 +33,8 @@ pub(super) struct Endpoint {
     pub(super) owed_bytes: usize,
     /// A datagram was refused for want of room: say so when there is some.
     pub(super) awaits_room: bool,
+    /// Marked datagrams that have left since this was asked for.
+    pub(super) left: u32,
 }
 
 impl Endpoint {
@@ -54,6 +56,7 @@ impl Endpoint {
             error: None,
             owed_bytes: 0,
             awaits_room: false,
+            left: 0,
         }
     }
 

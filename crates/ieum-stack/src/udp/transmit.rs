@@ -25,6 +25,8 @@ pub(super) struct Owed {
     source_port: u16,
     destination: SocketAddr,
     payload: Vec<u8>,
+    /// Its sender wants to hear when it leaves.
+    marked: bool,
 }
 
 impl Udp {
@@ -42,8 +44,15 @@ impl Udp {
         }
         self.charge(endpoint, cost_bytes(payload))?;
         let payload = payload.to_vec();
-        self.owed.push_back(Owed { endpoint, path, source_port, destination, payload });
+        self.owed.push_back(Owed { endpoint, path, source_port, destination, payload, marked: false });
         Ok(())
+    }
+
+    /// Marks the datagram that was taken last.
+    pub(super) fn mark_last(&mut self, endpoint: UdpId) {
+        if let Some(owed) = self.owed.back_mut().filter(|owed| owed.endpoint == Some(endpoint)) {
+            owed.marked = true;
+        }
     }
 
     /// The next datagram's packet, or its first fragment.
@@ -90,6 +99,10 @@ impl Udp {
         // The endpoint may have been closed meanwhile; what it sent still leaves.
         let Some(endpoint) = self.endpoints.get_mut(id) else { return };
         endpoint.owed_bytes -= cost_bytes;
+        if owed.marked {
+            endpoint.left += 1;
+            events.push(Event::Udp(id));
+        }
         // Half the queue must be free before a waiting sender is woken, or it would be woken for each datagram.
         if endpoint.awaits_room && endpoint.owed_bytes <= UDP_SEND_QUEUE_BYTES_MAX / 2 {
             endpoint.awaits_room = false;

@@ -6,10 +6,10 @@
 use std::ffi::{c_int, c_uint, c_void};
 use std::ptr;
 
-use ieum_socket::Errno;
-use libc::{iovec, msghdr, off64_t, sockaddr, socklen_t};
+use ieum_socket::{Control, Errno};
+use libc::{cmsghdr, iovec, msghdr, off64_t, sockaddr, socklen_t};
 
-use super::super::memory::sys::{bytes, fill_value, gather, list, named, scatter};
+use super::super::memory::sys::{bytes, fill, fill_value, gather, list, named, scatter};
 use super::super::sys::{count, nothing, shared};
 use crate::call::address;
 use crate::call::transfer::{Read, Room};
@@ -106,39 +106,42 @@ pub(in crate::door) unsafe extern "C" fn recvmsg(
         unsafe { fill_value(message.msg_name, &raw mut message.msg_namelen, &source, true) };
         message.msg_flags = read.received.flags;
         // SAFETY: as above.
-        unsafe { tell_unread(message, read.unread) };
+        unsafe { tell_control(message, &read.received.control) };
         read.answer
     }))
 }
 
-/// The control message that says how much is left to be read, if one is to be told and there is room for it.
+/// Control messages, as many as there is room for.
 ///
 /// # Safety
 ///
 /// As above.
-unsafe fn tell_unread(message: &mut msghdr, unread: Option<usize>) {
-    let told = unread.map(|bytes| c_int::try_from(bytes).unwrap_or(c_int::MAX));
-    // SAFETY: as above: CMSG_FIRSTHDR gives a place for a header within the control bytes, or none; and when they are
-    // as many as CMSG_SPACE says there is room for the number too.
-    unsafe {
-        let needed = libc::CMSG_SPACE(NUMBER_BYTES) as usize;
-        let (room, place) = (message.msg_controllen, libc::CMSG_FIRSTHDR(message));
-        message.msg_controllen = 0;
-        let Some(told) = told else { return };
-        if place.is_null() || room < needed {
-            message.msg_flags |= libc::MSG_CTRUNC;
-            return;
+unsafe fn tell_control(message: &mut msghdr, control: &[Control]) {
+    let room = message.msg_controllen;
+    let mut used = 0;
+    for told in control {
+        let Ok(bytes) = c_uint::try_from(told.data.len()) else { continue };
+        // SAFETY: as above: as many control bytes as the message says can be written, and no header is written before it
+        // was seen that it fits in with its data.
+        unsafe {
+            let needed = libc::CMSG_SPACE(bytes) as usize;
+            if message.msg_control.is_null() || room - used < needed {
+                message.msg_flags |= libc::MSG_CTRUNC;
+                break;
+            }
+            let place = message.msg_control.cast::<u8>().add(used).cast::<cmsghdr>();
+            let header = cmsghdr {
+                cmsg_len: libc::CMSG_LEN(bytes) as usize,
+                cmsg_level: told.level,
+                cmsg_type: told.kind,
+            };
+            place.write_unaligned(header);
+            fill(libc::CMSG_DATA(place).cast(), told.data.len(), &told.data);
+            used += needed;
         }
-        (*place).cmsg_len = libc::CMSG_LEN(NUMBER_BYTES) as usize;
-        (*place).cmsg_level = libc::SOL_TCP;
-        (*place).cmsg_type = libc::TCP_CM_INQ;
-        libc::CMSG_DATA(place).cast::<c_int>().write_unaligned(told);
-        message.msg_controllen = needed;
     }
+    message.msg_controllen = used;
 }
-
-/// Bytes of a number in a control message.
-const NUMBER_BYTES: c_uint = 4;
 
 pub(in crate::door) unsafe extern "C" fn write(
     userdata: *mut c_void,

@@ -483,7 +483,7 @@ impl Send {
     }
 
     /// The position behind the last queued byte: that of the FIN, once there is one.
-    fn data_end(&self) -> SeqNumber {
+    pub(super) fn data_end(&self) -> SeqNumber {
         self.una + u32_of(self.queued)
     }
 

@@ -1,0 +1,162 @@
+//! The error queue of a socket (recv(2): MSG_ERRQUEUE): what became of what was sent, told beside the data.
+//!
+//! A message of it is a *notice*: `struct sock_extended_err` with what goes along. A program reads one with a call;
+//! until then `poll` shows POLLERR. Who sends without a copy (MSG_ZEROCOPY) and who wants to know when bytes left or arrived
+//! (SO_TIMESTAMPING) is answered here ([`crate::sent`] says when).
+
+use std::collections::VecDeque;
+
+use ieum_wire::Instant;
+
+use crate::blocking::{Control, Received};
+use crate::bounds::{ERROR_QUEUE_BYTES_MAX, NOTICE_BYTES};
+use crate::host::Host;
+use crate::make::Domain;
+use crate::numbers::{
+    IP_RECVERR, IPPROTO_IP, IPPROTO_IPV6, IPV6_RECVERR, MSG_ERRQUEUE, MSG_TRUNC, SCM_TIMESTAMPING_OPT_STATS,
+    SO_EE_ORIGIN_ZEROCOPY, SO_TIMESTAMPING, SOF_TIMESTAMPING_SOFTWARE, SOL_SOCKET,
+};
+use crate::{Errno, SocketId};
+
+/// One message of an error queue.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Notice {
+    /// `ee_errno`: 0 for what is no error.
+    pub(crate) errno: i32,
+    /// Who says it (SO_EE_ORIGIN_…).
+    pub(crate) origin: u8,
+    /// What its origin says of it: `ee_code`, `ee_info`, `ee_data`.
+    pub(crate) code: u8,
+    pub(crate) info: u32,
+    pub(crate) data: u32,
+    /// When it happened, where that is what is told.
+    pub(crate) at: Option<Instant>,
+    /// Bytes that were sent, or, instead, what is known of the connection.
+    pub(crate) payload: Vec<u8>,
+    /// The payload is that of a control message (SOF_TIMESTAMPING_OPT_STATS).
+    pub(crate) has_statistics: bool,
+}
+
+/// Notices that were not read.
+#[derive(Default, Debug)]
+pub(crate) struct ErrorQueue {
+    notices: VecDeque<Notice>,
+    bytes: usize,
+}
+
+impl ErrorQueue {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.notices.is_empty()
+    }
+
+    /// Puts a notice behind the others; whoever does not read loses the newest, as on Linux.
+    pub(crate) fn push(&mut self, notice: Notice) {
+        let bytes = NOTICE_BYTES + notice.payload.len();
+        if self.bytes + bytes <= ERROR_QUEUE_BYTES_MAX {
+            self.bytes += bytes;
+            self.notices.push_back(notice);
+        }
+    }
+
+    /// One more send without a copy is done with, `number` counted from 0: part of the last notice where it follows on
+    /// what that tells of.
+    pub(crate) fn push_copied(&mut self, number: u32, notice: Notice) {
+        match self.notices.back_mut() {
+            Some(last) if last.origin == SO_EE_ORIGIN_ZEROCOPY && last.data.wrapping_add(1) == number => {
+                last.data = number;
+            }
+            Some(_) | None => self.push(notice),
+        }
+    }
+
+    fn pop(&mut self) -> Option<Notice> {
+        let notice = self.notices.pop_front()?;
+        self.bytes -= NOTICE_BYTES + notice.payload.len();
+        Some(notice)
+    }
+}
+
+impl Host {
+    /// Reads the oldest notice as `recvmsg` tells it, its payload cut to `bytes`.
+    pub(crate) fn recv_error(
+        &mut self,
+        id: SocketId,
+        bytes: usize,
+        received: &mut Received,
+    ) -> Result<usize, Errno> {
+        let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
+        let notice = description.sent.as_mut().and_then(|sent| sent.errors.pop()).ok_or(Errno::EAGAIN)?;
+        let stamps = description.options.stamping() & SOF_TIMESTAMPING_SOFTWARE != 0;
+        if let Some(at) = notice.at.filter(|_| stamps) {
+            received.control.push(Control::new(SOL_SOCKET, SO_TIMESTAMPING, timestamps(at)));
+            if notice.has_statistics {
+                let statistics = notice.payload.clone();
+                received.control.push(Control::new(SOL_SOCKET, SCM_TIMESTAMPING_OPT_STATS, statistics));
+            }
+        }
+        received.control.push(extended_error(description.make.domain, &notice));
+        let cut = notice.payload.len() > bytes;
+        received.flags = MSG_ERRQUEUE | if cut { MSG_TRUNC } else { 0 };
+        received.bytes = notice.payload;
+        received.bytes.truncate(bytes);
+        Ok(received.bytes.len())
+    }
+}
+
+/// `struct scm_timestamping`: three times, the first of which is that of software.
+fn timestamps(at: Instant) -> Vec<u8> {
+    let us = at.micros();
+    let software = [us / 1_000_000, us % 1_000_000 * 1000];
+    software.into_iter().chain([0; 4]).flat_map(u64::to_ne_bytes).collect()
+}
+
+/// `struct sock_extended_err`, and the address of an offender: nobody.
+fn extended_error(domain: Domain, notice: &Notice) -> Control {
+    let mut data = Vec::from(notice.errno.to_ne_bytes());
+    // The type and a byte of padding are 0.
+    data.extend([notice.origin, 0, notice.code, 0]);
+    data.extend([notice.info, notice.data].into_iter().flat_map(u32::to_ne_bytes));
+    let (level, kind, address_bytes) = match domain {
+        Domain::Ip4 => (IPPROTO_IP, IP_RECVERR, 16),
+        Domain::Ip6 => (IPPROTO_IPV6, IPV6_RECVERR, 28),
+    };
+    data.resize(data.len() + address_bytes, 0);
+    Control::new(level, kind, data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copied(number: u32) -> Notice {
+        Notice { origin: SO_EE_ORIGIN_ZEROCOPY, info: number, data: number, ..Notice::default() }
+    }
+
+    #[test]
+    fn sends_that_follow_each_other_are_told_by_one_notice() {
+        let mut queue = ErrorQueue::default();
+        [0, 1, 3, 4].into_iter().for_each(|number| queue.push_copied(number, copied(number)));
+        assert_eq!(queue.pop(), Some(Notice { data: 1, ..copied(0) }));
+        assert_eq!(queue.pop(), Some(Notice { data: 4, ..copied(3) }));
+        assert!(queue.is_empty() && queue.bytes == 0);
+    }
+
+    #[test]
+    fn who_does_not_read_loses_the_newest() {
+        let mut queue = ErrorQueue::default();
+        let large = Notice { payload: vec![0; ERROR_QUEUE_BYTES_MAX / 2], ..copied(7) };
+        (0..3).for_each(|_| queue.push(large.clone()));
+        assert_eq!(queue.notices.len(), 1);
+    }
+
+    #[test]
+    fn a_notice_is_written_as_c_reads_it() {
+        let written = extended_error(Domain::Ip6, &Notice { code: 1, errno: 42, ..copied(9) });
+        assert_eq!((written.level, written.kind, written.data.len()), (IPPROTO_IPV6, IPV6_RECVERR, 44));
+        assert_eq!(written.data[..16], [42, 0, 0, 0, 5, 0, 1, 0, 9, 0, 0, 0, 9, 0, 0, 0]);
+        assert_eq!(
+            timestamps(Instant::from_micros(3_000_002))[..16],
+            [[3_u64, 2000]].concat().iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>()
+        );
+    }
+}
