@@ -205,6 +205,9 @@ fn refusal(directory: &Path, command: &str) -> Option<String> {
             if line.contains("/proc/sys") {
                 return Some("a command that uses /proc/sys itself".to_owned());
             }
+            if line.contains("/sys/module") {
+                return Some("a command that uses /sys/module itself".to_owned());
+            }
             if line.contains("/proc/net") || line.contains("/sys/class/net") {
                 return Some("a command that reads the machine's /proc/net or /sys".to_owned());
             }
@@ -264,6 +267,10 @@ mod tests {
             Stop::unsupported("a command that uses /proc/sys itself")
         );
         assert!(matches!(why("cat /proc/net/tcp"), Stop::Unsupported(_)));
+        assert_eq!(
+            why("cat /sys/module/tcp_cubic/parameters/beta"),
+            Stop::unsupported("a command that uses /sys/module itself")
+        );
         assert_eq!(
             why("nstat | grep X"),
             Stop::unsupported("a counter of Linux's that is not kept (nstat, ss)")

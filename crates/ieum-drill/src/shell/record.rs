@@ -24,7 +24,8 @@ pub(super) fn parts(command: &str) -> Vec<&str> {
     command.split(['\n', ';']).flat_map(|line| line.split("&&")).collect()
 }
 
-/// The command with `sysctl` in the place of each part that is given words of the form `/proc/sys/net/…=VALUE`.
+/// The command with `sysctl` in the place of each part that is given words of the form `/proc/sys/net/…=VALUE`, or that
+/// writes a parameter of a module of the kernel.
 pub(super) fn rewritten(command: &str) -> String {
     let command = command.replace("\\\n", " ");
     let mut text = command.clone();
@@ -35,9 +36,19 @@ pub(super) fn rewritten(command: &str) -> String {
             settings.map(|(name, value)| format!(" '{}={value}'", name.replace('/', "."))).collect();
         if !settings.is_empty() {
             text = text.replacen(part, &format!("sysctl{settings}"), 1);
+        } else if let Some(setting) = parameter(part) {
+            text = text.replacen(part.trim(), &format!("sysctl '{setting}'"), 1);
         }
     }
     text
+}
+
+/// `echo VALUE > /sys/module/MODULE/parameters/NAME`, as a setting: these belong to the machine, not to a script.
+fn parameter(part: &str) -> Option<String> {
+    let (echo, path) = part.split_once('>')?;
+    let name = path.trim().strip_prefix("/sys/module/")?.replace('/', ".");
+    let value = echo.trim().strip_prefix("echo ")?.trim();
+    Some(format!("module.{name}={value}"))
 }
 
 /// The words of a part, as a shell splits them: what stands in double quotes is not split, and loses them.
@@ -172,6 +183,12 @@ mod tests {
     fn what_stands_in_quotes_is_one_word() {
         let command = "set /proc/sys/net/ipv4/tcp_wmem=\"4096 1 2\" /proc/sys/a=3";
         assert_eq!(rewritten(command), "sysctl 'net.ipv4.tcp_wmem=4096 1 2' 'a=3'");
+    }
+
+    #[test]
+    fn parameters_of_modules_are_settings_and_not_written() {
+        let command = "./x.sh\necho 3 > /sys/module/tcp_cubic/parameters/hystart_detect\n";
+        assert_eq!(rewritten(command), "./x.sh\nsysctl 'module.tcp_cubic.parameters.hystart_detect=3'\n");
     }
 
     fn of(command: &str) -> Vec<Request> {
