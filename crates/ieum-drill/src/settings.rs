@@ -83,6 +83,7 @@ const fn row(name: &'static str, meaning: &'static str, default: &'static str, b
 }
 
 const FIXED_BUFFERS: &str = "buffers are 1 MiB where a socket does not choose";
+const GROWN_BUFFERS: &str = "a stream's grows by tcp_wmem where it does not choose";
 const FIXED_RETRIES: &str = "the number of attempts is fixed";
 
 /// All that is known, by name.
@@ -92,9 +93,9 @@ const ROWS: &[Row] = &[
     row("core.rmem_default", "receive buffer", "1 MiB", Ignored(FIXED_BUFFERS)),
     row("core.rmem_max", "largest receive buffer", "-", Ignored(FIXED_BUFFERS)),
     row("core.somaxconn", "longest accept queue", "4096", Ignored("scripts open few connections")),
-    row("core.wmem_default", "send buffer", "1 MiB", Ignored(FIXED_BUFFERS)),
-    row("core.wmem_max", "largest send buffer", "-", Ignored(FIXED_BUFFERS)),
-    row("ipv4.ip_no_pmtu_disc", "no path MTU discovery", "0", Only(&["0"])),
+    row("core.wmem_default", "send buffer", "-", Ignored(GROWN_BUFFERS)),
+    row("core.wmem_max", "largest send buffer", "-", Ignored(GROWN_BUFFERS)),
+    row("ipv4.ip_no_pmtu_disc", "no path MTU discovery (RFC 1191)", "0", Sets(no_path_mtu)),
     row(
         "ipv4.tcp_abort_on_overflow",
         "RST when the accept queue is full",
@@ -211,7 +212,12 @@ const ROWS: &[Row] = &[
         "1",
         Sets(restarts_after_idle),
     ),
-    row("ipv4.tcp_syn_linear_timeouts", "SYNs without backoff", "-", Ignored(FIXED_RETRIES)),
+    row(
+        "ipv4.tcp_syn_linear_timeouts",
+        "SYNs sent again without backoff",
+        "4",
+        Sets(|set, value| number(&mut set.tcp_defaults.syn_linear_timeouts, value)),
+    ),
     row(
         "ipv4.tcp_syn_retries",
         "SYNs sent again",
@@ -241,7 +247,7 @@ const ROWS: &[Row] = &[
     ),
     row("ipv4.tcp_tw_reuse", "early reuse of TIME-WAIT (RFC 6191)", "2", Sets(time_wait_reuse)),
     row("ipv4.tcp_window_scaling", "window scale (RFC 7323)", "1", Sets(window_scaling)),
-    row("ipv4.tcp_wmem", "send buffer: least, first, largest", "1 MiB", Sets(send_buffer)),
+    row("ipv4.tcp_wmem", "send buffer: least, first, largest", "16 KiB, 4 MiB", Sets(send_buffer)),
     row("ipv4.tcp_workaround_signed_windows", "windows above 32 KiB", "0", Only(&["0"])),
     row("ipv6.auto_flowlabels", "flow labels", "0", Only(&["0"])),
 ];
@@ -355,9 +361,13 @@ fn unsent_max(settings: &mut Settings, value: &str) -> Option<()> {
     Some(())
 }
 
-/// The middle one of three sizes is what sockets begin with.
+/// The middle one of three sizes is what sockets begin with, the last how far it grows.
 fn send_buffer(settings: &mut Settings, value: &str) -> Option<()> {
-    settings.tcp_defaults.send_buffer_bytes = value.split(' ').nth(1)?.parse().ok()?;
+    let mut sizes = value.split(' ').skip(1);
+    let mut size = || sizes.next()?.parse::<u32>().ok();
+    let (first, largest) = (size()?, size()?);
+    settings.tcp_defaults.send_buffer_bytes = first;
+    settings.tcp_defaults.send_buffer_bytes_max = largest;
     Some(())
 }
 
@@ -422,6 +432,16 @@ fn mtu_probing(settings: &mut Settings, value: &str) -> Option<()> {
         "0" => MtuProbing::Never,
         "1" => MtuProbing::AfterBlackHole,
         "2" => MtuProbing::Always,
+        _ => return None,
+    };
+    Some(())
+}
+
+/// 1 means not to discover; 2 and 3 are about what is done with routers' errors beside.
+fn no_path_mtu(settings: &mut Settings, value: &str) -> Option<()> {
+    settings.tcp_defaults.discovers_path_mtu = match value {
+        "0" => true,
+        "1" => false,
         _ => return None,
     };
     Some(())

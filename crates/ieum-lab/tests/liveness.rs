@@ -156,7 +156,7 @@ fn a_peer_that_is_gone_is_given_up_on() {
     let id =
         world.node_mut(pair.client).tcp_connect(unanswered, None, Pair::server_at(80), settings).unwrap();
     let failed = |world: &mut World<Stack>| world.node(pair.client).tcp_status(id).unwrap().failure.is_some();
-    // MUST-23: a SYN is repeated for at least three minutes... of which Linux makes 127 s.
+    // MUST-23: a SYN is repeated for at least three minutes... of which Linux makes 131 s.
     world.run(after(&world, Duration::from_secs(300)), failed).unwrap();
     assert!(world.now().since(unanswered) >= Duration::from_secs(60));
 }

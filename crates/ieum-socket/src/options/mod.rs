@@ -222,6 +222,11 @@ impl Options {
                 true => positive(known::SEND_BUFFER),
                 false => defaults.send_buffer_bytes,
             },
+            // Who chose one does not want another.
+            send_buffer_bytes_max: match self.is_set(known::SEND_BUFFER) {
+                true => 0,
+                false => defaults.send_buffer_bytes_max,
+            },
             unsent_max_bytes: match self.value(known::UNSENT_MAX).cast_unsigned() {
                 0 => defaults.unsent_max_bytes,
                 bytes => bytes,
@@ -246,6 +251,12 @@ impl Options {
                 0 => None,
                 ms => Some(Duration::from_millis(u64::from(ms))),
             },
+            // Only "never" is another thing; of IPv6's packets routers cut none anyway (RFC 8200 §5).
+            discovers_path_mtu: match (domain, self.set_value(known::MTU_DISCOVER)) {
+                (Domain::Ip4, Some(how)) => how != 0,
+                (Domain::Ip4, None) => defaults.discovers_path_mtu,
+                (Domain::Ip6, _) => true,
+            },
             mss_max: u16::try_from(self.value(known::MSS)).ok().filter(|mss| *mss > 0),
             tos: byte(tos),
             ttl: byte(ttl),
@@ -255,6 +266,7 @@ impl Options {
             syn_ack_retries: self.set_value(known::SYN_COUNT).unwrap_or(defaults.syn_ack_retries),
             retries: defaults.retries,
             orphan_retries: defaults.orphan_retries,
+            syn_linear_timeouts: defaults.syn_linear_timeouts,
             rto_max: match positive(known::RTO_MAX) {
                 0 => defaults.rto_max,
                 ms => Duration::from_millis(u64::from(ms)),

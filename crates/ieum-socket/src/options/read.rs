@@ -49,7 +49,11 @@ impl Host {
             SO_PROTOCOL => number(description.make.protocol_number()),
             SO_ACCEPTCONN => number(i32::from(self.is_listening(id))),
             SO_SNDBUF if !is_set(description, SOL_SOCKET, name) => {
-                of_kind(STREAM_SEND_BYTES, DATAGRAM_BUFFER_BYTES)
+                // It grows with the connection's need.
+                let known = description.active().and_then(|it| self.stack.tcp_info(self.now, it.connection));
+                let grown = known.map(|(_, info)| info.send_buffer_bytes).filter(|bytes| *bytes > 0);
+                let stream = grown.unwrap_or(self.tcp_defaults.send_buffer_bytes);
+                of_kind(i32::try_from(stream).unwrap_or(i32::MAX), DATAGRAM_BUFFER_BYTES)
             }
             SO_RCVBUF if !is_set(description, SOL_SOCKET, name) => {
                 of_kind(STREAM_RECV_BYTES, DATAGRAM_BUFFER_BYTES)
@@ -199,10 +203,7 @@ fn address_bytes(address: SocketAddr) -> Vec<u8> {
     }
 }
 
-/// What Linux reads from a fresh stream: `net.ipv4.tcp_wmem`, in bytes. Like there, the buffer itself then grows
-/// with the connection's need.
-const STREAM_SEND_BYTES: i32 = 16_384;
-/// The same for receiving, `net.ipv4.tcp_rmem`.
+/// What Linux reads from a fresh stream for receiving: `net.ipv4.tcp_rmem`, in bytes.
 const STREAM_RECV_BYTES: i32 = 131_072;
 /// `net.core.wmem_default` and `rmem_default`, in bytes.
 const DATAGRAM_BUFFER_BYTES: i32 = 212_992;

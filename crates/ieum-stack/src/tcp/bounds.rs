@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
-/// Send buffer of a connection, in bytes, where the user chooses none: the bandwidth-delay product of 1 Gbit/s and
-/// 8 ms, and small enough for a few busy connections to stay in a processor's cache.
-pub(crate) const SEND_BUFFER_BYTES_DEFAULT: u32 = 1024 * 1024;
+/// Send buffer of a connection, in bytes, where the user chooses none, before it grows with the congestion window (Linux:
+/// tcp_wmem): two windows fit in once the handshake is over.
+pub(crate) const SEND_BUFFER_BYTES_DEFAULT: u32 = 16 * 1024;
+
+/// As far as it grows by itself, in bytes with what packets cost (Linux: tcp_wmem): 1 Gbit/s and 16 ms twice.
+pub(crate) const SEND_BUFFER_BYTES_MAX_DEFAULT: u32 = 4 * 1024 * 1024;
 
 /// Receive buffer, in bytes, likewise.
 pub(crate) const RECV_BUFFER_BYTES_DEFAULT: u32 = 1024 * 1024;
 
-/// The window that the scale offered in a SYN can express, in bytes: Linux's largest receive buffer (tcp_rmem), so that a
-/// buffer may still grow after the handshake and a SYN looks like any other.
-pub(crate) const SCALED_WINDOW_BYTES_DEFAULT: u32 = 6 * 1024 * 1024;
+/// The window that the scale offered in a SYN can express, in bytes: the largest receive buffer of Linux 6.18 (tcp_rmem), so
+/// that a buffer may still grow after the handshake and a SYN looks like any other.
+pub(crate) const SCALED_WINDOW_BYTES_DEFAULT: u32 = 32 * 1024 * 1024;
 
 /// The largest buffer a user may choose, in bytes: the largest window is 2³⁰ (RFC 7323 §2.3).
 pub(crate) const BUFFER_BYTES_MAX: u32 = 1 << 29;
@@ -89,9 +92,14 @@ pub(super) const RTO_FLOOR: Duration = Duration::from_millis(200);
 /// The largest RTO (RFC 6298 §2.5 allows any from 60 s; Linux: 120 s).
 pub(super) const RTO_MAX: Duration = Duration::from_secs(120);
 
-/// SYNs sent again before a connect gives up: about 127 s in all (Linux: tcp_syn_retries 6; RFC 9293 MUST-23 asks
-/// for at least 3 minutes only where the user can set nothing else).
+/// SYNs sent again before a connect gives up: with those that do not back off about 131 s in all (Linux: tcp_syn_retries 6;
+/// RFC 9293 MUST-23 asks for at least 3 minutes only where the user can set nothing else).
 pub(super) const SYN_RETRIES_MAX: u32 = 6;
+
+/// SYNs sent again a second apart, beside those, before their distance doubles: one that is lost costs no more than a second
+/// (Linux: tcp_syn_linear_timeouts 4). RFC 6298 §5.5 wants each to double it; a SYN is a segment without data, and
+/// loads no path that could carry what follows it.
+pub(super) const SYN_LINEAR_TIMEOUTS: u32 = 4;
 
 /// SYN-ACKs sent again before a half-open connection is forgotten (Linux: tcp_synack_retries 5).
 pub(super) const SYN_ACK_RETRIES_MAX: u32 = 5;

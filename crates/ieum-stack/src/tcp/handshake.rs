@@ -8,8 +8,9 @@ use ieum_wire::Instant;
 use ieum_wire::tcp::FastOpen;
 
 use super::peer_syn::{OwnSyn, PeerSyn};
+use super::settings::TcpSettings;
 use super::state::State;
-use super::syn_timer::SynTimer;
+use super::syn_timer::{Patience, SynTimer};
 
 /// A SYN that waits for its answer.
 pub(super) struct Handshake {
@@ -61,5 +62,13 @@ impl Handshake {
     pub(super) fn crossed(&mut self, peer: PeerSyn) {
         self.peer = Some(peer);
         self.syn.owed = true;
+    }
+
+    /// No answer in time. False when it is to be given up.
+    #[must_use]
+    pub(super) fn timed_out(&mut self, now: Instant, settings: &TcpSettings) -> bool {
+        // Who has had an answer, a SYN that crossed, waits as for others.
+        let linear = if self.peer.is_none() { settings.syn_linear_timeouts } else { 0 };
+        self.syn.timed_out(now, &Patience { retries: settings.syn_retries, linear, rto_max: settings.rto_max })
     }
 }

@@ -67,6 +67,8 @@ pub struct Info {
     pub ack_delay: Duration,
     /// Payload of the largest segment received, in bytes.
     pub peer_mss_bytes: u32,
+    /// Memory that data to be sent may take, in bytes.
+    pub send_buffer_bytes: u32,
     /// Memory that data received may take, and as far as the window has opened, in bytes.
     pub recv_buffer_bytes: u32,
     /// Memory that data received takes, in bytes.
@@ -208,6 +210,7 @@ impl Open {
             accurate_ecn: self.ecn.accurate().map(Accurate::counts),
             ack_delay: self.recv.ack.delay(),
             peer_mss_bytes: self.recv.space.peer_mss(),
+            send_buffer_bytes: send.buffer_bytes(settings),
             recv_charged_bytes: self.recv.space.charged_bytes(),
             recv_buffer_bytes: self.recv.space.buffer_bytes(),
             recv_opened_bytes: self.recv.space.opened_bytes(),

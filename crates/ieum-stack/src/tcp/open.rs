@@ -183,6 +183,7 @@ impl Open {
         let data = Data { seq, bytes, frames: segment.frames, push: segment.header.flags.psh, remnant: true };
         if !bytes.is_empty() && self.recv.data_arrived(now, &data, clock, settings) == Arrived::InOrder {
             self.totals.bytes_in += u64::try_from(bytes.len()).unwrap_or(0);
+            self.recv.ack.forget_pace();
         }
         let whole = bytes.len() == segment.payload.len();
         if segment.header.flags.fin && whole && self.recv.fin_seen(segment.end() - 1) {

@@ -59,6 +59,11 @@ impl Tcp {
             Some(Owner::TimeWait(_)) | None => return Err(Drop::IcmpQuote),
         };
         let Some(connection) = self.connections.get_mut(id) else { return Err(Drop::IcmpQuote) };
+        if matches!(reason, Unreachable::FragmentationNeeded { .. })
+            && !connection.settings.discovers_path_mtu
+        {
+            return Err(Drop::TcpIcmpIgnored);
+        }
         if let (Unreachable::FragmentationNeeded { mtu_bytes }, Phase::Open(open)) =
             (reason, &mut connection.phase)
         {
@@ -464,7 +469,8 @@ impl Tcp {
         own.iss = iss.unwrap_or(own.iss);
         let peer = PeerSyn::of(segment);
         if by_cookie {
-            let peer = PeerSyn { ecn: peer.ecn.without_accurate(), ..peer };
+            let stamps = own.stamp_offset.is_some() && peer.stamp.is_some();
+            let peer = PeerSyn { ecn: peer.ecn.remembered(&own.ecn, stamps), ..peer };
             return self.answer_and_forget(cx, listener_id, own, &peer, segment);
         }
         match self.fast_open_asked(cx, listener_id, segment) {

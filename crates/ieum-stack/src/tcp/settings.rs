@@ -14,6 +14,8 @@ pub struct TcpSettings {
     pub cork: bool,
     /// Bytes that may wait for being sent or acknowledged.
     pub send_buffer_bytes: u32,
+    /// As far as it grows by itself, with the congestion window; not at all when it is no more than the buffer.
+    pub send_buffer_bytes_max: u32,
     /// Bytes that may wait for being read. Fixed from the handshake on where the window scale depends on it.
     pub recv_buffer_bytes: u32,
     /// As far as it grows by itself, with what is read in a round trip; not at all when it is no more than the buffer.
@@ -36,6 +38,10 @@ pub struct TcpSettings {
     pub mss_max: Option<u16>,
     /// Whether the size of segments is searched for.
     pub mtu_probing: MtuProbing,
+    /// Routers shall not cut packets, and are heeded when they say that one was too large (RFC 1191 §3; IP_MTU_DISCOVER, Linux:
+    /// ip_no_pmtu_disc). Without, they cut, as far as IPv4 is spoken; nobody who forges their errors can make
+    /// segments small.
+    pub discovers_path_mtu: bool,
     /// Where such a search begins, in bytes of payload with options (Linux: tcp_base_mss).
     pub base_mss: u16,
     /// The IPv4 type of service.
@@ -59,6 +65,9 @@ pub struct TcpSettings {
     pub retries: u32,
     /// See `retries`.
     pub orphan_retries: u32,
+    /// SYNs sent again a second apart before they become rarer, beside those of `syn_retries` (Linux:
+    /// tcp_syn_linear_timeouts).
+    pub syn_linear_timeouts: u32,
     /// The largest time-out of a retransmission (TCP_RTO_MAX_MS; Linux: tcp_rto_max_ms).
     pub rto_max: Duration,
     /// How long FIN-WAIT-2 lasts when nobody holds the connection (TCP_LINGER2; Linux: tcp_fin_timeout); `None`: not at
@@ -83,6 +92,7 @@ impl Default for TcpSettings {
             no_delay: false,
             cork: false,
             send_buffer_bytes: bounds::SEND_BUFFER_BYTES_DEFAULT,
+            send_buffer_bytes_max: bounds::SEND_BUFFER_BYTES_MAX_DEFAULT,
             recv_buffer_bytes: bounds::RECV_BUFFER_BYTES_DEFAULT,
             recv_buffer_bytes_max: bounds::RECV_BUFFER_BYTES_MAX_DEFAULT,
             window_clamp_bytes: None,
@@ -93,6 +103,7 @@ impl Default for TcpSettings {
             user_timeout: None,
             mss_max: None,
             mtu_probing: MtuProbing::default(),
+            discovers_path_mtu: true,
             base_mss: bounds::MTU_PROBE_BASE_MSS,
             tos: 0,
             ttl: TTL_DEFAULT,
@@ -104,6 +115,7 @@ impl Default for TcpSettings {
             syn_ack_retries: bounds::SYN_ACK_RETRIES_MAX,
             retries: bounds::RETRIES_MAX,
             orphan_retries: bounds::ORPHAN_RETRIES_MAX,
+            syn_linear_timeouts: bounds::SYN_LINEAR_TIMEOUTS,
             rto_max: bounds::RTO_MAX,
             fin_timeout: Some(bounds::FIN_WAIT_2),
             defer_accept: 0,

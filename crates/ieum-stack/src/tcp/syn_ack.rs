@@ -13,7 +13,8 @@ use super::open::Open;
 use super::peer_syn::{OwnSyn, PeerSyn};
 use super::segment::Segment;
 use super::segment_arrives::Outcome;
-use super::syn_timer::SynTimer;
+use super::settings::TcpSettings;
+use super::syn_timer::{Patience, SynTimer};
 use crate::drops::Drop;
 use crate::tcp::connection::Failure;
 
@@ -48,8 +49,9 @@ impl SynAck {
 
     /// No answer in time. False when the connection is to be given up.
     #[must_use]
-    pub(super) fn timed_out(&mut self, retries_max: u32) -> bool {
-        self.on_its_way.timed_out(retries_max)
+    pub(super) fn timed_out(&mut self, now: Instant, settings: &TcpSettings) -> bool {
+        let TcpSettings { syn_ack_retries: retries, rto_max, .. } = *settings;
+        self.on_its_way.timed_out(now, &Patience { retries, linear: 0, rto_max })
     }
 }
 

@@ -3,8 +3,8 @@
 //!
 //! The number: a keyed hash of the 4-tuple, plus the peer's own number, plus the minute in its upper 8 bits, plus, in the
 //! lower 24, which of four sizes of segments the peer announced, blinded by a hash of tuple and minute. As on Linux. With
-//! timestamps the lower 6 bits of ours carry what else was agreed on: the peer's window scale, SACK and ECN; without them
-//! neither scale nor SACK is offered.
+//! timestamps the lower 6 bits of ours carry what else was agreed on: the peer's window scale, SACK and classic ECN; without
+//! them none of these is offered. Accurate ECN is told by the flags of the acknowledgement (RFC 9768 §5.1).
 //!
 //! What is lost: the exact MSS (rounded down), the SYN's data, and SYN-ACKs sent again.
 
@@ -96,7 +96,7 @@ impl SynCookie {
             scale: scale.and_then(|scale| u8::try_from(scale).ok()).map(WindowScale::announced),
             stamp: stamps.map(|stamps| stamps.value),
             sack: told.is_some_and(|bits| bits & SACK != 0),
-            ecn: PeerEcn::offering_classic(told.is_some_and(|bits| bits & ECN != 0)),
+            ecn: ecn_of(told.unwrap_or(0), header.flags.ace(), own),
             acc_ecn: None,
             window: header.window,
         };
@@ -105,6 +105,17 @@ impl SynCookie {
 
     fn hash(&self, tuple: &FourTuple, count: u32) -> u32 {
         low_u32(self.keyed.hash_one((tuple.words(), count)))
+    }
+}
+
+/// Classic ECN was written into our timestamp; accurate ECN the acknowledgement tells, which names the codepoint of our answer or
+/// counts already, and never says 0 or 1 (RFC 9768 §5.1, as on Linux). With which codepoint the SYN arrived is forgotten.
+fn ecn_of(told: u32, ace: u8, own: &OwnSyn) -> PeerEcn {
+    let classic = told & ECN != 0;
+    if !classic && ace > 1 && own.ecn.mode.accepts_accurate() {
+        PeerEcn::offering_accurate()
+    } else {
+        PeerEcn::offering_classic(classic)
     }
 }
 
@@ -138,7 +149,7 @@ mod tests {
 
     use super::*;
     use crate::chance::Chance;
-    use crate::tcp::ecn::EcnRules;
+    use crate::tcp::ecn::{EcnMode, EcnRules};
 
     const NOW: Instant = Instant::from_micros(7_000_000_123);
 
@@ -208,6 +219,28 @@ mod tests {
         let read = answered(9000, None, Duration::from_secs(1), 0).unwrap();
         assert_eq!((read.mss.bytes(), read.scale, read.stamp), (1460, None, None));
         assert!(!read.sack && read.ecn == PeerEcn::default());
+    }
+
+    #[test]
+    fn the_flags_of_the_acknowledgement_tell_accurate_ecn() {
+        let mut own = own();
+        own.ecn.mode = EcnMode::AcceptAccurate;
+        assert_eq!(ecn_of(0, 0b010, &own), PeerEcn::offering_accurate());
+        assert_eq!(ecn_of(0, 0b101, &own), PeerEcn::offering_accurate());
+        assert_eq!(ecn_of(0, 0b001, &own), PeerEcn::default(), "cleared, or of somebody else");
+        assert_eq!(ecn_of(ECN, 0b010, &own), PeerEcn::offering_classic(true));
+        own.ecn.mode = EcnMode::Accept;
+        assert_eq!(ecn_of(0, 0b010, &own), PeerEcn::default());
+    }
+
+    #[test]
+    fn what_no_cookie_remembers_is_not_accepted() {
+        let rules = EcnRules { mode: EcnMode::AcceptAccurate, ..EcnRules::default() };
+        let classic = PeerEcn::offering_classic(true);
+        assert_eq!(classic.remembered(&rules, true), classic);
+        assert_eq!(classic.remembered(&rules, false), PeerEcn::default());
+        let accurate = PeerEcn::offering_accurate();
+        assert_eq!(accurate.remembered(&rules, false), accurate);
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Connection {
         match &mut self.phase {
             Phase::Handshake(handshake) => {
                 let due = handshake.syn.timer.is_some_and(|at| at <= now);
-                if !due || handshake.syn.timed_out(self.settings.syn_retries) {
+                if !due || handshake.timed_out(now, &self.settings) {
                     Outcome::GoesOn
                 } else {
                     Outcome::GivenUp
@@ -105,7 +105,7 @@ impl Open {
         }
         if let Some(syn_ack) = &mut self.syn_ack {
             let due = syn_ack.timer().is_some_and(|at| at <= now);
-            let goes_on = !due || syn_ack.timed_out(settings.syn_ack_retries);
+            let goes_on = !due || syn_ack.timed_out(now, settings);
             return if goes_on { Outcome::GoesOn } else { Outcome::GivenUp };
         }
         let rings = self.send.timer().is_some_and(|at| at <= now);

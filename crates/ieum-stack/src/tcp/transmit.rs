@@ -28,8 +28,25 @@ struct Draft<'a, I: Iterator<Item = &'a [u8]>> {
     payload_bytes: usize,
     /// Payload of one frame, should the packet stand for several.
     mss: u32,
+    ip: IpFields,
+}
+
+/// What a user chooses of the IP header.
+#[derive(Clone, Copy)]
+struct IpFields {
     ttl: u8,
     tos: u8,
+    dont_fragment: bool,
+}
+
+impl IpFields {
+    fn of(settings: &TcpSettings, may_be_marked: bool) -> IpFields {
+        IpFields {
+            ttl: settings.ttl,
+            tos: ecn::tos(settings.tos, may_be_marked),
+            dont_fragment: settings.discovers_path_mtu,
+        }
+    }
 }
 
 impl Tcp {
@@ -91,7 +108,7 @@ impl Connection {
                 let is_first = handshake.syn.sent_at.is_none();
                 handshake.syn_sent(cx.now, settings.rto_max);
                 let data = if is_first { handshake.fast.data.as_slice() } else { &[] };
-                emit_alone(cx, tuple, header, data, ecn::tos(settings.tos, false), settings.ttl)
+                emit_alone(cx, tuple, header, data, IpFields::of(settings, false))
             }
             Phase::Open(open) => open.transmit(cx, tuple, settings, rules),
             Phase::Closed(_) => None,
@@ -107,13 +124,14 @@ impl HalfOpen {
         let header = syn(cx.now, &self.tuple, &self.own, Some(&self.peer), self.sends, &self.settings);
         self.syn_ack_sent(cx.now);
         self.own.fast_open = None;
-        emit_alone(cx, self.tuple, header, &[], ecn::tos(self.settings.tos, false), self.settings.ttl)
+        emit_alone(cx, self.tuple, header, &[], IpFields::of(&self.settings, false))
     }
 }
 
 impl Reply {
     fn emit(&self, cx: &mut Context<'_>) -> Option<(LinkId, Packet)> {
-        emit_alone(cx, self.tuple, self.header, &[], self.tos, TcpSettings::default().ttl)
+        let ip = IpFields { tos: self.tos, ..IpFields::of(&TcpSettings::default(), false) };
+        emit_alone(cx, self.tuple, self.header, &[], ip)
     }
 }
 
@@ -130,7 +148,7 @@ impl Open {
             // It acknowledges what came with the SYN.
             let header = syn(cx.now, &tuple, &own, Some(&peer), tries, settings);
             let header = Header { ack: self.recv.nxt(), ..header };
-            return emit_alone(cx, tuple, header, &[], ecn::tos(settings.tos, false), settings.ttl);
+            return emit_alone(cx, tuple, header, &[], IpFields::of(settings, false));
         }
         // Asked once more after all that was said, and mostly in vain.
         if !(self.send.wants_turn() || self.recv.ack.is_due() || self.keepalive_owed) {
@@ -166,8 +184,8 @@ impl Open {
             Ecn::Classic(_) => payload_bytes > 0 && !piece.again,
             Ecn::Accurate(accurate) => accurate.may_be_marked(),
         };
-        let tos = ecn::tos(settings.tos, may_be_marked);
-        let draft = Draft { tuple, header, payload, payload_bytes, mss, ttl: settings.ttl, tos };
+        let ip = IpFields::of(settings, may_be_marked);
+        let draft = Draft { tuple, header, payload, payload_bytes, mss, ip };
         Some(emit(cx, &path, draft))
     }
 
@@ -259,15 +277,14 @@ fn emit_alone(
     tuple: FourTuple,
     header: Header,
     data: &[u8],
-    tos: u8,
-    ttl: u8,
+    ip: IpFields,
 ) -> Option<(LinkId, Packet)> {
     let Ok(path) = cx.path(Protocol::Tcp, Some(tuple.local.ip()), tuple.remote) else {
         cx.drops.count(Drop::TcpNoRoute);
         return None;
     };
     let payload = std::iter::once(data);
-    let draft = Draft { tuple, header, payload, payload_bytes: data.len(), mss: u32::MAX, ttl, tos };
+    let draft = Draft { tuple, header, payload, payload_bytes: data.len(), mss: u32::MAX, ip };
     Some(emit(cx, &path, draft))
 }
 
@@ -281,9 +298,9 @@ fn emit<'a>(
         source: draft.tuple.local.ip(),
         destination: draft.tuple.remote.ip(),
         protocol: Protocol::Tcp,
-        ttl: draft.ttl,
-        tos: draft.tos,
-        dont_fragment: true,
+        ttl: draft.ip.ttl,
+        tos: draft.ip.tos,
+        dont_fragment: draft.ip.dont_fragment,
     };
     let mut header = [0; HEADER_BYTES_MAX];
     let header_bytes = draft.header.emit(&mut header);

@@ -476,6 +476,7 @@ impl Tcp {
 fn bounded(settings: TcpSettings) -> TcpSettings {
     TcpSettings {
         send_buffer_bytes: settings.send_buffer_bytes.clamp(SEND_BUFFER_BYTES_MIN, BUFFER_BYTES_MAX),
+        send_buffer_bytes_max: settings.send_buffer_bytes_max.min(BUFFER_BYTES_MAX),
         recv_buffer_bytes: settings.recv_buffer_bytes.clamp(RECV_BUFFER_BYTES_MIN, BUFFER_BYTES_MAX),
         recv_buffer_bytes_max: settings.recv_buffer_bytes_max.min(BUFFER_BYTES_MAX),
         ..settings

@@ -54,11 +54,11 @@ fn nobody_there_is_an_unreachable_host_after_three_questions() {
         net.settle();
         net.pass(SECOND * 2);
         assert_eq!(net.stations[0].failure(client), None);
-        // The repeated SYN waits with the first one.
+        // The repeated SYNs wait with the first one.
         net.pass(SECOND);
         assert_eq!(net.kinds(), [question; 3]);
         assert_eq!(net.stations[0].failure(client), Some(Failure::Unreachable(Unreachable::Host)));
-        assert_eq!(net.stations[0].stack.drops(), [("neighbor silent", 2)]);
+        assert_eq!(net.stations[0].stack.drops(), [("neighbor silent", 3)]);
         assert_eq!(net.stations[0].stack.poll_event(), Some(Event::Connection(client)));
     }
 }

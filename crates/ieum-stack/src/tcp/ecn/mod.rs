@@ -57,7 +57,7 @@ impl EcnMode {
         matches!(self, EcnMode::Offer | EcnMode::AcceptAccurateOfferClassic)
     }
 
-    fn accepts_accurate(self) -> bool {
+    pub(in crate::tcp) fn accepts_accurate(self) -> bool {
         matches!(self, EcnMode::OfferAccurate | EcnMode::AcceptAccurateOfferClassic | EcnMode::AcceptAccurate)
     }
 

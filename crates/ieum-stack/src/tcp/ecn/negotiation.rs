@@ -71,9 +71,15 @@ impl PeerEcn {
         PeerEcn { ace: if offers { OFFERS_CLASSIC } else { 0 }, ..PeerEcn::default() }
     }
 
-    /// The same SYN as if it had not offered accurate ECN, which a cookie could not remember.
-    pub(in crate::tcp) fn without_accurate(self) -> PeerEcn {
-        PeerEcn { ace: if self.offers_accurate() { 0 } else { self.ace }, ..self }
+    /// A SYN that offers accurate ECN, of which nothing else is known: an answer to its acceptance by a cookie has told it.
+    pub(in crate::tcp) fn offering_accurate() -> PeerEcn {
+        PeerEcn { ace: OFFERS_ACCURATE, ..PeerEcn::default() }
+    }
+
+    /// What a cookie remembers of that SYN: the acknowledgement tells accurate ECN by itself (RFC 9768 §5.1), classic ECN
+    /// a timestamp; without `stamps` it is as if it had not been offered.
+    pub(in crate::tcp) fn remembered(self, rules: &EcnRules, stamps: bool) -> PeerEcn {
+        if stamps || accepted(rules, &self) == Agreed::Accurate { self } else { PeerEcn::default() }
     }
 
     /// The SYN came once more, with these flags and TOS. It can take back what it offered, not offer more (RFC 9768 §3.1.5).

@@ -106,6 +106,11 @@ impl AckPolicy {
         self.is_owed() && (self.pushed == Pushed::Twice || (self.pushed == Pushed::Once && !self.interactive))
     }
 
+    /// Has data come?
+    pub(in crate::tcp) fn knows_pace(&self) -> bool {
+        self.delay.is_some()
+    }
+
     /// How long an acknowledgement waits now.
     pub(in crate::tcp) fn delay(&self) -> Duration {
         self.delay.unwrap_or(DELAYED_ACK)
@@ -168,6 +173,16 @@ impl AckPolicy {
             Owed::By(at) => Owed::By(at.min(now + delay)),
             Owed::No => Owed::By(now + delay),
         };
+    }
+
+    /// What came with a SYN says nothing of how data will come.
+    pub(in crate::tcp) fn forget_pace(&mut self) {
+        self.delay = None;
+    }
+
+    /// Nothing more will come: what is said from now on is an answer.
+    pub(in crate::tcp) fn peer_finishes(&mut self) {
+        self.interactive = true;
     }
 
     /// Something the peer should know of at once: a hole, a filled hole, an end, an opened window.

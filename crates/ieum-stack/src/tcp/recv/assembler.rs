@@ -27,6 +27,17 @@ impl Assembler {
         self.ranges.get(index).filter(|range| range.0.at_or_before(position)).copied()
     }
 
+    /// What of `begin..end` is there already, in order.
+    pub(in crate::tcp) fn known(
+        &self,
+        begin: SeqNumber,
+        end: SeqNumber,
+    ) -> impl Iterator<Item = (SeqNumber, SeqNumber)> + '_ {
+        let first = self.ranges.partition_point(|range| range.1.at_or_before(begin));
+        let touched = self.ranges[first..].iter().take_while(move |range| range.0.before(end));
+        touched.map(move |range| (range.0.max(begin), if range.1.before(end) { range.1 } else { end }))
+    }
+
     /// `begin..end` arrived. False when too many ranges are known already: the caller then drops it.
     #[must_use]
     pub(in crate::tcp) fn insert(&mut self, begin: SeqNumber, end: SeqNumber) -> bool {

@@ -250,9 +250,10 @@ impl Recv {
     /// RFC 5681 §4.2: a hole is told at once.
     fn beyond_hole(&mut self, data: &Data<'_>, end: SeqNumber, settings: &TcpSettings) -> Arrived {
         self.ack.now();
-        if self.assembler.range_of(data.seq).is_some_and(|range| range.1.at_or_after(end)) {
-            self.came_twice(data.seq, end);
+        if let Some((_, last)) = self.assembler.range_of(data.seq) {
+            self.came_twice(data.seq, if last.before(end) { last } else { end });
         }
+        self.came_within(data.seq, end);
         if !self.assembler.insert(data.seq, end) {
             // What lies left is of use sooner than what lies right.
             if !self.assembler.end().is_some_and(|last| last.after(end)) {
@@ -288,6 +289,7 @@ impl Recv {
     ) -> Arrived {
         self.queue.write_at(self.readable, data.bytes);
         let filled_hole = !self.assembler.is_empty();
+        self.came_within(data.seq, end);
         let reached = if filled_hole { self.assembler.reach(end) } else { end };
         self.readable += usize_of(reached.since(self.nxt));
         self.nxt = reached;
@@ -387,6 +389,13 @@ impl Recv {
         }
     }
 
+    /// What of `begin..end` had come beyond a hole.
+    fn came_within(&mut self, begin: SeqNumber, end: SeqNumber) {
+        if let Some(sack) = &mut self.sack {
+            self.assembler.known(begin, end).for_each(|(begin, end)| sack.came_within(begin, end));
+        }
+    }
+
     /// Where data must end: at the peer's FIN once that was seen.
     pub(super) fn data_end_max(&self) -> Option<SeqNumber> {
         self.fin_at
@@ -411,8 +420,18 @@ impl Recv {
         self.fin_received = true;
         // Nothing can be missing any more; like Linux we do not tell what came twice with the end.
         self.sack = self.sack.is_some().then(SackReport::default);
-        self.ack.now();
         true
+    }
+
+    /// ESTABLISHED → CLOSE-WAIT: as Linux does it the acknowledgement of the FIN waits like others, for our own may follow
+    /// soon and carry it (RFC 9293 §3.8.6.3). It goes at once where no data ever came, for there is no pace to go by, and where
+    /// memory is short.
+    pub(super) fn finished_first(&mut self, now: Instant, clock: Clock, settings: &TcpSettings) {
+        if self.is_worth_telling(settings) || !self.ack.knows_pace() || !self.space.has_room() {
+            self.ack.now();
+        } else {
+            self.ack.wait(now, clock);
+        }
     }
 
     // What is to be said.

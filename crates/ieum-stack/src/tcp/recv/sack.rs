@@ -32,6 +32,21 @@ impl SackReport {
         });
     }
 
+    /// `begin..end` was there when a larger segment brought it again. One report tells of one range (RFC 2883 §4): of
+    /// several the first, unless they touch.
+    pub(super) fn came_within(&mut self, begin: SeqNumber, end: SeqNumber) {
+        match &mut self.duplicate {
+            None => self.duplicate = Some(SackBlock { begin, end }),
+            Some(known) if begin.at_or_before(known.end) && known.begin.at_or_before(end) => {
+                known.end = known.end.max(end);
+                if begin.before(known.begin) {
+                    known.begin = begin;
+                }
+            }
+            Some(_) => {}
+        }
+    }
+
     /// Nothing is beyond a hole any more.
     pub(super) fn filled(&mut self) {
         self.latest = Vec::new();
@@ -92,6 +107,16 @@ mod tests {
             arrived(&mut report, &mut assembler, begin, end);
         }
         assert_eq!(report.blocks(&assembler, 4).as_slice(), [block(10, 40)]);
+    }
+
+    #[test]
+    fn of_several_ranges_that_one_segment_brought_again_the_first_is_told() {
+        let mut report = SackReport::default();
+        let assembler = Assembler::default();
+        for (begin, end) in [(10, 20), (40, 50), (20, 25)] {
+            report.came_within(at(begin), at(end));
+        }
+        assert_eq!(report.blocks(&assembler, 4).as_slice(), [block(10, 25)]);
     }
 
     #[test]

@@ -221,6 +221,9 @@ impl Open {
             marks,
         );
         send.peer_answered();
+        if acknowledged.room && send.room_wanted {
+            send.grow_buffer_for_writer();
+        }
         let has_room = acknowledged.room && send.room_wanted && send.is_writable(settings);
         send.room_wanted &= !has_room;
         self.judge_probe();
@@ -265,6 +268,11 @@ impl Open {
         {
             self.recv.ack.now();
         }
+        let fin_fits = segment.header.flags.fin && fits == payload_bytes;
+        let finishes_first = fin_fits && seq.at_or_before(nxt) && self.send.our_end() == OurEnd::Open;
+        if finishes_first && !self.recv.has_finished() {
+            self.recv.ack.peer_finishes();
+        }
         let mut news = false;
         if !data.is_empty() && !self.recv.has_finished() {
             match self.data_arrived(now, segment, seq.max(nxt), data, settings) {
@@ -274,9 +282,14 @@ impl Open {
                 Arrived::NoMemory => return Err(Unwanted::NoMemory),
             }
         }
-        let fin_fits = segment.header.flags.fin && fits == segment.payload.len();
         let finished = if fin_fits { self.recv.fin_seen(segment.end() - 1) } else { self.recv.take_fin() };
         if finished {
+            if finishes_first {
+                let clock = self.clock();
+                self.recv.finished_first(now, clock, settings);
+            } else {
+                self.recv.ack.now();
+            }
             self.they_finished();
             news = true;
         } else if fin_fits && self.recv.has_finished() {

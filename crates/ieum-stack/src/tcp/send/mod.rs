@@ -12,6 +12,7 @@
 
 mod ack;
 mod alarm;
+mod buffer;
 mod chronograph;
 pub(super) mod congestion;
 mod flight;
@@ -45,7 +46,7 @@ use self::pace::Pacer;
 use self::rack::Rack;
 pub use self::recovery::Belief;
 use self::recovery::Recovery;
-use self::room::{Room, packet_bytes};
+use self::room::{Room, Taken, packet_bytes};
 use self::rto::Rto;
 use self::sums::Sums;
 pub use self::writes::WriteEnd;
@@ -143,6 +144,8 @@ pub(super) struct Send {
     tail_probe_owed: bool,
     /// The user found the buffer full and waits for room.
     pub(super) room_wanted: bool,
+    /// How large the buffer would be by itself, in bytes.
+    buffer_grown: u32,
 }
 
 /// What the handshake tells the sending half.
@@ -181,7 +184,7 @@ impl Send {
             rto.handshake_was_repeated();
         }
         let congestion = Window::new(first, start.handshake_lossy);
-        Send {
+        let mut send = Send {
             una: first,
             nxt: first,
             window: start.window,
@@ -220,7 +223,10 @@ impl Send {
             chronograph: Chronograph::default(),
             tail_probe_owed: false,
             room_wanted: false,
-        }
+            buffer_grown: 0,
+        };
+        send.grow_buffer();
+        send
     }
 
     /// Our SYN was the first, and its acknowledgement is one like others.
@@ -291,13 +297,15 @@ impl Send {
         let packet_bytes = packet_bytes(self.window_max, self.mss);
         let in_flight = nxt.since(self.una).div_ceil(packet_bytes);
         Room {
-            limit: settings.send_buffer_bytes,
+            limit: self.buffer_bytes(settings),
             queued: u32_of(self.queued),
             unsent: self.unsent(),
             packets: in_flight.max(u32::try_from(self.writes.packets()).unwrap_or(u32::MAX)),
             tail: if end.after(tail) { end.since(tail) } else { 0 },
             packet_bytes,
             unsent_max: settings.unsent_max_bytes,
+            unpushed: end.since(self.writes.pushed()),
+            push_after: self.window_max / 2,
         }
     }
 
@@ -317,7 +325,7 @@ impl Send {
         let taken = self.buffer(settings).take(wanted, self.sendable());
         let count = usize_of(taken.count);
         self.queue.write_at(self.queued, &bytes[..count]);
-        self.written(count, taken.tail, end, count == bytes.len());
+        self.written(count, &taken, end, count == bytes.len());
         self.room_wanted |= !self.is_writable(settings);
         count
     }
@@ -335,14 +343,15 @@ impl Send {
         self.queue.filled(self.queued, count);
         let boundless = Room { limit: u32::MAX, unsent_max: u32::MAX, ..self.buffer(settings) };
         let taken = boundless.take(u32_of(count), self.sendable());
-        self.written(count, taken.tail, WriteEnd::Push, true);
+        self.written(count, &taken, WriteEnd::Push, true);
     }
 
-    /// `tail`: bytes of the last packet.
-    fn written(&mut self, count: usize, tail: u32, end: WriteEnd, whole: bool) {
+    fn written(&mut self, count: usize, taken: &Taken, end: WriteEnd, whole: bool) {
+        let before = self.data_end();
         self.queued += count;
         if count > 0 {
-            self.writes.tail = self.data_end() - tail;
+            taken.pushes.iter().for_each(|after| self.writes.push_at(before + *after));
+            self.writes.tail = self.data_end() - taken.tail;
             self.writes.written(self.data_end(), end, whole);
         }
     }

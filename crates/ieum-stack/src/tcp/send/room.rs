@@ -32,15 +32,21 @@ pub(super) struct Room {
     pub(super) packet_bytes: u32,
     /// The most that may wait for being sent for the first time before another packet is begun (TCP_NOTSENT_LOWAT).
     pub(super) unsent_max: u32,
+    /// Bytes behind the last one that is to go with PSH, and how many it takes for another.
+    pub(super) unpushed: u32,
+    /// See `unpushed`.
+    pub(super) push_after: u32,
 }
 
 /// What becomes of a write.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Taken {
     /// Bytes taken.
     pub(super) count: u32,
     /// Of what was never sent: the last packet.
     pub(super) tail: u32,
+    /// After how many bytes of the write packets end that go with PSH.
+    pub(super) pushes: Vec<u32>,
 }
 
 /// How large packets become for a peer with that window at most.
@@ -64,7 +70,7 @@ impl Room {
 
     /// Takes `wanted` bytes, or as many as there is room for, while `sendable` may leave at once.
     pub(super) fn take(mut self, wanted: u32, mut sendable: u32) -> Taken {
-        let mut left = wanted;
+        let (mut left, mut pushes) = (wanted, Vec::new());
         while left > 0 {
             if self.tail == 0 || self.tail >= self.packet_bytes {
                 if !self.may_begin() {
@@ -77,6 +83,12 @@ impl Room {
             self.tail += count;
             self.unsent += count;
             self.queued += count;
+            self.unpushed = self.unpushed.saturating_add(count);
+            if self.tail >= self.packet_bytes && self.unpushed > self.push_after {
+                // What fills half of the window is handed on by the peer, whatever follows (Linux: forced_push).
+                self.unpushed = 0;
+                pushes.push(wanted - left);
+            }
             if self.tail >= self.packet_bytes && sendable > 0 {
                 let leaves = sendable.min(self.unsent);
                 sendable -= leaves;
@@ -85,7 +97,7 @@ impl Room {
                 self.tail = self.tail.min(self.unsent);
             }
         }
-        Taken { count: wanted - left, tail: self.tail }
+        Taken { count: wanted - left, tail: self.tail, pushes }
     }
 
     /// How many bytes a write would get rid of at least, if it had them.
@@ -131,7 +143,13 @@ mod tests {
             tail: 0,
             packet_bytes: packet_bytes(32_896, 1000),
             unsent_max: u32::MAX,
+            unpushed: 0,
+            push_after: u32::MAX,
         }
+    }
+
+    fn taken(count: u32, tail: u32) -> Taken {
+        Taken { count, tail, pushes: Vec::new() }
     }
 
     #[test]
@@ -144,8 +162,8 @@ mod tests {
     #[test]
     fn what_leaves_at_once_makes_room_for_more() {
         // 16 leave 6; 10 fill them up; two more packets of 16 are begun below the bound.
-        assert_eq!(room().take(100_000, 10_000), Taken { count: 58_000, tail: 16_000 });
-        assert_eq!(room().take(5000, 10_000), Taken { count: 5000, tail: 5000 });
+        assert_eq!(room().take(100_000, 10_000), taken(58_000, 16_000));
+        assert_eq!(room().take(5000, 10_000), taken(5000, 5000));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Where writes ended, as far as it shows on the wire: ends of records, and which segments carry PSH.
 //!
 //! RFC 9293 §3.9.1.2 leaves PSH to the sender: it tells the receiver that no more is to come soon. Linux's rule, which peers
-//! have learned to live with: the last segment of a write has it, and every packet of more than one segment, so that
+//! have learned to live with: the packet in which a write ends has it, every packet that brings what was written since
+//! the last one above half of the peer's window, and every packet of more than one segment, so that
 //! whoever joins segments on the way hands them on. What is sent again goes in the packets of the first time.
 
 use std::collections::VecDeque;
@@ -28,6 +29,10 @@ pub(super) struct Writes {
     packets: VecDeque<Packet>,
     /// Where the last packet begins of what was never sent.
     pub(super) tail: SeqNumber,
+    /// Ends of packets that were never sent and will have PSH, save the last.
+    pushes: VecDeque<SeqNumber>,
+    /// The position behind the last byte that goes with PSH.
+    pushed: SeqNumber,
     /// The last byte queued ends a write.
     ends: bool,
     /// It was said that more will follow, and nothing was heard of the peer since.
@@ -49,6 +54,8 @@ impl Writes {
             records: VecDeque::new(),
             packets: VecDeque::new(),
             tail: first,
+            pushes: VecDeque::new(),
+            pushed: first,
             ends: false,
             more: false,
             flushed: false,
@@ -60,9 +67,23 @@ impl Writes {
         self.packets.len()
     }
 
+    /// The position behind the last byte that goes with PSH, of all that is queued.
+    pub(super) fn pushed(&self) -> SeqNumber {
+        self.pushed
+    }
+
+    /// A packet that was begun ends at `end`, and will have PSH.
+    pub(super) fn push_at(&mut self, end: SeqNumber) {
+        self.pushes.push_back(end);
+        self.pushed = end;
+    }
+
     /// Bytes were queued up to `data_end`; `whole`: all that the user had.
     pub(super) fn written(&mut self, data_end: SeqNumber, end: WriteEnd, whole: bool) {
         self.ends = end != WriteEnd::More || !whole;
+        if self.ends {
+            self.pushed = data_end;
+        }
         self.more = end == WriteEnd::More && whole;
         // Who waits for room waits for what is in the buffer to leave.
         self.flushed = !whole;
@@ -80,12 +101,25 @@ impl Writes {
     /// A packet of `segments` is about to go out for the first time, up to `end`; `last`: of all that is queued. Does it
     /// carry PSH?
     pub(super) fn sent(&mut self, end: SeqNumber, segments: u32, last: bool) -> bool {
-        let ends_write = (last && self.ends) || self.record_end(end - 1) == Some(end);
+        let ends_write = self.take_push(end) || (last && self.ends) || self.record_end(end - 1) == Some(end);
         let push = segments > 1 || ends_write;
         if push {
             self.packets.push_back(Packet { end, ends_write });
         }
         push
+    }
+
+    /// Does a packet end at `end` that was to have PSH?
+    fn take_push(&mut self, end: SeqNumber) -> bool {
+        let mut is_there = false;
+        while let Some(at) = self.pushes.front().filter(|at| at.at_or_before(end)) {
+            is_there = *at == end;
+            self.pushes.pop_front();
+        }
+        if self.pushes.is_empty() {
+            self.pushes = VecDeque::new();
+        }
+        is_there
     }
 
     /// The end of the packet that carried what begins at `begin`, if that was more than a segment or ended a write.
@@ -140,6 +174,16 @@ mod tests {
         assert_eq!(writes.packet_end(at(100)), Some(at(200)));
         writes.acknowledged(at(250));
         assert!(writes.packets.is_empty());
+    }
+
+    #[test]
+    fn a_packet_that_was_to_be_pushed_is_when_it_ends() {
+        let mut writes = Writes::new(at(0));
+        writes.push_at(at(40));
+        writes.written(at(90), WriteEnd::Push, true);
+        assert_eq!(writes.pushed(), at(90));
+        assert!(!writes.sent(at(20), 1, false) && writes.sent(at(40), 1, false));
+        assert!(!writes.sent(at(60), 1, false) && writes.pushes.is_empty());
     }
 
     #[test]

@@ -109,6 +109,11 @@ pub(super) trait CongestionControl: Send {
         false
     }
 
+    /// Congestion windows that the send buffer is to hold where it grows by itself.
+    fn buffered_windows(&self) -> u32 {
+        2
+    }
+
     /// Asked of those that decide: an acknowledgement has come, and its losses were told.
     fn acknowledged(&mut self, _window: &mut Window, _report: &Report) {}
 

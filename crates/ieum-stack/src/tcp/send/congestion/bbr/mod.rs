@@ -227,6 +227,11 @@ impl Bbr {
 }
 
 impl CongestionControl for Bbr {
+    /// One more than others: it paces, and its window is twice what is in flight.
+    fn buffered_windows(&self) -> u32 {
+        3
+    }
+
     fn name(&self) -> CongestionName {
         CongestionName::Bbr
     }
