@@ -36,6 +36,8 @@ struct Epoch {
     middle: u32,
     /// What Reno would have by now (W_est, §4.3), in 1024ths of a segment.
     reno_1024: u64,
+    /// What has arrived and made no 1024th yet, in windows' parts of one.
+    reno_rest: u64,
     /// One segment more for so many that arrive, as found at a moment for a window.
     step: u32,
     step_for: (Instant, u32),
@@ -99,7 +101,9 @@ impl Cubic {
     fn step(&mut self, window: &Window, heard: &Heard, segments: u32) -> u32 {
         let (cwnd, last_max) = (window.cwnd, self.last_max);
         let epoch = self.epoch.get_or_insert_with(|| Epoch::new(heard.now, cwnd, last_max));
-        epoch.reno_1024 += ALPHA_1024 * u64::from(segments) / u64::from(cwnd.max(1));
+        let arrived = ALPHA_1024 * u64::from(segments) + epoch.reno_rest;
+        epoch.reno_1024 += arrived / u64::from(cwnd.max(1));
+        epoch.reno_rest = arrived % u64::from(cwnd.max(1));
         let (found_at, found_for) = epoch.step_for;
         if epoch.step == 0 || found_for != cwnd || heard.now.since(found_at) > STEP_LASTS {
             // §4.2: the curve is looked at a round trip ahead.
@@ -127,6 +131,7 @@ impl Epoch {
             middle_ms: cube_root(u64::from(below) * CUBIC_MS_PER_SEGMENT),
             middle: cwnd.max(last_max),
             reno_1024: u64::from(cwnd) * 1024,
+            reno_rest: 0,
             step: 0,
             step_for: (now, cwnd),
         }
