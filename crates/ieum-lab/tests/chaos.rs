@@ -64,6 +64,8 @@ fn settings(dice: &mut Dice) -> TcpSettings {
     TcpSettings {
         no_delay: dice.below(2) == 0,
         send_buffer_bytes: dice.one_of(&[2048, 5000, 65_536, 1 << 20]),
+        // Small ones stay small.
+        send_buffer_bytes_max: 0,
         recv_buffer_bytes: dice.one_of(&[2048, 5000, 65_536, 1 << 20]),
         // The RST of a peer that breaks off may be lost: only asking tells who has nothing to send.
         keepalive: Some(Keepalive {
