@@ -69,6 +69,7 @@ impl Handshake {
     pub(super) fn timed_out(&mut self, now: Instant, settings: &TcpSettings) -> bool {
         // Who has had an answer, a SYN that crossed, waits as for others.
         let linear = if self.peer.is_none() { settings.syn_linear_timeouts } else { 0 };
-        self.syn.timed_out(now, &Patience { retries: settings.syn_retries, linear, rto_max: settings.rto_max })
+        self.syn
+            .timed_out(now, &Patience { retries: settings.syn_retries, linear, rto_max: settings.rto_max })
     }
 }
