@@ -84,8 +84,9 @@ impl Room {
             self.unsent += count;
             self.queued += count;
             self.unpushed = self.unpushed.saturating_add(count);
-            if self.tail >= self.packet_bytes && self.unpushed > self.push_after {
-                // What fills half of the window is handed on by the peer, whatever follows (Linux: forced_push).
+            if left > 0 && self.tail >= self.packet_bytes && self.unpushed > self.push_after {
+                // What fills half of the window is handed on by the peer while more of a write follows (Linux:
+                // forced_push).
                 self.unpushed = 0;
                 pushes.push(wanted - left);
             }
