@@ -143,6 +143,10 @@ impl Host {
             if view.readable_bytes > 0 {
                 return Ok(self.stack.tcp_recv(now, active.connection, into, peek));
             }
+            if !peek && !into.is_empty() && self.stack.tcp_is_at_mark(active.connection) {
+                // The urgent byte is passed over, though nothing follows it.
+                self.stack.tcp_recv(now, active.connection, into, false);
+            }
             if view.peer_finished {
                 return Ok(0);
             }

@@ -83,7 +83,7 @@ impl Send {
             true => self.window.max(sizes.mss),
             false => (self.una + self.window).since(missing.begin),
         };
-        let allowed = self.congestion_left().saturating_mul(sizes.mss).min(window).min(sizes.piece_max);
+        let allowed = self.congestion_left().saturating_mul(sizes.mss).min(window).min(self.piece_max(sizes));
         if allowed < sizes.mss.min(missing.end.since(missing.begin)) {
             return None;
         }
@@ -196,8 +196,7 @@ impl Send {
             window_max: usize_of(self.window_max),
             cwnd: usize_of(self.congestion_left().saturating_mul(sizes.mss)),
             mss: usize_of(sizes.mss),
-            // An urgent pointer counts from its own segment: who cuts a super-segment would have to know.
-            piece_max: usize_of(if self.is_urgent() { sizes.mss } else { self.burst_bytes(sizes) }),
+            piece_max: usize_of(self.piece_max(sizes).min(self.burst_bytes(sizes))),
             small_in_flight: self.small_until.after(self.una) && self.small_until.at_or_before(self.nxt),
             no_delay: settings.no_delay || flushed || self.is_urgent(),
             cork: (settings.cork || more) && !flushed,
@@ -232,7 +231,13 @@ impl Send {
         })
     }
 
-    /// How large one packet may be: a quantum, and not more than half the window, so that acknowledgements of one half
+    /// How large one packet may be at all. An urgent pointer counts from its own segment: who cuts a super-segment would have
+    /// to know.
+    fn piece_max(&self, sizes: &Sizes) -> u32 {
+        if self.is_urgent() { sizes.mss } else { sizes.piece_max }
+    }
+
+    /// How large one packet of new data may be: a quantum, and not more than half the window, so that acknowledgements of one half
     /// let the other be sent (as Linux sizes its own).
     fn burst_bytes(&self, sizes: &Sizes) -> u32 {
         // CWR belongs on one segment, and who cuts a super-segment would have to know.
