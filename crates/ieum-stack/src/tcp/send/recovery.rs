@@ -300,6 +300,8 @@ impl Send {
     /// After a time-out (RFC 5682 §3.1, with SACK).
     fn doubt(&mut self, news: &News, duplicate: bool) {
         let recovered = self.una.at_or_after(self.recovery.until);
+        // One acknowledgement lets new data go first, and the next says whether that was right.
+        self.recovery.tries_new = false;
         if news.advanced && self.recovery.may_undo(news.echoed_ms) {
             return self.undo_loss(false);
         }
