@@ -9,7 +9,7 @@ use ieum_wire::{Instant, SeqNumber};
 
 use super::chronograph::Held;
 use super::congestion::Heard;
-use super::flight::Range;
+use super::range::Range;
 use super::rate::Newest;
 use super::recovery::{Belief, News};
 use super::{Send, u32_of};

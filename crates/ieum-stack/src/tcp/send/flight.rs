@@ -19,52 +19,12 @@ use std::time::Duration;
 
 use ieum_wire::{Instant, SeqNumber};
 
-use super::rate::{Delivery, Snapshot};
+use super::range::{Counts, Range};
+use super::rate::Delivery;
 
 /// Lines of `order` beyond which those that mean nothing any more are taken out, per range and in all.
 const ORDER_LINES_PER_RANGE: usize = 4;
 const ORDER_LINES_MIN: usize = 64;
-
-/// Positions that were last sent at one moment and of which the same is believed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::tcp) struct Range {
-    pub(super) begin: SeqNumber,
-    pub(super) end: SeqNumber,
-    /// Its last position is the FIN's.
-    pub(super) fin: bool,
-    /// Payload of a segment when it was sent, in bytes.
-    mss: u32,
-    /// When it was sent last.
-    pub(super) sent_at: Instant,
-    /// It was sent more than once: its acknowledgement measures no round trip (Karn, RFC 6298 §3).
-    pub(super) repeated: bool,
-    /// The peer has it, beyond a hole.
-    pub(super) sacked: bool,
-    /// What was sent first is believed lost.
-    pub(super) lost: bool,
-    /// What was sent last is a repetition, believed to be on its way.
-    pub(super) again: bool,
-    /// How things stood when it was sent last.
-    pub(super) snapshot: Snapshot,
-}
-
-impl Range {
-    /// Segments that its bytes need; a FIN alone is one too.
-    pub(super) fn segments(&self) -> u32 {
-        let bytes = self.end.since(self.begin) - u32::from(self.fin);
-        bytes.div_ceil(self.mss).max(1)
-    }
-
-    /// Believed lost, sent again or not.
-    pub(super) fn is_lost(&self) -> bool {
-        self.lost
-    }
-
-    /// Believed lost, and not sent again since.
-    fn is_missing(&self) -> bool {
-        self.lost && !self.again && !self.sacked
-    }
-}
 
 /// A line of `order`.
 #[derive(Clone, Copy, Debug)]
@@ -72,33 +32,6 @@ struct Sent {
     at: Instant,
     begin: SeqNumber,
     end: SeqNumber,
-}
-
-/// Segments in flight, by what is believed of them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Counts {
-    /// Sent and not acknowledged.
-    pub out: u32,
-    /// Of these: arrived beyond a hole.
-    pub sacked: u32,
-    /// Of these: believed lost, sent again or not.
-    pub lost: u32,
-    /// Repetitions believed to be on their way.
-    pub again: u32,
-    /// Without SACK: arrived beyond a hole as duplicate acknowledgements tell, nobody knows which.
-    pub duplicates: u32,
-}
-
-impl Counts {
-    /// Segments believed to be in the network (RFC 6675 §4, "pipe").
-    pub fn in_flight(&self) -> u32 {
-        (self.out + self.again).saturating_sub(self.left())
-    }
-
-    /// Segments that have left the network.
-    pub(super) fn left(&self) -> u32 {
-        self.sacked + self.duplicates + self.lost
-    }
 }
 
 /// What overdue ranges came to.
@@ -260,7 +193,7 @@ impl Flight {
             self.order.retain(|line| {
                 let from = ranges.partition_point(|range| range.end.at_or_before(line.begin));
                 let of_line = ranges.iter().skip(from).take_while(|range| range.begin.before(line.end));
-                of_line.into_iter().any(|range| range.sent_at == line.at && may_be_overdue(range))
+                of_line.into_iter().any(|range| range.sent_at == line.at && range.may_be_overdue())
             });
         }
         self.order.push_back(Sent { at, begin, end });
@@ -355,7 +288,7 @@ impl Flight {
             while let Some(range) = self.ranges.get(index).copied()
                 && range.begin.before(line.end)
             {
-                if range.sent_at == line.at && may_be_overdue(&range) {
+                if range.sent_at == line.at && range.may_be_overdue() {
                     let is_older = line.at < newest.0 || range.end.before(newest.1);
                     if is_older && wait.is_zero() {
                         overdue.repetition |= range.again;
@@ -438,7 +371,7 @@ impl Flight {
 
     fn lose(&mut self, index: usize) {
         let range = self.ranges[index];
-        if may_be_overdue(&range) {
+        if range.may_be_overdue() {
             self.delivery.lost(range.begin, range.end, range.segments(), range.snapshot);
         }
         self.change(index, |range| (range.lost, range.again) = (true, false));
@@ -510,11 +443,6 @@ impl Flight {
         let times: Vec<_> = self.order.iter().map(|line| line.at).collect();
         assert!(times.is_sorted(), "lines stand in the order of transmission");
     }
-}
-
-/// May the newest arrival prove that a range is lost? Not when that is known already, or it has arrived.
-fn may_be_overdue(range: &Range) -> bool {
-    !range.sacked && (!range.lost || range.again)
 }
 
 #[cfg(test)]

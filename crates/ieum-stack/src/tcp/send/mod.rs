@@ -6,7 +6,7 @@
 //! The buffer's front is `una`: byte `una + i` lies at offset `i`. The FIN occupies the position behind the last byte.
 //!
 //! Files, in the order in which data meets them: [`say`] (what is said next), [`pace`] (when), [`permission`] (how
-//! much may be said now), [`flight`]
+//! much may be said now), [`range`] and [`flight`]
 //! (the scoreboard), [`rate`] (how fast it is delivered), [`ack`] (what an acknowledgement says), [`rto`] and [`rack`] (when to believe a loss), [`recovery`] (what is believed),
 //! [`congestion`] and [`prr`] (how much may be in flight), [`alarm`] (what time brings).
 
@@ -21,6 +21,7 @@ mod path;
 mod permission;
 mod prr;
 mod rack;
+mod range;
 mod rate;
 mod recovery;
 mod room;
@@ -40,10 +41,10 @@ use self::alarm::Alarm;
 use self::chronograph::Chronograph;
 pub use self::chronograph::HeldTimes;
 use self::congestion::{CongestionControl, Start, Window, algorithm};
-pub use self::flight::Counts;
 use self::flight::Flight;
 use self::pace::Pacer;
 use self::rack::Rack;
+pub use self::range::Counts;
 pub use self::recovery::Belief;
 use self::recovery::Recovery;
 use self::room::{Room, Taken, packet_bytes};

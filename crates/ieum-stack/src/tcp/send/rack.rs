@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ieum_wire::{Instant, SeqNumber};
 
-use super::flight::Range;
+use super::range::Range;
 use crate::tcp::bounds::{MIN_RTT_WINDOW, REORDERING_PERSISTS, REORDERING_STEPS_MAX};
 use crate::tcp::settings::Tuning;
 

@@ -4,8 +4,9 @@ use ieum_wire::{Instant, SeqNumber};
 
 use super::alarm::Alarm;
 use super::chronograph::Held;
-use super::flight::{Flight, Range};
+use super::flight::Flight;
 use super::permission::{Facts, Permission, permission};
+use super::range::Range;
 use super::recovery::Belief;
 use super::room::packet_bytes;
 use super::writes::Writes;
