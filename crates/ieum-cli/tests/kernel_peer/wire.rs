@@ -30,12 +30,19 @@ const FIELDS: [&str; 7] = [
     "tcp.window_size",
 ];
 
-/// The `fields` of the packets of `file` that pass `filter`, one line a packet; checksums are verified.
+/// What tshark is to do: verify checksums, and look at each segment by itself. Where the interface's queue was full and
+/// segments came again, its joining of segments to messages calls them malformed, which they are not.
+const PREFERENCES: [&str; 4] = [
+    "ip.check_checksum:TRUE",
+    "tcp.check_checksum:TRUE",
+    "udp.check_checksum:TRUE",
+    "tcp.desegment_tcp_streams:FALSE",
+];
+
+/// The `fields` of the packets of `file` that pass `filter`, one line a packet.
 fn tshark(file: &str, filter: &str, fields: &[&str]) -> Vec<String> {
     let mut words = vec!["tshark", "-n", "-r", file];
-    for option in ["ip.check_checksum:TRUE", "tcp.check_checksum:TRUE", "udp.check_checksum:TRUE"] {
-        words.extend(["-o", option]);
-    }
+    words.extend(PREFERENCES.iter().flat_map(|preference| ["-o", preference]));
     words.extend(["-Y", filter, "-T", "fields"]);
     words.extend(fields.iter().flat_map(|field| ["-e", field]));
     Running::start(&words).finish().success().lines().map(str::to_owned).collect()
