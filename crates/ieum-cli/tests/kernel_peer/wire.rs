@@ -116,7 +116,7 @@ fn captured(folder: &Folder, kind: &str, host: &str, kernel: &str) -> String {
     let _on_kernel = server_on_kernel(folder, &root, kernel);
     assert_eq!(by_kernel, fetched_by_ieum(&flags, kernel, "payload"));
 
-    tcpdump.signal(Signal::INT);
+    tcpdump.signal(Signal::TERM);
     let said = tcpdump.finish();
     assert!(said.stderr.contains("0 packets dropped by kernel"), "{}", said.stderr);
     file
