@@ -249,9 +249,11 @@ impl Open {
     }
 
     /// When the user gives up a peer that has not answered a retransmission or a probe (RFC 5482, TCP_USER_TIMEOUT): not
-    /// with the next alarm, which may be minutes away, but on time.
+    /// with the next alarm, which may be minutes away, but on time. While our SYN-ACK is not acknowledged, its own timer
+    /// decides.
     pub(super) fn given_up_at(&self, settings: &TcpSettings) -> Option<Instant> {
-        Some(self.send.waiting_since()? + settings.user_timeout?)
+        let waiting_since = self.send.waiting_since().filter(|_| self.syn_ack.is_none());
+        Some(waiting_since? + settings.user_timeout?)
     }
 
     /// When the peer is to be asked whether it lives; only while there is nothing else to wait for.

@@ -110,13 +110,9 @@ impl Open {
         }
         let rings = self.send.timer().is_some_and(|at| at <= now);
         let overdue = self.given_up_at(settings).is_some_and(|at| at <= now);
-        if (rings || overdue) && self.send.awaits_answer() {
-            let pinned = orphan && self.is_pinned(now, settings.orphan_retries);
-            let retries_max = if orphan { settings.orphan_retries } else { settings.retries };
-            if overdue || pinned || self.send.retries() >= retries_max {
-                // An orphan that cannot deliver its last bytes says so; else silence answers silence.
-                return if orphan { Outcome::Reset } else { Outcome::GivenUp };
-            }
+        if overdue || (rings && self.send.awaits_answer() && self.is_hopeless(now, settings, orphan)) {
+            // An orphan that cannot deliver its last bytes says so; else silence answers silence.
+            return if orphan { Outcome::Reset } else { Outcome::GivenUp };
         }
         if rings {
             self.send.timed_out(now);
@@ -134,6 +130,13 @@ impl Open {
             self.owe_keepalive(now);
         }
         Outcome::GoesOn
+    }
+
+    /// The alarm has rung as often as it may without an answer.
+    fn is_hopeless(&self, now: Instant, settings: &TcpSettings, orphan: bool) -> bool {
+        let retries_max = if orphan { settings.orphan_retries } else { settings.retries };
+        let pinned = orphan && self.is_pinned(now, settings.orphan_retries);
+        pinned || self.send.retries() >= retries_max
     }
 
     /// Does the peer answer, but take nothing, for as long as so many retransmissions last? Nobody is left who could want

@@ -547,10 +547,13 @@ impl Send {
     pub(super) fn lose_overdue(&mut self, now: Instant, newest: (Instant, SeqNumber)) -> Found {
         let patience = self.rack.patience(&self.disorder());
         let overdue = self.flight.lose_overdue(newest, |sent| patience.saturating_sub(now.since(sent)));
-        if let Some(wait) = overdue.wait {
-            self.alarm = Some((now + wait + REORDERING_SLACK, Alarm::Reorder));
+        // What would be waited for longer than the time-out, the time-out is there for: a round trip may have been
+        // measured as minutes.
+        let wait = overdue.wait.map(|wait| wait + REORDERING_SLACK).filter(|wait| *wait < self.rto.current());
+        if let Some(wait) = wait {
+            self.alarm = Some((now + wait, Alarm::Reorder));
         }
-        Found { waits: overdue.wait.is_some(), repetition: overdue.repetition }
+        Found { waits: wait.is_some(), repetition: overdue.repetition }
     }
 
     pub(super) fn disorder(&self) -> Disorder {
