@@ -12,9 +12,9 @@ fn bbr() -> Experiment {
 }
 
 #[test]
-fn it_fills_a_path_that_loses_up_to_one_in_a_hundred() {
-    for (lose_ppm, mbits_min) in [(0, 90.0), (1000, 90.0), (10_000, 85.0)] {
-        // One flow may meet a round in which chance takes three of a hundred, and takes that for congestion.
+fn it_fills_a_path_that_loses_up_to_three_in_a_hundred() {
+    for (lose_ppm, mbits_min) in [(0, 90.0), (1000, 90.0), (10_000, 88.0), (30_000, 84.0)] {
+        // One flow may meet a round in which chance takes twice as many, and takes that for congestion.
         let runs: Vec<f64> =
             (1..=5).map(|seed| Experiment { lose_ppm, seed, ..bbr() }.run().mbits()).collect();
         let mbits = median(&runs);
@@ -23,8 +23,8 @@ fn it_fills_a_path_that_loses_up_to_one_in_a_hundred() {
 }
 
 #[test]
-fn beyond_two_in_a_hundred_it_takes_losses_for_congestion() {
-    let outcome = Experiment { lose_ppm: 30_000, ..bbr() }.run();
+fn beyond_six_in_a_hundred_it_takes_losses_for_congestion() {
+    let outcome = Experiment { lose_ppm: 80_000, ..bbr() }.run();
     assert!(outcome.mbits() < 50.0, "{:.1} Mbit/s", outcome.mbits());
 }
 

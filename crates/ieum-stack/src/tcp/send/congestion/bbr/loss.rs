@@ -1,8 +1,8 @@
 //! What losses do to the model (draft-ietf-ccwg-bbr-06 §5.5.10), and what their undoing does (§5.5.11).
 //!
-//! A loss is no proof of congestion: the path may lose by chance. So a single one changes little, and up to 2 % of a
-//! round trip's flight are borne while probing; what is lost at other times lowers the bounds of the short term to what
-//! was delivered all the same, which by-chance losses hardly lower.
+//! A loss is no proof of congestion: the path may lose by chance. So a part of a round trip's flight is borne: 2 % of it
+//! while probing into a queue, 6 % where there is no queue that could have overflowed. What is lost beyond that, or in
+//! a queue that others fill, lowers the bounds of the short term to what was delivered.
 
 use std::time::Duration;
 
@@ -13,8 +13,10 @@ use crate::tcp::send::rate::Loss;
 /// Lost of a round trip's flight beyond this, more was in flight than fits (BBR.LossThresh): one of so many.
 const LOSS_BORNE_ONE_OF: u64 = 50;
 
-/// A round trip longer than the shortest by more than one of so many parts has met a queue.
-const QUEUE_ONE_OF: u32 = 8;
+/// The same where round trips show no queue. A queue that overflows is seen in the round trips before; where none is, so
+/// much is lost by chance. A policer and a buffer too small to be seen make no queue either: what they take of an
+/// Up, a fifth, is well beyond this.
+const CHANCE_BORNE_ONE_OF: u64 = 16;
 
 /// To what part bounds fall at most in a round trip, in percent (BBR.Beta).
 const BETA_PERCENT: u32 = 70;
@@ -62,22 +64,12 @@ impl Before {
     }
 }
 
-/// More than 2 %.
-pub(super) fn is_too_much(lost: u64, in_flight: u32) -> bool {
-    lost * LOSS_BORNE_ONE_OF > u64::from(in_flight)
-}
-
-/// IsInflightTooHigh. Without SACK only one loss a round trip can be seen: it counts for all.
-pub(super) fn is_inflight_too_high(lost: u64, in_flight: u32, sack: bool) -> bool {
-    is_too_much(lost, in_flight) || (lost > 0 && !sack)
-}
-
-/// Where in a burst of `loss.segments` the losses exceeded what is borne (InflightAtLoss): with `in_flight` before it
-/// and `lost` of those, after x of the burst (lost + x) / (in_flight + x) is a fiftieth.
-fn inflight_at_loss(loss: &Loss) -> u32 {
+/// Where in a burst of `loss.segments` the losses exceeded what is borne, one of `one_of` (InflightAtLoss): with
+/// `in_flight` before it and `lost` of those, after x of the burst (lost + x) / (in_flight + x) is that part.
+fn inflight_at_loss(loss: &Loss, one_of: u64) -> u32 {
     let in_flight = loss.in_flight.saturating_sub(loss.segments);
     let lost = loss.lost.saturating_sub(loss.segments.into());
-    let borne = u64::from(in_flight).saturating_sub(lost * LOSS_BORNE_ONE_OF) / (LOSS_BORNE_ONE_OF - 1);
+    let borne = u64::from(in_flight).saturating_sub(lost * one_of) / (one_of - 1);
     in_flight.saturating_add(u32::try_from(borne).unwrap_or(u32::MAX))
 }
 
@@ -120,12 +112,8 @@ impl Bbr {
     /// last Up that is on its way out.
     fn is_borne(&self) -> bool {
         let delivered = self.delivered - self.loss.begun;
-        let is_little = self.loss.lost * LOSS_BORNE_ONE_OF <= delivered && !self.loss.marked;
-        let no_queue = self
-            .loss
-            .rtt
-            .zip(self.min_rtt.shortest())
-            .is_some_and(|(rtt, shortest)| rtt <= shortest + shortest / QUEUE_ONE_OF);
+        let is_little = self.loss.lost * CHANCE_BORNE_ONE_OF <= delivered && !self.loss.marked;
+        let no_queue = self.min_rtt.is_without_queue(self.loss.rtt);
         is_little && (no_queue || matches!(self.phase, Phase::Drain | Phase::Down))
     }
 
@@ -162,6 +150,22 @@ impl Bbr {
 
     // What comes with losses.
 
+    /// Of a round trip's flight one of so many lost is borne.
+    fn borne_one_of(&self) -> u64 {
+        let is_chance = self.min_rtt.is_without_queue(self.min_rtt.latest());
+        if is_chance { CHANCE_BORNE_ONE_OF } else { LOSS_BORNE_ONE_OF }
+    }
+
+    /// More than what is borne.
+    pub(super) fn is_too_much(&self, lost: u64, in_flight: u32) -> bool {
+        lost * self.borne_one_of() > u64::from(in_flight)
+    }
+
+    /// IsInflightTooHigh. Without SACK only one loss a round trip can be seen: it counts for all.
+    pub(super) fn is_inflight_too_high(&self, lost: u64, in_flight: u32, sack: bool) -> bool {
+        self.is_too_much(lost, in_flight) || (lost > 0 && !sack)
+    }
+
     /// NoteLoss: the first in a round trip makes that begin here.
     fn note_loss(&mut self) {
         if !self.loss.any {
@@ -178,8 +182,9 @@ impl Bbr {
         if !loss.adjoins {
             self.loss.ranges += 1;
         }
-        if self.cycle.is_probe && is_inflight_too_high(loss.lost, loss.in_flight, report.sack) {
-            self.inflight_too_high(window.cwnd, inflight_at_loss(loss), loss.limited);
+        if self.cycle.is_probe && self.is_inflight_too_high(loss.lost, loss.in_flight, report.sack) {
+            let in_flight = inflight_at_loss(loss, self.borne_one_of());
+            self.inflight_too_high(window.cwnd, in_flight, loss.limited);
         }
     }
 
@@ -254,15 +259,12 @@ mod unit {
     use super::*;
 
     #[test]
-    fn the_place_in_a_burst_is_found_where_losses_exceed_a_fiftieth() {
+    fn the_place_in_a_burst_is_found_where_losses_exceed_what_is_borne() {
         let loss =
             |in_flight, segments, lost| Loss { adjoins: false, segments, lost, in_flight, limited: false };
         // 98 in flight, none lost, a burst of 10 lost: after 2 of it, 2 of 100.
-        assert_eq!(inflight_at_loss(&loss(108, 10, 10)), 100);
+        assert_eq!(inflight_at_loss(&loss(108, 10, 10), 50), 100);
         // 100 in flight, 5 lost already: it was too much before the burst.
-        assert_eq!(inflight_at_loss(&loss(110, 10, 15)), 100);
-        assert!(!is_inflight_too_high(2, 100, true));
-        assert!(is_inflight_too_high(3, 100, true));
-        assert!(is_inflight_too_high(1, 100, false), "without SACK one stands for all");
+        assert_eq!(inflight_at_loss(&loss(110, 10, 15), 50), 100);
     }
 }

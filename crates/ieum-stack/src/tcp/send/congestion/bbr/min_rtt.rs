@@ -12,6 +12,9 @@ use ieum_wire::Instant;
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 const COUNTS_FOR: Duration = Duration::from_secs(10);
 
+/// A round trip longer than the shortest by more than one of so many parts has met a queue.
+const QUEUE_ONE_OF: u32 = 8;
+
 /// The shortest round trips of late.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MinRtt {
@@ -21,18 +24,21 @@ pub(super) struct MinRtt {
     /// The shortest of late (BBR.probe_rtt_min_delay), and when it was measured.
     recent: Option<Duration>,
     recent_at: Instant,
+    /// The last one.
+    latest: Option<Duration>,
     /// It is time to look (BBR.probe_rtt_expired).
     pub(super) is_stale: bool,
 }
 
 impl MinRtt {
     pub(super) fn new(now: Instant, rtt: Option<Duration>) -> MinRtt {
-        MinRtt { shortest: rtt, shortest_at: now, recent: rtt, recent_at: now, is_stale: false }
+        MinRtt { shortest: rtt, shortest_at: now, recent: rtt, recent_at: now, latest: rtt, is_stale: false }
     }
 
     /// An acknowledgement has come, with a round trip perhaps (UpdateMinRTT).
     pub(super) fn measured(&mut self, now: Instant, rtt: Option<Duration>) {
         self.is_stale = now > self.recent_at + LOOK_INTERVAL;
+        self.latest = rtt.or(self.latest);
         if let Some(rtt) = rtt
             && (self.is_stale || self.recent.is_none_or(|recent| rtt < recent))
         {
@@ -48,6 +54,15 @@ impl MinRtt {
     /// It has been looked for, on purpose or by silence: not again for a while.
     pub(super) fn looked(&mut self, now: Instant) {
         self.recent_at = now;
+    }
+
+    /// No queue to speak of stood on the path of a packet that was under way for so long.
+    pub(super) fn is_without_queue(&self, rtt: Option<Duration>) -> bool {
+        rtt.zip(self.shortest).is_some_and(|(rtt, shortest)| rtt <= shortest + shortest / QUEUE_ONE_OF)
+    }
+
+    pub(super) fn latest(&self) -> Option<Duration> {
+        self.latest
     }
 
     pub(super) fn shortest(&self) -> Option<Duration> {

@@ -11,7 +11,7 @@
 //!     ▲                                                                             ▼
 //!     │            ┌─────────────────────────────────────────────────────────▶ ProbeBW Down 0.9
 //!     │            │                                          (headroom is free, no queue) ▼
-//!     │   Up 1.25 ─┘(the rate grows no more, or 2 % are lost)                       Cruise 1.0
+//!     │   Up 1.25 ─┘(the rate grows no more, or too much is lost)                   Cruise 1.0
 //!     │      ▲                                                    (2..3 s, or 62..63 rounds) ▼
 //!     │      └──────────────────(a round trip)──────────────────────────────────── Refill 1.0
 //!     │
@@ -19,7 +19,7 @@
 //!                                                          flight for 200 ms; then on to Down and Cruise
 //! ```
 //!
-//! Losses shape the model's bounds ([`loss`]): while probing, more than 2 % of a round trip's flight set the *long-term*
+//! Losses shape the model's bounds ([`loss`]): while probing, too much of a round trip's flight sets the *long-term*
 //! bound, the most that was seen to fit; at other times each round trip with a loss lowers the *short-term* bounds to
 //! what was delivered, by three tenths at most, until the next probe forgets them.
 //!
@@ -31,10 +31,13 @@
 //! What differs from the draft:
 //!
 //! - All is counted in segments, as everywhere here and in Linux.
-//! - A round trip that loses 2 % at most and meets no queue leaves the short-term bounds as they are. The draft lowers
-//!   them at every loss (§5.5.10.3): a path of 50 ms that loses 1 % by chance then falls by a fifth between two probes,
-//!   because the sender's own pace of 99 % is taken for the path's. A bottleneck that is shared has a queue, or loses
-//!   more.
+//! - BBR.LossThresh is 2 % where round trips show a queue, and 6 % where they show none: a queue that overflows is seen
+//!   before it does, so that what is lost without one is lost by chance, as on radio. With the draft's 2 % for all, a
+//!   path that loses 3 % by chance is given up nearly whole.
+//! - A round trip that loses no more than that and meets no queue leaves the short-term bounds as they are. The draft
+//!   lowers them at every loss (§5.5.10.3): a path of 50 ms that loses 1 % by chance then falls by a fifth between two
+//!   probes, because the sender's own pace of 99 % is taken for the path's. A bottleneck that is shared has a queue, or
+//!   loses more.
 //! - The state before a loss is saved when a recovery begins, not anew in each of its round trips, so that an undo leads
 //!   back to before it.
 //! - An echoed mark (RFC 3168) counts like too much loss, which the draft demands (§3.7) and leaves open how.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use ieum_wire::Instant;
 
 use super::control::{MIN_WINDOW, bounded};
-use super::loss::is_inflight_too_high;
 use super::plateau::Plateau;
 use super::{Bbr, Phase, Report, Sample, Window};
 
@@ -197,7 +196,7 @@ impl Bbr {
             }
         }
         if let Some(bound) = self.inflight_long
-            && !is_inflight_too_high(sample.lost, sample.in_flight, report.sack)
+            && !self.is_inflight_too_high(sample.lost, sample.in_flight, report.sack)
         {
             self.inflight_long = Some(bound.max(sample.in_flight));
             if self.phase == Phase::Up {

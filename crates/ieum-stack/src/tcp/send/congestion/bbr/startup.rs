@@ -1,7 +1,7 @@
 //! Startup and Drain: the rate is found by doubling, then the queue that made is emptied (draft-ietf-ccwg-bbr-06 §5.3.1,
 //! §5.3.2).
 
-use super::loss::{LOST_RANGES, is_too_much};
+use super::loss::LOST_RANGES;
 use super::{Bbr, Phase, Report, Sample};
 
 /// Round trips after which Drain ends, even when the rate was over-estimated and the queue does not go away.
@@ -25,11 +25,13 @@ impl Bbr {
         }
     }
 
-    /// CheckStartupHighLoss (§5.3.1.3): a repair has lasted for a round trip in which more than 2 % were lost, and that in
+    /// CheckStartupHighLoss (§5.3.1.3): a repair has lasted for a round trip in which too much was lost, and that in
     /// six places at least, so that one overflowing burst does not end it.
     fn check_startup_loss(&mut self, report: &Report, sample: &Sample) {
         let is_full = if report.sack {
-            self.loss.ended && self.loss.ranges >= LOST_RANGES && is_too_much(sample.lost, sample.in_flight)
+            self.loss.ended
+                && self.loss.ranges >= LOST_RANGES
+                && self.is_too_much(sample.lost, sample.in_flight)
         } else {
             self.loss.ranges > 0
         };
