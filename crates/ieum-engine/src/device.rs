@@ -56,13 +56,13 @@ pub struct DeviceRoom {
     /// What the others were not told yet.
     notice: Option<Notice>,
     /// Told once: the interface is gone.
-    on_trouble: Box<dyn FnMut(&str)>,
+    on_trouble: Box<dyn FnMut(&str) + Send>,
 }
 
 impl DeviceRoom {
     /// The room of `device`, at the other end of what the host calls `host_link`. `on_trouble` is told, in a sentence, when
     /// the interface goes.
-    pub fn new(device: Tun, host_link: LinkId, on_trouble: impl FnMut(&str) + 'static) -> DeviceRoom {
+    pub fn new(device: Tun, host_link: LinkId, on_trouble: impl FnMut(&str) + Send + 'static) -> DeviceRoom {
         DeviceRoom {
             device,
             host_link,

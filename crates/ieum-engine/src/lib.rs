@@ -18,6 +18,6 @@ mod turn;
 
 pub use clock::Clock;
 pub use device::DeviceRoom;
-pub use poller::{Interest, Ready, Turn};
+pub use poller::{Interest, Poller, Ready, Sleeper, Told, Turn};
 pub use room::{Notice, Room};
 pub use turn::{Engine, LinkEnd};

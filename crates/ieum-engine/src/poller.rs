@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ieum_wire::Instant;
@@ -90,29 +91,49 @@ fn flags(interest: Interest) -> EventFlags {
 }
 
 /// One readiness: which room, its key, and what for.
-pub(crate) type Told = (usize, u64, Ready);
+pub type Told = (u8, u64, Ready);
 
-/// The one place where the process waits.
-pub(crate) struct Poller {
-    epoll: OwnedFd,
-    events: Vec<epoll::Event>,
+/// The list of what rooms wait for. A handle: clones are the same list.
+#[derive(Clone, Debug)]
+pub struct Poller {
+    epoll: Arc<OwnedFd>,
 }
 
 impl Poller {
-    pub(crate) fn new() -> io::Result<Poller> {
-        let epoll = epoll::create(CreateFlags::CLOEXEC)?;
-        Ok(Poller { epoll, events: Vec::with_capacity(EVENTS_MAX) })
+    /// One that waits for nothing yet.
+    ///
+    /// # Errors
+    ///
+    /// Those of epoll_create1(2).
+    pub fn new() -> io::Result<Poller> {
+        Ok(Poller { epoll: Arc::new(epoll::create(CreateFlags::CLOEXEC)?) })
     }
 
-    /// A room's turn at `now`.
-    pub(crate) fn turn(&self, now: Instant, room: usize) -> Turn<'_> {
-        let room = u8::try_from(room).expect("an engine drives fewer than 256 rooms");
+    /// The turn at `now` of the room that `room` names: what it watches is told of under that name.
+    pub fn turn(&self, now: Instant, room: u8) -> Turn<'_> {
         Turn { now, epoll: &self.epoll, room }
+    }
+}
+
+/// The one place where is waited: by [`crate::Engine`], or by who gives rooms their turns in a way of its own.
+pub struct Sleeper {
+    epoll: Arc<OwnedFd>,
+    events: Vec<epoll::Event>,
+}
+
+impl Sleeper {
+    /// Waits for what `poller` lists, and will list.
+    pub fn new(poller: &Poller) -> Sleeper {
+        Sleeper { epoll: Arc::clone(&poller.epoll), events: Vec::with_capacity(EVENTS_MAX) }
     }
 
     /// Waits until something is ready, `longest` at most (`None`: for as long as it takes), and puts what is into
     /// `told`, whose memory serves turn after turn. A signal ends the waiting with nothing.
-    pub(crate) fn wait(&mut self, longest: Option<Duration>, told: &mut Vec<Told>) -> io::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// Those of epoll_wait(2).
+    pub fn wait(&mut self, longest: Option<Duration>, told: &mut Vec<Told>) -> io::Result<()> {
         // Rounded up to a whole millisecond, which kernels before 5.11 (no epoll_pwait2) can only wait: waking early
         // would mean to turn in vain until the deadline.
         let timeout = longest.map(|longest| {
@@ -142,6 +163,6 @@ fn read(event: &epoll::Event) -> Told {
         hangup: flags.contains(EventFlags::HUP),
         error: flags.contains(EventFlags::ERR),
     };
-    let room = usize::try_from(word >> KEY_BITS).unwrap_or(usize::MAX);
+    let room = u8::try_from(word >> KEY_BITS).expect("8 bits are left");
     (room, word & ((1 << KEY_BITS) - 1), ready)
 }

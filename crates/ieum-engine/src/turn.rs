@@ -8,7 +8,7 @@ use ieum_wire::Instant;
 
 use crate::bounds::{LINGER, PASSES_MAX};
 use crate::clock::Clock;
-use crate::poller::Poller;
+use crate::poller::{Poller, Sleeper, Turn};
 use crate::room::Room;
 
 /// One end of a link: the room's place in the list given to [`Engine::run`], and its stack's name for the link.
@@ -23,6 +23,7 @@ struct Joint {
 /// Drives rooms and the links between them, in the thread that calls [`Engine::run`].
 pub struct Engine {
     poller: Poller,
+    sleeper: Sleeper,
     clock: Clock,
     joints: Vec<Joint>,
     /// Told once each: a capture that failed.
@@ -36,7 +37,9 @@ impl Engine {
     ///
     /// Those of epoll_create1(2).
     pub fn new(clock: Clock, on_trouble: impl FnMut(&str) + 'static) -> io::Result<Engine> {
-        Ok(Engine { poller: Poller::new()?, clock, joints: Vec::new(), on_trouble: Box::new(on_trouble) })
+        let poller = Poller::new()?;
+        let sleeper = Sleeper::new(&poller);
+        Ok(Engine { poller, sleeper, clock, joints: Vec::new(), on_trouble: Box::new(on_trouble) })
     }
 
     /// Joins two ends by a link; what crosses is written into `capture`.
@@ -52,7 +55,7 @@ impl Engine {
     /// When a room cannot start, or waiting itself fails.
     pub fn run(&mut self, rooms: &mut [&mut dyn Room]) -> io::Result<()> {
         for (number, room) in rooms.iter_mut().enumerate() {
-            room.start(&self.poller.turn(self.clock.now(), number))?;
+            room.start(&turn_of(&self.poller, self.clock.now(), number))?;
         }
         self.drive(rooms, false)
     }
@@ -90,10 +93,10 @@ impl Engine {
             } else {
                 Some(std::time::Duration::ZERO)
             };
-            self.poller.wait(longest, &mut told)?;
+            self.sleeper.wait(longest, &mut told)?;
             let now = self.clock.now();
             for (number, key, ready) in &told {
-                if let Some(room) = rooms.get_mut(*number) {
+                if let Some(room) = rooms.get_mut(usize::from(*number)) {
                     room.on_ready(&self.poller.turn(now, *number), *key, *ready);
                 }
             }
@@ -105,7 +108,7 @@ impl Engine {
     fn wake(&mut self, now: Instant, rooms: &mut [&mut dyn Room]) {
         for (number, room) in rooms.iter_mut().enumerate() {
             if room.deadline().is_some_and(|deadline| deadline <= now) {
-                room.on_deadline(&self.poller.turn(now, number));
+                room.on_deadline(&turn_of(&self.poller, now, number));
             }
         }
     }
@@ -121,7 +124,7 @@ impl Engine {
         let mut moved = false;
         for number in 0..rooms.len() {
             let now = self.clock.now();
-            let turn = self.poller.turn(now, number);
+            let turn = turn_of(&self.poller, now, number);
             rooms[number].settle(&turn);
             while let Some((link, frame)) = rooms[number].poll_frame(&turn) {
                 moved = true;
@@ -134,12 +137,12 @@ impl Engine {
                 }
                 let [one, other] = joint.ends;
                 let (to, link) = if one == (number, link) { other } else { one };
-                rooms[to].on_frame(&self.poller.turn(now, to), link, frame);
+                rooms[to].on_frame(&turn_of(&self.poller, now, to), link, frame);
             }
             while let Some(notice) = rooms[number].poll_notice() {
                 moved = true;
                 for (other, room) in rooms.iter_mut().enumerate().filter(|(other, _)| *other != number) {
-                    room.on_notice(&self.poller.turn(now, other), notice.clone());
+                    room.on_notice(&turn_of(&self.poller, now, other), notice.clone());
                 }
             }
         }
@@ -161,6 +164,10 @@ impl Engine {
     }
 }
 
+fn turn_of(poller: &Poller, now: Instant, number: usize) -> Turn<'_> {
+    poller.turn(now, u8::try_from(number).expect("an engine drives fewer than 256 rooms"))
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
@@ -172,7 +179,7 @@ mod tests {
     use ieum_wire::Packet;
 
     use super::*;
-    use crate::{Interest, Notice, Ready, Turn};
+    use crate::{Interest, Notice, Ready};
 
     /// Sends what comes from a descriptor over one TCP connection, and what comes over it to the descriptor.
     struct Relay {

@@ -9,6 +9,7 @@ use ieum_stack::{
 use ieum_wire::{Instant, Packet};
 use slotmap::{SecondaryMap, SlotMap};
 
+use crate::bounds::DESCRIPTIONS_MAX;
 use crate::description::{Description, Phase, Stream};
 use crate::endpoint::Endpoint;
 use crate::make::{Domain, Kind, Make};
@@ -44,6 +45,8 @@ pub struct Host {
     pub(crate) hold_requests: bool,
     /// What streams have whose options say nothing else.
     pub(crate) tcp_defaults: TcpSettings,
+    /// Sockets beyond so many are refused (ENFILE).
+    pub(crate) sockets_max: usize,
     /// The time of the last call that had one, for those that need none of their own but tell the stack.
     pub(crate) now: Instant,
     events: VecDeque<Event>,
@@ -73,6 +76,7 @@ impl Host {
             hold_requests,
             // And moves their bytes as they come: an urgent one stays in its place.
             tcp_defaults: TcpSettings { urgent_inline: hold_requests, ..TcpSettings::default() },
+            sockets_max: DESCRIPTIONS_MAX,
             now: Instant::ZERO,
             events: VecDeque::new(),
         }
@@ -82,6 +86,11 @@ impl Host {
     /// until their next option is set.
     pub fn set_tcp_defaults(&mut self, defaults: TcpSettings) {
         self.tcp_defaults = defaults;
+    }
+
+    /// Sockets beyond so many, up to the bound of this room, are refused from now on (ENFILE).
+    pub fn set_sockets_max(&mut self, sockets: usize) {
+        self.sockets_max = sockets.min(DESCRIPTIONS_MAX);
     }
 
     /// The stack, to add links, addresses and routes.

@@ -49,6 +49,11 @@ pub struct Wait {
 }
 
 impl Wait {
+    /// Of a call that gives up then, whatever its socket's options say.
+    pub fn no_longer_than(until: Instant) -> Wait {
+        Wait { until: Some(until), ..Wait::default() }
+    }
+
     /// Does a call that finds nothing answer so, because it does not block or has waited long enough?
     pub fn gives_up(&self, now: Instant, blocks: bool) -> bool {
         !blocks || self.until.is_some_and(|until| until <= now)

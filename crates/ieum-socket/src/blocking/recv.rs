@@ -119,6 +119,38 @@ impl Host {
         Some(answer)
     }
 
+    /// Reads into one buffer, as `read` and, with `peek`, a `recv` with MSG_PEEK do: without the copy that
+    /// [`Host::recv_waiting`] makes for all that can be asked of it. A datagram is cut where the buffer ends, and tells where it
+    /// came from.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::recv`].
+    pub fn read_waiting(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        into: &mut [u8],
+        peek: bool,
+        blocks: bool,
+        wait: &mut Wait,
+    ) -> Progress<(usize, Option<SocketAddr>)> {
+        wait.begun = true;
+        let answer = match self.kind(id) {
+            Some(Kind::Datagram) => self.recv_from(now, id, peek).map(|(payload, source)| {
+                let count = payload.len().min(into.len());
+                into[..count].copy_from_slice(&payload[..count]);
+                (count, Some(source))
+            }),
+            Some(Kind::Stream) | None => self.recv(now, id, into, peek).map(|count| (count, None)),
+        };
+        if answer == Err(Errno::EAGAIN) {
+            self.begin_waiting(now, id, SO_RCVTIMEO, wait);
+            return wait.or_again(now, blocks);
+        }
+        Some(answer)
+    }
+
     fn recv_bytes(
         &mut self,
         now: Instant,

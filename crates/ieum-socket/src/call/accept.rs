@@ -24,7 +24,7 @@ impl Host {
             Phase::Stream(Stream::Listening(listening)) => *listening,
         };
         let (make, options) = (description.make, description.options.clone());
-        if self.descriptions.len() >= crate::bounds::DESCRIPTIONS_MAX {
+        if self.descriptions.len() >= self.sockets_max {
             return Err(Errno::ENFILE);
         }
         loop {

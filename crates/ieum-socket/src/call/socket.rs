@@ -1,6 +1,5 @@
 //! `socket(2)`.
 
-use crate::bounds::DESCRIPTIONS_MAX;
 use crate::description::Description;
 use crate::host::Host;
 use crate::make::{Domain, Make, Protocol};
@@ -17,7 +16,7 @@ impl Host {
     /// is full. Ping sockets are for everybody: `net.ipv4.ping_group_range` is the host's own affair.
     pub fn socket(&mut self, domain: i32, kind: i32, protocol: i32) -> Result<SocketId, Errno> {
         let make = make_of(domain, kind, protocol)?;
-        if self.descriptions.len() >= DESCRIPTIONS_MAX {
+        if self.descriptions.len() >= self.sockets_max {
             return Err(Errno::ENFILE);
         }
         Ok(self.descriptions.insert(Description::new(make)))

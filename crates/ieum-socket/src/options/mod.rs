@@ -121,7 +121,8 @@ pub(crate) struct Options {
     set: Vec<(u8, i32)>,
     linger: Linger,
     times: Times,
-    congestion: CongestionName,
+    /// TCP_CONGESTION; `None`: the host's.
+    congestion: Option<CongestionName>,
     fast_open_keys: Option<FastOpenKeys>,
     /// Bytes a second that are never exceeded (SO_MAX_PACING_RATE).
     pacing_rate_max: Option<u64>,
@@ -260,7 +261,7 @@ impl Options {
             mss_max: u16::try_from(self.value(known::MSS)).ok().filter(|mss| *mss > 0),
             tos: byte(tos),
             ttl: byte(ttl),
-            congestion: self.congestion,
+            congestion: self.congestion.unwrap_or(defaults.congestion),
             urgent_inline: self.flag(known::URGENT_INLINE) || defaults.urgent_inline,
             syn_retries: self.set_value(known::SYN_COUNT).unwrap_or(defaults.syn_retries),
             syn_ack_retries: self.set_value(known::SYN_COUNT).unwrap_or(defaults.syn_ack_retries),

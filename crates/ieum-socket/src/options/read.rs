@@ -113,7 +113,7 @@ impl Host {
                     info::of_connection(known.as_ref())
                 }
             },
-            TCP_CONGESTION => description.options.congestion_bytes(),
+            TCP_CONGESTION => description.options.congestion_bytes(self.tcp_defaults.congestion),
             TCP_FASTOPEN_KEY => match description.options.fast_open_key_bytes() {
                 Some(bytes) => bytes,
                 None => self.stack.tcp_rules().fast_open_keys.map_or_else(Vec::new, key_bytes),

@@ -77,8 +77,8 @@ impl Options {
     }
 
     /// TCP_CONGESTION as getsockopt(2) writes it: 16 bytes (TCP_CA_NAME_MAX).
-    pub(super) fn congestion_bytes(&self) -> Vec<u8> {
-        let mut bytes = self.congestion.as_str().as_bytes().to_vec();
+    pub(super) fn congestion_bytes(&self, default: CongestionName) -> Vec<u8> {
+        let mut bytes = self.congestion.unwrap_or(default).as_str().as_bytes().to_vec();
         bytes.resize(16, 0);
         bytes
     }
@@ -105,7 +105,7 @@ impl Options {
     fn set_congestion(&mut self, value: &[u8]) -> Result<(), Errno> {
         let name = name_in(value);
         let found = CongestionName::ALL.into_iter().find(|known| known.as_str().as_bytes() == name);
-        self.congestion = found.ok_or(Errno::ENOENT)?;
+        self.congestion = Some(found.ok_or(Errno::ENOENT)?);
         Ok(())
     }
 

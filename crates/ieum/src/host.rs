@@ -1,0 +1,380 @@
+//! Hosts: making them, and their sockets' beginnings.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::ops::RangeInclusive;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use ieum_exit::{Ends, Exit, ExitConfig, Publish, Resolvers};
+use ieum_stack::{CongestionName, LinkConfig, LinkId, RouteTarget, StackConfig, TcpRules, TcpSettings};
+use ieum_wire::{Cidr, Instant};
+
+use crate::net::{TcpListener, TcpStream, UdpSocket};
+use crate::network::{Inner, Link, Network};
+use crate::room::HostRoom;
+use crate::segment::Segment;
+use crate::socket::invalid;
+
+/// The ends of the link between a host and its exit, as `ieum run` has them: the exit's own, with the network's prefix, and the host's.
+const EXIT_LINK: [(&str, &str); 2] = [("10.77.0.1/24", "10.77.0.2"), ("fd77::1/64", "fd77::2")];
+
+/// One IP stack with its sockets: addresses, routes, ports and limits of its own.
+///
+/// A handle: clones are the same host. Made by [`Network::host`].
+#[derive(Clone, Debug)]
+pub struct Host {
+    network: Network,
+    number: usize,
+}
+
+/// The process's own host, once there is one.
+static OF_PROCESS: Mutex<Option<Host>> = Mutex::new(None);
+
+impl Host {
+    /// The process's own host: what `bind` and `connect` of [`crate::net`] use. Unless one [was chosen](Host::make_default) before,
+    /// it is made when it is first asked for: alone in a network, with an [exit](HostBuilder::exit), so that it reaches what the
+    /// machine reaches.
+    ///
+    /// # Errors
+    ///
+    /// When the machine gives no descriptors, no thread or no random bytes.
+    pub fn of_process() -> io::Result<Host> {
+        let mut place = OF_PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*place {
+            Some(host) => Ok(host.clone()),
+            None => {
+                let host = Network::new()?.host().exit().build()?;
+                Ok(place.insert(host).clone())
+            }
+        }
+    }
+
+    /// Makes it the process's own host from now on; sockets that were made on another stay there.
+    pub fn make_default(&self) {
+        let before = OF_PROCESS.lock().unwrap_or_else(PoisonError::into_inner).replace(self.clone());
+        // Not under the lock: it may be the last handle of a network.
+        drop(before);
+    }
+
+    /// Listens for connections: socket(2), SO_REUSEADDR, bind(2) and listen(2), as [`std::net::TcpListener::bind`].
+    ///
+    /// # Errors
+    ///
+    /// Those of bind(2) and listen(2); of several addresses the last one's.
+    pub fn listen(&self, address: impl ToSocketAddrs) -> io::Result<TcpListener> {
+        each(address, |address| TcpListener::on(self, address))
+    }
+
+    /// Connects, as [`std::net::TcpStream::connect`]. Names are asked of the machine.
+    ///
+    /// # Errors
+    ///
+    /// Those of connect(2); of several addresses the last one's.
+    pub fn connect(&self, address: impl ToSocketAddrs) -> io::Result<TcpStream> {
+        each(address, |address| TcpStream::on(self, address, None))
+    }
+
+    /// Connects within a time, as [`std::net::TcpStream::connect_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// TimedOut, InvalidInput for no time at all, and those of connect(2).
+    pub fn connect_timeout(&self, address: &SocketAddr, timeout: Duration) -> io::Result<TcpStream> {
+        if timeout.is_zero() {
+            return Err(invalid("cannot set a 0 duration timeout"));
+        }
+        TcpStream::on(self, *address, Some(timeout))
+    }
+
+    /// A UDP socket, bound as by [`std::net::UdpSocket::bind`].
+    ///
+    /// # Errors
+    ///
+    /// Those of bind(2); of several addresses the last one's.
+    pub fn udp(&self, address: impl ToSocketAddrs) -> io::Result<UdpSocket> {
+        each(address, |address| UdpSocket::on(self, address))
+    }
+
+    /// Asks the host as data, without waiting and under the lock: all of [`crate::sockets`]'s questions about states, counters,
+    /// drops and [tables of sockets](crate::sockets::Host::sockets). Do no work in it, and make no call of this crate: the lock
+    /// is held.
+    pub fn inspect<T>(&self, question: impl FnOnce(&ieum_socket::Host) -> T) -> T {
+        self.look(|_, room| question(&room.host))
+    }
+
+    pub(crate) fn with<T>(&self, call: impl FnOnce(Instant, &mut HostRoom) -> T) -> T {
+        self.network.with(self.number, call)
+    }
+
+    pub(crate) fn look<T>(&self, question: impl FnOnce(Instant, &mut HostRoom) -> T) -> T {
+        self.network.look(self.number, question)
+    }
+}
+
+/// Chooses what a host is to be: see [`Network::host`].
+///
+/// Addresses are written as `10.1.0.1/24` or `fd01::1/64`, with the length of their network's prefix, without which they have no
+/// neighbours; what is none is told by [`HostBuilder::build`].
+#[derive(Debug)]
+#[must_use = "`build` makes the host"]
+pub struct HostBuilder {
+    network: Network,
+    stack: StackConfig,
+    is_seeded: bool,
+    tcp: TcpSettings,
+    rules: Option<TcpRules>,
+    sockets_max: Option<usize>,
+    addresses: Vec<(Link, String)>,
+    routes: Vec<(String, String)>,
+    exit: Option<Vec<String>>,
+}
+
+impl HostBuilder {
+    pub(crate) fn of(network: Network) -> HostBuilder {
+        HostBuilder {
+            network,
+            stack: StackConfig::new([0; 32]),
+            is_seeded: false,
+            tcp: TcpSettings::default(),
+            rules: None,
+            sockets_max: None,
+            addresses: Vec::new(),
+            routes: Vec::new(),
+            exit: None,
+        }
+    }
+
+    /// Puts the host on a link, under an address there. Its network is reached over that link from then on. A second address on
+    /// the same link is another call, and so is another link.
+    pub fn address(mut self, link: &Link, address: &str) -> HostBuilder {
+        self.addresses.push((link.clone(), address.to_owned()));
+        self
+    }
+
+    /// Networks beyond the links, as `0.0.0.0/0`, are reached through a neighbour with that address.
+    pub fn route(mut self, network: &str, gateway: &str) -> HostBuilder {
+        self.routes.push((network.to_owned(), gateway.to_owned()));
+        self
+    }
+
+    /// Whatever is none of its own is reached through the sockets of the machine, without privileges. Its addresses are 10.77.0.2
+    /// and fd77::2 then, besides others, and 10.77.0.1 and fd77::1 are the machine's loopback.
+    pub fn exit(mut self) -> HostBuilder {
+        self.exit.get_or_insert_default();
+        self
+    }
+
+    /// A port of the machine leads to one of the host's, as long as somebody listens there: `[ADDRESS:]PORT:PORT[/udp]`, as
+    /// `127.0.0.1:8080:80`. Has an [exit](HostBuilder::exit) with it.
+    pub fn publish(mut self, ports: &str) -> HostBuilder {
+        self.exit.get_or_insert_default().push(ports.to_owned());
+        self
+    }
+
+    /// The algorithm of congestion control of sockets that choose none (TCP_CONGESTION); CUBIC.
+    pub fn congestion(mut self, congestion: CongestionName) -> HostBuilder {
+        self.tcp.congestion = congestion;
+        self
+    }
+
+    /// What connections are made with, where no option of their socket says something else: sizes of buffers, retries, timers.
+    pub fn tcp(mut self, settings: TcpSettings) -> HostBuilder {
+        self.tcp = settings;
+        self
+    }
+
+    /// What holds for all connections together: queues, cookies, TIME-WAIT.
+    pub fn tcp_rules(mut self, rules: TcpRules) -> HostBuilder {
+        self.rules = Some(rules);
+        self
+    }
+
+    /// What TCP offers, and the range of ephemeral ports; its seed is not looked at.
+    pub fn stack(mut self, config: StackConfig) -> HostBuilder {
+        self.stack = StackConfig { seed: self.stack.seed, ..config };
+        self
+    }
+
+    /// The ports that are given to who names none; 32768 to 60999.
+    pub fn ephemeral_ports(mut self, ports: RangeInclusive<u16>) -> HostBuilder {
+        self.stack.ephemeral_ports = ports;
+        self
+    }
+
+    /// Sockets beyond so many are refused with ENFILE; 1,048,576.
+    pub fn sockets_max(mut self, sockets: usize) -> HostBuilder {
+        self.sockets_max = Some(sockets);
+        self
+    }
+
+    /// Keys all that is random or hashed. Without it nobody can guess it.
+    pub fn seed(mut self, seed: [u8; 32]) -> HostBuilder {
+        (self.stack.seed, self.is_seeded) = (seed, true);
+        self
+    }
+
+    /// Makes it.
+    ///
+    /// # Errors
+    ///
+    /// InvalidInput with a sentence for an address, network or port that is none, a gateway that is no neighbour, a link of another
+    /// network, an address that another host on the link has, an empty range of ports; and when the machine gives no random bytes,
+    /// descriptors or ports to publish.
+    pub fn build(mut self) -> io::Result<Host> {
+        if !self.is_seeded {
+            getrandom::fill(&mut self.stack.seed).map_err(|error| io::Error::other(error.to_string()))?;
+        }
+        if self.stack.ephemeral_ports.is_empty() {
+            return Err(invalid("the range of ephemeral ports is empty"));
+        }
+        let (addresses, routes) = (self.parsed_addresses()?, self.parsed_routes()?);
+        // Made before anything is changed: it may fail.
+        let exit = self.exit.as_deref().map(|publish| made_exit(self.stack.seed, publish)).transpose()?;
+
+        let mut host = ieum_socket::Host::with_stack(self.stack.clone(), false);
+        host.set_tcp_defaults(self.tcp);
+        self.sockets_max.into_iter().for_each(|sockets| host.set_sockets_max(sockets));
+        self.rules.into_iter().for_each(|rules| host.stack_mut().tcp_set_rules(rules));
+        let mut inner = self.network.lock();
+        inner.check_plan(&addresses, &routes)?;
+        let exit = match exit {
+            Some(exit) => Some((exit.link(), inner.add_room(Box::new(exit))?)),
+            None => None,
+        };
+        let number = inner.add_host(HostRoom::new(host));
+        if let Some((link, exit)) = exit {
+            inner.join_exit(number, exit, link);
+        }
+        inner.settle_in(number, &addresses, &routes);
+        drop(inner);
+        Ok(Host { network: self.network, number })
+    }
+
+    fn parsed_addresses(&self) -> io::Result<Vec<(usize, Cidr)>> {
+        let parsed = self.addresses.iter().map(|(link, text)| {
+            if !link.network.is(&self.network) {
+                return Err(invalid(format!("{text}: the link is of another network")));
+            }
+            Ok((link.number, cidr(text)?))
+        });
+        parsed.collect()
+    }
+
+    fn parsed_routes(&self) -> io::Result<Vec<(Cidr, IpAddr)>> {
+        let parsed = self.routes.iter().map(|(network, gateway)| {
+            let address = gateway.parse().map_err(|_| invalid(format!("{gateway}: not an address")))?;
+            Ok((cidr(network)?, address))
+        });
+        parsed.collect()
+    }
+}
+
+impl Inner {
+    /// Could a host come with these addresses, on these links, and these gateways?
+    fn check_plan(&self, addresses: &[(usize, Cidr)], routes: &[(Cidr, IpAddr)]) -> io::Result<()> {
+        let taken = addresses.iter().find(|(link, own)| self.segments[*link].has(own.address()));
+        if let Some((_, own)) = taken {
+            return Err(invalid(format!("{}: another host on the link has it", own.address())));
+        }
+        match routes.iter().find(|(_, gateway)| neighbor_of(addresses, *gateway).is_none()) {
+            Some((_, gateway)) => Err(invalid(format!("{gateway}: no link leads to this gateway"))),
+            None => Ok(()),
+        }
+    }
+
+    /// A new host gets its links, addresses and routes.
+    fn settle_in(&mut self, number: usize, addresses: &[(usize, Cidr)], routes: &[(Cidr, IpAddr)]) {
+        let mut links: Vec<(usize, LinkId)> = Vec::new();
+        for (segment, own) in addresses {
+            let known = links.iter().find(|(other, _)| other == segment).map(|(_, link)| *link);
+            let link = known.unwrap_or_else(|| {
+                let link = self.new_link(number, *segment);
+                links.push((*segment, link));
+                link
+            });
+            self.host(number).host.stack_mut().add_address(link, *own);
+            self.segments[*segment].add_address((number, link), *own);
+        }
+        for (network, gateway) in routes {
+            let Some(segment) = neighbor_of(addresses, *gateway) else { continue };
+            let Some((_, link)) = links.iter().find(|(other, _)| *other == segment) else { continue };
+            let target = RouteTarget::Gateway(*link, *gateway);
+            self.host(number).host.stack_mut().add_route(*network, target, None);
+        }
+    }
+
+    /// An exit at the other end of a link that only it and the host are on.
+    fn join_exit(&mut self, number: usize, exit: usize, exit_link: LinkId) {
+        self.segments.push(Segment::new(LinkConfig::in_process()));
+        let segment = self.segments.len() - 1;
+        let link = self.new_link(number, segment);
+        let exit_end = self.plug(exit, exit_link, segment);
+        self.segments[segment].set_gateway(exit_end);
+        for (ends, all) in exit_ends().into_iter().zip([Cidr::ALL_IP4, Cidr::ALL_IP6]) {
+            let own = Cidr::new(ends.host, ends.own.prefix_bits()).unwrap_or_else(|| Cidr::host(ends.host));
+            let stack = self.host(number).host.stack_mut();
+            stack.add_address(link, own);
+            stack.add_route(all, RouteTarget::Gateway(link, ends.own.address()), None);
+            self.segments[segment].add_address((number, link), own);
+        }
+    }
+
+    fn new_link(&mut self, number: usize, segment: usize) -> LinkId {
+        let config = self.segments[segment].config;
+        let link = self.host(number).host.stack_mut().add_link(config);
+        self.plug(number, link, segment);
+        link
+    }
+}
+
+/// The link on which a host with these addresses has that neighbour.
+fn neighbor_of(addresses: &[(usize, Cidr)], gateway: IpAddr) -> Option<usize> {
+    addresses.iter().find(|(_, own)| own.contains(gateway)).map(|(segment, _)| *segment)
+}
+
+fn exit_ends() -> [Ends; 2] {
+    EXIT_LINK.map(|(own, host)| Ends {
+        own: own.parse().expect("the constant is an address with a prefix"),
+        host: host.parse().expect("the constant is an address"),
+    })
+}
+
+fn made_exit(mut seed: [u8; 32], publish: &[String]) -> io::Result<Exit> {
+    // Two stacks that talk must not draw the same numbers.
+    seed[0] ^= 1;
+    let publish =
+        publish.iter().map(|text| text.parse::<Publish>().map_err(|error| invalid(error.to_string())));
+    let [ip4, ip6] = exit_ends();
+    let config = ExitConfig {
+        seed,
+        tcp_timestamps: true,
+        ip4: Some(ip4),
+        ip6: Some(ip6),
+        outbound: true,
+        resolvers: Resolvers::of([]),
+        names: Vec::new(),
+        publish: publish.collect::<io::Result<_>>()?,
+    };
+    Exit::new(config).map_err(io::Error::other)
+}
+
+fn cidr(text: &str) -> io::Result<Cidr> {
+    text.parse()
+        .map_err(|_| invalid(format!("{text}: not an address with the length of its prefix, as 10.1.0.1/24")))
+}
+
+/// Tries each of what a name or several mean; the last one's error.
+pub(crate) fn each<T>(
+    address: impl ToSocketAddrs,
+    mut attempt: impl FnMut(SocketAddr) -> io::Result<T>,
+) -> io::Result<T> {
+    let mut last = None;
+    for address in address.to_socket_addrs()? {
+        match attempt(address) {
+            Ok(made) => return Ok(made),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| invalid("could not resolve to any addresses")))
+}

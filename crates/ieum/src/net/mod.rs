@@ -1,0 +1,20 @@
+//! Sockets as `std::net` has them.
+//!
+//! [`TcpListener`], [`TcpStream`] and [`UdpSocket`] have the calls of their namesakes there, with the same meaning and the same
+//! errors; a program changes its `use` line. What they have not are descriptors of the machine (`AsFd` and its like). Made
+//! by `bind` and `connect` they are the [process's own host's](crate::Host::of_process); made by a [`crate::Host`], that
+//! host's.
+//!
+//! For tasks each call that may block has a `poll_` beside it, for any executor; crate `ieum-tokio` puts tokio's traits on them.
+
+mod tcp_listener;
+mod tcp_stream;
+mod udp_socket;
+
+pub use std::net::{
+    IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs,
+};
+
+pub use self::tcp_listener::{Incoming, TcpListener};
+pub use self::tcp_stream::TcpStream;
+pub use self::udp_socket::UdpSocket;

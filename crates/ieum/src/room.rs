@@ -1,0 +1,182 @@
+//! A host as its network sees it, and who waits for its sockets.
+
+use std::collections::VecDeque;
+use std::io;
+use std::task::Waker;
+
+use ieum_engine::{Notice, Ready, Room, Turn};
+use ieum_socket::{Event, Host, Kind, Readiness, SocketId};
+use ieum_stack::LinkId;
+use ieum_wire::{Instant, Packet};
+use slotmap::SecondaryMap;
+
+use crate::bounds::LOOPBACK_ROUNDS_MAX;
+
+/// The host, and who waits.
+pub(crate) struct HostRoom {
+    pub(crate) host: Host,
+    /// Threads and tasks to be woken when a socket may have what they wait for.
+    waiting: SecondaryMap<SocketId, Vec<Waiter>>,
+    notices: VecDeque<Notice>,
+    /// The host's sockets had more to say to each other than one turn could hear.
+    is_restless: bool,
+    /// To be called, and to be dropped, when the lock is free again.
+    woken: Vec<Waker>,
+    spent: Vec<Waker>,
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Way {
+    /// Bytes, a datagram, a connection to accept; an end or an error.
+    Read,
+    /// Room, or the end of connecting; an error.
+    Write,
+}
+
+struct Waiter {
+    /// Whose it is: nobody waits twice.
+    key: u64,
+    way: Way,
+    waker: Waker,
+}
+
+impl HostRoom {
+    pub(crate) fn new(host: Host) -> HostRoom {
+        HostRoom {
+            host,
+            waiting: SecondaryMap::new(),
+            notices: VecDeque::new(),
+            is_restless: false,
+            woken: Vec::new(),
+            spent: Vec::new(),
+        }
+    }
+
+    /// Whoever has that key wants to ask again when the socket may have what it waits for.
+    pub(crate) fn wait(&mut self, id: SocketId, key: u64, way: Way, waker: Waker) {
+        let Some(entry) = self.waiting.entry(id) else { return self.spent.push(waker) };
+        let waiters = entry.or_default();
+        match waiters.iter_mut().find(|waiter| waiter.key == key) {
+            Some(waiter) => {
+                waiter.way = way;
+                self.spent.push(std::mem::replace(&mut waiter.waker, waker));
+            }
+            None => waiters.push(Waiter { key, way, waker }),
+        }
+    }
+
+    /// It does not wait any more.
+    pub(crate) fn cease(&mut self, id: SocketId, key: u64) {
+        if let Some(waiters) = self.waiting.get_mut(id)
+            && let Some(at) = waiters.iter().position(|waiter| waiter.key == key)
+        {
+            self.spent.push(waiters.swap_remove(at).waker);
+        }
+    }
+
+    /// The socket is closed: who still waits for it is woken, and told so.
+    pub(crate) fn close(&mut self, now: Instant, id: SocketId) {
+        self.host.close(now, id);
+        let waiters = self.waiting.remove(id).unwrap_or_default();
+        self.woken.extend(waiters.into_iter().map(|waiter| waiter.waker));
+    }
+
+    /// Wakers go where they may be used.
+    pub(crate) fn hand_over(&mut self, woken: &mut Vec<Waker>, spent: &mut Vec<Waker>) {
+        woken.append(&mut self.woken);
+        spent.append(&mut self.spent);
+    }
+
+    /// Something about a socket has changed.
+    fn wake(&mut self, id: SocketId) {
+        let Some(waiters) = self.waiting.get_mut(id) else { return };
+        let ready = self.host.readiness(id);
+        let woken = waiters.extract_if(.., |waiter| concerns(waiter.way, ready));
+        self.woken.extend(woken.map(|waiter| waiter.waker));
+    }
+
+    /// Hears what the host has to say. True if there was something.
+    fn hear(&mut self) -> bool {
+        let mut heard = false;
+        while let Some(event) = self.host.poll_event() {
+            heard = true;
+            match event {
+                Event::Readiness(id) => self.wake(id),
+                Event::Serving { kind, address, v6_only, serving } => {
+                    let datagram = kind == Kind::Datagram;
+                    self.notices.push_back(Notice::Serving { datagram, address, v6_only, serving });
+                }
+                // Nobody here holds requests.
+                Event::Request(_, request) => self.host.accept_request(request),
+            }
+        }
+        heard
+    }
+}
+
+/// Is that something for who waits this way?
+fn concerns(way: Way, ready: Readiness) -> bool {
+    let over = ready.error || ready.hangup;
+    over || match way {
+        Way::Read => ready.readable || ready.read_hangup || ready.urgent,
+        Way::Write => ready.writable,
+    }
+}
+
+impl Room for HostRoom {
+    fn start(&mut self, _turn: &Turn<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn on_ready(&mut self, _turn: &Turn<'_>, _key: u64, _ready: Ready) {}
+
+    fn on_frame(&mut self, turn: &Turn<'_>, link: LinkId, frame: Packet) {
+        self.host.on_frame(turn.now, link, frame);
+    }
+
+    fn on_deadline(&mut self, turn: &Turn<'_>) {
+        self.is_restless = false;
+        if self.host.deadline().is_some_and(|at| at <= turn.now) {
+            self.host.on_deadline(turn.now);
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        if self.is_restless { Some(Instant::ZERO) } else { self.host.deadline() }
+    }
+
+    fn settle(&mut self, _turn: &Turn<'_>) {
+        self.hear();
+    }
+
+    fn poll_frame(&mut self, turn: &Turn<'_>) -> Option<(LinkId, Packet)> {
+        for _ in 0..LOOPBACK_ROUNDS_MAX {
+            if let Some(frame) = self.host.poll_frame(turn.now) {
+                return Some(frame);
+            }
+            // What sockets of this host say to each other moves while frames are asked for, and no frame tells of it.
+            if !self.hear() {
+                return None;
+            }
+        }
+        self.is_restless = true;
+        None
+    }
+
+    fn poll_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    fn on_notice(&mut self, turn: &Turn<'_>, notice: Notice) {
+        match notice {
+            Notice::LinkDown { link } => self.host.stack_mut().link_down(turn.now, link),
+            // Of others' ports, names and programs a host knows nothing.
+            Notice::Neighbor { .. } | Notice::Serving { .. } | Notice::Name { .. } | Notice::HostEnded => {}
+        }
+    }
+
+    fn is_unfinished(&self) -> bool {
+        self.host.unfinished() > 0
+    }
+}

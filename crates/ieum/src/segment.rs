@@ -1,0 +1,93 @@
+//! A link and who is on it: where a packet goes.
+//!
+//! There are no Ethernet addresses and nothing is learned: whoever comes to a link says which addresses are its own.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+
+use ieum_stack::{LinkConfig, LinkId};
+use ieum_wire::{Cidr, Packet, ip};
+
+/// One end of a link: the room's number in its network, and its own name for the link.
+pub(crate) type End = (usize, LinkId);
+
+/// Whom a packet is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum To {
+    One(End),
+    /// All but the sender.
+    Others,
+    /// Nobody on this link: lost, as on any wire.
+    Nobody,
+}
+
+/// A link of a network.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) config: LinkConfig,
+    ends: Vec<End>,
+    addresses: BTreeMap<IpAddr, End>,
+    broadcasts: Vec<Ipv4Addr>,
+    /// Who takes what is for nobody else.
+    gateway: Option<End>,
+}
+
+impl Segment {
+    pub(crate) fn new(config: LinkConfig) -> Segment {
+        Segment {
+            config,
+            ends: Vec::new(),
+            addresses: BTreeMap::new(),
+            broadcasts: Vec::new(),
+            gateway: None,
+        }
+    }
+
+    /// Somebody comes to the link.
+    pub(crate) fn add(&mut self, end: End) {
+        self.ends.push(end);
+    }
+
+    /// Has somebody on the link this address?
+    pub(crate) fn has(&self, address: IpAddr) -> bool {
+        self.addresses.contains_key(&address)
+    }
+
+    /// Packets for this address are for `end` from now on.
+    pub(crate) fn add_address(&mut self, end: End, address: Cidr) {
+        self.addresses.insert(address.address(), end);
+        if let Some(broadcast) = address.broadcast()
+            && !self.broadcasts.contains(&broadcast)
+        {
+            self.broadcasts.push(broadcast);
+        }
+    }
+
+    /// Packets that are for nobody else are for `end` from now on.
+    pub(crate) fn set_gateway(&mut self, end: End) {
+        self.gateway = Some(end);
+    }
+
+    /// All who are on the link, save `end`.
+    pub(crate) fn others(&self, end: End) -> impl Iterator<Item = End> {
+        self.ends.iter().copied().filter(move |other| *other != end)
+    }
+
+    /// Whom a packet from `end` is for.
+    pub(crate) fn way(&self, end: End, packet: &Packet) -> To {
+        let Ok(parsed) = ip::parse(packet.bytes()) else { return To::Nobody };
+        let destination = parsed.header.destination;
+        if self.is_for_many(destination) {
+            return To::Others;
+        }
+        let owner = self.addresses.get(&destination).copied().or(self.gateway);
+        owner.filter(|owner| *owner != end).map_or(To::Nobody, To::One)
+    }
+
+    fn is_for_many(&self, destination: IpAddr) -> bool {
+        match destination {
+            IpAddr::V4(v4) => v4.is_broadcast() || v4.is_multicast() || self.broadcasts.contains(&v4),
+            IpAddr::V6(v6) => v6.is_multicast(),
+        }
+    }
+}

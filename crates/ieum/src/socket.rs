@@ -1,0 +1,290 @@
+//! A socket of a host: calls on it, and waiting.
+//!
+//! A call is written once and does not block. Who may block asks, is told to wait, is remembered under the same lock, sleeps, and
+//! asks again: a thread parks, a task returns `Pending`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use ieum_socket::numbers::{SO_RCVTIMEO, SO_SNDTIMEO, SOL_SOCKET};
+use ieum_socket::{Domain, Errno, Kind, Progress, SocketId, Wait};
+use ieum_wire::Instant;
+
+use crate::host::Host;
+use crate::network::until;
+use crate::room::Way;
+
+/// An open socket description. Closed with its last handle.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    pub(crate) host: Host,
+    id: SocketId,
+    /// O_NONBLOCK, which std has for all handles of a description as Linux has.
+    nonblocking: AtomicBool,
+}
+
+/// Who asks: a call that waits has one, and is forgotten with it.
+#[derive(Debug)]
+pub(crate) struct Asker<'a> {
+    socket: &'a Socket,
+    key: u64,
+}
+
+/// The key of who polls for reading or for writing and is remembered one at a time: the last one.
+const POLLS_READ: u64 = 0;
+const POLLS_WRITE: u64 = 1;
+
+/// The next key of an asker.
+static NEXT_KEY: AtomicU64 = AtomicU64::new(2);
+
+impl Socket {
+    /// socket(2), for addresses of that family.
+    pub(crate) fn new(host: &Host, address: SocketAddr, kind: Kind) -> io::Result<Socket> {
+        let domain = if address.is_ipv4() { Domain::Ip4 } else { Domain::Ip6 };
+        let kind = match kind {
+            Kind::Stream => 1,
+            Kind::Datagram => 2,
+        };
+        let made = host.look(|_, room| room.host.socket(domain.number(), kind, 0));
+        Ok(Socket::of(host, made.map_err(error)?))
+    }
+
+    fn of(host: &Host, id: SocketId) -> Socket {
+        Socket { host: host.clone(), id, nonblocking: AtomicBool::new(false) }
+    }
+
+    /// A connection that this one, a listener, has accepted.
+    pub(crate) fn accepted(&self, id: SocketId) -> Socket {
+        Socket::of(&self.host, id)
+    }
+
+    /// One call.
+    pub(crate) fn call<T>(
+        &self,
+        call: impl FnOnce(Instant, &mut ieum_socket::Host, SocketId) -> Result<T, Errno>,
+    ) -> io::Result<T> {
+        self.host.with(|now, room| call(now, &mut room.host, self.id)).map_err(error)
+    }
+
+    /// One question, after which nothing follows.
+    pub(crate) fn look<T>(
+        &self,
+        question: impl FnOnce(&mut ieum_socket::Host, SocketId) -> Result<T, Errno>,
+    ) -> io::Result<T> {
+        self.host.look(|_, room| question(&mut room.host, self.id)).map_err(error)
+    }
+
+    /// A call that may block, until it has an answer. `call` is told whether it may wait.
+    pub(crate) fn block<T>(
+        &self,
+        way: Way,
+        mut wait: Wait,
+        mut call: impl FnMut(Instant, &mut ieum_socket::Host, SocketId, bool, &mut Wait) -> Progress<T>,
+    ) -> io::Result<T> {
+        let blocks = !self.is_nonblocking();
+        let asker = Asker::new(self);
+        let parker = Parker::of_thread();
+        loop {
+            let (now, progress) = self.host.with(|now, room| {
+                let progress = call(now, &mut room.host, self.id, blocks, &mut wait);
+                if progress.is_none() {
+                    // This waker is our own: nobody else's code runs under the lock.
+                    room.wait(self.id, asker.key, way, Waker::from(Arc::clone(&parker)));
+                }
+                (now, progress)
+            });
+            if let Some(answer) = progress {
+                return answer.map_err(error);
+            }
+            parker.park(wait.until.map(|then| until(now, then)));
+        }
+    }
+
+    /// A call of a task that is remembered as the one who reads or writes: the last one is, as the traits of reading and writing
+    /// have it.
+    pub(crate) fn poll<T>(
+        &self,
+        cx: &Context<'_>,
+        way: Way,
+        call: impl FnMut(Instant, &mut ieum_socket::Host, SocketId) -> Result<T, Errno>,
+    ) -> Poll<io::Result<T>> {
+        let key = match way {
+            Way::Read => POLLS_READ,
+            Way::Write => POLLS_WRITE,
+        };
+        self.poll_as(key, cx, way, call)
+    }
+
+    fn poll_as<T>(
+        &self,
+        key: u64,
+        cx: &Context<'_>,
+        way: Way,
+        mut call: impl FnMut(Instant, &mut ieum_socket::Host, SocketId) -> Result<T, Errno>,
+    ) -> Poll<io::Result<T>> {
+        let first = self.host.with(|now, room| call(now, &mut room.host, self.id));
+        let answer = match first {
+            Err(Errno::EAGAIN) => {
+                // Cloned without the lock: it is somebody else's code. So we ask a second time.
+                let waker = cx.waker().clone();
+                self.host.with(|now, room| {
+                    let answer = call(now, &mut room.host, self.id);
+                    if matches!(answer, Err(Errno::EAGAIN)) {
+                        room.wait(self.id, key, way, waker);
+                    }
+                    answer
+                })
+            }
+            answer => answer,
+        };
+        match answer {
+            Ok(value) => Poll::Ready(Ok(value)),
+            Err(Errno::EAGAIN) => Poll::Pending,
+            Err(errno) => Poll::Ready(Err(error(errno))),
+        }
+    }
+
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) {
+        self.nonblocking.store(nonblocking, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_nonblocking(&self) -> bool {
+        self.nonblocking.load(Ordering::Relaxed)
+    }
+
+    // What both kinds can be asked.
+
+    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.look(|host, id| host.local_address(id))
+    }
+
+    pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.look(|host, id| host.remote_address(id))
+    }
+
+    pub(crate) fn bind(&self, address: SocketAddr) -> io::Result<()> {
+        self.call(|_, host, id| host.bind(id, address))
+    }
+
+    pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
+        self.look(|host, id| Ok(host.take_error(id).map(error)))
+    }
+
+    /// SO_RCVTIMEO or SO_SNDTIMEO; `None`: for ever.
+    pub(crate) fn timeout(&self, way: Way) -> io::Result<Option<Duration>> {
+        let bytes = self.look(|host, id| host.option(id, SOL_SOCKET, timeout_option(way)))?;
+        let [seconds, us] = [0, 8].map(|at| {
+            let word = bytes.get(at..).and_then(|rest| rest.first_chunk());
+            u64::try_from(word.map_or(0, |word| i64::from_ne_bytes(*word))).unwrap_or(0)
+        });
+        let timeout = Duration::from_secs(seconds) + Duration::from_micros(us);
+        Ok(Some(timeout).filter(|timeout| !timeout.is_zero()))
+    }
+
+    pub(crate) fn set_timeout(&self, way: Way, timeout: Option<Duration>) -> io::Result<()> {
+        if timeout.is_some_and(|timeout| timeout.is_zero()) {
+            return Err(invalid("cannot set a 0 duration timeout"));
+        }
+        // Less than a microsecond is one, as std has it: 0 would be for ever.
+        let timeout = timeout.map_or(Duration::ZERO, |timeout| timeout.max(Duration::from_micros(1)));
+        let seconds = i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX);
+        let value = [seconds, timeout.subsec_micros().into()].map(i64::to_ne_bytes).concat();
+        self.call(|now, host, id| host.set_option(now, id, SOL_SOCKET, timeout_option(way), &value))
+    }
+
+    /// An option that is a number, of four bytes or of one.
+    pub(crate) fn option(&self, level: i32, name: i32) -> io::Result<i32> {
+        self.look(|host, id| {
+            let bytes = host.option(id, level, name)?;
+            Ok(match *bytes {
+                [byte] => i32::from(byte),
+                _ => bytes.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes)),
+            })
+        })
+    }
+
+    pub(crate) fn set_option(&self, level: i32, name: i32, value: i32) -> io::Result<()> {
+        self.call(|now, host, id| host.set_option(now, id, level, name, &value.to_ne_bytes()))
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.host.with(|now, room| room.close(now, self.id));
+    }
+}
+
+impl<'a> Asker<'a> {
+    pub(crate) fn new(socket: &'a Socket) -> Asker<'a> {
+        Asker { socket, key: NEXT_KEY.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+impl Drop for Asker<'_> {
+    /// Whoever asked has its answer, or does not want it any more: a socket on which nothing happens remembers nobody.
+    fn drop(&mut self) {
+        self.socket.host.look(|_, room| room.cease(self.socket.id, self.key));
+    }
+}
+
+fn timeout_option(way: Way) -> i32 {
+    match way {
+        Way::Read => SO_RCVTIMEO,
+        Way::Write => SO_SNDTIMEO,
+    }
+}
+
+/// As the kernel's errors come to std: by their numbers.
+pub(crate) fn error(errno: Errno) -> io::Error {
+    io::Error::from_raw_os_error(errno.0)
+}
+
+/// What is wrong with what was asked for, in words.
+pub(crate) fn invalid(sentence: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, sentence.into())
+}
+
+/// A thread that waits. Not by [`std::thread::park`], whose token may be meant for the thread's own affairs.
+#[derive(Default)]
+struct Parker {
+    is_woken: Mutex<bool>,
+    condvar: Condvar,
+}
+
+impl Parker {
+    fn of_thread() -> Arc<Parker> {
+        thread_local! {
+            static PARKER: Arc<Parker> = Arc::default();
+        }
+        // A thread that ends has none any more, and may still wait in its last destructors.
+        PARKER.try_with(Arc::clone).unwrap_or_default()
+    }
+
+    /// Waits to be woken, `longest` at most.
+    fn park(&self, longest: Option<Duration>) {
+        let guard = self.is_woken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut guard = match longest {
+            None => self.condvar.wait_while(guard, |woken| !*woken).unwrap_or_else(PoisonError::into_inner),
+            Some(longest) => {
+                let waited = self.condvar.wait_timeout_while(guard, longest, |woken| !*woken);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        *guard = false;
+    }
+}
+
+impl Wake for Parker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        *self.is_woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.condvar.notify_one();
+    }
+}

@@ -1,0 +1,297 @@
+//! Hosts of one's own: joined to each other, and to the machine.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::thread;
+use std::time::Duration;
+
+use ieum::stack::{CongestionName, LinkConfig, TcpSettings};
+use ieum::{Host, Network};
+
+/// Two hosts on one link, in both families.
+fn pair() -> (Host, Host) {
+    let network = Network::new().unwrap();
+    let link = network.link();
+    let host = |number: u8| {
+        let host = network.host().address(&link, &format!("10.1.0.{number}/24"));
+        host.address(&link, &format!("fd01::{number}/64")).build().unwrap()
+    };
+    (host(1), host(2))
+}
+
+#[test]
+fn two_hosts_have_their_own_ports_and_reach_each_other() {
+    let (one, other) = pair();
+    let listeners = [one.listen("0.0.0.0:80").unwrap(), other.listen("0.0.0.0:80").unwrap()];
+    for (from, to, listener) in [(&one, "10.1.0.2:80", &listeners[1]), (&other, "10.1.0.1:80", &listeners[0])]
+    {
+        let mut stream = from.connect(to).unwrap();
+        let (mut accepted, _) = listener.accept().unwrap();
+        stream.write_all(b"over the link").unwrap();
+        drop(stream);
+        let mut word = String::new();
+        accepted.read_to_string(&mut word).unwrap();
+        assert_eq!(word, "over the link");
+    }
+}
+
+#[test]
+fn many_hosts_on_one_link_each_reach_every_other() {
+    const HOSTS: u8 = 12;
+    let network = Network::new().unwrap();
+    let link = network.link();
+    let address = |number: u8| format!("10.1.0.{number}");
+    let hosts: Vec<Host> = (1..=HOSTS)
+        .map(|number| network.host().address(&link, &format!("{}/24", address(number))).build().unwrap())
+        .collect();
+    let listeners: Vec<_> = hosts.iter().map(|host| host.listen("0.0.0.0:7").unwrap()).collect();
+    for from in &hosts {
+        for (number, listener) in (1..).zip(&listeners) {
+            let mut stream = from.connect((address(number), 7)).unwrap();
+            stream.write_all(&[number]).unwrap();
+            let mut byte = [0];
+            listener.accept().unwrap().0.read_exact(&mut byte).unwrap();
+            assert_eq!(byte, [number]);
+        }
+    }
+}
+
+#[test]
+fn a_host_of_two_links_is_reached_over_the_one_that_leads_there() {
+    let network = Network::new().unwrap();
+    let (near, far) = (network.link(), network.link_like(LinkConfig::wire(1280)));
+    let middle = network.host().address(&near, "10.1.0.9/24").address(&far, "10.2.0.9/24").build().unwrap();
+    let one = network.host().address(&near, "10.1.0.1/24").build().unwrap();
+    let other = network.host().address(&far, "10.2.0.1/24").build().unwrap();
+    let listener = middle.listen("0.0.0.0:80").unwrap();
+    for (from, to) in [(&one, "10.1.0.9:80"), (&other, "10.2.0.9:80")] {
+        let stream = from.connect(to).unwrap();
+        let (accepted, peer) = listener.accept().unwrap();
+        assert_eq!(
+            (accepted.local_addr().unwrap(), peer),
+            (to.parse().unwrap(), stream.local_addr().unwrap())
+        );
+    }
+    assert_eq!(one.connect("10.2.0.1:80").unwrap_err().kind(), ErrorKind::NetworkUnreachable);
+}
+
+#[test]
+fn a_gateway_is_asked_for_networks_beyond() {
+    let network = Network::new().unwrap();
+    let link = network.link();
+    let _gateway = network.host().address(&link, "10.1.0.9/24").build().unwrap();
+    let host =
+        network.host().address(&link, "10.1.0.1/24").route("192.0.2.0/24", "10.1.0.9").build().unwrap();
+    // It is sent on its way, and nobody there has that address: no host forwards.
+    let socket = host.udp("0.0.0.0:0").unwrap();
+    assert_eq!(socket.send_to(b"x", "192.0.2.1:9").unwrap(), 1);
+    assert_eq!(socket.send_to(b"x", "198.51.100.1:9").unwrap_err().kind(), ErrorKind::NetworkUnreachable);
+}
+
+#[test]
+fn megabytes_cross_both_ways_in_the_callers_threads() {
+    const BYTES: usize = 32 << 20;
+    let (one, other) = pair();
+    let listener = other.listen("[fd01::2]:80").unwrap();
+    let stream = one.connect("[fd01::2]:80").unwrap();
+    let (accepted, _) = listener.accept().unwrap();
+    let pattern = |from: usize| (from..).map(|place| u8::try_from(place % 251).unwrap());
+    thread::scope(|scope| {
+        for end in [&stream, &accepted] {
+            scope.spawn(move || {
+                let (mut end, mut sent) = (end, 0);
+                while sent < BYTES {
+                    let chunk: Vec<u8> = pattern(sent).take(300_000.min(BYTES - sent)).collect();
+                    end.write_all(&chunk).unwrap();
+                    sent += chunk.len();
+                }
+                end.shutdown(Shutdown::Write).unwrap();
+            });
+            scope.spawn(move || {
+                let (mut end, mut bytes, mut received) = (end, vec![0; 1 << 18], 0);
+                loop {
+                    let count = end.read(&mut bytes).unwrap();
+                    if count == 0 {
+                        break;
+                    }
+                    assert!(
+                        bytes[..count].iter().copied().eq(pattern(received).take(count)),
+                        "at {received}"
+                    );
+                    received += count;
+                }
+                assert_eq!(received, BYTES);
+            });
+        }
+    });
+}
+
+#[test]
+fn what_a_host_is_to_be_is_what_its_sockets_are() {
+    let network = Network::new().unwrap();
+    let link = network.link();
+    let settings = TcpSettings { ttl: 9, recv_buffer_bytes: 20_000, ..TcpSettings::default() };
+    let host = network
+        .host()
+        .address(&link, "10.1.0.1/24")
+        .tcp(settings)
+        .congestion(CongestionName::Reno)
+        .ephemeral_ports(5000..=5000)
+        .sockets_max(3)
+        .build()
+        .unwrap();
+    let listener = host.listen("10.1.0.1:80").unwrap();
+    let stream = host.connect("10.1.0.1:80").unwrap();
+    assert_eq!(stream.local_addr().unwrap(), "10.1.0.1:5000".parse().unwrap());
+    let accepted = listener.accept().unwrap();
+    let full = host.udp("10.1.0.1:0").unwrap_err();
+    assert_eq!(full.raw_os_error(), Some(23), "ENFILE: {full}");
+    drop(accepted);
+    host.udp("10.1.0.1:0").unwrap();
+    let (sockets, drops) = host.inspect(|host| (host.sockets().len(), host.stack().drops().len()));
+    assert!(sockets >= 2, "{sockets}");
+    assert_eq!(drops, 0);
+}
+
+#[test]
+fn a_host_that_cannot_be_is_refused_in_words_and_changes_nothing() {
+    let (here, there) = (Network::new().unwrap(), Network::new().unwrap());
+    let (link, foreign) = (here.link(), there.link());
+    let taken = here.host().address(&link, "10.1.0.1/24").build().unwrap();
+    let refused = [
+        (here.host().address(&link, "10.1.0"), "not an address with the length of its prefix"),
+        (here.host().address(&foreign, "10.1.0.2/24"), "of another network"),
+        (here.host().address(&link, "10.1.0.1/24"), "another host on the link has it"),
+        (here.host().address(&link, "10.1.0.2/24").route("0.0.0.0/0", "10.2.0.1"), "no link leads"),
+        (here.host().address(&link, "10.1.0.2/24").route("0.0.0.0/0", "there"), "not an address"),
+        (here.host().publish("8080"), "[ADDR:]PORT:PORT"),
+    ];
+    for (builder, why) in refused {
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+        assert!(error.to_string().contains(why), "{error}");
+    }
+    // The address that the refused ones asked for is free.
+    let other = here.host().address(&link, "10.1.0.2/24").build().unwrap();
+    let listener = taken.listen("10.1.0.1:80").unwrap();
+    other.connect(listener.local_addr().unwrap()).unwrap();
+}
+
+#[test]
+fn a_host_without_an_exit_reaches_nobody_else() {
+    let (one, _other) = pair();
+    assert_eq!(one.connect("192.0.2.1:80").unwrap_err().kind(), ErrorKind::NetworkUnreachable);
+}
+
+#[test]
+fn a_datagram_to_each_of_many_comes_from_where_it_was_sent() {
+    let (one, other) = pair();
+    let sender = one.udp("10.1.0.1:5000").unwrap();
+    let receivers: Vec<_> = (0..10).map(|_| other.udp("10.1.0.2:0").unwrap()).collect();
+    for (number, receiver) in (0..).zip(&receivers) {
+        sender.send_to(&[number], receiver.local_addr().unwrap()).unwrap();
+    }
+    for (number, receiver) in (0..).zip(&receivers) {
+        let mut byte = [0];
+        assert_eq!(receiver.recv_from(&mut byte).unwrap(), (1, "10.1.0.1:5000".parse().unwrap()));
+        assert_eq!(byte, [number]);
+    }
+}
+
+#[test]
+fn a_broadcast_reaches_all_on_the_link_but_its_sender() {
+    let network = Network::new().unwrap();
+    let link = network.link();
+    let hosts: Vec<Host> = (1..=4)
+        .map(|number| network.host().address(&link, &format!("10.1.0.{number}/24")).build().unwrap())
+        .collect();
+    let sockets: Vec<_> = hosts.iter().map(|host| host.udp("0.0.0.0:67").unwrap()).collect();
+    let refused = sockets[0].send_to(b"all", "10.1.0.255:67").unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::PermissionDenied);
+    sockets[0].set_broadcast(true).unwrap();
+    sockets[0].send_to(b"all", "10.1.0.255:67").unwrap();
+    for socket in &sockets[1..] {
+        let mut word = [0; 3];
+        assert_eq!(socket.recv_from(&mut word).unwrap(), (3, "10.1.0.1:67".parse().unwrap()));
+    }
+}
+
+#[test]
+fn an_exit_leads_to_the_machine_and_its_refusals_come_back() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let host = Network::new().unwrap().host().exit().build().unwrap();
+    let serving = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut word = String::new();
+        stream.read_to_string(&mut word).unwrap();
+        stream.write_all(word.to_uppercase().as_bytes()).unwrap();
+    });
+    let mut stream = host.connect(("10.77.0.1", port)).unwrap();
+    stream.write_all(b"out and back").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut word = String::new();
+    stream.read_to_string(&mut word).unwrap();
+    assert_eq!(word, "OUT AND BACK");
+    serving.join().unwrap();
+    assert_eq!(host.connect(("10.77.0.1", port)).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+}
+
+#[test]
+fn what_a_left_network_owes_is_delivered() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let bytes = vec![7; 3_000_000];
+    let sent = bytes.len();
+    {
+        let host = Network::new().unwrap().host().exit().build().unwrap();
+        let writing =
+            thread::spawn(move || host.connect(("10.77.0.1", port)).unwrap().write_all(&bytes).unwrap());
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).unwrap();
+        writing.join().unwrap();
+        assert_eq!(all.len(), sent);
+    }
+}
+
+#[test]
+fn a_port_of_the_machine_leads_inside() {
+    let port = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        free.local_addr().unwrap().port()
+    };
+    let host = Network::new().unwrap().host().publish(&format!("127.0.0.1:{port}:80")).build().unwrap();
+    let listener = host.listen("0.0.0.0:80").unwrap();
+    let mut outside = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let (mut inside, _) = listener.accept().unwrap();
+    outside.write_all(b"in").unwrap();
+    outside.shutdown(Shutdown::Write).unwrap();
+    let mut word = String::new();
+    inside.read_to_string(&mut word).unwrap();
+    assert_eq!(word, "in");
+}
+
+#[test]
+fn a_timeout_ends_a_connect_that_nobody_answers() {
+    let (one, _other) = pair();
+    let nobody = "10.1.0.9:80".parse().unwrap();
+    let error = one.connect_timeout(&nobody, Duration::from_millis(50)).unwrap_err();
+    assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::TimedOut, "connection timed out"));
+    assert_eq!(one.connect_timeout(&nobody, Duration::ZERO).unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
+fn a_call_that_waits_is_answered_by_what_another_thread_does() {
+    let (one, other) = pair();
+    let listener = other.listen("10.1.0.2:80").unwrap();
+    let accepting = thread::spawn(move || listener.accept().unwrap());
+    let _stream = one.connect("10.1.0.2:80").unwrap();
+    let (accepted, _) = accepting.join().unwrap();
+    // Shut down from beside it, a read that waits ends.
+    let mut reader = accepted.try_clone().unwrap();
+    let reading = thread::spawn(move || reader.read(&mut [0; 8]).unwrap());
+    accepted.shutdown(Shutdown::Read).unwrap();
+    assert_eq!(reading.join().unwrap(), 0);
+}
