@@ -145,6 +145,8 @@ struct Scene {
     /// The victim's scale, and the right edge it promised last.
     victim_scale: u32,
     promised: Option<SeqNumber>,
+    /// Segments in order that the victim had no memory for, when it said so last.
+    squeezed: u64,
 }
 
 impl Scene {
@@ -182,6 +184,7 @@ impl Scene {
             window: opening.window,
             victim_scale: 0,
             promised: None,
+            squeezed: 0,
         };
         if let (Some(own), Some(_)) = (header.options.window_scale, scale) {
             scene.victim_scale = u32::from(own.shift());
@@ -256,12 +259,22 @@ impl Scene {
             let end = header.seq + count;
             assert!(!end.after(self.edge + 1), "{} bytes beyond the window", end.since(self.edge));
             self.sent = if end.after(self.sent) { end } else { self.sent };
+            let squeezed = self.drops_for_memory();
+            if header.window == 0 && squeezed > std::mem::replace(&mut self.squeezed, squeezed) {
+                // As on Linux the peer is told to wait where bytes in order found no memory; the promise holds.
+                continue;
+            }
             let edge = header.ack + (u32::from(header.window) << self.victim_scale);
             if let Some(promised) = self.promised {
                 assert!(!promised.after(edge), "{} promised bytes taken back", promised.since(edge));
             }
             self.promised = Some(edge);
         }
+    }
+
+    fn drops_for_memory(&self) -> u64 {
+        let drops = self.victim.host.stack().drops();
+        drops.iter().find(|(reason, _)| *reason == "tcp no memory").map_or(0, |(_, count)| *count)
     }
 
     fn step(&mut self, step: &Step) {

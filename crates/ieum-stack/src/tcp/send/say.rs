@@ -114,7 +114,8 @@ impl Send {
         self.waiting_since.get_or_insert(now);
         let bytes = range.end.since(range.begin) - u32::from(range.fin);
         let push = bytes > 0 && self.writes.sent_again(range.begin + bytes, bytes.div_ceil(sizes.mss));
-        Some(Piece { again: true, push, ..self.piece_at(range.begin, usize_of(bytes)) })
+        // A FIN that the window has not let go yet does not go along with the bytes before it.
+        Some(Piece { again: true, push, fin: range.fin, ..self.piece_at(range.begin, usize_of(bytes)) })
     }
 
     fn new_piece(&mut self, now: Instant, sizes: &Sizes, settings: &TcpSettings) -> Option<Piece> {
