@@ -350,6 +350,10 @@ impl Tcp {
     ) -> usize {
         let Some(connection) = self.connections.get(id) else { return 0 };
         let Some(recv) = connection.recv() else { return 0 };
+        if into.is_empty() {
+            // An urgent byte that comes next stays, too.
+            return 0;
+        }
         let (skipped, most) = recv.readable_to_mark(connection.settings.urgent_inline);
         let most = most.min(into.len());
         let count = recv.peek(skipped, &mut into[..most]);

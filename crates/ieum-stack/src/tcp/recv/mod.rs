@@ -180,12 +180,8 @@ impl Recv {
     /// The first `count` readable bytes were read. When that makes much room for a peer that has little left, or all
     /// is read and nobody will answer soon, the peer is told (RFC 9293 §3.8.6.2.2: no silly windows).
     pub(super) fn consume(&mut self, now: Instant, settings: &TcpSettings, count: usize) {
-        assert!(count <= self.readable, "no more is consumed than was readable");
-        let before = self.waiting();
-        self.queue.advance(count);
-        self.readable -= count;
+        self.pass_over(count);
         self.forget_passed_mark();
-        self.space.discharge(before, self.waiting());
         let beyond = self.assembler.end().map_or(0, |end| end.since(self.nxt));
         self.space.read(now, settings, count, self.readable, beyond);
         let overdue = self.nxt.since(self.told_at) > self.space.peer_mss();
@@ -199,6 +195,15 @@ impl Recv {
                 self.ack.now();
             }
         }
+    }
+
+    /// The first `count` readable bytes go.
+    fn pass_over(&mut self, count: usize) {
+        assert!(count <= self.readable, "no more is consumed than was readable");
+        let before = self.waiting();
+        self.queue.advance(count);
+        self.readable -= count;
+        self.space.discharge(before, self.waiting());
     }
 
     /// The user chose anew.

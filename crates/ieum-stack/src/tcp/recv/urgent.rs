@@ -41,19 +41,24 @@ pub enum UrgentByte {
 
 impl Recv {
     /// A segment may announce urgent data, or bring it; called before its data is taken. True when the user is to know.
-    pub(in crate::tcp) fn urgent_arrives(&mut self, segment: &Segment<'_>) -> bool {
+    pub(in crate::tcp) fn urgent_arrives(&mut self, segment: &Segment<'_>, inline: bool) -> bool {
         let mut news = false;
         let seq = segment.header.seq;
         if segment.header.flags.urg {
             let at = seq + u32::from(segment.header.urgent.saturating_sub(1));
             let is_new = self.urgent.is_none_or(|known| at.after(known.at));
             if at.at_or_after(self.nxt) && is_new {
+                if !inline && self.is_at_mark() && self.readable > 0 {
+                    // The older urgent byte comes next: it is passed over now, for nobody will know that it was one (Linux).
+                    self.pass_over(1);
+                }
                 self.urgent = Some(Urgent { at, byte: Byte::Awaited });
                 news = true;
             }
         }
         if let Some(urgent) = &mut self.urgent
             && urgent.byte == Byte::Awaited
+            && urgent.at.at_or_after(seq)
             && let Ok(offset) = usize::try_from(urgent.at.since(seq))
             && let Some(byte) = segment.payload.get(offset)
         {

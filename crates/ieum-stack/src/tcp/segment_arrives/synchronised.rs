@@ -74,7 +74,7 @@ impl Open {
             }
             self.orphaned(now, self.fin_timeout);
         }
-        let news = self.recv.urgent_arrives(segment) || news;
+        let news = self.recv.urgent_arrives(segment, settings.urgent_inline) || news;
         let received = match self.take_data(now, segment, orphan, settings) {
             Ok(received) => received,
             // What the acknowledgement brought stays news.
