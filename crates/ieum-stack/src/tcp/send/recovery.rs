@@ -323,16 +323,13 @@ impl Send {
             }
         }
         if recovered {
+            self.flight.set_duplicates(0);
             self.end_by_undo_or_so(news);
             return;
         }
-        if !self.sack {
-            if self.nxt.after(self.recovery.until) && duplicate {
-                self.count_duplicate(true);
-            } else if news.advanced {
-                self.flight.set_duplicates(0);
-            }
-        }
+        // Without SACK duplicates tell of the new data, and go on to: were it counted as under way until all before it is
+        // there, a small window would have no room for what is missing.
+        self.count_duplicate(duplicate && self.nxt.after(self.recovery.until));
     }
 
     /// New data could not be sent to find out about a time-out: what is missing goes again.
