@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ieum_socket::Host;
-use ieum_stack::{LinkConfig, LinkId, Medium, StackConfig};
+use ieum_stack::{FastOpenMode, LinkConfig, LinkId, Medium, StackConfig, TcpRules};
 use ieum_wire::Cidr;
 use ieum_wire::ethernet::MacAddress;
 
@@ -33,6 +33,8 @@ pub(super) fn host(plan: &Plan, number: usize, seed: [u8; 32]) -> (Host, BTreeMa
         ..StackConfig::new(seed)
     };
     let mut host = Host::with_stack(config, false);
+    let fast_open = FastOpenMode::from_bits(offers.fast_open);
+    host.stack_mut().tcp_set_rules(TcpRules { fast_open, ..TcpRules::default() });
     let mut links = BTreeMap::new();
     for (wire, plan) in plan.wires.iter().enumerate() {
         let Some(end) = plan.ends.iter().position(|end| *end == number) else { continue };

@@ -41,6 +41,8 @@ pub struct HostPlan {
     pub sack: bool,
     /// Marks instead of drops (RFC 3168).
     pub ecn: EcnMode,
+    /// Data on SYNs (RFC 7413), in the bits of Linux's `tcp_fastopen`.
+    pub fast_open: u32,
 }
 
 /// A wire.
@@ -107,6 +109,8 @@ pub struct StreamPlan {
     pub family: Family,
     /// When it begins.
     pub begins: Instant,
+    /// The client's first bytes go with its SYN, where both hosts have that.
+    pub fast_open: bool,
     /// What each of them does.
     pub sides: [SidePlan; 2],
 }
@@ -136,6 +140,10 @@ pub struct SidePlan {
     pub mss: Option<i32>,
     /// TCP_CONGESTION.
     pub congestion: CongestionName,
+    /// The byte that it sends as urgent (MSG_OOB).
+    pub urgent_at: Option<u64>,
+    /// It reads the other's where that stands (SO_OOBINLINE), not by itself.
+    pub urgent_inline: bool,
 }
 
 /// Datagrams over UDP.
@@ -178,6 +186,9 @@ pub enum Trouble {
 /// How long the shortest and the longest time of trouble last.
 const TROUBLE: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(15)];
 
+/// What hosts do with data on SYNs: only clients send it, servers take it from who has a cookie, or from everybody.
+const FAST_OPEN: [u32; 3] = [0x1, 0x1 | 0x2 | 0x400, 0x1 | 0x2 | 0x4 | 0x200 | 0x400];
+
 /// IPv6's least MTU (RFC 8200 §5).
 pub(super) const IP6_MTU_BYTES_MIN: u32 = 1280;
 
@@ -189,15 +200,19 @@ impl Plan {
     /// The world of a seed.
     pub fn new(seed: u64) -> Plan {
         let mut dice = Dice::new(seed);
-        let hosts: Vec<_> = (0..dice.one_of(&[2, 2, 2, 2, 3, 4])).map(|_| HostPlan::new(&mut dice)).collect();
+        let mut hosts: Vec<_> =
+            (0..dice.one_of(&[2, 2, 2, 2, 3, 4])).map(|_| HostPlan::new(&mut dice)).collect();
         let pairs = (0..hosts.len()).flat_map(|one| (0..one).map(move |other| [other, one]));
         let wires: Vec<_> = pairs.map(|ends| WirePlan::new(&mut dice, ends)).collect();
         let calm_at = Instant::ZERO + dice.between(TROUBLE[0], TROUBLE[1]);
         let streams = 1 + dice.below(5);
-        let streams = (0..streams).map(|_| StreamPlan::new(&mut dice, &wires, calm_at)).collect();
+        let mut streams: Vec<_> = (0..streams).map(|_| StreamPlan::new(&mut dice, &wires, calm_at)).collect();
         let datagrams = dice.below(4);
         let datagrams = (0..datagrams).map(|_| DatagramPlan::new(&mut dice, &wires, calm_at)).collect();
         let troubles = troubles(&mut dice, hosts.len(), wires.len(), calm_at);
+        // Last, so that all else stays what it was for a seed that failed once.
+        hosts.iter_mut().for_each(|host| host.fast_open = dice.one_of(&FAST_OPEN));
+        streams.iter_mut().for_each(|stream| stream.grow_rarer_traits(&mut dice));
         Plan { hosts, wires, streams, datagrams, troubles, calm_at }
     }
 
@@ -227,6 +242,7 @@ impl HostPlan {
             timestamps: dice.percent(75),
             sack: dice.percent(80),
             ecn: dice.one_of(&[EcnMode::Off, EcnMode::Accept, EcnMode::Offer]),
+            fast_open: FAST_OPEN[0],
         }
     }
 }
@@ -313,7 +329,17 @@ impl StreamPlan {
         for at in [0, 1] {
             sides[at].closes_early &= sides[1 - at].bytes == 0;
         }
-        StreamPlan { ends, family, begins: dice.before(calm_at), sides }
+        StreamPlan { ends, family, begins: dice.before(calm_at), fast_open: false, sides }
+    }
+
+    /// Data on the SYN, and urgent data.
+    fn grow_rarer_traits(&mut self, dice: &mut Dice) {
+        for side in &mut self.sides {
+            side.urgent_at = (side.bytes > 0 && dice.percent(15)).then(|| dice.below(side.bytes));
+            side.urgent_inline = dice.percent(50);
+        }
+        let [client, _] = &self.sides;
+        self.fast_open = dice.percent(25) && client.bytes > 0 && client.urgent_at != Some(0);
     }
 }
 
@@ -339,6 +365,8 @@ impl SidePlan {
             ],
             mss: dice.percent(10).then(|| dice.one_of(&[88, 536, 1000])),
             congestion: dice.one_of(&CongestionName::ALL),
+            urgent_at: None,
+            urgent_inline: false,
         }
     }
 }
@@ -403,8 +431,11 @@ fn troubles(dice: &mut Dice, hosts: usize, wires: usize, calm_at: Instant) -> Ve
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (number, host) in self.hosts.iter().enumerate() {
-            let HostPlan { timestamps, sack, ecn } = host;
-            writeln!(f, "host {number}: timestamps {timestamps}, sack {sack}, ecn {ecn:?}")?;
+            let HostPlan { timestamps, sack, ecn, fast_open } = host;
+            writeln!(
+                f,
+                "host {number}: timestamps {timestamps}, sack {sack}, ecn {ecn:?}, fast open {fast_open:#x}"
+            )?;
         }
         for (number, wire) in self.wires.iter().enumerate() {
             let WirePlan { ends: [one, other], mtu_bytes, ethernet, offloads, ways } = wire;
@@ -414,8 +445,13 @@ impl fmt::Display for Plan {
             writeln!(f, "  {other} > {one}: {}", ways[1])?;
         }
         for (number, stream) in self.streams.iter().enumerate() {
-            let StreamPlan { ends: [client, server], family, begins, sides } = stream;
-            writeln!(f, "stream {number}: {client} > {server}, {family:?}, at {}", Seconds(*begins))?;
+            let StreamPlan { ends: [client, server], family, begins, fast_open, sides } = stream;
+            let with_data = if *fast_open { ", data on its SYN" } else { "" };
+            writeln!(
+                f,
+                "stream {number}: {client} > {server}, {family:?}, at {}{with_data}",
+                Seconds(*begins)
+            )?;
             for (host, side) in stream.ends.iter().zip(sides) {
                 writeln!(f, "  {host}: {side}")?;
             }
@@ -473,7 +509,14 @@ impl fmt::Display for SidePlan {
         if let Some(after) = self.breaks_after {
             write!(f, ", breaks off after {after}")?;
         }
-        for (is_so, name) in [(self.closes_early, "closes early"), (self.no_delay, "no delay")] {
+        if let Some(at) = self.urgent_at {
+            write!(f, ", byte {at} urgent")?;
+        }
+        for (is_so, name) in [
+            (self.closes_early, "closes early"),
+            (self.no_delay, "no delay"),
+            (self.urgent_inline, "urgent inline"),
+        ] {
             if is_so {
                 write!(f, ", {name}")?;
             }

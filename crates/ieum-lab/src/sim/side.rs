@@ -4,8 +4,8 @@
 //! shows as a side that waits for ever.
 
 use ieum_socket::numbers::{
-    IPPROTO_TCP, SO_KEEPALIVE, SO_RCVBUF, SO_SNDBUF, SOL_SOCKET, TCP_CONGESTION, TCP_KEEPIDLE, TCP_KEEPINTVL,
-    TCP_MAXSEG, TCP_NODELAY,
+    IPPROTO_TCP, SO_KEEPALIVE, SO_OOBINLINE, SO_RCVBUF, SO_SNDBUF, SOL_SOCKET, TCP_CONGESTION, TCP_KEEPIDLE,
+    TCP_KEEPINTVL, TCP_MAXSEG, TCP_NODELAY,
 };
 use ieum_socket::{Errno, Host, How, SocketId};
 use ieum_stack::{Info, Status};
@@ -42,6 +42,8 @@ pub(super) struct Side {
     incoming: Pattern,
     /// Bytes that the other side sends.
     awaited: u64,
+    /// Which of them is urgent.
+    mark: Option<u64>,
     pub(super) sent: u64,
     pub(super) received: u64,
     /// It has said that it sends no more.
@@ -62,6 +64,7 @@ pub(super) fn configure(host: &mut Host, now: Instant, socket: SocketId, plan: &
     let [idle, interval] = KEEPALIVE_S;
     let numbers = [
         (SOL_SOCKET, SO_KEEPALIVE, Some(1)),
+        (SOL_SOCKET, SO_OOBINLINE, Some(i32::from(reads_inline(plan)))),
         (IPPROTO_TCP, TCP_KEEPIDLE, Some(idle)),
         (IPPROTO_TCP, TCP_KEEPINTVL, Some(interval)),
         (IPPROTO_TCP, TCP_NODELAY, Some(i32::from(plan.no_delay))),
@@ -87,7 +90,7 @@ impl Side {
         (node, life, socket): (NodeId, u32, SocketId),
         plan: SidePlan,
         (outgoing, incoming): (u64, u64),
-        awaited: u64,
+        other: &SidePlan,
     ) -> Side {
         Side {
             node,
@@ -96,7 +99,8 @@ impl Side {
             plan,
             outgoing: Pattern::new(outgoing),
             incoming: Pattern::new(incoming),
-            awaited,
+            awaited: other.bytes,
+            mark: other.urgent_at,
             sent: 0,
             received: 0,
             finished: false,
@@ -104,6 +108,18 @@ impl Side {
             due: Some(now),
             end: None,
         }
+    }
+
+    /// Its first bytes, which are to go with the SYN.
+    pub(super) fn first_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![0; self.offered()];
+        self.outgoing.fill(0, &mut bytes);
+        bytes
+    }
+
+    /// So many of them did.
+    pub(super) fn sent_with_syn(&mut self, count: usize) {
+        self.sent = to_u64(count);
     }
 
     /// Does what can be done now.
@@ -140,7 +156,7 @@ impl Side {
 
     fn go_on(&mut self, host: &mut Host, now: Instant) -> Result<Option<End>, Errno> {
         let ready = host.readiness(self.socket);
-        if !ready.writable && !ready.readable {
+        if !ready.writable && !ready.readable && !ready.urgent {
             return Ok(None);
         }
         if self.plan.breaks_after.is_some_and(|after| self.received >= after) {
@@ -169,9 +185,13 @@ impl Side {
                 self.wait_until(self.next[0]);
                 return Ok(());
             }
-            let left = usize::try_from(self.plan.bytes - self.sent).unwrap_or(usize::MAX);
-            let offered = left.min(self.plan.chunk_bytes[0]);
+            let offered = self.offered();
             let taken = match self.plan.doors {
+                _ if self.plan.urgent_at == Some(self.sent) => {
+                    let mut byte = [0];
+                    self.outgoing.fill(self.sent, &mut byte);
+                    unless_again(host.send_urgent(now, self.socket, &byte))?.unwrap_or(0)
+                }
                 Doors::Copying => {
                     let mut bytes = vec![0; offered];
                     self.outgoing.fill(self.sent, &mut bytes);
@@ -198,6 +218,16 @@ impl Side {
         Ok(())
     }
 
+    /// How much the next call writes: the urgent byte goes by itself.
+    fn offered(&self) -> usize {
+        let until = match self.plan.urgent_at {
+            Some(at) if at == self.sent => at + 1,
+            Some(at) if at > self.sent => at,
+            Some(_) | None => self.plan.bytes,
+        };
+        usize::try_from(until - self.sent).unwrap_or(usize::MAX).min(self.plan.chunk_bytes[0])
+    }
+
     fn write_in_place(&mut self, host: &mut Host, now: Instant, offered: usize) -> Result<usize, Errno> {
         let mut filled = 0;
         for mut chunk in host.send_space(self.socket, offered) {
@@ -219,6 +249,12 @@ impl Side {
                 self.wait_until(self.next[1]);
                 return Ok(false);
             }
+            if self.mark == Some(self.received) && !reads_inline(&self.plan) {
+                if !self.read_urgent(host, now)? {
+                    return Ok(false);
+                }
+                continue;
+            }
             let most = self.plan.chunk_bytes[1];
             let mut count = 0;
             if self.plan.doors == Doors::InPlace {
@@ -235,6 +271,9 @@ impl Side {
                     Some(0) => return Ok(true),
                     Some(got) => {
                         self.check(0, &bytes[..got]);
+                        let until = self.received + to_u64(got);
+                        let passes = self.mark.is_some_and(|mark| self.received < mark && mark < until);
+                        assert!(!passes, "a read ends before the urgent byte");
                         count = got;
                     }
                 }
@@ -249,6 +288,24 @@ impl Side {
         }
     }
 
+    /// The urgent byte, which comes next, is read by itself. `false`: it has not come.
+    fn read_urgent(&mut self, host: &mut Host, now: Instant) -> Result<bool, Errno> {
+        match host.recv_urgent(self.socket, false) {
+            Ok(Some(byte)) => {
+                self.check(0, &[byte]);
+                self.received += 1;
+                Ok(true)
+            }
+            // It was not announced yet, or has not come: nothing that follows it has, and no end.
+            Ok(None) | Err(Errno::EINVAL | Errno::EAGAIN) => {
+                let next = unless_again(host.recv(now, self.socket, &mut [0], true))?;
+                assert_eq!(next, None, "the urgent byte comes before what follows it");
+                Ok(false)
+            }
+            Err(errno) => Err(errno),
+        }
+    }
+
     fn check(&self, ahead: usize, bytes: &[u8]) {
         let differs = self.incoming.differs(self.received + to_u64(ahead), bytes);
         assert_eq!(differs, None, "byte {differs:?} is not the one that was sent");
@@ -257,6 +314,11 @@ impl Side {
     fn wait_until(&mut self, at: Instant) {
         self.due = Some(self.due.map_or(at, |due| due.min(at)));
     }
+}
+
+/// Does it find the urgent byte in the stream? What is read in place has it always.
+fn reads_inline(plan: &SidePlan) -> bool {
+    plan.urgent_inline || plan.doors == Doors::InPlace
 }
 
 /// `None` when the call is to be made again later.

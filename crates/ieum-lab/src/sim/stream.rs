@@ -196,16 +196,24 @@ impl Stream {
         };
         let socket = host.socket(domain(self.plan.family), SOCK_STREAM, 0).expect("streams are served");
         side::configure(host, now, socket, &self.plan.sides[0]);
-        if let Err(errno) = host.connect(now, socket, Some(self.plan.family.written(self.address))) {
-            panic!(
-                "stream {}: the client has a route to the server, but connect says {errno:?}",
+        let [plan, other] = self.plan.sides;
+        let key = self.key(self.attempts.len());
+        let mut client = Side::new(now, (client, lives[0], socket), plan, (key, !key), &other);
+        let address = Some(self.plan.family.written(self.address));
+        let connecting = if self.plan.fast_open {
+            let bytes = client.first_bytes();
+            host.send_fast_open(now, socket, &bytes, address).map(|count| client.sent_with_syn(count))
+        } else {
+            host.connect(now, socket, address).map(drop)
+        };
+        match connecting {
+            Ok(()) | Err(Errno::EINPROGRESS) => {}
+            Err(errno) => panic!(
+                "stream {}: the client has a route to the server, but connecting says {errno:?}",
                 self.number
-            );
+            ),
         }
         let local = plain(host.local_address(socket).expect("who connects has an address"));
-        let [plan, other] = self.plan.sides;
-        let key = self.key(local);
-        let client = Side::new(now, (client, lives[0], socket), plan, (key, !key), other.bytes);
         world.note(|| format!("stream {} connects from {local} to {}", self.number, self.address));
         self.attempts.push(Attempt { began: now, local, lives, client, server: None });
     }
@@ -228,13 +236,19 @@ impl Stream {
             };
             let remote = plain(remote);
             let [other, plan] = self.plan.sides;
-            let key = self.key(remote);
-            let side = Side::new(now, (self.ends[1], life, socket), plan, (!key, key), other.bytes);
             let number = self.number;
+            let index = self.attempts.iter().rposition(|attempt| attempt.local == remote);
+            let index = index.unwrap_or_else(|| panic!("stream {number}: {remote} never connected"));
+            if self.attempts[index].server.is_some() {
+                // RFC 7413 §2.1: a SYN with data that came twice, the second time after all was over.
+                assert!(self.plan.fast_open, "stream {number}: one SYN makes one connection");
+                host.close(now, socket);
+                continue;
+            }
+            let key = self.key(index);
+            let side = Side::new(now, (self.ends[1], life, socket), plan, (!key, key), &other);
             world.note(|| format!("stream {number} is accepted from {remote}"));
-            let attempt = self.attempts.iter_mut().rev().find(|attempt| attempt.local == remote);
-            let attempt = attempt.unwrap_or_else(|| panic!("stream {number}: {remote} never connected"));
-            assert!(attempt.server.is_none(), "stream {number}: one SYN makes one connection");
+            let attempt = &mut self.attempts[index];
             attempt.server = Some(side);
             if let Some(side) = &mut attempt.server {
                 side.pump(world);
@@ -243,8 +257,8 @@ impl Stream {
     }
 
     /// Bytes of one attempt are not those of another.
-    fn key(&self, local: SocketAddr) -> u64 {
-        u64::from(local.port()) << 16 | u64::try_from(self.number).unwrap_or(0)
+    fn key(&self, attempt: usize) -> u64 {
+        u64::try_from(attempt << 16 | self.number).unwrap_or(0)
     }
 
     /// What the last attempt has come to.
@@ -298,7 +312,11 @@ impl Attempt {
         let in_trouble = self.began < weather.calm_at;
         let passing = now < weather.calm_at + ECHO_OF_TROUBLE || in_trouble;
         match errno {
-            Errno::ECONNRESET | Errno::EPIPE | Errno::ETIMEDOUT => peer_breaks,
+            Errno::ECONNRESET | Errno::EPIPE | Errno::ETIMEDOUT => {
+                // Who took data with a SYN may have a connection whose client has given up.
+                let gave_up = self.client.end == Some(End::Failed(Errno::EHOSTUNREACH));
+                peer_breaks || gave_up && self.excuse(Errno::EHOSTUNREACH, weather, now)
+            }
             Errno::EHOSTUNREACH => weather.ethernet && passing,
             // A flipped bit made it a protocol that nobody speaks; IPv6 has no checksum there.
             Errno::EPROTO | Errno::ENOPROTOOPT => weather.corrupts && in_trouble,
