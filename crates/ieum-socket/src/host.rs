@@ -10,6 +10,7 @@ use ieum_wire::{Instant, Packet};
 use slotmap::{SecondaryMap, SlotMap};
 
 use crate::bounds::DESCRIPTIONS_MAX;
+use crate::call::listen_any::AnyListener;
 use crate::description::{Description, Phase, Stream};
 use crate::endpoint::Endpoint;
 use crate::make::{Domain, Kind, Make};
@@ -43,6 +44,8 @@ pub struct Host {
     pub(crate) endpoints: SecondaryMap<UdpId, SocketId>,
     pub(crate) pings: SecondaryMap<PingId, SocketId>,
     pub(crate) hold_requests: bool,
+    /// The listener for any address, where there is one.
+    pub(crate) any: Option<AnyListener>,
     /// What streams have whose options say nothing else.
     pub(crate) tcp_defaults: TcpSettings,
     /// Sockets beyond so many are refused (ENFILE).
@@ -74,6 +77,7 @@ impl Host {
             endpoints: SecondaryMap::new(),
             pings: SecondaryMap::new(),
             hold_requests,
+            any: None,
             // And moves their bytes as they come: an urgent one stays in its place.
             tcp_defaults: TcpSettings { urgent_inline: hold_requests, ..TcpSettings::default() },
             sockets_max: DESCRIPTIONS_MAX,
@@ -214,7 +218,11 @@ impl Host {
         while let Some(event) = self.stack.poll_event() {
             match event {
                 ieum_stack::Event::Request(request) => self.tell_request(request),
-                ieum_stack::Event::Acceptable(listener) => self.tell(self.listeners.get(listener).copied()),
+                ieum_stack::Event::Acceptable(listener) => {
+                    if !self.hear_any(listener, None) {
+                        self.tell(self.listeners.get(listener).copied());
+                    }
+                }
                 ieum_stack::Event::Connection(connection) => {
                     let id = self.connections.get(connection).copied();
                     id.into_iter().for_each(|id| self.hear_of_sends(id));
@@ -259,9 +267,11 @@ impl Host {
     }
 
     fn tell_request(&mut self, request: RequestId) {
-        let listener = self.stack.request(request).map(|request| request.listener);
-        if let Some(id) = listener.and_then(|listener| self.listeners.get(listener)) {
+        let Some(listener) = self.stack.request(request).map(|request| request.listener) else { return };
+        if let Some(id) = self.listeners.get(listener) {
             self.events.push_back(Event::Request(*id, request));
+        } else {
+            self.hear_any(listener, Some(request));
         }
     }
 

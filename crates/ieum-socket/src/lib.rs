@@ -72,6 +72,7 @@ mod table;
 
 pub use blocking::{Control, Progress, Reading, Received, Wait, Writing};
 pub use call::connect::Connect;
+pub use call::listen_any::FlowEvent;
 pub use call::shutdown::How;
 pub use epoll::{Epoll, UNASKED};
 pub use errno::Errno;

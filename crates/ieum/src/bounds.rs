@@ -18,3 +18,7 @@ pub(crate) const SOURCES_MAX: usize = 255;
 /// How long a network that nobody holds any more goes on delivering what closed connections left. Linux gives a closed socket
 /// about as long (tcp_fin_timeout).
 pub(crate) const LINGER: Duration = Duration::from_secs(60);
+
+/// Flows to any address that wait to be given out before those that have given up are sorted out: twice as many as a stack holds
+/// open halfway (4096), so that at least every other one is.
+pub(crate) const FLOWS_WAITING_MAX: usize = 8192;

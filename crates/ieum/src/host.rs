@@ -10,6 +10,7 @@ use ieum_exit::{Ends, Exit, ExitConfig, Publish, Resolvers};
 use ieum_stack::{CongestionName, LinkConfig, LinkId, RouteTarget, StackConfig, TcpRules, TcpSettings};
 use ieum_wire::{Cidr, Instant};
 
+use crate::flows::Flows;
 use crate::net::{TcpListener, TcpStream, UdpSocket};
 use crate::network::{Inner, Link, Network};
 use crate::room::HostRoom;
@@ -94,6 +95,16 @@ impl Host {
     /// Those of bind(2); of several addresses the last one's.
     pub fn udp(&self, address: impl ToSocketAddrs) -> io::Result<UdpSocket> {
         each(address, |address| UdpSocket::on(self, address))
+    }
+
+    /// Takes connections to every address and port that no other socket of the host listens on: each waits, unanswered, until it is
+    /// accepted or refused. The host is [made so](HostBuilder::any_destination).
+    ///
+    /// # Errors
+    ///
+    /// AddrInUse when it does already, InvalidInput when it takes only its own addresses.
+    pub fn listen_any(&self) -> io::Result<Flows> {
+        Flows::on(self)
     }
 
     /// Asks the host as data, without waiting and under the lock: all of [`crate::sockets`]'s questions about states, counters,
@@ -192,7 +203,8 @@ impl HostBuilder {
 
     /// What TCP offers, and the range of ephemeral ports; its seed is not looked at.
     pub fn stack(mut self, config: StackConfig) -> HostBuilder {
-        self.stack = StackConfig { seed: self.stack.seed, ..config };
+        let accept_any_destination = self.stack.accept_any_destination || config.accept_any_destination;
+        self.stack = StackConfig { seed: self.stack.seed, accept_any_destination, ..config };
         self
     }
 
@@ -211,6 +223,13 @@ impl HostBuilder {
     /// Keys all that is random or hashed. Without it nobody can guess it.
     pub fn seed(mut self, seed: [u8; 32]) -> HostBuilder {
         (self.stack.seed, self.is_seeded) = (seed, true);
+        self
+    }
+
+    /// Every unicast address is taken for one of its own, and what nobody else on its links has comes to it: for
+    /// [`Host::listen_any`].
+    pub fn any_destination(mut self) -> HostBuilder {
+        self.stack.accept_any_destination = true;
         self
     }
 
@@ -242,11 +261,11 @@ impl HostBuilder {
             Some(exit) => Some((exit.link(), inner.add_room(Box::new(exit))?)),
             None => None,
         };
-        let number = inner.add_host(HostRoom::new(host));
+        let number = inner.add_host(HostRoom::new(host, self.stack.accept_any_destination));
         if let Some((link, exit)) = exit {
             inner.join_exit(number, exit, link);
         }
-        inner.settle_in(number, &addresses, &routes);
+        inner.settle_in(number, &addresses, &routes, self.stack.accept_any_destination);
         drop(inner);
         Ok(Host { network: self.network, number })
     }
@@ -284,7 +303,13 @@ impl Inner {
     }
 
     /// A new host gets its links, addresses and routes.
-    fn settle_in(&mut self, number: usize, addresses: &[(usize, Cidr)], routes: &[(Cidr, IpAddr)]) {
+    fn settle_in(
+        &mut self,
+        number: usize,
+        addresses: &[(usize, Cidr)],
+        routes: &[(Cidr, IpAddr)],
+        any: bool,
+    ) {
         let mut links: Vec<(usize, LinkId)> = Vec::new();
         for (segment, own) in addresses {
             let known = links.iter().find(|(other, _)| other == segment).map(|(_, link)| *link);
@@ -295,6 +320,9 @@ impl Inner {
             });
             self.host(number).host.stack_mut().add_address(link, *own);
             self.segments[*segment].add_address((number, link), *own);
+        }
+        for (segment, link) in links.iter().filter(|_| any) {
+            self.segments[*segment].add_gateway((number, *link));
         }
         for (network, gateway) in routes {
             let Some(segment) = neighbor_of(addresses, *gateway) else { continue };
@@ -310,7 +338,7 @@ impl Inner {
         let segment = self.segments.len() - 1;
         let link = self.new_link(number, segment);
         let exit_end = self.plug(exit, exit_link, segment);
-        self.segments[segment].set_gateway(exit_end);
+        self.segments[segment].add_gateway(exit_end);
         for (ends, all) in exit_ends().into_iter().zip([Cidr::ALL_IP4, Cidr::ALL_IP6]) {
             let own = Cidr::new(ends.host, ends.own.prefix_bits()).unwrap_or_else(|| Cidr::host(ends.host));
             let stack = self.host(number).host.stack_mut();

@@ -38,12 +38,13 @@
 //! sleeps until a timer or a descriptor of the machine wants something.
 //!
 //! Files: `network` (the lock, the thread, and who has his turn), `segment` (a link, and where a packet goes), `room` (a host as its
-//! network sees it, and who waits), `host` (making them), `socket` (calls and waiting), `net` (the types), `bell` (waking the
+//! network sees it, and who waits), `host` (making them), `socket` (calls and waiting), `flows` (to any address), `net` (the types), `bell` (waking the
 //! thread), `bounds`.
 #![forbid(unsafe_code)]
 
 mod bell;
 mod bounds;
+mod flows;
 mod host;
 pub mod net;
 mod network;
@@ -51,6 +52,7 @@ mod room;
 mod segment;
 mod socket;
 
+pub use flows::{Flow, Flows};
 pub use host::{Host, HostBuilder};
 pub use network::{Link, Network};
 
@@ -58,5 +60,6 @@ pub use network::{Link, Network};
 pub use ieum_socket as sockets;
 /// The protocols alone: packets in, packets out.
 pub use ieum_stack as stack;
+pub use ieum_stack::Refusal;
 /// Packets and their words, and the time they are told by.
 pub use ieum_wire as wire;

@@ -5,47 +5,83 @@ use std::io;
 use std::task::Waker;
 
 use ieum_engine::{Notice, Ready, Room, Turn};
-use ieum_socket::{Event, Host, Kind, Readiness, SocketId};
+use ieum_socket::{Errno, Event, Host, Kind, Readiness, RequestId, SocketId};
 use ieum_stack::LinkId;
 use ieum_wire::{Instant, Packet};
 use slotmap::SecondaryMap;
 
 use crate::bounds::LOOPBACK_ROUNDS_MAX;
+use crate::flows::FlowTable;
 
 /// The host, and who waits.
 pub(crate) struct HostRoom {
     pub(crate) host: Host,
+    /// Every destination is one of its own.
+    pub(crate) takes_any: bool,
     /// Threads and tasks to be woken when a socket may have what they wait for.
     waiting: SecondaryMap<SocketId, Vec<Waiter>>,
+    /// Flows to any address.
+    pub(crate) flows: FlowTable,
     notices: VecDeque<Notice>,
     /// The host's sockets had more to say to each other than one turn could hear.
     is_restless: bool,
     /// To be called, and to be dropped, when the lock is free again.
-    woken: Vec<Waker>,
+    pub(crate) woken: Vec<Waker>,
     spent: Vec<Waker>,
 }
 
 /// What is waited for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Wish {
+    /// Something of a socket.
+    Of(SocketId, Way),
+    /// Somebody who wants a connection to any address.
+    Flow,
+    /// The end of that flow's handshake.
+    Opened(RequestId),
+}
+
+/// What of a socket is waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Way {
     /// Bytes, a datagram, a connection to accept; an end or an error.
     Read,
     /// Room, or the end of connecting; an error.
     Write,
+    /// One of the two.
+    Either,
 }
 
-struct Waiter {
+impl Way {
+    /// Is it worth asking again? EAGAIN says no.
+    pub(crate) fn is_there(self, ready: Readiness) -> Result<(), Errno> {
+        let read = ready.readable || ready.read_hangup || ready.urgent;
+        let is_there = ready.error
+            || ready.hangup
+            || match self {
+                Way::Read => read,
+                Way::Write => ready.writable,
+                Way::Either => read || ready.writable,
+            };
+        is_there.then_some(()).ok_or(Errno::EAGAIN)
+    }
+}
+
+/// Who waits.
+pub(crate) struct Waiter {
     /// Whose it is: nobody waits twice.
     key: u64,
-    way: Way,
-    waker: Waker,
+    pub(crate) wish: Wish,
+    pub(crate) waker: Waker,
 }
 
 impl HostRoom {
-    pub(crate) fn new(host: Host) -> HostRoom {
+    pub(crate) fn new(host: Host, takes_any: bool) -> HostRoom {
         HostRoom {
             host,
+            takes_any,
             waiting: SecondaryMap::new(),
+            flows: FlowTable::default(),
             notices: VecDeque::new(),
             is_restless: false,
             woken: Vec::new(),
@@ -53,25 +89,35 @@ impl HostRoom {
         }
     }
 
-    /// Whoever has that key wants to ask again when the socket may have what it waits for.
-    pub(crate) fn wait(&mut self, id: SocketId, key: u64, way: Way, waker: Waker) {
-        let Some(entry) = self.waiting.entry(id) else { return self.spent.push(waker) };
-        let waiters = entry.or_default();
-        match waiters.iter_mut().find(|waiter| waiter.key == key) {
+    /// Whoever has that key wants to ask again when its wish may have come true.
+    pub(crate) fn wait(&mut self, wish: Wish, key: u64, waker: Waker) {
+        let Some(waiters) = self.waiters(wish) else { return self.spent.push(waker) };
+        let spent = match waiters.iter_mut().find(|waiter| waiter.key == key) {
             Some(waiter) => {
-                waiter.way = way;
-                self.spent.push(std::mem::replace(&mut waiter.waker, waker));
+                waiter.wish = wish;
+                Some(std::mem::replace(&mut waiter.waker, waker))
             }
-            None => waiters.push(Waiter { key, way, waker }),
-        }
+            None => {
+                waiters.push(Waiter { key, wish, waker });
+                None
+            }
+        };
+        self.spent.extend(spent);
     }
 
     /// It does not wait any more.
-    pub(crate) fn cease(&mut self, id: SocketId, key: u64) {
-        if let Some(waiters) = self.waiting.get_mut(id)
-            && let Some(at) = waiters.iter().position(|waiter| waiter.key == key)
-        {
-            self.spent.push(waiters.swap_remove(at).waker);
+    pub(crate) fn cease(&mut self, wish: Wish, key: u64) {
+        let Some(waiters) = self.waiters(wish) else { return };
+        let at = waiters.iter().position(|waiter| waiter.key == key);
+        let spent = at.map(|at| waiters.swap_remove(at).waker);
+        self.spent.extend(spent);
+    }
+
+    /// Those who wait in the same place.
+    fn waiters(&mut self, wish: Wish) -> Option<&mut Vec<Waiter>> {
+        match wish {
+            Wish::Of(id, _) => self.waiting.entry(id).map(|entry| entry.or_default()),
+            Wish::Flow | Wish::Opened(_) => Some(&mut self.flows.waiting),
         }
     }
 
@@ -92,12 +138,12 @@ impl HostRoom {
     fn wake(&mut self, id: SocketId) {
         let Some(waiters) = self.waiting.get_mut(id) else { return };
         let ready = self.host.readiness(id);
-        let woken = waiters.extract_if(.., |waiter| concerns(waiter.way, ready));
+        let woken = waiters.extract_if(.., |waiter| concerns(waiter.wish, ready));
         self.woken.extend(woken.map(|waiter| waiter.waker));
     }
 
     /// Hears what the host has to say. True if there was something.
-    fn hear(&mut self) -> bool {
+    fn hear(&mut self, now: Instant) -> bool {
         let mut heard = false;
         while let Some(event) = self.host.poll_event() {
             heard = true;
@@ -111,16 +157,19 @@ impl HostRoom {
                 Event::Request(_, request) => self.host.accept_request(request),
             }
         }
+        while let Some(event) = self.host.poll_flow() {
+            heard = true;
+            self.hear_flow(now, event);
+        }
         heard
     }
 }
 
-/// Is that something for who waits this way?
-fn concerns(way: Way, ready: Readiness) -> bool {
-    let over = ready.error || ready.hangup;
-    over || match way {
-        Way::Read => ready.readable || ready.read_hangup || ready.urgent,
-        Way::Write => ready.writable,
+/// Is that something for who has this wish?
+fn concerns(wish: Wish, ready: Readiness) -> bool {
+    match wish {
+        Wish::Of(_, way) => way.is_there(ready).is_ok(),
+        Wish::Flow | Wish::Opened(_) => false,
     }
 }
 
@@ -146,8 +195,9 @@ impl Room for HostRoom {
         if self.is_restless { Some(Instant::ZERO) } else { self.host.deadline() }
     }
 
-    fn settle(&mut self, _turn: &Turn<'_>) {
-        self.hear();
+    fn settle(&mut self, turn: &Turn<'_>) {
+        self.hear(turn.now);
+        self.forget_vanished();
     }
 
     fn poll_frame(&mut self, turn: &Turn<'_>) -> Option<(LinkId, Packet)> {
@@ -156,7 +206,7 @@ impl Room for HostRoom {
                 return Some(frame);
             }
             // What sockets of this host say to each other moves while frames are asked for, and no frame tells of it.
-            if !self.hear() {
+            if !self.hear(turn.now) {
                 return None;
             }
         }

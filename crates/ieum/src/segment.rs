@@ -28,8 +28,9 @@ pub(crate) struct Segment {
     ends: Vec<End>,
     addresses: BTreeMap<IpAddr, End>,
     broadcasts: Vec<Ipv4Addr>,
-    /// Who takes what is for nobody else.
-    gateway: Option<End>,
+    /// Who take what is for nobody else: a host that stands for any address, an exit, a device. Two at most make sense, each for
+    /// what the other sends.
+    gateways: Vec<End>,
 }
 
 impl Segment {
@@ -39,7 +40,7 @@ impl Segment {
             ends: Vec::new(),
             addresses: BTreeMap::new(),
             broadcasts: Vec::new(),
-            gateway: None,
+            gateways: Vec::new(),
         }
     }
 
@@ -63,9 +64,9 @@ impl Segment {
         }
     }
 
-    /// Packets that are for nobody else are for `end` from now on.
-    pub(crate) fn set_gateway(&mut self, end: End) {
-        self.gateway = Some(end);
+    /// Packets that are for nobody else are for `end` from now on, save its own and those that are for an earlier one.
+    pub(crate) fn add_gateway(&mut self, end: End) {
+        self.gateways.push(end);
     }
 
     /// All who are on the link, save `end`.
@@ -80,8 +81,9 @@ impl Segment {
         if self.is_for_many(destination) {
             return To::Others;
         }
-        let owner = self.addresses.get(&destination).copied().or(self.gateway);
-        owner.filter(|owner| *owner != end).map_or(To::Nobody, To::One)
+        let owner = self.addresses.get(&destination).copied();
+        let gateway = || self.gateways.iter().copied().find(|gateway| *gateway != end);
+        owner.or_else(gateway).filter(|owner| *owner != end).map_or(To::Nobody, To::One)
     }
 
     fn is_for_many(&self, destination: IpAddr) -> bool {

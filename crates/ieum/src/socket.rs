@@ -16,7 +16,7 @@ use ieum_wire::Instant;
 
 use crate::host::Host;
 use crate::network::until;
-use crate::room::Way;
+use crate::room::{HostRoom, Way, Wish};
 
 /// An open socket description. Closed with its last handle.
 #[derive(Debug)]
@@ -29,8 +29,9 @@ pub(crate) struct Socket {
 
 /// Who asks: a call that waits has one, and is forgotten with it.
 #[derive(Debug)]
-pub(crate) struct Asker<'a> {
-    socket: &'a Socket,
+struct Asker<'a> {
+    host: &'a Host,
+    wish: Wish,
     key: u64,
 }
 
@@ -53,7 +54,7 @@ impl Socket {
         Ok(Socket::of(host, made.map_err(error)?))
     }
 
-    fn of(host: &Host, id: SocketId) -> Socket {
+    pub(crate) fn of(host: &Host, id: SocketId) -> Socket {
         Socket { host: host.clone(), id, nonblocking: AtomicBool::new(false) }
     }
 
@@ -86,22 +87,10 @@ impl Socket {
         mut call: impl FnMut(Instant, &mut ieum_socket::Host, SocketId, bool, &mut Wait) -> Progress<T>,
     ) -> io::Result<T> {
         let blocks = !self.is_nonblocking();
-        let asker = Asker::new(self);
-        let parker = Parker::of_thread();
-        loop {
-            let (now, progress) = self.host.with(|now, room| {
-                let progress = call(now, &mut room.host, self.id, blocks, &mut wait);
-                if progress.is_none() {
-                    // This waker is our own: nobody else's code runs under the lock.
-                    room.wait(self.id, asker.key, way, Waker::from(Arc::clone(&parker)));
-                }
-                (now, progress)
-            });
-            if let Some(answer) = progress {
-                return answer.map_err(error);
-            }
-            parker.park(wait.until.map(|then| until(now, then)));
-        }
+        block(&self.host, Wish::Of(self.id, way), |now, room| {
+            let progress = call(now, &mut room.host, self.id, blocks, &mut wait);
+            progress.ok_or_else(|| wait.until.map(|then| until(now, then)))
+        })
     }
 
     /// A call of a task that is remembered as the one who reads or writes: the last one is, as the traits of reading and writing
@@ -110,42 +99,28 @@ impl Socket {
         &self,
         cx: &Context<'_>,
         way: Way,
-        call: impl FnMut(Instant, &mut ieum_socket::Host, SocketId) -> Result<T, Errno>,
+        mut call: impl FnMut(Instant, &mut ieum_socket::Host, SocketId) -> Result<T, Errno>,
     ) -> Poll<io::Result<T>> {
         let key = match way {
             Way::Read => POLLS_READ,
-            Way::Write => POLLS_WRITE,
+            Way::Write | Way::Either => POLLS_WRITE,
         };
-        self.poll_as(key, cx, way, call)
+        poll(&self.host, Wish::Of(self.id, way), key, cx, |now, room| call(now, &mut room.host, self.id))
     }
 
-    fn poll_as<T>(
-        &self,
-        key: u64,
-        cx: &Context<'_>,
-        way: Way,
-        mut call: impl FnMut(Instant, &mut ieum_socket::Host, SocketId) -> Result<T, Errno>,
-    ) -> Poll<io::Result<T>> {
-        let first = self.host.with(|now, room| call(now, &mut room.host, self.id));
-        let answer = match first {
-            Err(Errno::EAGAIN) => {
-                // Cloned without the lock: it is somebody else's code. So we ask a second time.
-                let waker = cx.waker().clone();
-                self.host.with(|now, room| {
-                    let answer = call(now, &mut room.host, self.id);
-                    if matches!(answer, Err(Errno::EAGAIN)) {
-                        room.wait(self.id, key, way, waker);
-                    }
-                    answer
-                })
-            }
-            answer => answer,
-        };
-        match answer {
-            Ok(value) => Poll::Ready(Ok(value)),
-            Err(Errno::EAGAIN) => Poll::Pending,
-            Err(errno) => Poll::Ready(Err(error(errno))),
-        }
+    /// Is there what `way` waits for? For the task that is remembered for it.
+    pub(crate) fn poll_ready(&self, cx: &Context<'_>, way: Way) -> Poll<io::Result<()>> {
+        self.poll(cx, way, |_, host, id| way.is_there(host.readiness(id)))
+    }
+
+    /// The same for any number of tasks at once, each remembered until it has its answer or is dropped.
+    pub(crate) async fn ready(&self, way: Way) -> io::Result<()> {
+        let wish = Wish::Of(self.id, way);
+        wait_for(&self.host, wish, |_, room| way.is_there(room.host.readiness(self.id))).await
+    }
+
+    pub(crate) fn readiness(&self) -> ieum_socket::Readiness {
+        self.host.look(|_, room| room.host.readiness(self.id))
     }
 
     pub(crate) fn set_nonblocking(&self, nonblocking: bool) {
@@ -218,23 +193,85 @@ impl Drop for Socket {
     }
 }
 
+/// Asks until there is an answer, and waits in between, as long as each time is said (`None`: until the wish may have come true).
+pub(crate) fn block<T>(
+    host: &Host,
+    wish: Wish,
+    mut ask: impl FnMut(Instant, &mut HostRoom) -> Result<Result<T, Errno>, Option<Duration>>,
+) -> io::Result<T> {
+    let (asker, parker) = (Asker::new(host, wish), Parker::of_thread());
+    loop {
+        let asked = host.with(|now, room| {
+            let asked = ask(now, room);
+            if asked.is_err() {
+                // This waker is our own: nobody else's code runs under the lock.
+                room.wait(wish, asker.key, Waker::from(Arc::clone(&parker)));
+            }
+            asked
+        });
+        match asked {
+            Ok(answer) => return answer.map_err(error),
+            Err(longest) => parker.park(longest),
+        }
+    }
+}
+
+/// Asks for a task; EAGAIN: it is remembered under `key` until its wish may have come true.
+pub(crate) fn poll<T>(
+    host: &Host,
+    wish: Wish,
+    key: u64,
+    cx: &Context<'_>,
+    mut ask: impl FnMut(Instant, &mut HostRoom) -> Result<T, Errno>,
+) -> Poll<io::Result<T>> {
+    let answer = match host.with(&mut ask) {
+        Err(Errno::EAGAIN) => {
+            // Cloned without the lock: it is somebody else's code. So we ask a second time.
+            let waker = cx.waker().clone();
+            host.with(|now, room| {
+                let answer = ask(now, room);
+                if matches!(answer, Err(Errno::EAGAIN)) {
+                    room.wait(wish, key, waker);
+                }
+                answer
+            })
+        }
+        answer => answer,
+    };
+    match answer {
+        Ok(value) => Poll::Ready(Ok(value)),
+        Err(Errno::EAGAIN) => Poll::Pending,
+        Err(errno) => Poll::Ready(Err(error(errno))),
+    }
+}
+
+/// Asks for a task that is one of any number.
+pub(crate) async fn wait_for<T>(
+    host: &Host,
+    wish: Wish,
+    mut ask: impl FnMut(Instant, &mut HostRoom) -> Result<T, Errno>,
+) -> io::Result<T> {
+    let asker = Asker::new(host, wish);
+    std::future::poll_fn(|cx| poll(host, wish, asker.key, cx, &mut ask)).await
+}
+
 impl<'a> Asker<'a> {
-    pub(crate) fn new(socket: &'a Socket) -> Asker<'a> {
-        Asker { socket, key: NEXT_KEY.fetch_add(1, Ordering::Relaxed) }
+    fn new(host: &'a Host, wish: Wish) -> Asker<'a> {
+        Asker { host, wish, key: NEXT_KEY.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
 impl Drop for Asker<'_> {
     /// Whoever asked has its answer, or does not want it any more: a socket on which nothing happens remembers nobody.
     fn drop(&mut self) {
-        self.socket.host.look(|_, room| room.cease(self.socket.id, self.key));
+        self.host.with(|_, room| room.cease(self.wish, self.key));
     }
 }
 
 fn timeout_option(way: Way) -> i32 {
     match way {
         Way::Read => SO_RCVTIMEO,
-        Way::Write => SO_SNDTIMEO,
+        Way::Write | Way::Either => SO_SNDTIMEO,
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod connect;
 pub(crate) mod destination;
 mod disconnect;
 mod listen;
+pub(crate) mod listen_any;
 mod name;
 mod option;
 mod recv;

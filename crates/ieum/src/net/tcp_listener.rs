@@ -55,6 +55,22 @@ impl TcpListener {
         accepted.map_ok(|(id, peer)| (TcpStream::from(self.0.accepted(id)), peer))
     }
 
+    /// The same for any number of tasks at once; dropped before its end it takes nothing.
+    ///
+    /// # Errors
+    ///
+    /// Those of accept(2).
+    pub async fn accept_async(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        loop {
+            self.0.ready(Way::Read).await?;
+            match self.0.call(|_, host, id| host.accept(id)) {
+                // Another one was faster.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                accepted => return accepted.map(|(id, peer)| (TcpStream::from(self.0.accepted(id)), peer)),
+            }
+        }
+    }
+
     /// Connections for ever, one after the other.
     pub fn incoming(&self) -> Incoming<'_> {
         Incoming(self)

@@ -10,6 +10,8 @@ use std::time::Duration;
 use ieum_socket::numbers::{IP_TTL, IPPROTO_IP, IPPROTO_TCP, TCP_NODELAY};
 use ieum_socket::{Errno, How, Kind, Wait, Writing};
 
+use ieum_stack::WriteEnd;
+
 use crate::host::Host;
 use crate::room::Way;
 use crate::socket::Socket;
@@ -219,6 +221,48 @@ impl TcpStream {
         Ok(())
     }
 
+    /// Waits until there is something to read, for a task; dropped before its end it takes nothing. Any number of tasks may wait.
+    ///
+    /// # Errors
+    ///
+    /// None that is known: what has gone wrong is told by the call that follows.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.0.ready(Way::Read).await
+    }
+
+    /// Waits until there is room to write, in the same way.
+    ///
+    /// # Errors
+    ///
+    /// None that is known.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.0.ready(Way::Write).await
+    }
+
+    /// Waits for one of the two, in the same way.
+    ///
+    /// # Errors
+    ///
+    /// None that is known.
+    pub async fn readable_or_writable(&self) -> io::Result<()> {
+        self.0.ready(Way::Either).await
+    }
+
+    /// Is there something to read? The last task that asked is woken when there is.
+    pub fn poll_readable(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_ready(cx, Way::Read)
+    }
+
+    /// Is there room to write? The last task that asked is woken when there is.
+    pub fn poll_writable(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_ready(cx, Way::Write)
+    }
+
+    /// What poll(2) would show of the socket now.
+    pub fn readiness(&self) -> crate::sockets::Readiness {
+        self.0.readiness()
+    }
+
     /// Reads, for a task.
     pub fn poll_read(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         self.0.poll(cx, Way::Read, |now, host, id| host.recv(now, id, into, false))
@@ -227,6 +271,29 @@ impl TcpStream {
     /// Writes what there is room for, for a task.
     pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.0.poll(cx, Way::Write, |now, host, id| host.send(now, id, bytes))
+    }
+
+    /// Writes what there is room for, one buffer after the other, for a task.
+    pub fn poll_write_vectored(
+        &self,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.0.poll(cx, Way::Write, |now, host, id| {
+            let mut sent = 0;
+            let last = bytes.iter().rposition(|buffer| !buffer.is_empty());
+            for (place, buffer) in bytes.iter().enumerate().filter(|(_, buffer)| !buffer.is_empty()) {
+                // One write ends once.
+                let end = if Some(place) == last { WriteEnd::Push } else { WriteEnd::More };
+                match host.send_ending(now, id, buffer, None, end) {
+                    Ok(count) if count == buffer.len() => sent += count,
+                    Ok(count) => return Ok(sent + count),
+                    Err(errno) if sent == 0 => return Err(errno),
+                    Err(_) => return Ok(sent),
+                }
+            }
+            Ok(sent)
+        })
     }
 
     fn read(&self, into: &mut [u8], peek: bool) -> io::Result<usize> {

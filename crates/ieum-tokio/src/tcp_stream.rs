@@ -1,0 +1,253 @@
+//! A connection.
+
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::net::{Shutdown, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use ieum::Host;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
+use tokio::net::ToSocketAddrs;
+
+use crate::ready::{budgeted, each, in_words, passed_on, when};
+use crate::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf, own_halves};
+
+/// As [`tokio::net::TcpStream`].
+#[derive(Debug)]
+pub struct TcpStream(ieum::net::TcpStream);
+
+impl TcpStream {
+    /// Connects from the process's own host. Names are asked of the machine.
+    ///
+    /// # Errors
+    ///
+    /// Those of connect(2); of several addresses the last one's.
+    pub async fn connect(address: impl ToSocketAddrs) -> io::Result<TcpStream> {
+        TcpStream::connect_from(&Host::of_process()?, address).await
+    }
+
+    /// Connects from any host. Dropped before its end, the attempt is given up.
+    ///
+    /// # Errors
+    ///
+    /// Those of connect(2); of several addresses the last one's.
+    pub async fn connect_from(host: &Host, address: impl ToSocketAddrs) -> io::Result<TcpStream> {
+        each(address, async |address| {
+            let stream = ieum::net::TcpStream::begin(host, address)?;
+            std::future::poll_fn(|cx| budgeted(cx, |cx| stream.poll_connected(cx))).await?;
+            TcpStream::from_std(stream)
+        })
+        .await
+    }
+
+    /// Takes over a connection of any host.
+    ///
+    /// # Errors
+    ///
+    /// None: it is fallible for tokio's sake.
+    pub fn from_std(stream: ieum::net::TcpStream) -> io::Result<TcpStream> {
+        stream.set_nonblocking(true)?;
+        Ok(TcpStream(stream))
+    }
+
+    /// Gives the connection back; it does not block.
+    ///
+    /// # Errors
+    ///
+    /// None: it is fallible for tokio's sake.
+    pub fn into_std(self) -> io::Result<ieum::net::TcpStream> {
+        Ok(self.0)
+    }
+
+    passed_on! {
+        /// The address and port of this end.
+        local_addr() -> SocketAddr;
+        /// The peer's address.
+        peer_addr() -> SocketAddr;
+        /// Takes the pending error (SO_ERROR).
+        take_error() -> Option<io::Error>;
+        /// Small segments are sent at once (TCP_NODELAY).
+        nodelay() -> bool;
+        /// See [`TcpStream::nodelay`].
+        set_nodelay(nodelay: bool) -> ();
+        /// The time to live of what it sends (IP_TTL).
+        ttl() -> u32;
+        /// See [`TcpStream::ttl`].
+        set_ttl(ttl: u32) -> ();
+    }
+
+    /// Reads without taking.
+    ///
+    /// # Errors
+    ///
+    /// As reading.
+    pub async fn peek(&self, into: &mut [u8]) -> io::Result<usize> {
+        when(|| self.0.readable(), || self.0.peek(into)).await
+    }
+
+    /// The same; the last task that asked is woken.
+    pub fn poll_peek(&self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
+        loop {
+            std::task::ready!(budgeted(cx, |cx| self.0.poll_readable(cx)))?;
+            match self.0.peek(into.initialize_unfilled()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok(count) => {
+                    into.advance(count);
+                    return Poll::Ready(Ok(count));
+                }
+            }
+        }
+    }
+
+    /// Waits for any of `interest`, and tells what of it there is.
+    ///
+    /// # Errors
+    ///
+    /// None that is known.
+    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+        match (interest.is_readable(), interest.is_writable()) {
+            (true, true) => self.0.readable_or_writable().await?,
+            (false, true) => self.0.writable().await?,
+            (_, false) => self.0.readable().await?,
+        }
+        Ok(in_words(self.0.readiness(), interest))
+    }
+
+    /// Waits until there is something to read.
+    ///
+    /// # Errors
+    ///
+    /// None that is known.
+    pub async fn readable(&self) -> io::Result<()> {
+        self.0.readable().await
+    }
+
+    /// The same; the last task that asked is woken.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_readable(cx)
+    }
+
+    /// Waits until there is room to write.
+    ///
+    /// # Errors
+    ///
+    /// None that is known.
+    pub async fn writable(&self) -> io::Result<()> {
+        self.0.writable().await
+    }
+
+    /// The same; the last task that asked is woken.
+    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_writable(cx)
+    }
+
+    /// Reads what is there.
+    ///
+    /// # Errors
+    ///
+    /// WouldBlock when nothing is.
+    pub fn try_read(&self, into: &mut [u8]) -> io::Result<usize> {
+        (&self.0).read(into)
+    }
+
+    /// The same into one buffer after the other.
+    ///
+    /// # Errors
+    ///
+    /// WouldBlock when nothing is there.
+    pub fn try_read_vectored(&self, into: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&self.0).read_vectored(into)
+    }
+
+    /// Writes what there is room for.
+    ///
+    /// # Errors
+    ///
+    /// WouldBlock when there is none.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        (&self.0).write(bytes)
+    }
+
+    /// The same from one buffer after the other.
+    ///
+    /// # Errors
+    ///
+    /// WouldBlock when there is no room.
+    pub fn try_write_vectored(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&self.0).write_vectored(bytes)
+    }
+
+    /// Two halves that borrow it, to read and to write at once.
+    pub fn split(&mut self) -> (ReadHalf<'_>, WriteHalf<'_>) {
+        (ReadHalf(self), WriteHalf(self))
+    }
+
+    /// Two halves for two tasks. The end of the writing one is a FIN.
+    pub fn into_split(self) -> (OwnedReadHalf, OwnedWriteHalf) {
+        own_halves(self)
+    }
+
+    pub(crate) fn shutdown_write(&self) -> io::Result<()> {
+        self.0.shutdown(Shutdown::Write)
+    }
+
+    pub(crate) fn read_for(&self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let room = into.initialize_unfilled();
+        let count = std::task::ready!(budgeted(cx, |cx| self.0.poll_read(cx, room)))?;
+        into.advance(count);
+        Poll::Ready(Ok(()))
+    }
+
+    pub(crate) fn write_for(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        budgeted(cx, |cx| self.0.poll_write(cx, bytes))
+    }
+
+    pub(crate) fn write_vectored_for(
+        &self,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        budgeted(cx, |cx| self.0.poll_write_vectored(cx, bytes))
+    }
+
+    /// The FIN: what was written before goes first. A connection that is over has had its end.
+    pub(crate) fn shutdown_for(&self) -> Poll<io::Result<()>> {
+        match self.shutdown_write() {
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
+            ended => Poll::Ready(ended),
+        }
+    }
+}
+
+impl AsyncRead for TcpStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.read_for(cx, into)
+    }
+}
+
+impl AsyncWrite for TcpStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.write_for(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.write_vectored_for(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shutdown_for()
+    }
+}

@@ -1,0 +1,238 @@
+//! The same source over tokio's sockets and over ours, and what only ours promise.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::future::Future;
+use std::io::ErrorKind;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use ieum::{Host, Network};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+/// Declares a module that does everything with the types of `$net` and tells what came of it, a line a call.
+macro_rules! told_by {
+    ($name:ident, $net:path) => {
+        mod $name {
+            use std::io::IoSlice;
+
+            use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+            use $net::{TcpListener, TcpStream, UdpSocket};
+
+            fn line<T: std::fmt::Debug>(call: &str, outcome: std::io::Result<T>) -> String {
+                match outcome {
+                    Ok(value) => format!("{call}: {value:?}"),
+                    // tokio may know it without having asked the kernel, and has no number then.
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => format!("{call}: later"),
+                    Err(error) => format!("{call}: {:?} {:?}", error.kind(), error.raw_os_error()),
+                }
+            }
+
+            pub(crate) async fn streams(address: &str) -> Vec<String> {
+                let mut told = Vec::new();
+                let listener = TcpListener::bind((address, 0)).await.unwrap();
+                let at = listener.local_addr().unwrap();
+                told.push(line("bind twice", TcpListener::bind(at).await.map(drop)));
+                let (one, accepted) = tokio::join!(TcpStream::connect(at), listener.accept());
+                let (mut one, (mut other, peer)) = (one.unwrap(), accepted.unwrap());
+                assert_eq!((peer, at), (one.local_addr().unwrap(), one.peer_addr().unwrap()));
+                told.push(line("nodelay", one.set_nodelay(true).and_then(|()| one.nodelay())));
+                told.push(line("nothing to read", one.try_read(&mut [0; 4])));
+                told.push(line("room to write", one.ready(Interest::WRITABLE).await));
+                told.push(line(
+                    "write vectored",
+                    one.write_vectored(&[IoSlice::new(b"hel"), IoSlice::new(b"lo")]).await,
+                ));
+                other.readable().await.unwrap();
+                told.push(line("readable", other.ready(Interest::READABLE).await));
+                let mut word = [0; 5];
+                told.push(line("peek", other.peek(&mut word[..2]).await));
+                told.push(line("read", other.read_exact(&mut word).await));
+                told.push(format!("{word:?}"));
+                // More than any buffer, both ways at once.
+                let bytes = vec![7; 5_000_000];
+                let (mut reads, mut writes) = one.split();
+                let (mut other_reads, mut other_writes) = other.split();
+                let (mut here, mut there) = (vec![0; bytes.len()], vec![0; bytes.len()]);
+                let all = tokio::join!(
+                    writes.write_all(&bytes),
+                    other_writes.write_all(&bytes),
+                    reads.read_exact(&mut here),
+                    other_reads.read_exact(&mut there)
+                );
+                told.push(format!("{all:?} {}", here == bytes && there == bytes));
+                // Halves of their own: the writing one ends its direction.
+                let (reads, writes) = one.into_split();
+                drop(writes);
+                told.push(line("the end", other.read(&mut word).await));
+                told.push(line("back", other.write_all(b"back").await));
+                let mut reads = reads;
+                told.push(line("read after the end", reads.read_exact(&mut word[..4]).await));
+                other.shutdown().await.unwrap();
+                told.push(line("the other end", reads.read(&mut word).await));
+                drop((reads, other, listener));
+                told.push(line("nobody listens", TcpStream::connect(at).await.map(drop)));
+                told.push(line("not ours", TcpListener::bind("198.51.100.1:0").await.map(drop)));
+                told
+            }
+
+            pub(crate) async fn datagrams(address: &str) -> Vec<String> {
+                let mut told = Vec::new();
+                let one = UdpSocket::bind((address, 0)).await.unwrap();
+                let other = UdpSocket::bind((address, 0)).await.unwrap();
+                let (here, there) = (one.local_addr().unwrap(), other.local_addr().unwrap());
+                told.push(line("nothing", other.try_recv_from(&mut [0; 4])));
+                told.push(line("send to nobody", one.send(b"x").await));
+                told.push(line("send", one.send_to(b"hello", there).await));
+                let mut into = [0; 3];
+                let told_of = |(count, from)| (count, from == here);
+                told.push(line("peek", other.peek_from(&mut into).await.map(told_of)));
+                told.push(line("cut", other.recv_from(&mut into).await.map(told_of)));
+                one.connect(there).await.unwrap();
+                told.push(line("send connected", one.send(b"abc").await));
+                told.push(line("recv", other.recv(&mut into).await));
+                told.push(line("room", other.ready(Interest::WRITABLE).await));
+                drop(other);
+                told.push(line("send to the closed", one.send(b"abc").await));
+                told.push(line("and hear of it", one.recv(&mut into).await));
+                told
+            }
+        }
+    };
+}
+
+told_by!(machine, tokio::net);
+told_by!(ours, ieum_tokio);
+
+#[tokio::test]
+async fn streams_do_what_tokios_do() {
+    for address in ["127.0.0.1", "::1"] {
+        assert_eq!(ours::streams(address).await, machine::streams(address).await, "{address}");
+    }
+}
+
+#[tokio::test]
+async fn datagrams_do_what_tokios_do() {
+    for address in ["127.0.0.1", "::1"] {
+        assert_eq!(ours::datagrams(address).await, machine::datagrams(address).await, "{address}");
+    }
+}
+
+fn pair() -> (Host, Host) {
+    let network = Network::new().unwrap();
+    let link = network.link();
+    let host = |address| network.host().address(&link, address).build().unwrap();
+    (host("10.1.0.1/24"), host("10.1.0.2/24"))
+}
+
+async fn connected() -> (ieum_tokio::TcpStream, ieum_tokio::TcpStream) {
+    let (one, other) = pair();
+    let listener = ieum_tokio::TcpListener::from_std(other.listen("10.1.0.2:80").unwrap()).unwrap();
+    let stream = ieum_tokio::TcpStream::connect_from(&one, "10.1.0.2:80").await.unwrap();
+    (stream, listener.accept().await.unwrap().0)
+}
+
+#[tokio::test]
+async fn a_future_that_is_dropped_has_taken_nothing() {
+    let (one, other) = pair();
+    let listener = ieum_tokio::TcpListener::from_std(other.listen("10.1.0.2:80").unwrap()).unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    {
+        let mut accepting = pin!(listener.accept());
+        assert!(accepting.as_mut().poll(&mut cx).is_pending());
+    }
+    let mut stream = ieum_tokio::TcpStream::connect_from(&one, "10.1.0.2:80").await.unwrap();
+    let (mut accepted, _) = listener.accept().await.unwrap();
+    let mut word = [0; 4];
+    {
+        let mut reading = pin!(accepted.read(&mut word));
+        assert!(reading.as_mut().poll(&mut cx).is_pending());
+        stream.write_all(b"word").await.unwrap();
+    }
+    accepted.read_exact(&mut word).await.unwrap();
+    assert_eq!(&word, b"word");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_number_of_tasks_waits_for_one_listener_and_each_gets_a_connection() {
+    const TASKS: usize = 50;
+    let (one, other) = pair();
+    let listener = ieum_tokio::TcpListener::from_std(other.listen("10.1.0.2:80").unwrap()).unwrap();
+    let listener = std::sync::Arc::new(listener);
+    let serving: Vec<_> = (0..TASKS)
+        .map(|_| {
+            let listener = std::sync::Arc::clone(&listener);
+            tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut byte = [0];
+                stream.read_exact(&mut byte).await.unwrap();
+                stream.write_all(&byte).await.unwrap();
+            })
+        })
+        .collect();
+    let clients: Vec<_> = (0..TASKS)
+        .map(|number| {
+            let one = one.clone();
+            tokio::spawn(async move {
+                let mut stream = ieum_tokio::TcpStream::connect_from(&one, "10.1.0.2:80").await.unwrap();
+                let sent = [u8::try_from(number).unwrap()];
+                stream.write_all(&sent).await.unwrap();
+                let mut back = [0];
+                stream.read_exact(&mut back).await.unwrap();
+                assert_eq!(back, sent);
+            })
+        })
+        .collect();
+    for task in serving.into_iter().chain(clients) {
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn halves_of_one_connection_are_one_again_and_others_are_not() {
+    let (one, other) = connected().await;
+    let (reads, writes) = one.into_split();
+    let (other_reads, other_writes) = other.into_split();
+    let strangers = reads.reunite(other_writes).unwrap_err();
+    assert_eq!(strangers.to_string(), "tried to reunite halves that are not from the same socket");
+    let (mut one, mut other) =
+        (writes.reunite(strangers.0).unwrap(), other_reads.reunite(strangers.1).unwrap());
+    one.write_all(b"whole").await.unwrap();
+    let mut word = [0; 5];
+    other.read_exact(&mut word).await.unwrap();
+    assert_eq!(&word, b"whole");
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_socket_that_is_always_ready_leaves_others_their_turn() {
+    let (one, _other) = pair();
+    let socket = ieum_tokio::UdpSocket::from_std(one.udp("10.1.0.1:0").unwrap()).unwrap();
+    let to = socket.local_addr().unwrap();
+    let (tell, told) = tokio::sync::oneshot::channel();
+    let busy = tokio::spawn(async move {
+        loop {
+            socket.send_to(b"x", to).await.unwrap();
+            socket.recv_from(&mut [0]).await.unwrap();
+        }
+    });
+    tokio::spawn(async move { tell.send(()).unwrap() });
+    // Without the budget this would never end: both calls are always ready, and there is one thread.
+    told.await.unwrap();
+    busy.abort();
+}
+
+#[tokio::test]
+async fn a_connect_that_is_dropped_is_given_up() {
+    let (one, _other) = pair();
+    {
+        let mut connecting = pin!(ieum_tokio::TcpStream::connect_from(&one, "10.1.0.9:80"));
+        let polled = connecting.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(matches!(polled, Poll::Pending));
+        assert_eq!(one.inspect(|host| host.sockets().len()), 1);
+    }
+    let left = one.inspect(|host| host.sockets().iter().filter(|socket| socket.state == "SYN-SENT").count());
+    assert_eq!(left, 0);
+    assert_eq!(
+        ieum_tokio::TcpStream::connect_from(&one, "192.0.2.1:1").await.unwrap_err().kind(),
+        ErrorKind::NetworkUnreachable
+    );
+}
