@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use super::min_rtt::{PROBED_QUEUE_ONE_OF, QUEUE_ONE_OF};
 use super::plateau::Plateau;
 use super::{Bandwidth, Bbr, LossReport, Phase, Sample, Window};
 use crate::tcp::send::rate::Loss;
@@ -113,7 +114,7 @@ impl Bbr {
     fn is_borne(&self) -> bool {
         let delivered = self.delivered - self.loss.begun;
         let is_little = self.loss.lost * CHANCE_BORNE_ONE_OF <= delivered && !self.loss.marked;
-        let no_queue = self.min_rtt.is_without_queue(self.loss.rtt);
+        let no_queue = self.min_rtt.is_without_queue(self.loss.rtt, QUEUE_ONE_OF);
         is_little && (no_queue || matches!(self.phase, Phase::Drain | Phase::Down))
     }
 
@@ -152,7 +153,8 @@ impl Bbr {
 
     /// Of a round trip's flight one of so many lost is borne.
     fn borne_one_of(&self) -> u64 {
-        let is_chance = self.min_rtt.is_without_queue(self.min_rtt.latest());
+        let queue_one_of = if self.phase == Phase::Up { PROBED_QUEUE_ONE_OF } else { QUEUE_ONE_OF };
+        let is_chance = self.min_rtt.is_without_queue(self.min_rtt.latest(), queue_one_of);
         if is_chance { CHANCE_BORNE_ONE_OF } else { LOSS_BORNE_ONE_OF }
     }
 

@@ -12,8 +12,10 @@ use ieum_wire::Instant;
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 const COUNTS_FOR: Duration = Duration::from_secs(10);
 
-/// A round trip longer than the shortest by more than one of so many parts has met a queue.
-const QUEUE_ONE_OF: u32 = 8;
+/// A round trip longer than the shortest by more than one of so many parts has met a queue; while probing, one that is
+/// longer than what an Up adds by itself in a round trip ([`super::Phase::pacing_percent`]).
+pub(super) const QUEUE_ONE_OF: u32 = 8;
+pub(super) const PROBED_QUEUE_ONE_OF: u32 = 4;
 
 /// The shortest round trips of late.
 #[derive(Clone, Copy, Debug)]
@@ -56,9 +58,9 @@ impl MinRtt {
         self.recent_at = now;
     }
 
-    /// No queue to speak of stood on the path of a packet that was under way for so long.
-    pub(super) fn is_without_queue(&self, rtt: Option<Duration>) -> bool {
-        rtt.zip(self.shortest).is_some_and(|(rtt, shortest)| rtt <= shortest + shortest / QUEUE_ONE_OF)
+    /// No queue to speak of (one of `one_of` parts) stood on the path of a packet that was under way for so long.
+    pub(super) fn is_without_queue(&self, rtt: Option<Duration>, one_of: u32) -> bool {
+        rtt.zip(self.shortest).is_some_and(|(rtt, shortest)| rtt <= shortest + shortest / one_of)
     }
 
     pub(super) fn latest(&self) -> Option<Duration> {
