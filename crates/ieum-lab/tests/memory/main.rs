@@ -56,8 +56,8 @@ fn memory_goes_back_to_where_it_was() {
     let _ = cost_of_idle_connections();
     let (fresh, used) = cost_of_idle_connections();
     println!("an idle connection costs {fresh} bytes, one that was used and is idle again {used}");
-    // Less than a page: no buffer is kept for it. Linux's tcp_sock alone has about 2,500.
-    assert!(fresh < 4096, "an idle connection costs its control block alone, not {fresh} bytes");
+    // A third more than it was when this was written (2,883); no buffer is kept for it. Linux's tcp_sock alone has about 2,500.
+    assert!(fresh < 3800, "an idle connection costs its control block alone, not {fresh} bytes");
     assert!(used < fresh + 512, "buffers go back: {used} bytes, {fresh} before");
     transfers_give_their_buffers_back();
 }

@@ -65,7 +65,7 @@ pub(super) struct Open {
     /// How long that waiting was to last, from when it can begin; `None`: not at all.
     pub(super) fin_timeout: Option<Duration>,
     /// Our SYN-ACK, while it is not acknowledged: the passive side of Fast Open.
-    pub(super) syn_ack: Option<SynAck>,
+    pub(super) syn_ack: Option<Box<SynAck>>,
     /// The SYN's data was taken: the peer's by us, or ours by the peer (TCPI_OPT_SYN_DATA).
     pub(super) syn_data: bool,
     /// What the user wants to hear of what is sent.
@@ -297,7 +297,7 @@ impl Open {
 
     pub(super) fn deadline(&self, settings: &TcpSettings, orphan: bool) -> Option<Instant> {
         let fin_wait = self.fin_wait_until.filter(|_| orphan && self.state() == State::FinWait2);
-        let send = self.syn_ack.as_ref().map_or_else(|| self.send.timer(), SynAck::timer);
+        let send = self.syn_ack.as_ref().map_or_else(|| self.send.timer(), |syn_ack| syn_ack.timer());
         [
             send,
             self.send.pacer.deadline(),

@@ -378,7 +378,7 @@ impl Tcp {
         listener.fast_open_pending += 1;
         let opening = Opening { syn_sent_at: None, retries: 0, active: false, acknowledged: 0 };
         let mut open = Open::new(cx.now, &own, &peer, opening, &settings);
-        open.syn_ack = Some(SynAck::new(own, peer, listener_id));
+        open.syn_ack = Some(Box::new(SynAck::new(own, peer, listener_id)));
         open.syn_data = !segment.payload.is_empty();
         open.take_with_syn(cx.now, segment, &settings);
         let id = self.admit(cx, listener_id, segment.tuple, settings, open);
