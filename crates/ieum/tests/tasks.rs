@@ -1,0 +1,95 @@
+//! Tasks of any executor: their wakers are other people's code.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+
+use ieum::net::{TcpListener, TcpStream};
+use ieum::{Host, Network};
+
+fn pair() -> (Host, Host) {
+    let network = Network::new().unwrap();
+    let link = network.link();
+    let host = |address| network.host().address(&link, address).build().unwrap();
+    (host("10.1.0.1/24"), host("10.1.0.2/24"))
+}
+
+/// A connection, and the listener that gave it out.
+fn connected() -> (TcpStream, TcpStream, TcpListener) {
+    let (one, other) = pair();
+    let listener = other.listen("10.1.0.2:80").unwrap();
+    let stream = one.connect("10.1.0.2:80").unwrap();
+    let (accepted, _) = listener.accept().unwrap();
+    (stream, accepted, listener)
+}
+
+/// A waker that reads as soon as it is woken, as an executor does that runs its tasks in place; and that holds a socket, which is
+/// closed with it.
+struct ReadsInPlace {
+    stream: TcpStream,
+    read: AtomicUsize,
+    _held: Mutex<Option<TcpListener>>,
+}
+
+impl Wake for ReadsInPlace {
+    fn wake(self: Arc<Self>) {
+        let mut bytes = [0; 16];
+        if let Poll::Ready(Ok(count)) =
+            self.stream.poll_read(&mut Context::from_waker(Waker::noop()), &mut bytes)
+        {
+            self.read.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn a_waker_may_call_the_network_that_wakes_it() {
+    let (mut writer, reader, listener) = connected();
+    let waiting = Arc::new(ReadsInPlace {
+        stream: reader.try_clone().unwrap(),
+        read: AtomicUsize::new(0),
+        _held: Mutex::new(Some(listener)),
+    });
+    let waker = Waker::from(Arc::clone(&waiting));
+    assert!(reader.poll_read(&mut Context::from_waker(&waker), &mut [0; 16]).is_pending());
+    writer.write_all(b"in place").unwrap();
+    assert_eq!(waiting.read.load(Ordering::Relaxed), 8);
+}
+
+#[test]
+fn a_waker_that_is_replaced_may_close_sockets_when_it_goes() {
+    let (_writer, reader, listener) = connected();
+    let at: SocketAddr = listener.local_addr().unwrap();
+    let waiting = ReadsInPlace {
+        stream: reader.try_clone().unwrap(),
+        read: AtomicUsize::new(0),
+        _held: Mutex::new(Some(listener)),
+    };
+    let waker = Waker::from(Arc::new(waiting));
+    assert!(reader.poll_read(&mut Context::from_waker(&waker), &mut [0; 16]).is_pending());
+    drop(waker);
+    // The only one who remembers it is the host, and remembers somebody else from now on.
+    assert!(reader.poll_read(&mut Context::from_waker(Waker::noop()), &mut [0; 16]).is_pending());
+    assert_eq!(at.port(), 80);
+}
+
+#[test]
+fn the_last_task_that_polls_is_the_one_that_is_woken() {
+    struct Counts(AtomicUsize);
+    impl Wake for Counts {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let (mut writer, reader, _listener) = connected();
+    let tasks = [0, 1].map(|_| Arc::new(Counts(AtomicUsize::new(0))));
+    for task in &tasks {
+        let waker = Waker::from(Arc::clone(task));
+        assert!(reader.poll_read(&mut Context::from_waker(&waker), &mut [0; 16]).is_pending());
+    }
+    writer.write_all(b"x").unwrap();
+    assert_eq!(tasks.map(|task| task.0.load(Ordering::Relaxed)), [0, 1]);
+}
