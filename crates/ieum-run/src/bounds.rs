@@ -30,6 +30,9 @@ pub(crate) const DATAGRAM_BYTES_MAX: usize = 65_507;
 /// Pieces of memory one message may consist of (Linux: UIO_MAXIOV).
 pub(crate) const PIECES_MAX: usize = 1024;
 
+/// Bytes of control messages that go along with one message (Linux: net.core.optmem_max).
+pub(crate) const CONTROL_BYTES_MAX: usize = 131_072;
+
 /// Messages of one sendmmsg or recvmmsg that are served before it returns.
 pub(crate) const MESSAGES_MAX: u64 = 64;
 

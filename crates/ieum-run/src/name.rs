@@ -14,7 +14,7 @@ pub(crate) struct Names {
 }
 
 const PREFIX_BYTES: usize = 16;
-const ENVELOPE_BYTES: usize = 17 + 2 + 17 + 1;
+const ENVELOPE_BYTES: usize = 17 + 2 + 17 + 1 + 1;
 
 /// What stands around a datagram on its way to S.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -25,12 +25,14 @@ pub(crate) struct Envelope {
     pub(crate) local: Option<IpAddr>,
     /// How many hops it still had.
     pub(crate) hops: u8,
+    /// Type of service, traffic class.
+    pub(crate) tos: u8,
 }
 
 impl Envelope {
     /// Of datagrams of which only the sender is known.
     pub(crate) fn of(remote: SocketAddr) -> Envelope {
-        Envelope { remote, local: None, hops: 0 }
+        Envelope { remote, local: None, hops: 0, tos: 0 }
     }
 }
 
@@ -74,7 +76,7 @@ impl Names {
                 push_ip(&mut bytes, Some(envelope.remote.ip()));
                 bytes.extend_from_slice(&envelope.remote.port().to_be_bytes());
                 push_ip(&mut bytes, envelope.local);
-                bytes.push(envelope.hops);
+                bytes.extend([envelope.hops, envelope.tos]);
             }
         }
         SocketAddrUnix::new_abstract_name(&bytes)
@@ -92,7 +94,7 @@ impl Names {
         let rest: &[u8; ENVELOPE_BYTES] = rest.get(16..)?.try_into().ok()?;
         let port = u16::from_be_bytes(rest.get(17..19)?.try_into().ok()?);
         let remote = SocketAddr::new(ip_of(rest.get(..17)?)?, port);
-        Some(Envelope { remote, local: ip_of(rest.get(19..36)?), hops: *rest.last()? })
+        Some(Envelope { remote, local: ip_of(rest.get(19..36)?), hops: rest[36], tos: rest[37] })
     }
 }
 
@@ -132,7 +134,7 @@ mod tests {
         for remote in ["10.77.0.1:53", "[2001:db8::1]:443"] {
             let remote: SocketAddr = remote.parse().unwrap();
             for local in [None, Some("10.77.0.2".parse().unwrap()), Some("::1".parse().unwrap())] {
-                let envelope = Envelope { remote, local, hops: 63 };
+                let envelope = Envelope { remote, local, hops: 63, tos: 0xb8 };
                 let name = names.name(Bearer::Remote(7, 9, envelope)).unwrap();
                 assert_eq!(names.envelope(&name), Some(envelope));
             }

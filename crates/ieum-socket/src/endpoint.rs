@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use ieum_stack::{BindRequest, Datagram, PingId, PingSendError, UdpId, UdpSendError};
+use ieum_stack::{BindRequest, Datagram, PingId, PingSendError, SendFields, UdpId, UdpSendError};
 use ieum_wire::{Instant, Unreachable};
 
 use crate::host::Host;
@@ -69,15 +69,16 @@ impl Host {
         endpoint: Endpoint,
         to: SocketAddr,
         bytes: &[u8],
+        fields: SendFields,
     ) -> Result<bool, Errno> {
         match endpoint {
             // Only a connected remote can have port 0; Linux sends such a datagram, and nobody can hear it.
             Endpoint::Udp(_) if to.port() == 0 => Ok(true),
-            Endpoint::Udp(id) => match self.stack.udp_send(now, id, to, bytes) {
+            Endpoint::Udp(id) => match self.stack.udp_send_with(now, id, to, bytes, fields) {
                 Err(UdpSendError::QueueFull) => Ok(false),
                 sent => Ok(sent.map(|()| true)?),
             },
-            Endpoint::Ping(id) => match self.stack.ping_send(id, to.ip(), bytes) {
+            Endpoint::Ping(id) => match self.stack.ping_send_with(id, to.ip(), bytes, fields) {
                 Err(PingSendError::QueueFull) => Ok(false),
                 sent => Ok(sent.map(|()| true)?),
             },

@@ -73,6 +73,8 @@ mod table;
 pub use blocking::{Control, Progress, Reading, Received, Wait, Writing};
 pub use call::connect::Connect;
 pub use call::listen_any::FlowEvent;
+pub use call::recv::Arrival;
+pub use call::send::Ancillary;
 pub use call::shutdown::How;
 pub use epoll::{Epoll, UNASKED};
 pub use errno::Errno;

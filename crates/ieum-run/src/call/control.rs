@@ -1,6 +1,6 @@
 //! Control messages that come with a datagram, for those who asked by an option: where it went (IP_PKTINFO,
-//! IPV6_RECVPKTINFO), how many hops it had left (IP_RECVTTL, IPV6_RECVHOPLIMIT), when it came (SO_TIMESTAMP,
-//! SO_TIMESTAMPNS). All others (type of service, options, fragments' sizes) are not told.
+//! IPV6_RECVPKTINFO), how many hops it had left (IP_RECVTTL, IPV6_RECVHOPLIMIT), its type of service (IP_RECVTOS,
+//! IPV6_RECVTCLASS), when it came (SO_TIMESTAMP, SO_TIMESTAMPNS). All others (options, fragments' sizes) are not told.
 
 use std::net::IpAddr;
 
@@ -11,10 +11,10 @@ use crate::name::Envelope;
 use crate::sys::number as n;
 
 /// sizeof struct cmsghdr.
-const HEADER_BYTES: usize = 16;
+pub(super) const HEADER_BYTES: usize = 16;
 
 /// A control message in the making: level, type and data.
-fn message(level: i32, kind: i32, data: &[u8]) -> Vec<u8> {
+pub(super) fn message(level: i32, kind: i32, data: &[u8]) -> Vec<u8> {
     let mut bytes = (HEADER_BYTES + data.len()).to_ne_bytes().to_vec();
     bytes.extend(level.to_ne_bytes());
     bytes.extend(kind.to_ne_bytes());
@@ -52,6 +52,10 @@ pub(super) fn messages(host: &mut Host, id: SocketId, domain: i32, envelope: &En
         if wants(n::IPPROTO_IPV6, n::IPV6_RECVHOPLIMIT) {
             all.push(message(n::IPPROTO_IPV6, n::IPV6_HOPLIMIT, &hops));
         }
+        if local.is_ipv6() && wants(n::IPPROTO_IPV6, n::IPV6_RECVTCLASS) {
+            let class = i32::from(envelope.tos).to_ne_bytes();
+            all.push(message(n::IPPROTO_IPV6, n::IPV6_TCLASS, &class));
+        }
     } else if let IpAddr::V4(four) = local {
         if wants(n::IPPROTO_IP, n::IP_PKTINFO) {
             let data = [interface.to_ne_bytes(), four.octets(), four.octets()].concat();
@@ -59,6 +63,9 @@ pub(super) fn messages(host: &mut Host, id: SocketId, domain: i32, envelope: &En
         }
         if wants(n::IPPROTO_IP, n::IP_RECVTTL) {
             all.push(message(n::IPPROTO_IP, n::IP_TTL, &hops));
+        }
+        if wants(n::IPPROTO_IP, n::IP_RECVTOS) {
+            all.push(message(n::IPPROTO_IP, n::IP_TOS, &[envelope.tos]));
         }
     }
     all

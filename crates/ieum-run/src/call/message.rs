@@ -2,7 +2,7 @@
 
 use rustix::io::Errno;
 
-use crate::bounds::PIECES_MAX;
+use crate::bounds::{CONTROL_BYTES_MAX, PIECES_MAX};
 use crate::memory::Memory;
 use crate::sys::number as n;
 
@@ -84,6 +84,18 @@ impl Header {
             all.extend(memory.read(*address, (*len).min(bytes_max - all.len()))?);
         }
         Ok(all)
+    }
+
+    /// The control messages that are sent along.
+    ///
+    /// # Errors
+    ///
+    /// ENOBUFS for more than Linux takes.
+    pub(super) fn control_messages(&self, memory: &Memory<'_>) -> Result<Vec<u8>, Errno> {
+        if self.control_room > CONTROL_BYTES_MAX {
+            return Err(Errno::NOBUFS);
+        }
+        memory.read(self.control, self.control_room)
     }
 
     /// Spreads `bytes` over the pieces; how many had room.

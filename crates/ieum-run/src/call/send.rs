@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 
 use ieum_engine::Turn;
-use ieum_socket::{Errno, Kind};
+use ieum_socket::{Errno, Kind, SocketId};
 use rustix::net::sockopt::{Timeout, socket_timeout};
 
+use super::ancillary;
 use super::message::{Header, MULTI_BYTES, MULTI_LEN};
 use crate::address::{self, Address, Use};
 use crate::bounds::{DATAGRAM_BYTES_MAX, MESSAGES_MAX};
@@ -91,8 +92,17 @@ impl Runner {
             return Err(errno);
         }
         let destination = self.destination(call, header, domain)?;
+        let control = header.control_messages(&self.memory(call)).map_err(host_errno)?;
+        let ancillary = ancillary::parse(&control, self.goes_by_ip6(id, domain, destination))?;
         let bytes = header.gather(&self.memory(call), DATAGRAM_BYTES_MAX).map_err(host_errno)?;
-        self.host.send_to(turn.now, id, &bytes, destination)
+        self.host.send_message(turn.now, id, &bytes, destination, ancillary)
+    }
+
+    /// Is what goes there, or to the connected remote, a packet of IPv6?
+    fn goes_by_ip6(&self, id: SocketId, domain: i32, destination: Option<SocketAddr>) -> bool {
+        let remote = destination.or_else(|| self.host.remote_address(id).ok());
+        let is_mapped = remote.is_some_and(|remote| remote.ip().to_canonical().is_ipv4());
+        domain == n::AF_INET6 && !is_mapped
     }
 
     fn destination(&self, call: &Call, header: &Header, domain: i32) -> Result<Option<SocketAddr>, Errno> {

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ieum_engine::Ready;
-use ieum_socket::{Host, SocketId};
+use ieum_socket::{Arrival, Host, SocketId};
 use ieum_wire::Instant;
 use rustix::io::Errno;
 use rustix::net::{
@@ -44,14 +44,16 @@ pub(crate) struct Datagram {
 struct Parked {
     payload: Vec<u8>,
     source: SocketAddr,
-    /// To which address of ours it came, with how many hops left.
-    arrival: Option<(SocketAddr, u8)>,
+    /// What is known of how it came.
+    arrival: Option<Arrival>,
 }
 
 impl Parked {
     fn envelope(&self) -> Envelope {
         match self.arrival {
-            Some((local, hops)) => Envelope { remote: self.source, local: Some(local.ip()), hops },
+            Some(Arrival { destination, ttl, tos }) => {
+                Envelope { remote: self.source, local: Some(destination.ip()), hops: ttl, tos }
+            }
             None => Envelope::of(self.source),
         }
     }
@@ -182,7 +184,7 @@ impl Datagram {
                     Err(_) => return Delivery::Idle,
                 },
             };
-            let (source, destination) = (next.source, next.arrival.map(|(destination, _)| destination));
+            let (source, destination) = (next.source, next.arrival.map(|arrival| arrival.destination));
             match self.deliver(&next.payload, next.envelope(), name, names, number) {
                 Ok(_) => {}
                 Err(Errno::AGAIN) => {

@@ -10,6 +10,17 @@ use crate::description::{Datagram, Phase, Stream};
 use crate::host::Host;
 use crate::{Errno, SocketId};
 
+/// What the IP header of a datagram said that came.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Arrival {
+    /// To which of the host's addresses it came, as the stack names them.
+    pub destination: SocketAddr,
+    /// How many hops it still had.
+    pub ttl: u8,
+    /// Type of service, traffic class.
+    pub tos: u8,
+}
+
 impl Host {
     /// Reads bytes of a stream, or a datagram cut to the length of `into`. `peek` leaves them where they are.
     /// `Ok(0)` from a stream is the end of file.
@@ -95,11 +106,11 @@ impl Host {
         active.is_some_and(|active| self.stack.tcp_is_at_mark(active.connection))
     }
 
-    /// To which of the host's addresses the datagram came that [`Host::recv_from`] would give next, as the stack names
-    /// them, and how many hops it still had.
-    pub fn next_arrival(&self, id: SocketId) -> Option<(SocketAddr, u8)> {
+    /// What is told of the datagram that [`Host::recv_from`] would give next.
+    pub fn next_arrival(&self, id: SocketId) -> Option<Arrival> {
         let open = self.descriptions.get(id)?.open()?;
-        self.endpoint_peek(open.endpoint).map(|datagram| (datagram.destination, datagram.ttl))
+        let datagram = self.endpoint_peek(open.endpoint)?;
+        Some(Arrival { destination: datagram.destination, ttl: datagram.ttl, tos: datagram.tos })
     }
 
     /// What a message received now says is left to be read, where the program asked for it (TCP_INQ): at the end of the

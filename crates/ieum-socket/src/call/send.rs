@@ -1,9 +1,9 @@
 //! `send(2)` and `sendto(2)`, and the door for bytes that are not copied.
 
 use std::io::IoSliceMut;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use ieum_stack::WriteEnd;
+use ieum_stack::{SendFields, WriteEnd};
 use ieum_wire::Instant;
 
 use crate::bounds::MESSAGE_BYTES_MAX;
@@ -14,6 +14,18 @@ use crate::endpoint::Endpoint;
 use crate::host::Host;
 use crate::make::Domain;
 use crate::{Errno, SocketId};
+
+/// What a message itself says of its IP header, where its socket's options say otherwise: the control messages IP_PKTINFO,
+/// IP_TTL and IP_TOS of ip(7), IPV6_PKTINFO, IPV6_HOPLIMIT and IPV6_TCLASS of ipv6(7).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Ancillary {
+    /// From which address of the host.
+    pub source: Option<IpAddr>,
+    /// How many hops it may take.
+    pub ttl: Option<u8>,
+    /// Type of service, traffic class.
+    pub tos: Option<u8>,
+}
 
 impl Host {
     /// Sends bytes, or a datagram to the connected remote. Tells how many bytes were taken: of a stream perhaps not
@@ -60,7 +72,28 @@ impl Host {
         self.now = now;
         match self.descriptions.get(id).ok_or(Errno::EBADF)?.phase {
             Phase::Stream(_) => self.send_stream(now, id, bytes, end),
-            Phase::Datagram(_) => self.send_datagram(now, id, bytes, address),
+            Phase::Datagram(_) => self.send_datagram(now, id, bytes, address, Ancillary::default()),
+        }
+    }
+
+    /// Sends a datagram that says more of itself than its socket's options do.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::send_to`]; EINVAL for a source of the other family; for one that is none of the host's addresses EINVAL
+    /// over IPv6 and ENETUNREACH over IPv4. EOPNOTSUPP on a stream.
+    pub fn send_message(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        bytes: &[u8],
+        address: Option<SocketAddr>,
+        ancillary: Ancillary,
+    ) -> Result<usize, Errno> {
+        self.now = now;
+        match self.descriptions.get(id).ok_or(Errno::EBADF)?.phase {
+            Phase::Stream(_) => Err(Errno::EOPNOTSUPP),
+            Phase::Datagram(_) => self.send_datagram(now, id, bytes, address, ancillary),
         }
     }
 
@@ -184,6 +217,7 @@ impl Host {
         id: SocketId,
         bytes: &[u8],
         address: Option<SocketAddr>,
+        ancillary: Ancillary,
     ) -> Result<usize, Errno> {
         // Linux binds first and looks at the message afterwards.
         let open = self.opened(id)?;
@@ -202,6 +236,13 @@ impl Host {
             }
             None => self.endpoint_remote(open.endpoint).ok_or(Errno::EDESTADDRREQ)?,
         };
+        // Towards IPv4 a foreign source is no route.
+        let is_wrong = |source: IpAddr| {
+            source.is_ipv4() != to.is_ipv4() || (to.is_ipv6() && !self.stack.is_local(source))
+        };
+        if ancillary.source.is_some_and(is_wrong) {
+            return Err(Errno::EINVAL);
+        }
         let everybody = self.stack.is_broadcast(to.ip());
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         if everybody && !description.options.broadcast() {
@@ -218,7 +259,13 @@ impl Host {
         if description.shut.write {
             return Err(Errno::EPIPE);
         }
-        if !self.endpoint_send(now, open.endpoint, to, bytes)? {
+        let fields = description.options.send_fields(to.ip());
+        let fields = SendFields {
+            source: ancillary.source,
+            ttl: ancillary.ttl.unwrap_or(fields.ttl),
+            tos: ancillary.tos.unwrap_or(fields.tos),
+        };
+        if !self.endpoint_send(now, open.endpoint, to, bytes, fields)? {
             if let Some(open) = self.descriptions.get_mut(id).and_then(|description| description.open_mut()) {
                 open.full = true;
             }

@@ -14,9 +14,10 @@ mod special;
 mod statistics;
 mod table;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use ieum_stack::{CongestionName, FastOpenKeys, Keepalive, TcpSettings};
+use ieum_stack::{CongestionName, FastOpenKeys, Keepalive, SendFields, TcpSettings};
 
 use crate::make::{Domain, Protocol};
 use crate::{Errno, Make};
@@ -111,6 +112,8 @@ mod known {
     pub(super) const RECV_ERRORS6: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_RECVERR);
     pub(super) const TRAFFIC_CLASS: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_TCLASS);
     pub(super) const HOPS: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_UNICAST_HOPS);
+    pub(super) const MULTICAST_TTL: SocketOption = SocketOption::known(IPPROTO_IP, IP_MULTICAST_TTL);
+    pub(super) const MULTICAST_HOPS: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_MULTICAST_HOPS);
     pub(super) const V6_ONLY: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_V6ONLY);
 }
 
@@ -205,6 +208,17 @@ impl Options {
         usize::try_from(asked.min(reachable).max(1)).unwrap_or(usize::MAX)
     }
 
+    /// What the options of a datagram socket put into the header of what goes there.
+    pub(crate) fn send_fields(&self, to: IpAddr) -> SendFields {
+        let (tos, ttl) = match (Domain::of(to), to.is_multicast()) {
+            (Domain::Ip4, false) => (known::TOS, known::TTL),
+            (Domain::Ip4, true) => (known::TOS, known::MULTICAST_TTL),
+            (Domain::Ip6, false) => (known::TRAFFIC_CLASS, known::HOPS),
+            (Domain::Ip6, true) => (known::TRAFFIC_CLASS, known::MULTICAST_HOPS),
+        };
+        SendFields { source: None, ttl: self.byte(ttl), tos: self.byte(tos) }
+    }
+
     /// What the options of a stream mean to a connection over that family; `defaults` is for what was not set.
     pub(crate) fn tcp_settings(&self, domain: Domain, defaults: &TcpSettings) -> TcpSettings {
         let (tos, ttl) = match domain {
@@ -214,7 +228,6 @@ impl Options {
         let recv_buffer = self.buffer_bytes(known::RECV_BUFFER);
         let positive = |option| self.value(option).unsigned_abs();
         let seconds = |option| Duration::from_secs(u64::from(positive(option)));
-        let byte = |option| u8::try_from(self.value(option)).unwrap_or(u8::MAX);
         TcpSettings {
             no_delay: self.flag(known::NO_DELAY),
             cork: self.flag(known::CORK),
@@ -259,8 +272,8 @@ impl Options {
                 (Domain::Ip6, _) => true,
             },
             mss_max: u16::try_from(self.value(known::MSS)).ok().filter(|mss| *mss > 0),
-            tos: byte(tos),
-            ttl: byte(ttl),
+            tos: self.byte(tos),
+            ttl: self.byte(ttl),
             congestion: self.congestion.unwrap_or(defaults.congestion),
             urgent_inline: self.flag(known::URGENT_INLINE) || defaults.urgent_inline,
             syn_retries: self.set_value(known::SYN_COUNT).unwrap_or(defaults.syn_retries),
@@ -329,6 +342,10 @@ impl Options {
     fn buffer_bytes(&self, option: SocketOption) -> Option<u32> {
         let at = self.find(option).ok()?;
         Some(self.set[at].1.unsigned_abs() / 2)
+    }
+
+    fn byte(&self, option: SocketOption) -> u8 {
+        u8::try_from(self.value(option)).unwrap_or(u8::MAX)
     }
 
     fn flag(&self, option: SocketOption) -> bool {

@@ -16,7 +16,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 
-use ieum_wire::{Packet, Protocol, Unreachable, icmp4, icmp6, ip4};
+use ieum_wire::{Packet, Protocol, Unreachable, icmp4, icmp6};
 use slotmap::SlotMap;
 
 use super::{ECHO_REQUEST4, ECHO_REQUEST6};
@@ -28,7 +28,7 @@ use crate::ip::{Ip, Outgoing, Path, Received};
 use crate::link::LinkId;
 use crate::port::BindError;
 use crate::udp::{Envelope, Inbox, cost_bytes};
-use crate::{ConnectError, Datagram, Stack};
+use crate::{ConnectError, Datagram, SendFields, Stack};
 
 slotmap::new_key_type! {
     /// Names a ping endpoint.
@@ -86,6 +86,7 @@ struct Request {
     destination: IpAddr,
     /// The message as the wire will carry it.
     message: Vec<u8>,
+    fields: SendFields,
 }
 
 /// A family and an identifier.
@@ -124,7 +125,7 @@ impl Ping {
         let endpoint = self.endpoints.get_mut(id).ok_or(Drop::IcmpKind)?;
         let source = SocketAddr::new(received.source, 0);
         let destination = SocketAddr::new(received.destination, identifier);
-        let envelope = Envelope { source, destination, ttl: received.ttl };
+        let envelope = Envelope { source, destination, ttl: received.ttl, tos: received.tos };
         if !endpoint.inbox.push(envelope, received.payload) {
             return Err(Drop::PingQueueFull);
         }
@@ -201,15 +202,15 @@ impl Ping {
             .ok_or(BindError::NoFreePort)
     }
 
-    fn owe(&mut self, id: PingId, path: Path, to: IpAddr, message: Vec<u8>) -> Result<(), PingSendError> {
-        let endpoint = self.endpoints.get_mut(id).ok_or(PingSendError::Gone)?;
-        let cost_bytes = cost_bytes(&message);
+    fn owe(&mut self, request: Request) -> Result<(), PingSendError> {
+        let endpoint = self.endpoints.get_mut(request.endpoint).ok_or(PingSendError::Gone)?;
+        let cost_bytes = cost_bytes(&request.message);
         if endpoint.owed_bytes + cost_bytes > UDP_SEND_QUEUE_BYTES_MAX {
             endpoint.awaits_room = true;
             return Err(PingSendError::QueueFull);
         }
         endpoint.owed_bytes += cost_bytes;
-        self.owed.push_back(Request { endpoint: id, path, destination: to, message });
+        self.owed.push_back(request);
         Ok(())
     }
 
@@ -288,6 +289,21 @@ impl Stack {
     ///
     /// See [`PingSendError`].
     pub fn ping_send(&mut self, id: PingId, to: IpAddr, message: &[u8]) -> Result<(), PingSendError> {
+        self.ping_send_with(id, to, message, SendFields::default())
+    }
+
+    /// The same, with what the program wants the IP header to say.
+    ///
+    /// # Errors
+    ///
+    /// See [`PingSendError`]; an address that is not ours leads nowhere.
+    pub fn ping_send_with(
+        &mut self,
+        id: PingId,
+        to: IpAddr,
+        message: &[u8],
+        fields: SendFields,
+    ) -> Result<(), PingSendError> {
         let endpoint = self.icmp.ping.endpoints.get(id).ok_or(PingSendError::Gone)?;
         let (local, family) = (endpoint.local, Family::of(endpoint.bound.ip()));
         let echo = Echo::parse(family, message).ok_or(PingSendError::NotAnEchoRequest)?;
@@ -301,9 +317,13 @@ impl Stack {
         if message.len() > bytes_max {
             return Err(PingSendError::TooLarge);
         }
-        let path = self.ip.path(specific(local.ip()), to).map_err(PingSendError::Unreachable)?;
+        if fields.source.is_some_and(|source| !self.ip.is_local(source)) {
+            return Err(PingSendError::Unreachable(Unreachable::Network));
+        }
+        let source = fields.source.or_else(|| specific(local.ip()));
+        let path = self.ip.path(source, to).map_err(PingSendError::Unreachable)?;
         let message = echo.emit(local.port(), path.source, to).ok_or(PingSendError::Family)?;
-        self.icmp.ping.owe(id, path, to, message)
+        self.icmp.ping.owe(Request { endpoint: id, path, destination: to, message, fields })
     }
 
     /// The oldest reply: from whom (its port is 0), and the whole message.
@@ -380,8 +400,8 @@ fn build(request: &Request, ip: &mut Ip) -> Packet {
         source: request.path.source,
         destination: request.destination,
         protocol,
-        ttl: ip4::TTL_DEFAULT,
-        tos: 0,
+        ttl: request.fields.ttl,
+        tos: request.fields.tos,
         dont_fragment: false,
     };
     let mut packet = ip.begin(&outgoing, request.message.len());

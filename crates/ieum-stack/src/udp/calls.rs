@@ -6,7 +6,7 @@ use ieum_wire::Unreachable;
 use ieum_wire::{Instant, Protocol, ip4, udp};
 
 use super::endpoint::Endpoint;
-use super::{Datagram, UdpId, UdpSendError};
+use super::{Datagram, SendFields, UdpId, UdpSendError};
 use crate::context::Context;
 use crate::ip::Outgoing;
 use crate::port::{BindError, BindRequest};
@@ -76,6 +76,22 @@ impl Stack {
         to: SocketAddr,
         payload: &[u8],
     ) -> Result<(), UdpSendError> {
+        self.udp_send_with(now, id, to, payload, SendFields::default())
+    }
+
+    /// The same, with what the program wants the IP header to say.
+    ///
+    /// # Errors
+    ///
+    /// See [`UdpSendError`]; an address that is not ours leads nowhere.
+    pub fn udp_send_with(
+        &mut self,
+        now: Instant,
+        id: UdpId,
+        to: SocketAddr,
+        payload: &[u8],
+        fields: SendFields,
+    ) -> Result<(), UdpSendError> {
         let to = plain(to);
         let endpoint = self.udp.endpoints.get(id).ok_or(UdpSendError::NoFreePort)?;
         if !endpoint.speaks_to(to) {
@@ -84,8 +100,15 @@ impl Stack {
         // What a connected endpoint leaves with is not what it must leave with towards others of the other family.
         let local = if endpoint.local.is_ipv4() == to.is_ipv4() { endpoint.local } else { endpoint.bound };
         let (_, udp, cx) = self.parts(now);
-        let path = path(&cx, source_of(&cx, local), to)?;
-        udp.owe(Some(id), path, local.port(), to, payload)
+        let source = match fields.source {
+            Some(source) if !cx.ip.is_local(source) => {
+                return Err(UdpSendError::Unreachable(Unreachable::Network));
+            }
+            Some(source) => Some(source),
+            None => source_of(&cx, local),
+        };
+        let path = path(&cx, source, to)?;
+        udp.owe(Some(id), path, local.port(), to, payload, fields)
     }
 
     /// Sends a datagram from any source, one of ours or not: an exit answers as whom it stands for.
@@ -103,7 +126,7 @@ impl Stack {
         let to = plain(to);
         let (_, udp, cx) = self.parts(now);
         let path = path(&cx, Some(source.ip()), to)?;
-        udp.owe(None, path, source.port(), to, payload)
+        udp.owe(None, path, source.port(), to, payload, SendFields::default())
     }
 
     /// The oldest datagram received.

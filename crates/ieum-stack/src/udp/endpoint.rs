@@ -104,8 +104,8 @@ impl Inbox {
             return false;
         }
         self.bytes += cost_bytes(payload);
-        let Envelope { source, destination, ttl } = envelope;
-        self.queue.push_back(Datagram { source, destination, ttl, payload: payload.to_vec() });
+        let Envelope { source, destination, ttl, tos } = envelope;
+        self.queue.push_back(Datagram { source, destination, ttl, tos, payload: payload.to_vec() });
         true
     }
 
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn empty_datagrams_are_charged_too() {
         let address = SocketAddr::from(([10, 0, 0, 1], 1));
-        let envelope = Envelope { source: address, destination: address, ttl: 64 };
+        let envelope = Envelope { source: address, destination: address, ttl: 64, tos: 0 };
         let mut inbox = Inbox::new(10 * DATAGRAM_OVERHEAD_BYTES);
         let taken = (0..20).filter(|_| inbox.push(envelope, &[])).count();
         assert_eq!(taken, 10);

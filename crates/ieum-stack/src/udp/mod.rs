@@ -20,9 +20,9 @@
 //! Files: `endpoint` (one, and its queue), `demux` (who), `receive` (up), `calls` (the doors), `transmit` (down).
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use ieum_wire::Unreachable;
+use ieum_wire::{Unreachable, ip4};
 use slotmap::SlotMap;
 
 use crate::bounds::UDP_ANY_QUEUE_BYTES_MAX;
@@ -50,6 +50,7 @@ pub(crate) struct Envelope {
     pub(crate) source: SocketAddr,
     pub(crate) destination: SocketAddr,
     pub(crate) ttl: u8,
+    pub(crate) tos: u8,
 }
 
 /// A received datagram.
@@ -61,8 +62,27 @@ pub struct Datagram {
     pub destination: SocketAddr,
     /// How many hops it still had when it came: IPv4's TTL, IPv6's hop limit.
     pub ttl: u8,
+    /// DSCP and ECN (RFC 2474, RFC 3168): IPv4's type of service, IPv6's traffic class.
+    pub tos: u8,
     /// Its bytes; there may be none.
     pub payload: Vec<u8>,
+}
+
+/// What the IP header of a datagram says beside where it goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SendFields {
+    /// From which address of ours; `None`: the endpoint's, or the one that the route says.
+    pub source: Option<IpAddr>,
+    /// How many hops it may take: IPv4's TTL, IPv6's hop limit.
+    pub ttl: u8,
+    /// DSCP and ECN (RFC 2474, RFC 3168): IPv4's type of service, IPv6's traffic class.
+    pub tos: u8,
+}
+
+impl Default for SendFields {
+    fn default() -> SendFields {
+        SendFields { source: None, ttl: ip4::TTL_DEFAULT, tos: 0 }
+    }
 }
 
 /// Why a datagram was not taken for sending.

@@ -24,7 +24,7 @@ impl Udp {
         let (header, payload) = parse(received, checksum)?;
         let source = SocketAddr::new(received.source, header.source_port);
         let destination = SocketAddr::new(received.destination, header.destination_port);
-        let envelope = Envelope { source, destination, ttl: received.ttl };
+        let envelope = Envelope { source, destination, ttl: received.ttl, tos: received.tos };
         if for_whom == For::Everybody {
             return self.deliver_to_all(envelope, payload, events);
         }

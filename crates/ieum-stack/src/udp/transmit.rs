@@ -6,7 +6,7 @@ use ieum_wire::udp::{HEADER_BYTES, Header};
 use ieum_wire::{ChecksumState, Packet, Protocol, ip4, ip6, segmentation};
 
 use super::endpoint::cost_bytes;
-use super::{Udp, UdpId, UdpSendError};
+use super::{SendFields, Udp, UdpId, UdpSendError};
 use crate::bounds::{
     UDP_PAYLOAD_BYTES_MAX_IP4, UDP_PAYLOAD_BYTES_MAX_IP6, UDP_SEND_FROM_QUEUE_BYTES_MAX,
     UDP_SEND_QUEUE_BYTES_MAX,
@@ -25,6 +25,7 @@ pub(super) struct Owed {
     source_port: u16,
     destination: SocketAddr,
     payload: Vec<u8>,
+    fields: SendFields,
     /// Its sender wants to hear when it leaves.
     marked: bool,
 }
@@ -38,13 +39,15 @@ impl Udp {
         source_port: u16,
         destination: SocketAddr,
         payload: &[u8],
+        fields: SendFields,
     ) -> Result<(), UdpSendError> {
         if payload.len() > payload_bytes_max(destination) {
             return Err(UdpSendError::TooLarge);
         }
         self.charge(endpoint, cost_bytes(payload))?;
         let payload = payload.to_vec();
-        self.owed.push_back(Owed { endpoint, path, source_port, destination, payload, marked: false });
+        let marked = false;
+        self.owed.push_back(Owed { endpoint, path, source_port, destination, payload, fields, marked });
         Ok(())
     }
 
@@ -126,8 +129,8 @@ fn build(owed: &Owed, ip: &mut Ip) -> Packet {
         source: owed.path.source,
         destination: owed.destination.ip(),
         protocol: Protocol::Udp,
-        ttl: ip4::TTL_DEFAULT,
-        tos: 0,
+        ttl: owed.fields.ttl,
+        tos: owed.fields.tos,
         dont_fragment: is_whole,
     };
     let header = Header { source_port: owed.source_port, destination_port: owed.destination.port() };

@@ -20,6 +20,7 @@ int main(int count, char **arguments)
     renewed();
     pings();
     further();
+    header();
     six();
     printf("end: 0\n");
     return 0;

@@ -36,6 +36,7 @@ void queues(void);
 void copies(void);
 void blocked(void);
 void further(void);
+void header(void);
 void six(void);
 void pings(void);
 void refused_calls(void);

@@ -1,0 +1,149 @@
+//! Control messages that a program sends along with a datagram, about its IP header (ip(7), ipv6(7)): from which address
+//! (IP_PKTINFO, IPV6_PKTINFO), how many hops (IP_TTL, IPV6_HOPLIMIT), which type of service (IP_TOS, IPV6_TCLASS).
+//!
+//! As on Linux, messages of other levels mean nothing, and unknown ones of these are refused. Which interface a datagram
+//! leaves by is the route's affair here: the number in IP_PKTINFO is not looked at.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use ieum_socket::{Ancillary, Errno};
+
+use super::control::HEADER_BYTES;
+use crate::sys::number as n;
+
+/// What the control messages in `bytes` say of a datagram to IPv4, or to IPv6 (`to_ip6`).
+///
+/// # Errors
+///
+/// EINVAL for a message that does not fit into the bytes, has another size than its kind, or a value out of its range.
+pub(super) fn parse(bytes: &[u8], to_ip6: bool) -> Result<Ancillary, Errno> {
+    let (mut found, mut rest) = (Ancillary::default(), bytes);
+    while rest.len() >= HEADER_BYTES {
+        let length = usize::from_ne_bytes(array(rest, 0).ok_or(Errno::EINVAL)?);
+        let level = i32::from_ne_bytes(array(rest, 8).ok_or(Errno::EINVAL)?);
+        let kind = i32::from_ne_bytes(array(rest, 12).ok_or(Errno::EINVAL)?);
+        let data = rest.get(HEADER_BYTES..length).ok_or(Errno::EINVAL)?;
+        match (level, to_ip6) {
+            (n::IPPROTO_IP, false) => hear4(&mut found, kind, data)?,
+            (n::IPPROTO_IPV6, true) => hear6(&mut found, kind, data)?,
+            // A socket of IPv6 names its IPv4 address in IPv6's way.
+            (n::IPPROTO_IPV6, false) if kind == n::IPV6_PKTINFO => {
+                let source: [u8; 16] = exact::<20>(data)?.first_chunk().copied().ok_or(Errno::EINVAL)?;
+                let mapped = Ipv6Addr::from(source).to_ipv4_mapped();
+                found.source =
+                    Some(mapped.ok_or(Errno::EINVAL)?.into()).filter(|ip: &IpAddr| !ip.is_unspecified());
+            }
+            _ => {}
+        }
+        rest = rest.get(length.next_multiple_of(size_of::<usize>())..).unwrap_or_default();
+    }
+    Ok(found)
+}
+
+/// One of IPPROTO_IP.
+fn hear4(found: &mut Ancillary, kind: i32, data: &[u8]) -> Result<(), Errno> {
+    match kind {
+        // struct in_pktinfo: interface, source, and an address that only receivers are told.
+        n::IP_PKTINFO => {
+            let source: [u8; 4] = array(exact::<12>(data)?, 4).ok_or(Errno::EINVAL)?;
+            found.source = Some(IpAddr::from(source)).filter(|source| !source.is_unspecified());
+        }
+        n::IP_TTL => found.ttl = Some(byte(int(data)?, 1)?),
+        n::IP_TOS => {
+            let value = if let [one] = data { i32::from(*one) } else { int(data)? };
+            found.tos = Some(byte(value, 0)?);
+        }
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(())
+}
+
+/// One of IPPROTO_IPV6.
+fn hear6(found: &mut Ancillary, kind: i32, data: &[u8]) -> Result<(), Errno> {
+    match kind {
+        // struct in6_pktinfo: source, interface.
+        n::IPV6_PKTINFO => {
+            let source: [u8; 16] = array(exact::<20>(data)?, 0).ok_or(Errno::EINVAL)?;
+            found.source = Some(IpAddr::from(source)).filter(|source| !source.is_unspecified());
+        }
+        // -1 stands for what the socket's options say.
+        n::IPV6_HOPLIMIT => {
+            found.ttl = Some(int(data)?).filter(|hops| *hops != -1).map(|hops| byte(hops, 0)).transpose()?
+        }
+        // Here it does not: Linux takes it for all ones.
+        n::IPV6_TCLASS => {
+            let class = int(data)?;
+            found.tos = Some(if class == -1 { u8::MAX } else { byte(class, 0)? });
+        }
+        _ => return Err(Errno::EINVAL),
+    }
+    Ok(())
+}
+
+/// An int, no more and no less.
+fn int(data: &[u8]) -> Result<i32, Errno> {
+    exact::<4>(data).copied().map(i32::from_ne_bytes)
+}
+
+fn byte(value: i32, least: u8) -> Result<u8, Errno> {
+    u8::try_from(value).ok().filter(|value| *value >= least).ok_or(Errno::EINVAL)
+}
+
+fn exact<const N: usize>(data: &[u8]) -> Result<&[u8; N], Errno> {
+    data.try_into().map_err(|_| Errno::EINVAL)
+}
+
+fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..at + N)?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::control::message;
+    use super::*;
+
+    #[test]
+    fn messages_of_ip_say_source_hops_and_service() {
+        let info = [0_u32.to_ne_bytes(), [10, 0, 0, 1], [9; 4]].concat();
+        let all = [
+            message(n::IPPROTO_IP, n::IP_PKTINFO, &info),
+            message(n::IPPROTO_IP, n::IP_TOS, &[0xb8]),
+            message(n::SOL_SOCKET, 1, &[1]),
+            message(n::IPPROTO_IP, n::IP_TTL, &7_i32.to_ne_bytes()),
+        ];
+        let source = Some(IpAddr::from([10, 0, 0, 1]));
+        assert_eq!(parse(&all.concat(), false), Ok(Ancillary { source, ttl: Some(7), tos: Some(0xb8) }));
+        assert_eq!(parse(&[], false), Ok(Ancillary::default()));
+    }
+
+    #[test]
+    fn messages_of_ip6_may_leave_the_hops_to_the_socket() {
+        let address: Ipv6Addr = "fd00::1".parse().unwrap();
+        let info = [&address.octets()[..], &0_u32.to_ne_bytes()].concat();
+        let all = [
+            message(n::IPPROTO_IPV6, n::IPV6_PKTINFO, &info),
+            message(n::IPPROTO_IPV6, n::IPV6_TCLASS, &(-1_i32).to_ne_bytes()),
+            message(n::IPPROTO_IPV6, n::IPV6_HOPLIMIT, &0_i32.to_ne_bytes()),
+            message(n::IPPROTO_IPV6, n::IPV6_HOPLIMIT, &(-1_i32).to_ne_bytes()),
+        ];
+        let source = Some(IpAddr::from(address));
+        assert_eq!(parse(&all.concat(), true), Ok(Ancillary { source, ttl: None, tos: Some(255) }));
+        // Towards IPv4 only the address counts, and must be one of IPv4.
+        assert_eq!(parse(&all.concat(), false), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let ttl = |value: i32| message(n::IPPROTO_IP, n::IP_TTL, &value.to_ne_bytes());
+        for bytes in
+            [ttl(0), ttl(256), message(n::IPPROTO_IP, n::IP_TTL, &[1]), message(n::IPPROTO_IP, 99, &[])]
+        {
+            assert_eq!(parse(&bytes, false), Err(Errno::EINVAL));
+        }
+        for length in [0_usize, 15, 25, usize::MAX] {
+            let mut bytes = ttl(5);
+            bytes[..8].copy_from_slice(&length.to_ne_bytes());
+            assert_eq!(parse(&bytes, false), Err(Errno::EINVAL), "{length}");
+        }
+    }
+}
