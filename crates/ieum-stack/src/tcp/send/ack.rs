@@ -153,6 +153,7 @@ impl Send {
             self.rack.duplicated(self.una, self.nxt);
         }
         let (until, una, nxt) = (self.recovery.until(), self.una.max(said.ack), self.nxt);
+        let originals_lost = self.recovery.knows_of_loss();
         let (flight, rack) = (&mut self.flight, &mut self.rack);
         for block in blocks {
             // What lies outside of what was sent is a lie or old (RFC 2018 §5.1 asks for no more than to be careful).
@@ -172,7 +173,7 @@ impl Send {
                     arrivals.oldest_sacked =
                         Some(arrivals.oldest_sacked.map_or(sent, |oldest| oldest.min(sent)));
                 }
-                rack.arrived(now, range);
+                rack.arrived(now, range, originals_lost);
             });
         }
     }
@@ -206,6 +207,7 @@ impl Send {
         self.sums.acknowledged(now, count);
         let until = self.recovery.until();
         let was_cut = self.flight.is_cut();
+        let originals_lost = self.recovery.knows_of_loss();
         let (rack, sack) = (&mut self.rack, self.sack);
         let mut segments = 0;
         self.flight.acknowledged(said.ack, |range| {
@@ -220,7 +222,7 @@ impl Send {
             }
             if !range.sacked {
                 arrivals.arrived(range);
-                rack.arrived(now, range);
+                rack.arrived(now, range, originals_lost);
             }
         });
         if was_cut && arrivals.oldest.is_some() {

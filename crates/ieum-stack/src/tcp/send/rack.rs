@@ -60,11 +60,14 @@ impl Rack {
         }
     }
 
-    /// A range has arrived (RFC 8985 §6.2 step 2).
-    pub(super) fn arrived(&mut self, now: Instant, range: &Range) {
+    /// A range has arrived (RFC 8985 §6.2 step 2). `originals_lost`: what was sent again had been lost for certain.
+    pub(super) fn arrived(&mut self, now: Instant, range: &Range, originals_lost: bool) {
         let rtt = now.since(range.sent_at);
-        // An acknowledgement that comes sooner after a repetition than any round trip lasts is for the original.
-        if range.repeated && self.min_rtt.shortest().is_some_and(|shortest| rtt < shortest) {
+        // An acknowledgement that comes sooner after a repetition than any round trip lasts is for the original. Where that
+        // cannot be, the round trips known may all have been lengthened by something else (a neighbor that was asked
+        // for), and without timestamps no shorter one is ever measured.
+        if range.repeated && !originals_lost && self.min_rtt.shortest().is_some_and(|shortest| rtt < shortest)
+        {
             return;
         }
         self.advanced = true;
@@ -162,6 +165,7 @@ impl MinRtt {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tcp::send::rate::Snapshot;
 
     fn calm(overtook: u32) -> Disorder {
         Disorder { overtook, recovering: false, smoothed: Some(Duration::from_millis(40)) }
@@ -205,6 +209,28 @@ mod tests {
         );
         (0..16).for_each(|_| rack.recovered());
         assert_eq!(rack.patience(&calm(9)), Duration::from_millis(10));
+    }
+
+    #[test]
+    fn an_arrival_sooner_than_any_round_trip_is_the_original_unless_that_is_lost() {
+        let (begin, sent_at) = (SeqNumber::new(0), Instant::from_micros(1_000_000));
+        let range = Range {
+            begin,
+            end: begin + 1000,
+            fin: false,
+            mss: 1000,
+            sent_at,
+            repeated: true,
+            sacked: false,
+            lost: true,
+            again: true,
+            snapshot: Snapshot::default(),
+        };
+        let (mut rack, now) = (rack(), sent_at + Duration::from_millis(5));
+        rack.arrived(now, &range, false);
+        assert_eq!(rack.take_advance(), None);
+        rack.arrived(now, &range, true);
+        assert_eq!(rack.take_advance(), Some((sent_at, range.end)));
     }
 
     #[test]

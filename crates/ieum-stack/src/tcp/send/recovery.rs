@@ -148,6 +148,11 @@ impl Recovery {
         matches!(self.belief, Belief::Open | Belief::Reduced)
     }
 
+    /// A time-out was right: what was in flight then is lost, and no late arrival (F-RTO has looked, RFC 5682).
+    pub(super) fn knows_of_loss(&self) -> bool {
+        self.belief == Belief::Loss && !self.doubted
+    }
+
     pub(super) fn is_probing(&self) -> bool {
         self.tail_probe.is_some()
     }
