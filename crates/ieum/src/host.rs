@@ -22,7 +22,8 @@ const EXIT_LINK: [(&str, &str); 2] = [("10.77.0.1/24", "10.77.0.2"), ("fd77::1/6
 
 /// One IP stack with its sockets: addresses, routes, ports and limits of its own.
 ///
-/// A handle: clones are the same host. Made by [`Network::host`].
+/// A handle: clones are the same host. Made by [`Network::host`]. It stays in its network, with its addresses, for as long as that
+/// lasts, whether a handle is left or not.
 #[derive(Clone, Debug)]
 pub struct Host {
     network: Network,
@@ -134,6 +135,7 @@ pub struct HostBuilder {
     stack: StackConfig,
     is_seeded: bool,
     tcp: TcpSettings,
+    congestion: Option<CongestionName>,
     rules: Option<TcpRules>,
     sockets_max: Option<usize>,
     addresses: Vec<(Link, String)>,
@@ -148,6 +150,7 @@ impl HostBuilder {
             stack: StackConfig::new([0; 32]),
             is_seeded: false,
             tcp: TcpSettings::default(),
+            congestion: None,
             rules: None,
             sockets_max: None,
             addresses: Vec::new(),
@@ -163,7 +166,8 @@ impl HostBuilder {
         self
     }
 
-    /// Networks beyond the links, as `0.0.0.0/0`, are reached through a neighbour with that address.
+    /// Networks beyond the links, as `0.0.0.0/0`, are reached over the link of the neighbour with that address. Who hears of them
+    /// there is the one host of that link that stands for [any destination](HostBuilder::any_destination): no host forwards.
     pub fn route(mut self, network: &str, gateway: &str) -> HostBuilder {
         self.routes.push((network.to_owned(), gateway.to_owned()));
         self
@@ -185,11 +189,12 @@ impl HostBuilder {
 
     /// The algorithm of congestion control of sockets that choose none (TCP_CONGESTION); CUBIC.
     pub fn congestion(mut self, congestion: CongestionName) -> HostBuilder {
-        self.tcp.congestion = congestion;
+        self.congestion = Some(congestion);
         self
     }
 
     /// What connections are made with, where no option of their socket says something else: sizes of buffers, retries, timers.
+    /// [`HostBuilder::congestion`] goes before what is said of it here.
     pub fn tcp(mut self, settings: TcpSettings) -> HostBuilder {
         self.tcp = settings;
         self
@@ -252,7 +257,8 @@ impl HostBuilder {
         let exit = self.exit.as_deref().map(|publish| made_exit(self.stack.seed, publish)).transpose()?;
 
         let mut host = ieum_socket::Host::with_stack(self.stack.clone(), false);
-        host.set_tcp_defaults(self.tcp);
+        let congestion = self.congestion.unwrap_or(self.tcp.congestion);
+        host.set_tcp_defaults(TcpSettings { congestion, ..self.tcp });
         self.sockets_max.into_iter().for_each(|sockets| host.set_sockets_max(sockets));
         self.rules.into_iter().for_each(|rules| host.stack_mut().tcp_set_rules(rules));
         let mut inner = self.network.lock();

@@ -55,7 +55,8 @@ pub(crate) enum Way {
 impl Way {
     /// Is it worth asking again? EAGAIN says no.
     pub(crate) fn is_there(self, ready: Readiness) -> Result<(), Errno> {
-        let read = ready.readable || ready.read_hangup || ready.urgent;
+        // An urgent byte that nobody asks for is nothing to read.
+        let read = ready.readable || ready.read_hangup;
         let is_there = ready.error
             || ready.hangup
             || match self {
@@ -228,5 +229,17 @@ impl Room for HostRoom {
 
     fn is_unfinished(&self) -> bool {
         self.host.unfinished() > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_urgent_byte_is_nothing_to_read() {
+        let ready = Readiness { urgent: true, ..Readiness::default() };
+        assert_eq!(Way::Read.is_there(ready), Err(Errno::EAGAIN));
+        assert_eq!(Way::Read.is_there(Readiness { readable: true, ..ready }), Ok(()));
     }
 }

@@ -77,7 +77,7 @@ fn a_host_of_two_links_is_reached_over_the_one_that_leads_there() {
 }
 
 #[test]
-fn a_gateway_is_asked_for_networks_beyond() {
+fn networks_beyond_have_a_way_where_a_route_names_one() {
     let network = Network::new().unwrap();
     let link = network.link();
     let _gateway = network.host().address(&link, "10.1.0.9/24").build().unwrap();

@@ -228,9 +228,11 @@ impl Options {
         let recv_buffer = self.buffer_bytes(known::RECV_BUFFER);
         let positive = |option| self.value(option).unsigned_abs();
         let seconds = |option| Duration::from_secs(u64::from(positive(option)));
+        let flag = |option, default| if self.is_set(option) { self.flag(option) } else { default };
+        let byte = |option, default| if self.is_set(option) { self.byte(option) } else { default };
         TcpSettings {
-            no_delay: self.flag(known::NO_DELAY),
-            cork: self.flag(known::CORK),
+            no_delay: flag(known::NO_DELAY, defaults.no_delay),
+            cork: flag(known::CORK, defaults.cork),
             // As it is read back: what lies in it is counted with its overhead, as in Linux.
             send_buffer_bytes: match self.is_set(known::SEND_BUFFER) {
                 true => positive(known::SEND_BUFFER),
@@ -252,18 +254,28 @@ impl Options {
             window_clamp_bytes: Some(positive(known::WINDOW_CLAMP))
                 .filter(|bytes| *bytes > 0)
                 .or(defaults.window_clamp_bytes),
-            recv_low_water_bytes: positive(known::LOW_WATER).max(1),
-            quick_ack: self.is_set(known::QUICK_ACK).then(|| self.flag(known::QUICK_ACK)),
+            recv_low_water_bytes: match self.set_value(known::LOW_WATER) {
+                Some(bytes) => bytes.max(1),
+                None => defaults.recv_low_water_bytes,
+            },
+            quick_ack: match self.is_set(known::QUICK_ACK) {
+                true => Some(self.flag(known::QUICK_ACK)),
+                false => defaults.quick_ack,
+            },
             // Who chose a buffer has chosen the largest window, too.
             scaled_window_bytes: recv_buffer.unwrap_or(defaults.scaled_window_bytes),
-            keepalive: self.flag(known::KEEPALIVE).then(|| Keepalive {
-                idle: seconds(known::KEEPALIVE_IDLE),
-                interval: seconds(known::KEEPALIVE_INTERVAL),
-                probes: positive(known::KEEPALIVE_PROBES),
-            }),
-            user_timeout: match positive(known::USER_TIMEOUT) {
-                0 => None,
-                ms => Some(Duration::from_millis(u64::from(ms))),
+            keepalive: match self.is_set(known::KEEPALIVE) {
+                true => self.flag(known::KEEPALIVE).then(|| Keepalive {
+                    idle: seconds(known::KEEPALIVE_IDLE),
+                    interval: seconds(known::KEEPALIVE_INTERVAL),
+                    probes: positive(known::KEEPALIVE_PROBES),
+                }),
+                false => defaults.keepalive,
+            },
+            user_timeout: match self.set_value(known::USER_TIMEOUT) {
+                None => defaults.user_timeout,
+                Some(0) => None,
+                Some(ms) => Some(Duration::from_millis(u64::from(ms))),
             },
             // Only "never" is another thing; of IPv6's packets routers cut none anyway (RFC 8200 §5).
             discovers_path_mtu: match (domain, self.set_value(known::MTU_DISCOVER)) {
@@ -271,9 +283,12 @@ impl Options {
                 (Domain::Ip4, None) => defaults.discovers_path_mtu,
                 (Domain::Ip6, _) => true,
             },
-            mss_max: u16::try_from(self.value(known::MSS)).ok().filter(|mss| *mss > 0),
-            tos: self.byte(tos),
-            ttl: self.byte(ttl),
+            mss_max: match u16::try_from(self.value(known::MSS)) {
+                Ok(mss) if mss > 0 => Some(mss),
+                Ok(_) | Err(_) => defaults.mss_max,
+            },
+            tos: byte(tos, defaults.tos),
+            ttl: byte(ttl, defaults.ttl),
             congestion: self.congestion.unwrap_or(defaults.congestion),
             urgent_inline: self.flag(known::URGENT_INLINE) || defaults.urgent_inline,
             syn_retries: self.set_value(known::SYN_COUNT).unwrap_or(defaults.syn_retries),
@@ -289,11 +304,14 @@ impl Options {
                 None | Some(0) => defaults.fin_timeout,
                 Some(seconds) => u64::try_from(seconds).ok().map(Duration::from_secs),
             },
-            defer_accept: retransmissions_within(positive(known::DEFER_ACCEPT)),
+            defer_accept: match self.set_value(known::DEFER_ACCEPT) {
+                Some(seconds) => retransmissions_within(seconds),
+                None => defaults.defer_accept,
+            },
             challenge_interval: defaults.challenge_interval,
-            fast_open_queue: positive(known::FAST_OPEN),
-            fast_open_no_cookie: self.flag(known::FAST_OPEN_NO_COOKIE),
-            pacing_rate_max: self.pacing_rate_max,
+            fast_open_queue: self.set_value(known::FAST_OPEN).unwrap_or(defaults.fast_open_queue),
+            fast_open_no_cookie: flag(known::FAST_OPEN_NO_COOKIE, defaults.fast_open_no_cookie),
+            pacing_rate_max: self.pacing_rate_max.or(defaults.pacing_rate_max),
             ..*defaults
         }
     }
@@ -521,6 +539,35 @@ mod tests {
         let keepalive =
             Keepalive { idle: Duration::from_secs(30), interval: Duration::from_secs(75), probes: 9 };
         assert_eq!(settings.keepalive, Some(keepalive));
+    }
+
+    #[test]
+    fn what_a_host_has_chosen_stands_where_no_option_says_otherwise() {
+        let chosen = TcpSettings {
+            no_delay: true,
+            cork: true,
+            recv_low_water_bytes: 9,
+            quick_ack: Some(false),
+            keepalive: Some(Keepalive {
+                idle: Duration::from_secs(9),
+                interval: Duration::from_secs(8),
+                probes: 7,
+            }),
+            user_timeout: Some(Duration::from_secs(6)),
+            mss_max: Some(500),
+            tos: 0x28,
+            ttl: 9,
+            defer_accept: 2,
+            fast_open_queue: 5,
+            fast_open_no_cookie: true,
+            ..TcpSettings::default()
+        };
+        assert_eq!(Options::default().tcp_settings(Domain::Ip4, &chosen), chosen);
+        let mut options = Options::default();
+        assert_eq!(options.set(TCP, IPPROTO_TCP, TCP_NODELAY, &0_i32.to_ne_bytes()), Ok(()));
+        assert_eq!(options.set(TCP, IPPROTO_TCP, TCP_USER_TIMEOUT, &0_i32.to_ne_bytes()), Ok(()));
+        let settings = options.tcp_settings(Domain::Ip4, &chosen);
+        assert_eq!((settings.no_delay, settings.user_timeout, settings.cork), (false, None, true));
     }
 
     #[test]

@@ -304,7 +304,7 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// Those of setsockopt(2).
+    /// Those of setsockopt(2); ENODEV always, as long as hosts have no groups.
     pub fn join_multicast_v4(&self, group: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
         self.membership_v4(IP_ADD_MEMBERSHIP, *group, *interface)
     }
@@ -322,7 +322,7 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// Those of setsockopt(2).
+    /// Those of setsockopt(2); ENODEV always, as long as hosts have no groups.
     pub fn join_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
         self.membership_v6(IPV6_ADD_MEMBERSHIP, *group, interface)
     }
