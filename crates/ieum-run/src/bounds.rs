@@ -65,9 +65,12 @@ pub(crate) const SWEEP_AFTER: Duration = Duration::from_secs(1);
 /// How often a held connect is looked at for a caller that was interrupted.
 pub(crate) const HELD_CHECK: Duration = Duration::from_millis(50);
 
-/// How often an answer that cannot be given again looks whether a signal has taken its caller away: some 50 ms, in which
-/// a processor that is busy with others comes to it.
-pub(crate) const SIGNAL_LOOKS_MAX: usize = 5000;
+/// How often in a row a caller is looked at that does not sleep yet: less than a millisecond in all, which the other sockets
+/// wait for.
+pub(crate) const SLEEP_LOOKS_MAX: usize = 100;
+
+/// After this time such a caller is looked at anew: a busy machine lets it wait for a processor.
+pub(crate) const AWAKE_CHECK: Duration = Duration::from_millis(1);
 
 /// Answers kept for callers that a signal took away, and that make the call again at once.
 pub(crate) const MISSED_MAX: usize = 64;

@@ -16,6 +16,8 @@ pub(crate) struct HeldCall {
     pub(crate) socket: u64,
     /// When SO_RCVTIMEO or SO_SNDTIMEO ends it.
     pub(crate) deadline: Option<Instant>,
+    /// It waits only for its caller to sleep.
+    pub(crate) is_awake: bool,
 }
 
 /// All held calls, oldest first: whoever waits longest is served first. As many as threads that wait.
@@ -43,6 +45,11 @@ impl Held {
     /// Takes out the calls that wait for `socket`.
     pub(crate) fn take(&mut self, socket: u64) -> Vec<HeldCall> {
         self.calls.extract_if(.., |held| held.socket == socket).collect()
+    }
+
+    /// Takes out the calls whose callers did not sleep.
+    pub(crate) fn take_awake(&mut self) -> Vec<HeldCall> {
+        self.calls.extract_if(.., |held| held.is_awake).collect()
     }
 
     /// Takes out the calls whose time is over.

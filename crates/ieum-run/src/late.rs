@@ -23,6 +23,8 @@ pub(crate) fn is_late(call: &Call) -> bool {
 pub(crate) struct Late {
     waiting: VecDeque<(Call, Reply)>,
     missed: VecDeque<(Call, Reply)>,
+    /// What callers sent who were not told so.
+    sent: VecDeque<(Call, Vec<u8>)>,
 }
 
 impl Late {
@@ -43,8 +45,25 @@ impl Late {
         self.missed.push_back((call, reply));
     }
 
+    /// `bytes` went out, and nobody was there to hear it.
+    pub(crate) fn sent(&mut self, call: &Call, bytes: &[u8]) {
+        if self.sent.len() >= MISSED_MAX {
+            self.sent.pop_front();
+        }
+        self.sent.push_back((*call, bytes.to_vec()));
+    }
+
+    /// How many of `bytes` went out when this call was made before. Other bytes in the same place are others: somebody who
+    /// heard EINTR need not say the same again.
+    pub(crate) fn sent_before(&mut self, call: &Call, bytes: &[u8]) -> Option<usize> {
+        let at = self.sent.iter().position(|(older, _)| older.is_of_thread_of(call))?;
+        let (_, sent) = self.sent.remove(at)?;
+        bytes.starts_with(&sent).then_some(sent.len())
+    }
+
     /// A thread has one call at a time: with a new one an older is over. The older's answer, if this is the same again.
     pub(crate) fn repeated(&mut self, call: &Call) -> Option<Reply> {
+        self.sent.retain(|(older, _)| !older.is_of_thread_of(call) || older.repeats(call));
         let [waiting, missed] = [&mut self.waiting, &mut self.missed].map(|answers| {
             let at = answers.iter().position(|(older, _)| older.is_of_thread_of(call))?;
             answers.remove(at)
@@ -56,6 +75,7 @@ impl Late {
     pub(crate) fn forget_tree(&mut self, tree: TreeId) {
         self.waiting.retain(|(call, _)| call.tree != tree);
         self.missed.retain(|(call, _)| call.tree != tree);
+        self.sent.retain(|(call, _)| call.tree != tree);
     }
 }
 
@@ -140,6 +160,28 @@ mod tests {
         let kept: Vec<i32> =
             threads().filter(|thread| late.repeated(&connect(*thread, 3)).is_some()).collect();
         assert_eq!(kept, threads().skip(1).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn bytes_that_went_out_unheard_are_not_sent_again() {
+        let send = |thread| Call::for_test(thread, n::SYS_sendto, 3);
+        let mut late = Late::default();
+        late.sent(&send(THREAD), b"one");
+        assert_eq!(late.sent_before(&send(THREAD + 1), b"one two"), None, "another thread's call is another");
+        assert!(late.repeated(&send(THREAD)).is_none());
+        assert_eq!(late.sent_before(&send(THREAD), b"one two"), Some(3));
+        assert_eq!(late.sent_before(&send(THREAD), b"one two"), None);
+    }
+
+    #[test]
+    fn other_bytes_and_those_after_another_call_are_sent() {
+        let send = Call::for_test(THREAD, n::SYS_sendto, 3);
+        let mut late = Late::default();
+        late.sent(&send, b"one");
+        assert_eq!(late.sent_before(&send, b"two"), None);
+        late.sent(&send, b"one");
+        assert!(late.repeated(&connect(THREAD, 3)).is_none());
+        assert_eq!(late.sent_before(&send, b"one"), None);
     }
 
     #[test]

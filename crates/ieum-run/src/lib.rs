@@ -69,7 +69,7 @@ mod notification;
 pub mod program;
 mod runner;
 mod serve;
-mod signals;
+mod sleep;
 mod snapshot;
 mod socket;
 #[allow(unsafe_code, reason = "the one file of this crate with unsafe code")]

@@ -8,7 +8,7 @@ use ieum_socket::Host;
 use ieum_stack::{LinkId, RouteTarget};
 use ieum_wire::{Cidr, Instant, Packet};
 
-use crate::bounds::{HELD_CHECK, ROUNDS_PER_FRAME_MAX, SWEEP_AFTER};
+use crate::bounds::{AWAKE_CHECK, HELD_CHECK, ROUNDS_PER_FRAME_MAX, SWEEP_AFTER};
 use crate::carrier::Probe;
 use crate::carrier::joint::Joint;
 use crate::control::owner::Desk;
@@ -61,6 +61,8 @@ pub(crate) struct Timers {
     pub(crate) sweep_at: Option<Instant>,
     /// Look for held connects whose caller was interrupted.
     pub(crate) held_check_at: Option<Instant>,
+    /// Look again at callers that did not sleep.
+    pub(crate) awake_check_at: Option<Instant>,
 }
 
 /// What a key of the engine stands for.
@@ -221,6 +223,9 @@ impl Runner {
         if due(&mut self.timers.held_check_at) {
             self.check_held_connects(turn);
         }
+        if due(&mut self.timers.awake_check_at) {
+            self.retry_awake(turn);
+        }
         self.expire_held(turn);
         self.family.on_deadline(now);
         self.notice_end(turn);
@@ -241,6 +246,11 @@ impl Runner {
     /// Held connects are looked at while there are any.
     pub(crate) fn check_held_later(&mut self, now: Instant) {
         self.timers.held_check_at.get_or_insert(now + HELD_CHECK);
+    }
+
+    /// Callers that do not sleep are looked at again.
+    pub(crate) fn check_awake_later(&mut self, now: Instant) {
+        self.timers.awake_check_at.get_or_insert(now + AWAKE_CHECK);
     }
 }
 
@@ -289,8 +299,8 @@ impl Room for Runner {
         if self.has_work() {
             return Some(Instant::ZERO);
         }
-        let Timers { accept_retry_at, sweep_at, held_check_at } = self.timers;
-        let own = [accept_retry_at, sweep_at, held_check_at, self.held.deadline()];
+        let Timers { accept_retry_at, sweep_at, held_check_at, awake_check_at } = self.timers;
+        let own = [accept_retry_at, sweep_at, held_check_at, awake_check_at, self.held.deadline()];
         [self.host.deadline(), self.family.deadline()].into_iter().chain(own).flatten().min()
     }
 

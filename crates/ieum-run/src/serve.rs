@@ -29,6 +29,8 @@ pub(crate) enum Answer {
     Answered,
     /// It blocks until something happens to this socket, or until then.
     Wait { socket: u64, deadline: Option<Instant> },
+    /// It cannot be answered while its caller does not sleep.
+    WaitForSleep { socket: u64 },
 }
 
 /// EINTR, which no call of a host says: a host knows of no signals.
@@ -54,13 +56,13 @@ impl Runner {
                 }
                 _ => self.serve(turn, &call),
             };
-            self.finish(&call, answer, None);
+            self.finish(turn.now, &call, answer, None);
             self.talk(turn);
         }
     }
 
     /// Sends the answer; a blocking call is kept, with the deadline it had before if it was kept before.
-    fn finish(&mut self, call: &Call, answer: Served, before: Option<HeldCall>) {
+    fn finish(&mut self, now: Instant, call: &Call, answer: Served, before: Option<HeldCall>) {
         if self.trees.is_unreachable(call.tree) {
             // What was found out without the caller's memory is no answer; the kernel gives one as the tree is given up.
             return;
@@ -71,7 +73,12 @@ impl Runner {
             Ok(Answer::Answered) => return,
             Ok(Answer::Wait { socket, deadline }) => {
                 let deadline = before.map_or(deadline, |held| held.deadline);
-                return self.held.push(HeldCall { call: *call, socket, deadline });
+                return self.held.push(HeldCall { call: *call, socket, deadline, is_awake: false });
+            }
+            Ok(Answer::WaitForSleep { socket }) => {
+                let deadline = before.and_then(|held| held.deadline);
+                self.check_awake_later(now);
+                return self.held.push(HeldCall { call: *call, socket, deadline, is_awake: true });
             }
             Err(errno) => Reply::Error(errno.0),
         };
@@ -123,10 +130,21 @@ impl Runner {
         if !self.held.waits_for(socket) {
             return;
         }
-        for held in self.held.take(socket) {
+        let calls = self.held.take(socket);
+        self.retry(turn, calls);
+    }
+
+    /// Serves the calls once more whose callers did not sleep.
+    pub(crate) fn retry_awake(&mut self, turn: &Turn<'_>) {
+        let calls = self.held.take_awake();
+        self.retry(turn, calls);
+    }
+
+    fn retry(&mut self, turn: &Turn<'_>, calls: Vec<HeldCall>) {
+        for held in calls {
             if self.trees.is_valid(&held.call) {
                 let answer = self.serve(turn, &held.call);
-                self.finish(&held.call, answer, Some(held));
+                self.finish(turn.now, &held.call, answer, Some(held));
             }
         }
     }

@@ -109,6 +109,13 @@ pub(crate) enum Reply {
     Continue,
 }
 
+impl Reply {
+    /// So many bytes.
+    pub(crate) fn of_count(count: usize) -> Reply {
+        Reply::Value(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+}
+
 /// Answers a notified call. ENOENT: the caller was interrupted or killed.
 pub(crate) fn send_reply(listener: BorrowedFd<'_>, id: u64, reply: Reply) -> rustix::io::Result<()> {
     let mut response = libc::seccomp_notif_resp { id, val: 0, error: 0, flags: 0 };

@@ -11,10 +11,11 @@ use rustix::io::Errno;
 use rustix::process::{Pid, getpid};
 
 use crate::access::Access;
-use crate::bounds::SIGNAL_LOOKS_MAX;
+use crate::bounds::SLEEP_LOOKS_MAX;
 use crate::notification::{Call, Notifier};
 use crate::program::family;
-use crate::signals;
+use crate::serve::Answer;
+use crate::sleep::{self, Caller};
 use crate::sys::Reply;
 
 /// The number of a tree. No two of one run have the same.
@@ -30,6 +31,26 @@ struct Tree {
     access: Access,
     /// All of its processes are below this one.
     root: Pid,
+}
+
+/// What became of an answer that cannot be given twice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Told {
+    Heard,
+    /// Nobody waits for it any more.
+    Gone,
+    /// It was not given: the caller does not sleep.
+    Awake,
+}
+
+impl Told {
+    /// What becomes of the call, which is about socket `number`.
+    pub(crate) fn answer(self, number: u64) -> Answer {
+        match self {
+            Told::Heard | Told::Gone => Answer::Answered,
+            Told::Awake => Answer::WaitForSleep { socket: number },
+        }
+    }
 }
 
 /// All trees of one host.
@@ -78,20 +99,27 @@ impl Trees {
         self.notifier(call)?.reply(call, reply)
     }
 
-    /// The same with an answer that cannot be given again: where a signal is about to take the caller away, it may go
-    /// first.
-    pub(crate) fn reply_once(&self, call: &Call, reply: Reply) -> rustix::io::Result<()> {
-        let notifier = self.notifier(call)?;
-        for _ in 0..SIGNAL_LOOKS_MAX {
-            if !signals::are_pending(call.thread) {
-                break;
+    /// Looks whether the caller sleeps: asked right before an answer that cannot be given again.
+    pub(crate) fn look_at(&self, call: &Call) -> Caller {
+        for _ in 0..SLEEP_LOOKS_MAX {
+            if let Some(look) = sleep::look_at(call.thread) {
+                return Caller::Asleep(look);
             }
-            if !notifier.is_valid(call) {
-                return Err(Errno::NOENT);
+            if !self.is_valid(call) {
+                return Caller::Gone;
             }
             std::thread::yield_now();
         }
-        notifier.reply(call, reply)
+        Caller::Awake
+    }
+
+    /// Answers what cannot be said twice.
+    pub(crate) fn tell(&self, call: &Call, reply: Reply) -> Told {
+        match self.look_at(call) {
+            Caller::Asleep(_look) if self.reply(call, reply).is_ok() => Told::Heard,
+            Caller::Asleep(_) | Caller::Gone => Told::Gone,
+            Caller::Awake => Told::Awake,
+        }
     }
 
     /// Gives the caller a descriptor, whose number answers the call.

@@ -9,7 +9,8 @@ use crate::notification::Call;
 use crate::runner::Runner;
 use crate::serve::{Answer, Served};
 use crate::socket::host_errno;
-use crate::sys::number as n;
+use crate::sys::{Reply, number as n};
+use crate::tree::Told;
 
 impl Runner {
     pub(crate) fn call_getsockopt(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
@@ -20,20 +21,35 @@ impl Runner {
         }
         let room = self.memory(call).read_int(call.word(4)).map_err(host_errno)?;
         let room = usize::try_from(room).map_err(|_| Errno::EINVAL)?;
-        let value = if (level, name) == (n::SOL_SOCKET, n::SO_ERROR) {
-            let error = self.take_error(number)?;
-            error.map_or(0, |errno| errno.0).to_ne_bytes().to_vec()
-        } else {
-            let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
-            self.host.option(id, level, name)?
-        };
+        if (level, name) == (n::SOL_SOCKET, n::SO_ERROR) {
+            return self.tell_error(call, number, room);
+        }
+        let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
+        let value = self.host.option(id, level, name)?;
         let room = if is_short_of_ip(level, name, room, &value) { 1 } else { room };
-        let shown = value.get(..room).unwrap_or(&value);
+        self.show(call, value.get(..room).unwrap_or(&value)).map(|()| Answer::Value(0))
+    }
+
+    fn show(&self, call: &Call, value: &[u8]) -> Result<(), Errno> {
         let memory = self.memory(call);
-        memory.write(call.word(3), shown).map_err(host_errno)?;
-        let len = i32::try_from(shown.len()).map_err(|_| Errno::EINVAL)?;
-        memory.write_int(call.word(4), len).map_err(host_errno)?;
-        Ok(Answer::Value(0))
+        memory.write(call.word(3), value).map_err(host_errno)?;
+        let len = i32::try_from(value.len()).map_err(|_| Errno::EINVAL)?;
+        memory.write_int(call.word(4), len).map_err(host_errno)
+    }
+
+    /// Tells the pending error, which is gone thereby: not for a caller that does not hear it.
+    fn tell_error(&mut self, call: &Call, number: u64, room: usize) -> Served {
+        let error = self.take_error(number)?;
+        let value = error.map_or(0, |errno| errno.0).to_ne_bytes();
+        let shown = self.show(call, value.get(..room).unwrap_or(&value));
+        let (Some(error), Ok(())) = (error, shown) else { return shown.map(|()| Answer::Value(0)) };
+        let told = self.trees.tell(call, Reply::Value(0));
+        if told != Told::Heard
+            && let Some(socket) = self.sockets.get_mut(number)
+        {
+            socket.error = Some(error);
+        }
+        Ok(told.answer(number))
     }
 
     pub(crate) fn call_setsockopt(&mut self, turn: &Turn<'_>, call: &Call) -> Served {

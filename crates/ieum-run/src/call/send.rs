@@ -126,15 +126,20 @@ impl Runner {
     ) -> Served {
         match sent {
             Ok(len) => Ok(Answer::Value(i64::try_from(len).unwrap_or(i64::MAX))),
-            Err(Errno::EAGAIN) if flags & n::MSG_DONTWAIT == 0 => {
-                let copy = self.copy(number)?;
-                if is_nonblocking(&copy) {
-                    return Err(Errno::EAGAIN);
-                }
-                let patience = socket_timeout(&copy, Timeout::Send).ok().flatten();
-                Ok(Answer::Wait { socket: number, deadline: patience.map(|patience| turn.now + patience) })
-            }
+            Err(Errno::EAGAIN) => self.answer_no_room(turn, number, flags),
             Err(errno) => Err(errno),
         }
+    }
+
+    pub(super) fn answer_no_room(&mut self, turn: &Turn<'_>, number: u64, flags: i32) -> Served {
+        if flags & n::MSG_DONTWAIT != 0 {
+            return Err(Errno::EAGAIN);
+        }
+        let copy = self.copy(number)?;
+        if is_nonblocking(&copy) {
+            return Err(Errno::EAGAIN);
+        }
+        let patience = socket_timeout(&copy, Timeout::Send).ok().flatten();
+        Ok(Answer::Wait { socket: number, deadline: patience.map(|patience| turn.now + patience) })
     }
 }

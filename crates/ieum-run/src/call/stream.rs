@@ -8,7 +8,7 @@
 use std::os::fd::AsFd;
 
 use ieum_engine::Turn;
-use ieum_socket::Errno;
+use ieum_socket::{Errno, SocketId};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::message::{Header, MULTI_BYTES, MULTI_LEN};
@@ -17,8 +17,10 @@ use crate::carrier::joint;
 use crate::notification::Call;
 use crate::runner::Runner;
 use crate::serve::{Answer, Served};
+use crate::sleep::Caller;
 use crate::socket::{Carrier, host_errno};
 use crate::sys::{self, Reply, number as n};
+use crate::tree::Told;
 
 impl Runner {
     /// Is a data call that names no address the kernel's own? S is connected then, and what it says is what TCP says.
@@ -64,21 +66,24 @@ impl Runner {
                 Err(errno) => self.answer_nothing(turn, number, flags, errno),
             };
         }
+        match self.trees.look_at(call) {
+            Caller::Asleep(_) => {}
+            Caller::Awake => return Ok(Answer::WaitForSleep { socket: number }),
+            Caller::Gone => return Ok(Answer::Answered),
+        }
         let bytes = match self.take_bytes(number, room, flags) {
             Ok(bytes) => bytes,
             Err(errno) => return self.answer_nothing(turn, number, flags, errno),
         };
         let thrown_away = flags & n::MSG_TRUNC != 0;
         let written = if thrown_away { Ok(0) } else { header.scatter(&self.memory(call), &bytes) };
-        let answered = written.and_then(|_| tell(self)).map_err(host_errno).map(|()| {
-            let value = Reply::Value(i64::try_from(bytes.len()).unwrap_or(i64::MAX));
-            self.trees.reply_once(call, value).is_ok()
-        });
-        if answered != Ok(true) && flags & n::MSG_PEEK == 0 {
+        let told = written.and_then(|_| tell(self)).map_err(host_errno);
+        let told = told.map(|()| self.trees.tell(call, Reply::of_count(bytes.len())));
+        if told != Ok(Told::Heard) && flags & n::MSG_PEEK == 0 {
             // A caller that was interrupted has read nothing.
             self.give_back(number, bytes);
         }
-        answered.map(|_| Answer::Answered)
+        Ok(told?.answer(number))
     }
 
     /// The first bytes of what the program has not read.
@@ -163,7 +168,10 @@ impl Runner {
         header: &Header,
         flags: i32,
     ) -> Served {
-        match self.write_stream(turn, call, number, header, flags) {
+        let sent = self
+            .bytes_to_send(turn, call, number, header)
+            .and_then(|bytes| self.send_once(turn, call, number, &bytes, flags));
+        match sent {
             Err(Errno::EPIPE) => {
                 // A signal would interrupt the call before its answer: it follows.
                 let answered = self.trees.reply(call, Reply::Error(Errno::EPIPE.0)).is_ok();
@@ -172,18 +180,19 @@ impl Runner {
                 }
                 Ok(Answer::Answered)
             }
-            sent => self.answer_send(turn, number, flags, sent),
+            Err(Errno::EAGAIN) => self.answer_no_room(turn, number, flags),
+            sent => sent,
         }
     }
 
-    fn write_stream(
+    /// What is to be sent, after what the host says where there is no connection, and the pending error.
+    fn bytes_to_send(
         &mut self,
         turn: &Turn<'_>,
         call: &Call,
         number: u64,
         header: &Header,
-        flags: i32,
-    ) -> Result<usize, Errno> {
+    ) -> Result<Vec<u8>, Errno> {
         self.catch_up(turn, number);
         let shows_error = self.sockets.get(number).is_some_and(|socket| socket.shows_error);
         if !self.is_carried(number) || shows_error {
@@ -192,12 +201,56 @@ impl Runner {
             }
             if !self.is_carried(number) {
                 let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
-                return self.host.send(turn.now, id, &[]);
+                return self.host.send(turn.now, id, &[]).map(|_| Vec::new());
             }
         }
-        let bytes = header.gather_some(&self.memory(call), STREAM_BYTES_MAX).map_err(host_errno)?;
+        header.gather_some(&self.memory(call), STREAM_BYTES_MAX).map_err(host_errno)
+    }
+
+    /// Sends for a caller that sleeps.
+    fn send_once(&mut self, turn: &Turn<'_>, call: &Call, number: u64, bytes: &[u8], flags: i32) -> Served {
+        if !self.is_carried(number) {
+            return Ok(Answer::Value(0));
+        }
+        if let Some(count) = self.late.sent_before(call, bytes) {
+            return Ok(Answer::Value(i64::try_from(count).unwrap_or(i64::MAX)));
+        }
+        if flags & n::MSG_OOB == 0
+            && let Some(id) = self.takes_at_once(number, bytes.len())
+        {
+            // What was promised goes out; what was not heard was not sent.
+            let told = self.trees.tell(call, Reply::of_count(bytes.len()));
+            if told == Told::Heard {
+                self.host.send(turn.now, id, bytes)?;
+            }
+            return Ok(told.answer(number));
+        }
+        self.write_once(call, number, bytes, flags)
+    }
+
+    /// The host's socket, if nothing stands before these bytes and all of them have room.
+    fn takes_at_once(&mut self, number: u64, len: usize) -> Option<SocketId> {
+        let socket = self.sockets.get(number)?;
+        let Carrier::Stream(stream) = &socket.carrier else { return None };
+        stream.is_empty_handed(&mut self.host, socket.host, len).then_some(socket.host)
+    }
+
+    /// Writes to S, whose queue holds what the host has no room for. A caller that goes before it is told makes the call
+    /// again, and is told then.
+    fn write_once(&mut self, call: &Call, number: u64, bytes: &[u8], flags: i32) -> Served {
+        let look = match self.trees.look_at(call) {
+            Caller::Asleep(look) => look,
+            Caller::Awake => return Ok(Answer::WaitForSleep { socket: number }),
+            Caller::Gone => return Ok(Answer::Answered),
+        };
         let copy = self.copy(number)?;
         let urgent = if flags & n::MSG_OOB != 0 { SendFlags::OOB } else { SendFlags::empty() };
-        send(&copy, &bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL | urgent).map_err(host_errno)
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL | urgent;
+        let count = send(&copy, bytes, flags).map_err(host_errno)?;
+        if self.trees.reply(call, Reply::of_count(count)).is_err() {
+            self.late.sent(call, bytes.get(..count).unwrap_or(bytes));
+        }
+        drop(look);
+        Ok(Answer::Answered)
     }
 }

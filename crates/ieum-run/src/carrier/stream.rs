@@ -133,6 +133,15 @@ impl Stream {
         self.until_sentinel.unwrap_or_else(|| crate::sys::unread_bytes(self.own_end.as_fd()))
     }
 
+    /// Whether the host takes `len` bytes at once, and nothing that the program wrote natively has to go before them.
+    pub(crate) fn is_empty_handed(&self, host: &mut Host, id: SocketId, len: usize) -> bool {
+        let writes = !self.shut_write && !self.finish_told && !self.closed;
+        writes && self.unread_bytes() == 0 && {
+            let room: usize = host.send_space(id, len).iter().map(|chunk| chunk.len()).sum();
+            room >= len
+        }
+    }
+
     /// Moves what can be moved, within one turn's share.
     pub(crate) fn pump(&mut self, now: Instant, host: &mut Host, id: SocketId) -> Verdict {
         let outward = self.outward(now, host, id);

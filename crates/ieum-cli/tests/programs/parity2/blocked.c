@@ -375,6 +375,45 @@ static void bytes_survive(void)
     close(both.server);
 }
 
+/* A signal that comes while bytes are sent makes none of them go twice. The address says nothing on a stream. */
+static void bytes_go_once(void)
+{
+    struct pair both = connected();
+    blocking(both.server, true);
+    pid_t child = fork();
+    must(child >= 0, "a child is made");
+    if (child == 0) {
+        close(both.client);
+        long total = 0;
+        bool in_order = true;
+        char into[64];
+        for (long got; (got = read(both.server, into, sizeof into)) > 0; total += got)
+            for (long i = 0; i < got; i++)
+                in_order &= into[i] == '0' + (total + i) % 10;
+        _exit(total == 2000 && in_order ? 0 : 1);
+    }
+    close(both.server);
+    blocking(both.client, true);
+    struct sigaction action = { .sa_handler = hear };
+    must(sigaction(SIGALRM, &action, NULL) == 0, "a handler is set");
+    struct itimerval often = { .it_interval = { 0, 500 }, .it_value = { 0, 500 } };
+    must(setitimer(ITIMER_REAL, &often, NULL) == 0, "a timer is set");
+    struct sockaddr_in nowhere = { .sin_family = AF_INET };
+    for (long sent = 0; sent < 2000;) {
+        char from[10];
+        for (int i = 0; i < 10; i++)
+            from[i] = (char)('0' + (sent + i) % 10);
+        long now = sendto(both.client, from, sizeof from, 0, (struct sockaddr *)&nowhere, sizeof nowhere);
+        must(now > 0 || errno == EINTR, "bytes are sent");
+        sent += now > 0 ? now : 0;
+    }
+    end_interrupting();
+    close(both.client);
+    int status = 0;
+    waitpid(child, &status, 0);
+    line("signals-send-no-byte-twice", WEXITSTATUS(status));
+}
+
 void blocked(void)
 {
     in_threads();
@@ -383,4 +422,5 @@ void blocked(void)
     by_signals(true);
     going_on();
     bytes_survive();
+    bytes_go_once();
 }
