@@ -206,12 +206,18 @@ impl Open {
     }
 
     /// The RST that ends the connection: at the end of what was sent, where the peer expects the next segment if it has
-    /// received everything, and accepts it at once (RFC 5961 §3.2).
+    /// received everything and its window reaches so far, and accepts it at once (RFC 5961 §3.2).
     pub(super) fn active_reset(&mut self, now: Instant, tuple: FourTuple) -> Reply {
         let ack = self.recv.nxt();
         let window = self.recv.tell_window();
         let timestamps = self.stamps.as_mut().map(|stamps| stamps.option(now, ack));
-        Reply::reset_of(tuple, self.send.nxt(), ack, window, Options { timestamps, ..Options::default() })
+        Reply::reset_of(
+            tuple,
+            self.send.bare_seq(),
+            ack,
+            window,
+            Options { timestamps, ..Options::default() },
+        )
     }
 
     /// Nobody holds the connection any more, or our end of such a one was acknowledged just now: FIN-WAIT-2 lasts from

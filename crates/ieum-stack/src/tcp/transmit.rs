@@ -208,8 +208,7 @@ impl Open {
             // RFC 9293 §3.8.4: a position the peer has had already, which it must answer.
             return Some(at(self.send.una() - 1));
         }
-        // RFC 9293 §3.10.7.4: <SEQ=SND.NXT>.
-        self.recv.ack.is_due().then(|| at(self.send.nxt()))
+        self.recv.ack.is_due().then(|| at(self.send.bare_seq()))
     }
 
     fn header(

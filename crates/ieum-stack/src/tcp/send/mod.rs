@@ -507,6 +507,14 @@ impl Send {
         self.window.saturating_sub(self.nxt.since(self.una))
     }
 
+    /// The position of a segment that has none of its own: SND.NXT (RFC 9293 §3.10.7.4), or where a peer that took its window
+    /// back still looks. Less than a unit of its window's scale it may have kept from us by rounding.
+    pub(super) fn bare_seq(&self) -> SeqNumber {
+        let edge = self.una + self.window;
+        let taken_back = edge.before(self.nxt) && self.nxt.since(edge) >> self.scale > 0;
+        if taken_back { edge } else { self.nxt }
+    }
+
     /// Segments that the congestion window has room for.
     fn congestion_left(&self) -> u32 {
         self.congestion.cwnd.saturating_sub(self.flight.counts().in_flight())
@@ -518,8 +526,12 @@ impl Send {
     ///
     /// RFC 9293 §3.10.7.4 asks for the position first, and so believes a segment that came out of order for ever: what
     /// is acknowledged behind it tells windows that are never heard. As on Linux whoever acknowledges more is newer, and
-    /// of segments that are equal in both the larger window counts, or none at all.
+    /// of segments that are equal in both the larger window counts, or none at all. A segment that acknowledges less than was
+    /// acknowledged tells nothing: its window began further back.
     pub(super) fn window_told(&mut self, seq: SeqNumber, ack: SeqNumber, field: u16) -> bool {
+        if ack.before(self.una) {
+            return false;
+        }
         let window = u32::from(field) << self.scale;
         let newer = self.window_ack.before(ack)
             || self.window_seq.before(seq)
