@@ -45,6 +45,7 @@ pub(crate) fn link(host: &mut Host, addresses: &Addresses) -> LinkId {
     let stack = host.stack_mut();
     let link = stack.add_link(LinkConfig::in_process());
     for (ends, _) in addresses.families() {
+        stack.move_address(link, ends.host);
         stack.add_route(ends.own, RouteTarget::Unreachable(Unreachable::Host), None);
         let broadcast = ends.own.broadcast().map(|address| Cidr::host(IpAddr::V4(address)));
         let many = broadcast.into_iter().chain(groups(ends.host));

@@ -33,3 +33,10 @@ pub(crate) const ECHO_BYTES_MAX: usize = 1460;
 
 /// The longest message a datagram call looks at, in bytes: the UDP length field has 16 bits.
 pub(crate) const MESSAGE_BYTES_MAX: usize = 65_535;
+
+/// Groups of one family that one socket may be in, in groups: Linux's net.ipv4.igmp_max_memberships. Of IPv6 Linux bounds
+/// the memory they take.
+pub(crate) const GROUPS_MAX: usize = 20;
+
+/// Senders that one socket may name for one group, in senders: Linux's net.ipv4.igmp_max_msf.
+pub(crate) const GROUP_SOURCES_MAX: usize = 10;

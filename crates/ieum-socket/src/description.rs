@@ -6,6 +6,7 @@ use ieum_stack::{BindingId, ConnectionId, ListenerId};
 
 use crate::Errno;
 use crate::endpoint::Endpoint;
+use crate::groups::Groups;
 use crate::make::{Domain, Kind, Make};
 use crate::options::Options;
 use crate::sent::Sent;
@@ -21,6 +22,8 @@ pub(crate) struct Description {
     /// Directions the program has shut down.
     pub(crate) shut: Shut,
     pub(crate) phase: Phase,
+    /// Its multicast groups, if it has to do with any.
+    pub(crate) groups: Option<Box<Groups>>,
     /// What the program wants to hear of what it sends, if anything.
     pub(crate) sent: Option<Box<Sent>>,
     /// A readiness event waits in the host's queue.
@@ -122,13 +125,31 @@ impl Description {
             Kind::Datagram => Phase::Datagram(Datagram::Unbound),
         };
         let options = Options::of(make);
-        Description { make, options, error: None, shut: Shut::default(), phase, sent: None, told: false }
+        Description {
+            make,
+            options,
+            error: None,
+            shut: Shut::default(),
+            phase,
+            groups: None,
+            sent: None,
+            told: false,
+        }
     }
 
     /// As `accept(2)` makes it: with the listener's family and options.
     pub(crate) fn accepted(make: Make, options: Options, active: Active) -> Description {
         let phase = Phase::Stream(Stream::Active(active));
-        Description { make, options, error: None, shut: Shut::default(), phase, sent: None, told: false }
+        Description {
+            make,
+            options,
+            error: None,
+            shut: Shut::default(),
+            phase,
+            groups: None,
+            sent: None,
+            told: false,
+        }
     }
 
     /// Is there something in its error queue?

@@ -18,8 +18,9 @@
 //!
 //! *Families.* A socket is of AF_INET or AF_INET6 for ever ([`Domain`]). One of AF_INET6 speaks IPv4 as well, as
 //! `::ffff:a.b.c.d`, unless IPV6_V6ONLY forbids it; that form is known in this room alone: it is taken off on the way
-//! down (`call/destination`, `call/bind`) and put on whatever is shown to a program. Link-local addresses, which mean
-//! nothing without the number of a link, are refused: the links of a host have no numbers a program could know.
+//! down (`call/destination`, `call/bind`) and put on whatever is shown to a program. Links have numbers, as interfaces do: 1 is the
+//! loopback link. Link-local addresses, which mean nothing without one, are refused all the same: no host has any. Groups
+//! of a link are spoken to with its number.
 //!
 //! *Readiness* is told by edges and asked by level: an event says only that something changed, and
 //! [`Host::readiness`] says what `poll(2)` would show now. Per description at most one event waits to be polled.
@@ -36,7 +37,7 @@
 //!
 //! - `host`: [`Host`], its doors to the stack, and the way of events (`event`).
 //! - `make`: families, kinds and protocols. `description`: the phases of a socket, and what a stream's phase means to
-//!   calls (`stream`); `endpoint`: what a datagram socket holds.
+//!   calls (`stream`); `endpoint`: what a datagram socket holds; `groups`: whom it hears of many.
 //! - `call`: one file for each call. `snapshot`: all sockets at one moment.
 //! - `readiness`: the meaning of `poll(2)` in each phase. `epoll`: what of it is told at many descriptors.
 //! - `error_queue`: what is told beside the data; `sent`: of what was sent.
@@ -48,8 +49,8 @@
 //!
 //! # What it leaves out
 //!
-//! Raw sockets, most control messages, and ICMP errors in the error queue; multicast groups (joining one is refused
-//! with ENODEV). An option that only influences what ieum has no counterpart for is stored and read back.
+//! Raw sockets, most control messages, and ICMP errors in the error queue; whole lists of senders at once (IP_MSFILTER,
+//! MCAST_MSFILTER). An option that only influences what ieum has no counterpart for is stored and read back.
 #![forbid(unsafe_code)]
 
 mod blocking;
@@ -61,6 +62,7 @@ mod epoll;
 mod errno;
 mod error_queue;
 mod event;
+mod groups;
 mod host;
 mod make;
 mod options;

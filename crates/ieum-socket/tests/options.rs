@@ -114,7 +114,7 @@ fn what_cannot_be_given_is_refused_clearly() {
     assert_eq!(set(&mut host, datagram, IPPROTO_UDP, UDP_SEGMENT, 1400), Err(Errno::ENOPROTOOPT));
     assert_eq!(set(&mut host, datagram, IPPROTO_TCP, TCP_NODELAY, 1), Err(Errno::ENOPROTOOPT));
     assert_eq!(set(&mut host, datagram, IPPROTO_IP, IP_ADD_MEMBERSHIP, 1), Err(Errno::EINVAL));
-    let group = [224, 0, 0, 5, 127, 0, 0, 1];
+    let group = [224, 0, 0, 5, 192, 0, 2, 1];
     assert_eq!(host.set_option(NOW, datagram, IPPROTO_IP, IP_ADD_MEMBERSHIP, &group), Err(Errno::ENODEV));
 }
 

@@ -97,5 +97,14 @@ pub(crate) const NEIGHBOR_REACHABLE: Duration = Duration::from_secs(30);
 /// How long a stale neighbour may be used before it is asked (RFC 4861 §10: DELAY_FIRST_PROBE_TIME).
 pub(crate) const NEIGHBOR_DELAY: Duration = Duration::from_secs(5);
 
+/// Reports of groups that are still to come, in reports: as many as memberships that change within a second.
+pub(crate) const GROUP_REPORTS_MAX: usize = 1024;
+
+/// Records of one report, in bytes: with its headers they fit into the smallest MTU of IPv6.
+pub(crate) const GROUP_REPORT_BYTES_MAX: usize = 1200;
+
+/// Datagrams to groups of our own that wait to come around, in packets; who sends more at once loses what is beyond.
+pub(crate) const LOOPED_PACKETS_MAX: usize = 1024;
+
 /// Answers to neighbours that wait to be fetched, in frames: whoever gets none asks again.
 pub(crate) const NEIGHBOR_ANSWERS_MAX: usize = 256;

@@ -1,4 +1,4 @@
-//! Timers: TCP's, those of fragments and of neighbours. UDP and ICMP forget, and the rate of ICMP errors is reckoned when one is sent.
+//! Timers: TCP's, those of fragments and of neighbours. Reports of groups leave when they are fetched. UDP and ICMP forget, and the rate of ICMP errors is reckoned when one is sent.
 
 use ieum_wire::Instant;
 
@@ -8,7 +8,8 @@ use crate::stack::Stack;
 impl Stack {
     /// The time until which nothing happens by itself; `None`: nothing ever will.
     pub fn deadline(&self) -> Option<Instant> {
-        [self.tcp.deadline(), self.ip.reassembly.deadline(), self.neighbors.deadline()]
+        let groups = self.ip.groups.deadline();
+        [self.tcp.deadline(), self.ip.reassembly.deadline(), self.neighbors.deadline(), groups]
             .into_iter()
             .flatten()
             .min()

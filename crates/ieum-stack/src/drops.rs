@@ -98,6 +98,8 @@ reasons! {
         IcmpChecksum => "icmp checksum",
         /// An ICMP type that nobody here waits for.
         IcmpKind => "icmp kind",
+        /// A message about groups that is no question, is damaged, or comes from afar.
+        GroupMessage => "group message",
         /// An echo request for an address that is not our own.
         IcmpEchoNotOurs => "icmp echo not ours",
         /// An ICMP error that quotes no packet of ours.

@@ -33,7 +33,7 @@ mod udp;
 pub use drops::Tally;
 pub use event::Event;
 pub use icmp::ping::{PingId, PingSendError};
-pub use ip::RouteTarget;
+pub use ip::{MembershipId, RouteTarget, SourceFilter};
 pub use link::{LinkConfig, LinkId, Medium};
 pub use port::{BindError, BindRequest, BindingId};
 pub use stack::{Stack, StackConfig};

@@ -2,7 +2,10 @@
 //!
 //! Each layer returns what the next should see, or why the packet is dropped; nobody calls upwards.
 
-use ieum_wire::ip::{Fragment, Parsed};
+use std::net::IpAddr;
+
+use ieum_wire::group::{self, Query};
+use ieum_wire::ip::{self, Fragment, Parsed};
 use ieum_wire::{Instant, Packet, Protocol, Unreachable, ip6, segmentation};
 
 use crate::drops::Drop;
@@ -70,6 +73,7 @@ impl Stack {
     fn on_packet(&mut self, now: Instant, link: LinkId, packet: &Packet, incoming: &Incoming) {
         let Incoming { parsed, for_whom, fragmented } = *incoming;
         let received = Received {
+            link,
             source: parsed.header.source,
             destination: parsed.header.destination,
             ttl: parsed.header.ttl,
@@ -87,7 +91,11 @@ impl Stack {
                 let heard = self.icmp.receive6(&received, for_whom);
                 heard.and_then(|heard| self.on_icmp(now, link, heard, &received))
             }
-            Protocol::Udp => self.udp.receive(&received, packet.checksum, for_whom, &mut self.events),
+            Protocol::Udp => {
+                let groups = &self.ip.groups;
+                self.udp.receive(&received, packet.checksum, for_whom, groups, &mut self.events)
+            }
+            Protocol::Other(group::IGMP) if received.source.is_ipv4() => self.on_igmp(now, link, &received),
             Protocol::Tcp if for_whom == For::Everybody => Err(Drop::TcpNotUnicast),
             Protocol::Tcp if !segmentation::checksum_is_valid(packet, &parsed) => Err(Drop::TcpChecksum),
             Protocol::Tcp => {
@@ -121,6 +129,38 @@ impl Stack {
         }
     }
 
+    /// A datagram of ours to a group that we are in ourselves, as it left by `link`.
+    pub(crate) fn on_looped(&mut self, now: Instant, link: LinkId, packet: &Packet) {
+        self.drops.received();
+        if let Ok(parsed) = ip::parse(packet.bytes()) {
+            let incoming = Incoming { parsed, for_whom: For::Everybody, fragmented: false };
+            self.on_packet(now, link, packet, &incoming);
+        }
+        self.drops.judged();
+    }
+
+    /// What others say of groups: a router's question is answered; what other members say is not for us.
+    fn on_igmp(&mut self, now: Instant, link: LinkId, received: &Received<'_>) -> Result<(), Drop> {
+        let query = Query::parse_igmp(received.payload).ok_or(Drop::GroupMessage)?;
+        self.ip.groups.asked(now, &mut self.chance, link, true, &query);
+        Ok(())
+    }
+
+    /// RFC 3810 §5.1.14: a router's question comes from next door, and says so.
+    fn on_listener_query(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        body: &[u8],
+        received: &Received<'_>,
+    ) -> Result<(), Drop> {
+        let is_near = matches!(received.source, IpAddr::V6(source) if source.is_unicast_link_local());
+        let query = Query::parse_mld(body).filter(|_| is_near && received.ttl == 1);
+        let query = query.ok_or(Drop::GroupMessage)?;
+        self.ip.groups.asked(now, &mut self.chance, link, false, &query);
+        Ok(())
+    }
+
     fn on_icmp(
         &mut self,
         now: Instant,
@@ -134,6 +174,7 @@ impl Stack {
             // RFC 5927 §4.1: what we have not sent cannot have failed. The error goes back to the packet's source.
             Heard::Unreachable(_, quoted) if quoted.ours.ip() != received.destination => Err(Drop::IcmpQuote),
             Heard::Unreachable(reason, quoted) => self.on_unreachable(now, reason, &quoted),
+            Heard::ListenerQuery(body) => self.on_listener_query(now, link, body, received),
             Heard::Neighbor(kind, body) => match self.ip.medium(link) {
                 Some(Medium::Ethernet(own)) => {
                     self.neighbors.on_ndp(now, &self.ip, (link, own), received, (kind, body))

@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::drops::{Drops, Tally};
 use crate::event::{Event, Events};
 use crate::icmp::Icmp;
-use crate::ip::{Ip, RouteTarget, loopback_networks};
+use crate::ip::{Ip, MembershipId, RouteTarget, SourceFilter, loopback_networks};
 use crate::link::{LinkConfig, LinkId, Neighbors};
 use crate::port::Ports;
 use crate::tcp::{EcnMode, EcnRules, Offers, Tcp, TcpRules};
@@ -127,6 +127,11 @@ impl Stack {
         self.ports.add_local(Cidr::host(address.address()), address.broadcast().map(IpAddr::V4));
     }
 
+    /// An own address belongs to that link from now on: groups are joined there by it. Routes stay as they are.
+    pub fn move_address(&mut self, link: LinkId, address: IpAddr) {
+        self.ip.move_address(link, address);
+    }
+
     /// Adds a route; the longest prefix wins, and one to the same network replaces its predecessor. `source` is what
     /// packets of unbound sockets leave with (`None`: the link's address).
     pub fn add_route(&mut self, network: Cidr, target: RouteTarget, source: Option<IpAddr>) {
@@ -175,6 +180,48 @@ impl Stack {
     /// Does this address mean everybody on one of our networks?
     pub fn is_broadcast(&self, address: IpAddr) -> bool {
         self.ip.is_broadcast(address)
+    }
+
+    /// A link by its number, as interfaces are counted: 1 is the loopback link, then in the order in which they were added.
+    pub fn link_at(&self, index: u32) -> Option<LinkId> {
+        self.ip.link_at(index)
+    }
+
+    /// The number of a link.
+    pub fn index_of(&self, link: LinkId) -> Option<u32> {
+        self.ip.index_of(link)
+    }
+
+    /// The link that an own address belongs to.
+    pub fn link_of(&self, address: IpAddr) -> Option<LinkId> {
+        self.ip.link_of(address)
+    }
+
+    /// The link by which packets leave for there.
+    pub fn link_towards(&self, address: IpAddr) -> Option<LinkId> {
+        self.ip.path(None, address).ok().map(|path| path.link)
+    }
+
+    /// Joins a multicast group on a link, to hear whom `filter` lets through ([`Stack::udp_set_groups`] says who hears
+    /// it). Routers are told (RFC 3376, RFC 3810).
+    pub fn group_join(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        group: IpAddr,
+        filter: SourceFilter,
+    ) -> MembershipId {
+        self.ip.groups.join(now, link, group, filter)
+    }
+
+    /// A member hears others from now on.
+    pub fn group_listen(&mut self, now: Instant, id: MembershipId, filter: SourceFilter) {
+        self.ip.groups.listen(now, id, filter);
+    }
+
+    /// Leaves a group.
+    pub fn group_leave(&mut self, now: Instant, id: MembershipId) {
+        self.ip.groups.leave(now, id);
     }
 
     /// What happened that was not told yet.

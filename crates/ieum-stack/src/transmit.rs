@@ -12,10 +12,19 @@ impl Stack {
     /// wait for it; one call returns when a frame for another link appears or nobody owes anything any more.
     pub fn poll_frame(&mut self, now: Instant) -> Option<(LinkId, Packet)> {
         loop {
+            while let Some((link, packet)) = self.ip.poll_looped() {
+                self.on_looped(now, link, &packet);
+            }
             if let Some(frame) = self.neighbors.poll(&self.ip) {
                 return Some(frame);
             }
-            let (link, packet) = self.transmit(now)?;
+            let Some((link, packet)) = self.transmit(now) else {
+                // What does not leave may have come around.
+                if self.ip.has_looped() {
+                    continue;
+                }
+                return None;
+            };
             if link == self.ip.loopback() {
                 self.on_frame(now, link, packet);
             } else if let Some(frame) = self.neighbors.transmit(now, &self.ip, link, packet) {
@@ -32,6 +41,9 @@ impl Stack {
     fn transmit(&mut self, now: Instant) -> Option<(LinkId, Packet)> {
         if let Some(fragment) = self.ip.transmit() {
             return Some(fragment);
+        }
+        if let Some(report) = self.ip.group_report(now, &mut self.chance) {
+            return Some(report);
         }
         if let Some(out) = self.icmp.transmit(now, &mut self.ip, &mut self.drops) {
             return Some(out);

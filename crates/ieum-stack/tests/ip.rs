@@ -43,7 +43,7 @@ fn sources_that_cannot_be_are_martian() {
 fn only_what_is_for_us_is_taken() {
     let (_, mut peer) = pair(false);
     let id = peer.bind("0.0.0.0:9");
-    for destination in ["10.77.0.3", "224.0.0.1", "192.0.2.1", "127.0.0.1"] {
+    for destination in ["10.77.0.3", "224.0.0.9", "192.0.2.1", "127.0.0.1"] {
         peer.give(datagram("10.77.0.2", destination));
     }
     assert_eq!(peer.stack.drops(), [("martian destination", 1), ("not for us", 3)]);

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use crate::bytes::{array_at, u16_at, u32_at};
 use crate::checksum::pseudo_header;
+use crate::group::LISTENER_QUERY;
 use crate::units::Protocol;
 use crate::unreachable::Unreachable;
 
@@ -55,6 +56,11 @@ pub enum Message<'a> {
         /// What follows the checksum: reserved bytes or flags, addresses, options.
         body: &'a [u8],
     },
+    /// Type 130: a router asks who wants which groups.
+    ListenerQuery {
+        /// What follows the checksum.
+        body: &'a [u8],
+    },
     /// Any other type.
     Other {
         /// The type.
@@ -97,6 +103,7 @@ impl<'a> Message<'a> {
             _ if NEIGHBOR_DISCOVERY.contains(&kind) && code == 0 => {
                 Message::Neighbor { kind, body: bytes.get(4..).unwrap_or_default() }
             }
+            LISTENER_QUERY => Message::ListenerQuery { body: bytes.get(4..).unwrap_or_default() },
             _ => Message::Other { kind, code },
         })
     }
@@ -112,6 +119,10 @@ impl<'a> Message<'a> {
                 (kind, code, word, original)
             }
             Message::TimeExceeded { code, original } => (3, code, 0, original),
+            Message::ListenerQuery { body } => {
+                let (word, rest) = body.split_at(body.len().min(4));
+                (LISTENER_QUERY, 0, u32_at(word, 0).unwrap_or(0), rest)
+            }
             Message::Neighbor { kind, body } => {
                 let (word, rest) = body.split_at(body.len().min(4));
                 (kind, 0, u32_at(word, 0).unwrap_or(0), rest)

@@ -10,6 +10,7 @@
 //! - [`ip4`], [`ip6`]: the headers; [`ip`]: what both say.
 //! - [`ethernet`]: the header of a frame, on links that have one; [`arp`] and [`ndp`]: who has which address there.
 //! - [`icmp4`], [`icmp6`]: ICMP; [`mod@unreachable`]: its errors, in the words of both versions.
+//! - [`group`]: IGMP and MLD, what hosts and routers say of multicast groups.
 //! - [`udp`], [`tcp`]: the transport headers; [`tcp::options`] inside the latter.
 //! - [`checksum`]: the Internet checksum.
 //! - [`seq`], [`units`], [`cidr`], [`time`]: numbers with a meaning.
@@ -19,6 +20,7 @@ pub mod arp;
 pub mod checksum;
 pub mod cidr;
 pub mod ethernet;
+pub mod group;
 pub mod icmp4;
 pub mod icmp6;
 pub mod ip;

@@ -58,6 +58,34 @@ fn three_hosts_of_a_net_call_a_fourth_which_sees_three_addresses() {
 }
 
 #[test]
+fn one_host_of_a_net_speaks_to_many() {
+    if !peer("python3") {
+        return;
+    }
+    let nets = Nets::new();
+    let (python, program) = (path_of("python3"), script("group.py"));
+    let command = |words: &[&str]| nets.run(&[], &[&[python.as_str(), &program], words].concat());
+    // The first host has 10.77.0.2 and keeps it: who hears may name the interface by it, or leave it to the route.
+    for (group, interfaces) in [("239.1.2.3", ["10.77.0.2", "0.0.0.0", "0.0.0.0"]), ("ff15::7", ["", "", ""])]
+    {
+        let mut hearers: Vec<Running> = interfaces
+            .into_iter()
+            .map(|interface| {
+                let words = ["hear", group, "5000", interface];
+                let mut hearer = command(&words[..if interface.is_empty() { 3 } else { 4 }]);
+                hearer.line("ready");
+                hearer
+            })
+            .collect();
+        assert_eq!(command(&["say", group, "5000", "all"]).finish().code, 0);
+        for hearer in &mut hearers {
+            hearer.line("heard all from ");
+        }
+        assert!(hearers.into_iter().all(|hearer| hearer.finish().code == 0));
+    }
+}
+
+#[test]
 fn hosts_of_a_net_serve_each_other_while_both_reach_the_machine() {
     if !peers(&["python3", "curl"]) {
         return;

@@ -86,6 +86,9 @@ impl Host {
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         description.phase = Phase::Datagram(Datagram::Open(open));
         if make.protocol == Protocol::Udp {
+            self.tell_groups(id);
+        }
+        if make.protocol == Protocol::Udp {
             self.tell_serving(Kind::Datagram, bound, v6_only, true);
         }
         Ok(open)

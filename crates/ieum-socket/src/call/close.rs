@@ -42,6 +42,9 @@ impl Host {
 
     fn forget(&mut self, now: Instant, id: SocketId, reset: bool) {
         let Some(description) = self.descriptions.remove(id) else { return };
+        if let Some(groups) = &description.groups {
+            self.leave_all(now, groups);
+        }
         match description.phase {
             Phase::Stream(Stream::Unbound) | Phase::Datagram(Datagram::Unbound) => {}
             Phase::Stream(Stream::Bound(bound)) => self.stack.tcp_unbind(bound.binding),

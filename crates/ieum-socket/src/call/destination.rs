@@ -75,8 +75,13 @@ impl Host {
         if ip.is_multicast() && purpose == Purpose::Dial {
             return Err(Errno::ENETUNREACH);
         }
-        if needs_scope(ip) {
-            // The links of a host have no numbers a program could know: none is the right one.
+        let is_told = |description: &Description| {
+            let chosen = description.groups.as_ref().is_some_and(|groups| groups.link6.is_some());
+            chosen || self.stack.link_at(v6.scope_id()).is_some()
+        };
+        let to_group = ip.is_multicast() && purpose == Purpose::Send && is_told(description);
+        if needs_scope(ip) && !to_group {
+            // No host of ours has link-local addresses, and a group without its link is none.
             return Err(match purpose {
                 Purpose::Send if !pings => Errno::ENETUNREACH,
                 Purpose::Dial | Purpose::Associate | Purpose::Send if v6.scope_id() == 0 => Errno::EINVAL,

@@ -6,6 +6,7 @@ mod close;
 pub(crate) mod connect;
 pub(crate) mod destination;
 mod disconnect;
+mod group;
 mod listen;
 pub(crate) mod listen_any;
 mod name;

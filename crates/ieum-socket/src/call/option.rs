@@ -6,8 +6,9 @@ use crate::description::{Datagram, Phase, Stream};
 use crate::host::Host;
 use crate::make::{Domain, Protocol};
 use crate::numbers::{
-    IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, SO_TIMESTAMPING, SO_TIMESTAMPING_NEW,
-    SO_ZEROCOPY, SOL_SOCKET, TCP_CORK, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_NODELAY,
+    IP_MULTICAST_ALL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPV6_MULTICAST_ALL, IPV6_V6ONLY, SO_REUSEADDR,
+    SO_REUSEPORT, SO_TIMESTAMPING, SO_TIMESTAMPING_NEW, SO_ZEROCOPY, SOL_SOCKET, TCP_CORK, TCP_FASTOPEN,
+    TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_NODELAY,
 };
 use crate::options::stamping_of;
 use crate::{Errno, SocketId};
@@ -66,8 +67,15 @@ impl Host {
         if level == SOL_SOCKET {
             self.check_error_queue(id, name, value)?;
         }
+        if let Some(done) = self.set_group_option(now, id, level, name, value) {
+            return done;
+        }
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         description.options.set(make, level, name, value)?;
+        if matches!((level, name), (IPPROTO_IP, IP_MULTICAST_ALL) | (IPPROTO_IPV6, IPV6_MULTICAST_ALL)) {
+            self.tell_groups(id);
+            return Ok(());
+        }
         let bound = match &description.phase {
             Phase::Stream(Stream::Bound(bound)) => Some(bound),
             Phase::Stream(Stream::Listening(listening)) => Some(&listening.bound),

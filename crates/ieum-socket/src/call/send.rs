@@ -3,7 +3,7 @@
 use std::io::IoSliceMut;
 use std::net::{IpAddr, SocketAddr};
 
-use ieum_stack::{SendFields, WriteEnd};
+use ieum_stack::{LinkId, SendFields, WriteEnd};
 use ieum_wire::Instant;
 
 use crate::bounds::MESSAGE_BYTES_MAX;
@@ -262,8 +262,10 @@ impl Host {
         let fields = description.options.send_fields(to.ip());
         let fields = SendFields {
             source: ancillary.source,
+            link: self.link_to_group(id, to.ip(), address),
             ttl: ancillary.ttl.unwrap_or(fields.ttl),
             tos: ancillary.tos.unwrap_or(fields.tos),
+            ..fields
         };
         if !self.endpoint_send(now, open.endpoint, to, bytes, fields)? {
             if let Some(open) = self.descriptions.get_mut(id).and_then(|description| description.open_mut()) {
@@ -272,6 +274,15 @@ impl Host {
             return Err(Errno::EAGAIN);
         }
         Ok(bytes.len())
+    }
+
+    /// The link by which it leaves to a group, where the address or the socket names one.
+    fn link_to_group(&self, id: SocketId, to: IpAddr, address: Option<SocketAddr>) -> Option<LinkId> {
+        let named = match address {
+            Some(SocketAddr::V6(v6)) => self.stack.link_at(v6.scope_id()),
+            Some(SocketAddr::V4(_)) | None => None,
+        };
+        if to.is_multicast() { named.or_else(|| self.chosen_link(id, to)) } else { None }
     }
 
     /// Would a datagram with so many bytes have to be cut on its way?

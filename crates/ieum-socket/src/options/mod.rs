@@ -114,6 +114,10 @@ mod known {
     pub(super) const HOPS: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_UNICAST_HOPS);
     pub(super) const MULTICAST_TTL: SocketOption = SocketOption::known(IPPROTO_IP, IP_MULTICAST_TTL);
     pub(super) const MULTICAST_HOPS: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_MULTICAST_HOPS);
+    pub(super) const MULTICAST_LOOP: SocketOption = SocketOption::known(IPPROTO_IP, IP_MULTICAST_LOOP);
+    pub(super) const MULTICAST_LOOP6: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_MULTICAST_LOOP);
+    pub(super) const MULTICAST_ALL: SocketOption = SocketOption::known(IPPROTO_IP, IP_MULTICAST_ALL);
+    pub(super) const MULTICAST_ALL6: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_MULTICAST_ALL);
     pub(super) const V6_ONLY: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_V6ONLY);
 }
 
@@ -216,7 +220,27 @@ impl Options {
             (Domain::Ip6, false) => (known::TRAFFIC_CLASS, known::HOPS),
             (Domain::Ip6, true) => (known::TRAFFIC_CLASS, known::MULTICAST_HOPS),
         };
-        SendFields { source: None, ttl: self.byte(ttl), tos: self.byte(tos) }
+        let loops = match Domain::of(to) {
+            Domain::Ip4 => known::MULTICAST_LOOP,
+            Domain::Ip6 => known::MULTICAST_LOOP6,
+        };
+        SendFields {
+            ttl: self.byte(ttl),
+            tos: self.byte(tos),
+            loops: self.flag(loops),
+            ..SendFields::default()
+        }
+    }
+
+    /// Whether the socket hears groups that others of its host have joined (IP_MULTICAST_ALL, IPV6_MULTICAST_ALL). Sockets of
+    /// IPv6 begin without those of IPv4.
+    pub(crate) fn hears_all_groups(&self, domain: Domain) -> [bool; 2] {
+        let four = if self.is_set(known::MULTICAST_ALL) || domain == Domain::Ip4 {
+            self.flag(known::MULTICAST_ALL)
+        } else {
+            false
+        };
+        [four, self.flag(known::MULTICAST_ALL6)]
     }
 
     /// What the options of a stream mean to a connection over that family; `defaults` is for what was not set.

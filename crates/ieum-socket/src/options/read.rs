@@ -135,7 +135,10 @@ impl Host {
                 Ok(number(self.path_mtu_bytes(remote)))
             }
             IP_OPTIONS => Ok(Vec::new()),
-            IP_MULTICAST_IF => Ok(number(0)),
+            IP_MULTICAST_IF => {
+                let chosen = description.groups.as_ref().and_then(|groups| groups.link4);
+                Ok(chosen.map_or([0; 4], |(_, address)| address.octets()).to_vec())
+            }
             // Sockets of IPv6 begin without it.
             IP_MULTICAST_ALL if !is_set(description, IPPROTO_IP, name) => {
                 Ok(number(i32::from(description.make.domain == Domain::Ip4)))
@@ -147,6 +150,11 @@ impl Host {
     fn read_of_ip6(&self, id: SocketId, description: &Description, name: i32) -> Result<Vec<u8>, Errno> {
         match name {
             IPV6_MTU => Ok(number(self.path_mtu_bytes(self.remote_address(id)?))),
+            IPV6_MULTICAST_IF if description.make.kind() == Kind::Datagram => {
+                let chosen = description.groups.as_ref().and_then(|groups| groups.link6);
+                let index = chosen.and_then(|link| self.stack.index_of(link)).unwrap_or(0);
+                Ok(index.to_ne_bytes().to_vec())
+            }
             // A sockaddr_in6 of nobody in particular, and the MTU.
             IPV6_PATHMTU => {
                 let remote = self.remote_address(id)?;

@@ -52,11 +52,8 @@ impl Options {
             // No packet carries options; to have none is what can be asked for.
             (IPPROTO_IP, IP_OPTIONS, _) if value.is_empty() => Ok(()),
             (IPPROTO_IP, IP_OPTIONS, _) => Err(Errno::EINVAL),
-            (IPPROTO_IP, IP_MULTICAST_IF, Kind::Datagram) => multicast_interface(value),
             (IPPROTO_IP, IP_MULTICAST_IF, Kind::Stream) => Err(Errno::EINVAL),
             (IPPROTO_IP, IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP, Kind::Stream) => Err(Errno::EPROTO),
-            (IPPROTO_IP, IP_ADD_MEMBERSHIP, Kind::Datagram) => membership(value, Errno::ENODEV),
-            (IPPROTO_IP, IP_DROP_MEMBERSHIP, Kind::Datagram) => membership(value, Errno::EADDRNOTAVAIL),
             (_, _, _) => return None,
         })
     }
@@ -179,21 +176,6 @@ fn time_bytes((seconds, microseconds): (i64, i64)) -> Vec<u8> {
     [seconds, microseconds].map(i64::to_ne_bytes).concat()
 }
 
-/// The interface multicast leaves by: an address of 4 bytes or a structure that ends with an index. The host joins
-/// and routes no multicast, so that only "whichever" can be chosen.
-fn multicast_interface(value: &[u8]) -> Result<(), Errno> {
-    if value.len() < 4 {
-        return Err(Errno::EINVAL);
-    }
-    if value.iter().all(|byte| *byte == 0) { Ok(()) } else { Err(Errno::EADDRNOTAVAIL) }
-}
-
-/// No group can be joined, and so none be left; what is no group is told first.
-fn membership(value: &[u8], errno: Errno) -> Result<(), Errno> {
-    let is_group = value.len() >= 8 && value.first().is_some_and(|byte| (224..240).contains(byte));
-    Err(if is_group { errno } else { Errno::EINVAL })
-}
-
 /// Options of IPv6 with a form of their own.
 fn special_of_ip6(make: Make, name: i32, value: &[u8]) -> Option<Result<(), Errno>> {
     if make.domain != Domain::Ip6 {
@@ -205,8 +187,8 @@ fn special_of_ip6(make: Make, name: i32, value: &[u8]) -> Option<Result<(), Errn
         IPV6_HOPOPTS | IPV6_RTHDRDSTOPTS | IPV6_RTHDR | IPV6_DSTOPTS | IPV6_PKTINFO | IPV6_FLOWLABEL_MGR => {
             Err(Errno::EINVAL)
         }
-        IPV6_ADD_MEMBERSHIP => membership6(make, value, Errno::ENODEV),
-        IPV6_DROP_MEMBERSHIP => membership6(make, value, Errno::EADDRNOTAVAIL),
+        IPV6_ADD_MEMBERSHIP | IPV6_DROP_MEMBERSHIP if value.len() < GROUP_REQUEST_BYTES => Err(Errno::EINVAL),
+        IPV6_ADD_MEMBERSHIP | IPV6_DROP_MEMBERSHIP => Err(Errno::EPROTO),
         IPV6_JOIN_ANYCAST | IPV6_LEAVE_ANYCAST if value.len() < GROUP_REQUEST_BYTES => Err(Errno::EINVAL),
         IPV6_JOIN_ANYCAST => Err(Errno::EPERM),
         IPV6_LEAVE_ANYCAST => Err(Errno::ENOENT),
@@ -222,15 +204,6 @@ fn special_of_ip6(make: Make, name: i32, value: &[u8]) -> Option<Result<(), Errn
 
 /// `struct ipv6_mreq`: an address, and the number of an interface.
 const GROUP_REQUEST_BYTES: usize = 20;
-
-fn membership6(make: Make, value: &[u8], errno: Errno) -> Result<(), Errno> {
-    Err(match value.first() {
-        _ if value.len() < GROUP_REQUEST_BYTES => Errno::EINVAL,
-        _ if make.kind() == Kind::Stream => Errno::EPROTO,
-        Some(0xff) => errno,
-        Some(_) | None => Errno::EINVAL,
-    })
-}
 
 fn i32_at(value: &[u8], at: usize) -> Option<i32> {
     value.get(at..)?.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes))

@@ -16,6 +16,8 @@ pub(crate) enum Heard<'a> {
     Unreachable(Unreachable, Quoted),
     /// An echo reply with this identifier: whoever asked shall have it.
     EchoReply(u16),
+    /// A router asks for groups (RFC 3810): what follows the checksum.
+    ListenerQuery(&'a [u8]),
     /// Neighbour discovery (RFC 4861): its type, and what follows the checksum.
     Neighbor(u8, &'a [u8]),
 }
@@ -59,6 +61,7 @@ impl Icmp {
                 Ok(Heard::Unreachable(Unreachable::Host, quoted(original)?))
             }
             Message::Neighbor { kind, body } => Ok(Heard::Neighbor(kind, body)),
+            Message::ListenerQuery { body } => Ok(Heard::ListenerQuery(body)),
             Message::EchoReply { identifier, .. } => Ok(Heard::EchoReply(identifier)),
             Message::Other { .. } => Err(Drop::IcmpKind),
         }

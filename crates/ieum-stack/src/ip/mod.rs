@@ -4,8 +4,7 @@
 //! fragments wait in [`Reassembly`] until they are whole; [`Ip::path`] finds a way out and a source address;
 //! [`Ip::begin`] writes the header. The transports do the rest.
 //!
-//! What it does not do: it forwards nothing, joins no multicast group but those that every IPv6 host is in, and obeys no
-//! options. It makes no link-local addresses (RFC 4291 §2.1 wants one for each link): whoever needs one adds it. It sends no parameter problems but that of an unknown protocol: who sends
+//! What it does not do: it forwards nothing and obeys no options. It makes no link-local addresses (RFC 4291 §2.1 wants one for each link): whoever needs one adds it. It sends no parameter problems but that of an unknown protocol: who sends
 //! options or routing headers that are not served (RFC 8200 §4.2, §4.4 ask for one) hears nothing, and each is counted.
 //!
 //! Invariants:
@@ -16,7 +15,7 @@
 //! 3. The host is weak (RFC 1122 §3.3.4.2): a packet for an own address is taken from any link.
 //!
 //! Files, as a packet meets them: `receive` and `reassembly` (up), `route` and `source` (where to, and as whom),
-//! `path_mtu` (how large behind the first link), `transmit` (down).
+//! `path_mtu` (how large behind the first link), `transmit` (down); `groups` (whom many hear).
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -24,10 +23,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ieum_wire::{Cidr, Instant, Packet};
 use slotmap::SlotMap;
 
+use crate::bounds::LOOPED_PACKETS_MAX;
 use crate::chance::Chance;
 use crate::link::{LinkConfig, LinkId, Medium};
 use crate::tcp::bounds::{PATH_MTU_MIN_IP4_BYTES, PATH_MTU_MIN_IP6_BYTES};
 
+mod groups;
 mod path_mtu;
 mod reassembly;
 mod receive;
@@ -35,6 +36,8 @@ mod route;
 mod source;
 mod transmit;
 
+pub(crate) use groups::Groups;
+pub use groups::{MembershipId, SourceFilter};
 pub(crate) use receive::{For, Incoming, Received};
 pub(crate) use route::Path;
 pub use route::RouteTarget;
@@ -85,6 +88,12 @@ pub(crate) struct Ip {
     pub(crate) reassembly: Reassembly,
     /// Fragments of one of ours, for a link that cannot cut: they leave before anything else.
     fragments: VecDeque<(LinkId, Packet)>,
+    /// Who has joined which group.
+    pub(crate) groups: Groups,
+    /// Reports of groups that are written.
+    group_reports: VecDeque<(LinkId, Packet)>,
+    /// Datagrams of ours to groups that we are in ourselves, by the link whose groups they are.
+    looped: VecDeque<(LinkId, Packet)>,
 }
 
 impl Ip {
@@ -103,6 +112,9 @@ impl Ip {
             path_mtus: PathMtus::new(chance),
             reassembly: Reassembly::new(chance),
             fragments: VecDeque::new(),
+            groups: Groups::default(),
+            group_reports: VecDeque::new(),
+            looped: VecDeque::new(),
         }
     }
 
@@ -118,6 +130,13 @@ impl Ip {
         self.add_route(cidr, RouteTarget::Link(link), None);
     }
 
+    /// An own address belongs to that link from now on.
+    pub(crate) fn move_address(&mut self, link: LinkId, address: IpAddr) {
+        for own in self.addresses.iter_mut().filter(|own| own.cidr.address() == address) {
+            own.link = link;
+        }
+    }
+
     /// `endpoint` (in 127/8) is reached over `link`, and answers from it come from there.
     pub(crate) fn add_loopback_exception(&mut self, endpoint: SocketAddr, link: LinkId) {
         self.exceptions.push(Exception { endpoint, link });
@@ -126,6 +145,42 @@ impl Ip {
     /// What a frame of a link is; `None`: there is no such link.
     pub(crate) fn medium(&self, link: LinkId) -> Option<Medium> {
         self.links.get(link).map(|config| config.medium)
+    }
+
+    /// Links in the order in which they were added, from 1 on, as interfaces are counted; the loopback link is the first.
+    pub(crate) fn link_at(&self, index: u32) -> Option<LinkId> {
+        self.links.keys().nth(usize::try_from(index).ok()?.checked_sub(1)?)
+    }
+
+    /// Its number.
+    pub(crate) fn index_of(&self, link: LinkId) -> Option<u32> {
+        let at = self.links.keys().position(|other| other == link)?;
+        u32::try_from(at + 1).ok()
+    }
+
+    /// The link that an own address belongs to.
+    pub(crate) fn link_of(&self, address: IpAddr) -> Option<LinkId> {
+        if is_loopback(address) {
+            return Some(self.loopback);
+        }
+        self.addresses.iter().find(|own| own.cidr.address() == address).map(|own| own.link)
+    }
+
+    /// A datagram of ours to a group comes around to members on this host.
+    pub(crate) fn loop_back(&mut self, link: LinkId, packet: &Packet) {
+        if self.looped.len() < LOOPED_PACKETS_MAX {
+            self.looped.push_back((link, packet.clone()));
+        }
+    }
+
+    /// Did something come around?
+    pub(crate) fn has_looped(&self) -> bool {
+        !self.looped.is_empty()
+    }
+
+    /// The next one that came around.
+    pub(crate) fn poll_looped(&mut self) -> Option<(LinkId, Packet)> {
+        self.looped.pop_front()
     }
 
     /// The link over which a host reaches itself.
@@ -151,12 +206,14 @@ impl Ip {
         address.is_multicast() || self.is_broadcast(address)
     }
 
-    /// Is this a group of IPv6 that we are in: all nodes (RFC 4291 §2.7.1), or the solicited-node group of one of our
-    /// addresses?
-    fn is_own_group(&self, address: IpAddr) -> bool {
-        let IpAddr::V6(group) = address else { return false };
-        group == ALL_NODES
-            || self.addresses.iter().any(|own| solicited_node(own.cidr.address()) == Some(group))
+    /// Is this a group that we are in on that link: one that was joined, or in IPv6 the solicited-node group of one of our
+    /// addresses (RFC 4291 §2.7.1)?
+    fn is_own_group(&self, link: LinkId, address: IpAddr) -> bool {
+        address.is_multicast() && self.groups.is_joined(link, address)
+            || self
+                .addresses
+                .iter()
+                .any(|own| solicited_node(own.cidr.address()).map(IpAddr::V6) == Some(address))
     }
 
     /// Is one of the excepted loopback endpoints behind this link at that address?

@@ -34,6 +34,8 @@ pub(crate) struct Incoming {
 /// What a transport sees of a packet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Received<'a> {
+    /// Over which link it came; what came around to ourselves, over which it left.
+    pub(crate) link: LinkId,
     /// Who sent it.
     pub(crate) source: IpAddr,
     /// The address it was sent to: the one to answer from.
@@ -103,7 +105,7 @@ impl Ip {
         if self.is_local(destination) {
             return Ok(For::Own);
         }
-        if self.is_broadcast(destination) || self.is_own_group(destination) {
+        if self.is_broadcast(destination) || self.is_own_group(link, destination) {
             return Ok(For::Everybody);
         }
         // Nobody stands for a group: who accepts any destination accepts any single one.

@@ -1,6 +1,6 @@
 //! Which way, and with which source address.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ieum_wire::Cidr;
 use ieum_wire::Unreachable;
@@ -109,6 +109,23 @@ impl Ip {
                 self.path_over(link, source.or(route.source), destination)
             }
         }
+    }
+
+    /// The way to a group on `link`, whatever the routes say.
+    pub(crate) fn path_to_group(
+        &self,
+        link: LinkId,
+        source: Option<IpAddr>,
+        group: IpAddr,
+    ) -> Result<Path, Unreachable> {
+        if link != self.loopback {
+            return self.path_over(link, source, group);
+        }
+        let itself = match group {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        };
+        self.path_of(link, source.unwrap_or(itself))
     }
 
     /// Whose interface on `link` a packet for `destination` goes to.

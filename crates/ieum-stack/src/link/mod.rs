@@ -7,8 +7,9 @@
 //!
 //! What it does not do: duplicate addresses are not detected, neither by RFC 5227 nor by RFC 4862 §5.4, because a host
 //! of ours is given its address by who makes the link and two of the same would be his mistake; router advertisements
-//! and redirects are not obeyed, since routes are given too (they are counted); groups are not announced by MLD
-//! (RFC 4861 §7.2.1 asks for it): no switch that would listen for it stands between us and a device.
+//! and redirects are not obeyed, since routes are given too (they are counted); the groups of its own addresses are not
+//! announced by MLD (RFC 4861 §7.2.1 asks for it; those that users join are): no switch that would listen for it stands between
+//! us and a device.
 //!
 //! Files: `ethernet` (both ways), `arp`, `ndp` (what neighbours say), `neighbor` (what is known of them), `parked` (what
 //! waits for one).

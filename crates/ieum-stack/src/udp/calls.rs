@@ -8,7 +8,7 @@ use ieum_wire::{Instant, Protocol, ip4, udp};
 use super::endpoint::Endpoint;
 use super::{Datagram, SendFields, UdpId, UdpSendError};
 use crate::context::Context;
-use crate::ip::Outgoing;
+use crate::ip::{MembershipId, Outgoing};
 use crate::port::{BindError, BindRequest};
 use crate::{ConnectError, Stack};
 
@@ -107,7 +107,12 @@ impl Stack {
             Some(source) => Some(source),
             None => source_of(&cx, local),
         };
-        let path = path(&cx, source, to)?;
+        let path = match fields.link.or_else(|| source.and_then(|source| cx.ip.link_of(source))) {
+            Some(link) if to.ip().is_multicast() && to.port() != 0 => {
+                cx.ip.path_to_group(link, source, to.ip()).map_err(UdpSendError::Unreachable)?
+            }
+            Some(_) | None => path(&cx, source, to)?,
+        };
         udp.owe(Some(id), path, local.port(), to, payload, fields)
     }
 
@@ -159,6 +164,14 @@ impl Stack {
     /// The ICMP error about a datagram of this connected endpoint; taken.
     pub fn udp_take_error(&mut self, id: UdpId) -> Option<Unreachable> {
         self.udp.endpoints.get_mut(id)?.error.take()
+    }
+
+    /// Whom the endpoint hears in groups: as these memberships say, and whether of other groups of this host everything,
+    /// over IPv4 and over IPv6.
+    pub fn udp_set_groups(&mut self, id: UdpId, memberships: Vec<MembershipId>, all_groups: [bool; 2]) {
+        if let Some(endpoint) = self.udp.endpoints.get_mut(id) {
+            (endpoint.memberships, endpoint.all_groups) = (memberships, all_groups);
+        }
     }
 
     /// Gives the endpoint and its port up. What was sent still leaves; what was received is gone.

@@ -83,10 +83,16 @@ impl Demux {
         self.table.get(&(local, Some(remote)))?.last().copied()
     }
 
-    /// Everyone a datagram to everybody is for: bound to that broadcast address or to the port alone.
-    pub(super) fn find_all(&self, destination: SocketAddr) -> impl Iterator<Item = UdpId> + use<> {
-        let group = |key| self.table.get(&(key, None)).cloned().unwrap_or_default();
-        group(destination).into_iter().chain(group(any_address(destination)))
+    /// Everyone a datagram to many is for: bound to that address, and perhaps connected to its sender, or bound to the port
+    /// alone.
+    pub(super) fn find_all(
+        &self,
+        destination: SocketAddr,
+        source: SocketAddr,
+    ) -> impl Iterator<Item = UdpId> + use<> {
+        let keys = [(destination, Some(source)), (destination, None), (any_address(destination), None)];
+        let groups = keys.map(|key| self.table.get(&key).cloned().unwrap_or_default());
+        groups.into_iter().flatten()
     }
 }
 

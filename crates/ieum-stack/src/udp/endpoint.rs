@@ -8,6 +8,7 @@ use ieum_wire::Unreachable;
 use super::demux::Key;
 use super::{Datagram, Envelope};
 use crate::bounds::{DATAGRAM_OVERHEAD_BYTES, UDP_RECEIVE_QUEUE_BYTES_MAX};
+use crate::ip::MembershipId;
 use crate::port::BindingId;
 
 /// A UDP endpoint.
@@ -35,6 +36,10 @@ pub(super) struct Endpoint {
     pub(super) awaits_room: bool,
     /// Marked datagrams that have left since this was asked for.
     pub(super) left: u32,
+    /// The groups that its user has joined.
+    pub(super) memberships: Vec<MembershipId>,
+    /// Of other groups of this host everything is heard as well: over IPv4, over IPv6.
+    pub(super) all_groups: [bool; 2],
 }
 
 impl Endpoint {
@@ -57,6 +62,8 @@ impl Endpoint {
             owed_bytes: 0,
             awaits_room: false,
             left: 0,
+            memberships: Vec::new(),
+            all_groups: [true, true],
         }
     }
 
@@ -64,6 +71,11 @@ impl Endpoint {
     pub(super) fn speaks_to(&self, remote: SocketAddr) -> bool {
         let both = self.both_families && self.bound.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
         both || self.bound.is_ipv4() == remote.is_ipv4()
+    }
+
+    /// Does it hear a group that somebody else of this host has joined?
+    pub(super) fn hears_all_groups(&self, group: IpAddr) -> bool {
+        self.all_groups[usize::from(group.is_ipv6())]
     }
 
     /// Where it stands in the demux.

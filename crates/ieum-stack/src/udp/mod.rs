@@ -7,8 +7,8 @@
 //! An endpoint bound to `::` and not to IPv6 alone stands for both families: it has two places in the demux, and its
 //! peers of IPv4 are named by their IPv4 addresses.
 //!
-//! What it does not do: a datagram to everybody is not looped back to our own endpoints, and there are no multicast
-//! groups.
+//! A datagram to a group goes to everybody who hears its sender there, and comes around to members on this host. What it
+//! does not do: a datagram to everybody is not looped back to our own endpoints.
 //!
 //! Invariants:
 //!
@@ -27,6 +27,7 @@ use slotmap::SlotMap;
 
 use crate::bounds::UDP_ANY_QUEUE_BYTES_MAX;
 use crate::chance::Chance;
+use crate::link::LinkId;
 
 mod calls;
 mod demux;
@@ -77,11 +78,15 @@ pub struct SendFields {
     pub ttl: u8,
     /// DSCP and ECN (RFC 2474, RFC 3168): IPv4's type of service, IPv6's traffic class.
     pub tos: u8,
+    /// The link by which it leaves to a group; `None`: the one that the route says, or that its source belongs to.
+    pub link: Option<LinkId>,
+    /// To a group: members on this host hear it too.
+    pub loops: bool,
 }
 
 impl Default for SendFields {
     fn default() -> SendFields {
-        SendFields { source: None, ttl: ip4::TTL_DEFAULT, tos: 0 }
+        SendFields { source: None, ttl: ip4::TTL_DEFAULT, tos: 0, link: None, loops: true }
     }
 }
 

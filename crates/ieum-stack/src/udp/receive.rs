@@ -10,7 +10,8 @@ use ieum_wire::{ChecksumState, Protocol};
 use super::{Envelope, Udp};
 use crate::drops::Drop;
 use crate::event::{Event, Events};
-use crate::ip::{For, Received};
+use crate::ip::{For, Groups, Received};
+use crate::link::LinkId;
 
 impl Udp {
     /// Delivers a datagram, or says why not. Nobody at home ([`Drop::UdpPortUnknown`]) deserves an ICMP error.
@@ -19,6 +20,7 @@ impl Udp {
         received: &Received<'_>,
         checksum: ChecksumState,
         for_whom: For,
+        groups: &Groups,
         events: &mut Events,
     ) -> Result<(), Drop> {
         let (header, payload) = parse(received, checksum)?;
@@ -26,7 +28,7 @@ impl Udp {
         let destination = SocketAddr::new(received.destination, header.destination_port);
         let envelope = Envelope { source, destination, ttl: received.ttl, tos: received.tos };
         if for_whom == For::Everybody {
-            return self.deliver_to_all(envelope, payload, events);
+            return self.deliver_to_all(received.link, envelope, payload, groups, events);
         }
         match self.demux.find(&self.endpoints, destination, source) {
             Some(id) => {
@@ -41,16 +43,26 @@ impl Udp {
         }
     }
 
-    /// Everyone bound to the port gets a copy (RFC 1122 §4.1.3.5 leaves it to us; so does Linux).
+    /// Everyone bound to the port gets a copy (RFC 1122 §4.1.3.5 leaves it to us; so does Linux); of what was sent to a
+    /// group, everyone who hears that sender in it.
     fn deliver_to_all(
         &mut self,
+        link: LinkId,
         envelope: Envelope,
         payload: &[u8],
+        groups: &Groups,
         events: &mut Events,
     ) -> Result<(), Drop> {
         let mut outcome = Err(Drop::UdpPortUnknown);
-        for id in self.demux.find_all(envelope.destination) {
+        let (group, source) = (envelope.destination.ip(), envelope.source);
+        for id in self.demux.find_all(envelope.destination, source) {
             let Some(endpoint) = self.endpoints.get_mut(id) else { continue };
+            if group.is_multicast() {
+                let all = endpoint.hears_all_groups(group);
+                if !groups.allow(&endpoint.memberships, link, group, source.ip(), all) {
+                    continue;
+                }
+            }
             if endpoint.inbox.push(envelope, payload) {
                 events.push(Event::Udp(id));
                 outcome = Ok(());

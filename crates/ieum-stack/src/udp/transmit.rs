@@ -68,6 +68,16 @@ impl Udp {
         while let Some(owed) = self.owed.pop_front() {
             self.discharge(&owed, events);
             let packet = build(&owed, ip);
+            let group = owed.destination.ip();
+            if group.is_multicast() && owed.path.link != ip.loopback() {
+                if owed.fields.loops && ip.groups.is_joined(owed.path.link, group) {
+                    ip.loop_back(owed.path.link, &packet);
+                }
+                // RFC 1112 §6.1: without a hop to go it does not leave.
+                if owed.fields.ttl == 0 {
+                    continue;
+                }
+            }
             match ip.fit(&owed.path, packet) {
                 Ok(out) => return Some(out),
                 Err(_) => drops.count(Drop::UdpUnsent),

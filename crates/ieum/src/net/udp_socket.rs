@@ -304,7 +304,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// Those of setsockopt(2); ENODEV always, as long as hosts have no groups.
+    /// Those of setsockopt(2): EADDRINUSE where it is in the group already, ENODEV where there is no such interface or no
+    /// route, EINVAL for what is no group.
     pub fn join_multicast_v4(&self, group: &Ipv4Addr, interface: &Ipv4Addr) -> io::Result<()> {
         self.membership_v4(IP_ADD_MEMBERSHIP, *group, *interface)
     }
@@ -322,7 +323,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// Those of setsockopt(2); ENODEV always, as long as hosts have no groups.
+    /// Those of setsockopt(2): EADDRINUSE where it is in the group already, ENODEV where there is no such interface or no
+    /// route, EINVAL for what is no group.
     pub fn join_multicast_v6(&self, group: &Ipv6Addr, interface: u32) -> io::Result<()> {
         self.membership_v6(IPV6_ADD_MEMBERSHIP, *group, interface)
     }

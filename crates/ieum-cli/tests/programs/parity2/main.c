@@ -21,6 +21,7 @@ int main(int count, char **arguments)
     pings();
     further();
     header();
+    groups();
     six();
     printf("end: 0\n");
     return 0;

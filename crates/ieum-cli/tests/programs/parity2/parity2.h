@@ -37,6 +37,7 @@ void copies(void);
 void blocked(void);
 void further(void);
 void header(void);
+void groups(void);
 void six(void);
 void pings(void);
 void refused_calls(void);
