@@ -265,6 +265,7 @@ mod tests {
             reuse_address: false,
             reuse_port: false,
             v6_only: false,
+            ports: ieum_stack::PortRange::default(),
         };
         let binding = server.stack.tcp_bind(request).unwrap();
         server.stack.tcp_listen(binding, 1, false, TcpSettings::default()).unwrap();

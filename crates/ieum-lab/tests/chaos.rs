@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ieum_lab::{Faults, NodeId, Pair, Pattern, Wire, World};
 use ieum_stack::{
-    BindRequest, ConnectionId, Event, Keepalive, LinkConfig, ListenerId, Stack, State, TcpSettings,
+    BindRequest, ConnectionId, Event, Keepalive, LinkConfig, ListenerId, PortRange, Stack, State, TcpSettings,
 };
 use ieum_wire::Instant;
 use rand_chacha::ChaCha12Rng;
@@ -158,6 +158,7 @@ fn listen(world: &mut World<Stack>, pair: &Pair, settings: TcpSettings) -> Liste
         reuse_address: false,
         reuse_port: false,
         v6_only: false,
+        ports: PortRange::default(),
     };
     let server = world.node_mut(pair.server);
     let binding = server.tcp_bind(request).unwrap();

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ieum_lab::{Doors, Exchange, Faults, Node, Pair, Stuck, Wire, World};
-use ieum_stack::{BindRequest, ConnectionId, Event, ListenerId, Stack, State, TcpSettings};
+use ieum_stack::{BindRequest, ConnectionId, Event, ListenerId, PortRange, Stack, State, TcpSettings};
 use ieum_wire::Instant;
 
 const MIB: u64 = 1024 * 1024;
@@ -36,6 +36,7 @@ fn listen(world: &mut World<Stack>, pair: &Pair, backlog: u32, settings: TcpSett
         reuse_address: false,
         reuse_port: false,
         v6_only: false,
+        ports: PortRange::default(),
     };
     let server = world.node_mut(pair.server);
     let binding = server.tcp_bind(request).unwrap();

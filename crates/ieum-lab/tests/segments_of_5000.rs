@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ieum_lab::{Pair, Wire};
-use ieum_stack::{BindRequest, Event, State, TcpSettings};
+use ieum_stack::{BindRequest, Event, PortRange, State, TcpSettings};
 use ieum_wire::{Instant, ip4, tcp};
 
 #[test]
@@ -17,6 +17,7 @@ fn five_thousand_bytes_written_at_once_are_1460_1460_1460_and_620() {
         reuse_address: false,
         reuse_port: false,
         v6_only: false,
+        ports: PortRange::default(),
     };
     let server = world.node_mut(pair.server);
     let binding = server.tcp_bind(request).unwrap();

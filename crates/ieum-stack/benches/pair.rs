@@ -9,7 +9,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant as Clock;
 
-use ieum_stack::{BindRequest, ConnectionId, LinkConfig, LinkId, Stack, StackConfig, TcpSettings};
+use ieum_stack::{BindRequest, ConnectionId, LinkConfig, LinkId, PortRange, Stack, StackConfig, TcpSettings};
 use ieum_wire::Instant;
 
 /// Bytes moved for each figure.
@@ -53,6 +53,7 @@ fn connect(now: Instant, ends: &mut [End; 2], port: u16, count: usize) -> Vec<(C
         reuse_address: false,
         reuse_port: false,
         v6_only: false,
+        ports: PortRange::default(),
     };
     let binding = ends[1].stack.tcp_bind(request).unwrap();
     let listener = ends[1].stack.tcp_listen(binding, 4096, false, TcpSettings::default()).unwrap();

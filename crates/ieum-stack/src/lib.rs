@@ -35,7 +35,7 @@ pub use event::Event;
 pub use icmp::ping::{PingId, PingSendError};
 pub use ip::{MembershipId, RouteTarget, SourceFilter};
 pub use link::{LinkConfig, LinkId, Medium};
-pub use port::{BindError, BindRequest, BindingId};
+pub use port::{BindError, BindRequest, BindingId, PortRange};
 pub use stack::{Stack, StackConfig};
 pub use tcp::{
     AccurateCounts, Belief, CongestionName, ConnectError, ConnectionId, Counts, EcnMode, EcnOption, EcnRules,

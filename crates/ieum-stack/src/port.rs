@@ -38,6 +38,18 @@ pub struct BindRequest {
     /// `::` means IPv6 alone (IPV6_V6ONLY); else it means every local address of both families, and IPv4 peers are named
     /// by their IPv4 addresses. No meaning for other addresses.
     pub v6_only: bool,
+    /// What an ephemeral one is chosen from.
+    pub ports: PortRange,
+}
+
+/// The ports that an ephemeral one is chosen from (IP_LOCAL_PORT_RANGE): a bound counts where it lies within the stack's own
+/// range, and 0 is none.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct PortRange {
+    /// The first.
+    pub first: u16,
+    /// The last.
+    pub last: u16,
 }
 
 /// Why a local address and port could not be reserved.
@@ -140,9 +152,7 @@ impl Ports {
             return Err(BindError::NotLocal);
         }
         let port = match request.port {
-            0 => self
-                .free_port(protocol, request.address, request.v6_only, chance)
-                .ok_or(BindError::NoFreePort)?,
+            0 => self.free_port(protocol, &request, chance).ok_or(BindError::NoFreePort)?,
             _ if self.conflicts(protocol, &request) => return Err(BindError::InUse),
             port => port,
         };
@@ -245,10 +255,11 @@ impl Ports {
         &self,
         protocol: Protocol,
         address: IpAddr,
+        ports: PortRange,
         chance: &mut Chance,
         mut usable: impl FnMut(u16) -> bool,
     ) -> Option<u16> {
-        self.walk(chance)
+        self.walk(ports, chance)
             .find(|port| !self.is_bound(protocol, SocketAddr::new(address, *port)) && usable(*port))
     }
 
@@ -261,23 +272,19 @@ impl Ports {
     }
 
     /// Every ephemeral port once, from a random one on.
-    fn walk(&self, chance: &mut Chance) -> impl Iterator<Item = u16> + use<> {
-        let (first, last) = (u32::from(*self.ephemeral.start()), u32::from(*self.ephemeral.end()));
-        let count = last - first + 1;
-        let start = chance.below(count);
+    fn walk(&self, ports: PortRange, chance: &mut Chance) -> impl Iterator<Item = u16> + use<> {
+        let within = |bound: u16, own: u16| if self.ephemeral.contains(&bound) { bound } else { own };
+        let first = u32::from(within(ports.first, *self.ephemeral.start()));
+        let last = u32::from(within(ports.last, *self.ephemeral.end()));
+        let count = (last + 1).saturating_sub(first);
+        let start = chance.below(count.max(1));
         (0..count).filter_map(move |step| u16::try_from(first + (start + step) % count).ok())
     }
 
-    /// A port that nobody holds on an address overlapping with `address`.
-    fn free_port(
-        &self,
-        protocol: Protocol,
-        address: IpAddr,
-        v6_only: bool,
-        chance: &mut Chance,
-    ) -> Option<u16> {
-        let alone = |port| BindRequest { address, port, reuse_address: false, reuse_port: false, v6_only };
-        self.walk(chance).find(|port| !self.conflicts(protocol, &alone(*port)))
+    /// A port that nobody holds on an address overlapping with the wished one.
+    fn free_port(&self, protocol: Protocol, request: &BindRequest, chance: &mut Chance) -> Option<u16> {
+        let alone = |port| BindRequest { port, reuse_address: false, reuse_port: false, ..*request };
+        self.walk(request.ports, chance).find(|port| !self.conflicts(protocol, &alone(*port)))
     }
 
     fn can_be_bound(&self, protocol: Protocol, address: IpAddr) -> bool {
@@ -358,6 +365,7 @@ mod tests {
             reuse_address: false,
             reuse_port: false,
             v6_only: false,
+            ports: PortRange::default(),
         }
     }
 
@@ -464,9 +472,13 @@ mod tests {
         let (mut ports, mut chance) = ports();
         ports.bind(Protocol::Tcp, wish(ANY, 40_003), &mut chance).unwrap();
         let own = OWN.parse().unwrap();
-        let chosen =
-            ports.ephemeral(Protocol::Tcp, own, &mut chance, |port| port == 40_003 || port == 40_007);
+        let chosen = ports.ephemeral(Protocol::Tcp, own, PortRange::default(), &mut chance, |port| {
+            port == 40_003 || port == 40_007
+        });
         assert_eq!(chosen, Some(40_007));
-        assert_eq!(ports.ephemeral(Protocol::Tcp, own, &mut chance, |port| port == 40_003), None);
+        assert_eq!(
+            ports.ephemeral(Protocol::Tcp, own, PortRange::default(), &mut chance, |port| port == 40_003),
+            None
+        );
     }
 }

@@ -116,6 +116,7 @@ fn both_may_open_at_once() {
             reuse_address: false,
             reuse_port: false,
             v6_only: false,
+            ports: ieum_stack::PortRange::default(),
         };
         let binding = pair.ends[at].stack.tcp_bind(request).unwrap();
         let remote = std::net::SocketAddr::new(addresses[1 - at], 4000);

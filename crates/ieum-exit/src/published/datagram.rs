@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 
-use ieum_stack::{BindRequest, Stack, UdpId};
+use ieum_stack::{BindRequest, PortRange, Stack, UdpId};
 use ieum_wire::Instant;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketType, recvfrom, sendto};
@@ -185,6 +185,7 @@ impl DatagramPort {
             reuse_address: false,
             reuse_port: false,
             v6_only: false,
+            ports: PortRange::default(),
         };
         let id = cx.stack.udp_bind(request).ok()?;
         if cx.stack.udp_connect(id, Some(self.inside)).is_err() {

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ieum_stack::{
-    BindRequest, ConnectionId, EcnMode, Event, LinkConfig, ListenerId, RouteTarget, Stack, StackConfig,
-    TcpSettings,
+    BindRequest, ConnectionId, EcnMode, Event, LinkConfig, ListenerId, PortRange, RouteTarget, Stack,
+    StackConfig, TcpSettings,
 };
 use ieum_wire::{Cidr, Instant};
 use rand_chacha::ChaCha12Rng;
@@ -291,6 +291,7 @@ fn listen(stack: &mut Stack, settings: TcpSettings) -> ListenerId {
         reuse_address: false,
         reuse_port: false,
         v6_only: false,
+        ports: PortRange::default(),
     };
     let binding = stack.tcp_bind(request).expect("a fresh stack has every port free");
     stack.tcp_listen(binding, 1024, false, settings).expect("nobody else listens there")

@@ -6,7 +6,7 @@ mod sys;
 use std::time::Duration;
 
 use ieum_lab::{Doors, Exchange, Faults, Pair, Wire, World};
-use ieum_stack::{BindRequest, ConnectionId, Event, ListenerId, Stack, TcpSettings};
+use ieum_stack::{BindRequest, ConnectionId, Event, ListenerId, PortRange, Stack, TcpSettings};
 
 fn listen(world: &mut World<Stack>, pair: &Pair) -> ListenerId {
     let address = Pair::server_at(80);
@@ -16,6 +16,7 @@ fn listen(world: &mut World<Stack>, pair: &Pair) -> ListenerId {
         reuse_address: false,
         reuse_port: false,
         v6_only: false,
+        ports: PortRange::default(),
     };
     let server = world.node_mut(pair.server);
     let binding = server.tcp_bind(request).unwrap();

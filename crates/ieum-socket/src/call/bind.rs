@@ -121,6 +121,7 @@ fn request(description: &Description, address: SocketAddr) -> BindRequest {
         reuse_address: description.options.reuse_address(),
         reuse_port: description.options.reuse_port(),
         v6_only: description.options.v6_only(),
+        ports: description.options.ports(),
     }
 }
 

@@ -17,7 +17,7 @@ mod table;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ieum_stack::{CongestionName, FastOpenKeys, Keepalive, SendFields, TcpSettings};
+use ieum_stack::{CongestionName, FastOpenKeys, Keepalive, PortRange, SendFields, TcpSettings};
 
 use crate::make::{Domain, Protocol};
 use crate::{Errno, Make};
@@ -118,6 +118,7 @@ mod known {
     pub(super) const MULTICAST_LOOP6: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_MULTICAST_LOOP);
     pub(super) const MULTICAST_ALL: SocketOption = SocketOption::known(IPPROTO_IP, IP_MULTICAST_ALL);
     pub(super) const MULTICAST_ALL6: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_MULTICAST_ALL);
+    pub(super) const PORT_RANGE: SocketOption = SocketOption::known(IPPROTO_IP, IP_LOCAL_PORT_RANGE);
     pub(super) const V6_ONLY: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_V6ONLY);
 }
 
@@ -336,8 +337,15 @@ impl Options {
             fast_open_queue: self.set_value(known::FAST_OPEN).unwrap_or(defaults.fast_open_queue),
             fast_open_no_cookie: flag(known::FAST_OPEN_NO_COOKIE, defaults.fast_open_no_cookie),
             pacing_rate_max: self.pacing_rate_max.or(defaults.pacing_rate_max),
+            ports: if self.is_set(known::PORT_RANGE) { self.ports() } else { defaults.ports },
             ..*defaults
         }
+    }
+
+    /// IP_LOCAL_PORT_RANGE: the first port in the lower half, the last in the upper.
+    pub(crate) fn ports(&self) -> PortRange {
+        let [a, b, c, d] = self.value(known::PORT_RANGE).to_le_bytes();
+        PortRange { first: u16::from_le_bytes([a, b]), last: u16::from_le_bytes([c, d]) }
     }
 
     /// Datagrams that the way does not take whole are refused (IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: 2, always).

@@ -52,6 +52,8 @@ impl Options {
             // No packet carries options; to have none is what can be asked for.
             (IPPROTO_IP, IP_OPTIONS, _) if value.is_empty() => Ok(()),
             (IPPROTO_IP, IP_OPTIONS, _) => Err(Errno::EINVAL),
+            // Of this one Linux wants no more and no less.
+            (IPPROTO_IP, IP_LOCAL_PORT_RANGE, _) if value.len() != 4 => Err(Errno::EINVAL),
             (IPPROTO_IP, IP_MULTICAST_IF, Kind::Stream) => Err(Errno::EINVAL),
             (IPPROTO_IP, IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP, Kind::Stream) => Err(Errno::EPROTO),
             (_, _, _) => return None,

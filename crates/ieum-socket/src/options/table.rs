@@ -197,6 +197,7 @@ pub(super) const ROWS: &[Row] = &[
     ip(IP_MULTICAST_TTL, 1, Judged(multicast_hops)),
     ip(IP_MULTICAST_LOOP, 1, Flag),
     ip(IP_MULTICAST_ALL, 1, Within(0, 1)),
+    ip(IP_LOCAL_PORT_RANGE, 0, Judged(|_, value| port_range(value))),
     ip6(IPV6_2292PKTINFO, 0, Flag),
     ip6(IPV6_2292HOPLIMIT, 0, Flag),
     ip6(IPV6_FLOWINFO, 0, Flag),
@@ -291,6 +292,13 @@ fn multicast_hops(kind: Kind, value: i32) -> Result<i32, Errno> {
 
 /// The smallest MTU a link of IPv6 may have, in bytes (RFC 8200 §5).
 const MTU_BYTES_MIN: i32 = 1280;
+
+/// IP_LOCAL_PORT_RANGE: two ports in one number, neither of them or both in their order; 0 is no bound.
+fn port_range(value: i32) -> Result<i32, Errno> {
+    let [a, b, c, d] = value.to_le_bytes();
+    let (first, last) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
+    within(value, first == 0 || last == 0 || first <= last)
+}
 
 /// IPV6_MULTICAST_IF: the links of a host have no numbers a program could know, so that only "whichever" can be chosen.
 fn multicast_link(kind: Kind, value: i32) -> Result<i32, Errno> {

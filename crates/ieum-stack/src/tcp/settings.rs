@@ -1,5 +1,6 @@
 //! What a user may choose for a connection.
 
+use crate::port::PortRange;
 use std::time::Duration;
 
 use super::bounds;
@@ -82,6 +83,8 @@ pub struct TcpSettings {
     pub fast_open_queue: u32,
     /// Data goes on a SYN, and is taken from one, without a cookie (TCP_FASTOPEN_NO_COOKIE).
     pub fast_open_no_cookie: bool,
+    /// What the port of a connection is chosen from that has no bound one.
+    pub ports: PortRange,
     /// Never faster than so many bytes a second, and spread over time (SO_MAX_PACING_RATE).
     pub pacing_rate_max: Option<u64>,
 }
@@ -122,6 +125,7 @@ impl Default for TcpSettings {
             challenge_interval: bounds::CHALLENGE_INTERVAL,
             fast_open_queue: 0,
             fast_open_no_cookie: false,
+            ports: PortRange::default(),
             pacing_rate_max: None,
         }
     }

@@ -245,7 +245,7 @@ impl Tcp {
                     let local = SocketAddr::new(path.source, port);
                     !self.demux.contains_key(&FourTuple { local, remote })
                 };
-                let port = cx.ports.ephemeral(Protocol::Tcp, path.source, cx.chance, free);
+                let port = cx.ports.ephemeral(Protocol::Tcp, path.source, settings.ports, cx.chance, free);
                 let port = port.ok_or(ConnectError::NoFreePort)?;
                 FourTuple { local: SocketAddr::new(path.source, port), remote }
             }

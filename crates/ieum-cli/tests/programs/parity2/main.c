@@ -22,6 +22,7 @@ int main(int count, char **arguments)
     further();
     header();
     groups();
+    identity();
     six();
     printf("end: 0\n");
     return 0;

@@ -38,6 +38,7 @@ void blocked(void);
 void further(void);
 void header(void);
 void groups(void);
+void identity(void);
 void six(void);
 void pings(void);
 void refused_calls(void);

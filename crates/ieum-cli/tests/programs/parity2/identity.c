@@ -1,0 +1,122 @@
+/* What a socket is known by: its port among few, and connections that share one. */
+#include "parity2.h"
+
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
+
+static int ranged(int type, unsigned first, unsigned last)
+{
+    int fd = make_blocking(type);
+    unsigned range = last << 16 | first;
+    must(setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof range) == 0, "a range is taken");
+    return fd;
+}
+
+static void ranges(void)
+{
+    static const struct { const char *name; unsigned range; socklen_t length; } ALL[] = {
+        { "both", 40001u << 16 | 40000, 4 }, { "first", 40000, 4 }, { "last", 40001u << 16, 4 }, { "none", 0, 4 },
+        { "turned", 40000u << 16 | 40001, 4 }, { "outside", 20u << 16 | 10, 4 }, { "short", 1, 3 }, { "long", 1, 8 },
+        { "high", 65535u << 16 | 65000, 4 },
+    };
+    int fd = make_blocking(SOCK_STREAM);
+    for (size_t i = 0; i < sizeof ALL / sizeof *ALL; i++) {
+        unsigned value[2] = { ALL[i].range, 0 }, read = 7;
+        socklen_t length = sizeof read;
+        line2("range", ALL[i].name, setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, value, ALL[i].length));
+        getsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &read, &length);
+        text2("range-is", ALL[i].name, "%u to %u, %u bytes", read & 0xffff, read >> 16, length);
+    }
+    close(fd);
+}
+
+/* Two ports and three remotes are six connections; the seventh has no 4-tuple of its own. */
+static void few_ports(void)
+{
+    enum { REMOTES = 3, TRIES = 3 };
+    int listening[REMOTES], clients[REMOTES * TRIES], count = 0, ports = 0;
+    for (int i = 0; i < REMOTES; i++)
+        listening[i] = listener();
+    long last = 0;
+    for (int i = 0; i < REMOTES * TRIES; i++) {
+        clients[i] = ranged(SOCK_STREAM, 40000, 40001);
+        long result = connect_to(clients[i], "127.0.0.1", port_of(listening[i % REMOTES]));
+        if (result == 0) {
+            count++;
+            ports |= 1 << (port_of(clients[i]) - 40000);
+        } else
+            last = result;
+    }
+    line2("few-ports", "connections", count);
+    line2("few-ports", "ports", ports);
+    line2("few-ports", "one-more", last);
+    /* All of them work. */
+    int echoed = 0;
+    for (int i = 0; i < REMOTES; i++)
+        for (;;) {
+            int server = accept4(listening[i], NULL, NULL, SOCK_CLOEXEC);
+            if (server < 0)
+                break;
+            echoed += write(server, "x", 1) == 1;
+            close(server);
+        }
+    int heard = 0;
+    for (int i = 0; i < REMOTES * TRIES; i++) {
+        char into;
+        heard += read(clients[i], &into, 1) == 1;
+        close(clients[i]);
+    }
+    line2("few-ports", "served", echoed);
+    line2("few-ports", "heard", heard);
+    for (int i = 0; i < REMOTES; i++)
+        close(listening[i]);
+}
+
+static void bound_among_few(const char *name, int type)
+{
+    int fds[3];
+    for (int i = 0; i < 3; i++) {
+        fds[i] = ranged(type, 40100, 40101);
+        struct sockaddr_in any = address("127.0.0.1", 0);
+        char what[32];
+        snprintf(what, sizeof what, "%s-%d", name, i + 1);
+        long result = bind(fds[i], (struct sockaddr *)&any, sizeof any);
+        line2("few-ports", what, result);
+        if (result == 0) {
+            int port = port_of(fds[i]);
+            text2("few-ports-in", what, "%s", port == 40100 || port == 40101 ? "range" : "elsewhere");
+        }
+    }
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
+}
+
+/* Clients may share an address and port when their remotes differ. */
+static void shared_port(void)
+{
+    int one = listener(), two = listener(), yes = 1, fds[3];
+    const char *names[] = { "first", "other-remote", "same-remote" };
+    int remotes[] = { port_of(one), port_of(two), port_of(one) }, port = 0;
+    for (int i = 0; i < 3; i++) {
+        fds[i] = make_blocking(SOCK_STREAM);
+        must(setsockopt(fds[i], SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0, "an option is taken");
+        struct sockaddr_in own = address("127.0.0.1", port);
+        line2("shared-port.bind", names[i], bind(fds[i], (struct sockaddr *)&own, sizeof own));
+        port = port_of(fds[i]);
+        line2("shared-port.connect", names[i], connect_to(fds[i], "127.0.0.1", remotes[i]));
+    }
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
+    close(one);
+    close(two);
+}
+
+void identity(void)
+{
+    ranges();
+    few_ports();
+    bound_among_few("stream", SOCK_STREAM);
+    bound_among_few("datagram", SOCK_DGRAM);
+    shared_port();
+}
