@@ -63,7 +63,7 @@ Examples:
   ieum run --capture web.pcapng -- curl -sS http://10.77.0.1:8000/")]
 pub(crate) struct Run {
     /// Publish a port of the program on this machine: on 127.0.0.1 unless ADDR is given (IPv6 in brackets, as in
-    /// `[::1]:8080:80`); port 0 takes a free one
+    /// `[::1]:8080:80`); port 0 takes a free one; names of services (http) are ports too
     #[arg(short = 'p', long = "publish", value_name = "[ADDR:]PORT:PORT[/udp]")]
     pub(crate) published: Vec<Publish>,
 

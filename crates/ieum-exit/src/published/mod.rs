@@ -3,7 +3,7 @@
 //! A port is reserved when ieum starts, so that nobody else takes it, and served while somebody inside serves its
 //! counterpart: outside, a connect is refused exactly when it would be refused inside.
 //!
-//! Files: `reserve`, how a port is held without being open; `stream` and `datagram`, what comes in.
+//! Files: `service`, ports by name; `reserve`, how a port is held without being open; `stream` and `datagram`, what comes in.
 
 use std::fmt;
 use std::io;
@@ -12,6 +12,7 @@ use std::str::FromStr;
 
 mod datagram;
 mod reserve;
+mod service;
 mod stream;
 
 pub(crate) use datagram::DatagramPort;
@@ -36,7 +37,7 @@ impl Transport {
     }
 }
 
-/// A wish to publish: `[ADDR:]PORT:PORT[/udp]`, an address of IPv6 in brackets.
+/// A wish to publish: `[ADDR:]PORT:PORT[/udp]`, an address of IPv6 in brackets, ports by number or by the name of a service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Publish {
     /// Address and port on the machine; port 0 takes a free one.
@@ -53,8 +54,8 @@ pub enum PublishParseError {
     /// Not two ports.
     #[error("expected [ADDR:]PORT:PORT[/udp], as in 8080:80 or [::1]:8080:80")]
     Shape,
-    /// A port is no number of 16 bits, or 0 inside.
-    #[error("{0:?} is not a port")]
+    /// A port is neither a number of 16 bits nor the name of a service of that protocol, or it is 0 inside.
+    #[error("{0:?} is not a port (a number, or a name in /etc/services)")]
     Port(String),
     /// The address is none.
     #[error("{0:?} is not an IP address (one of IPv6 stands in brackets, as in [::1]:8080:80)")]
@@ -81,11 +82,11 @@ impl FromStr for Publish {
                 (host(address).ok_or_else(|| PublishParseError::Address(address.into()))?, port)
             }
         };
-        let inside_port = port(inside)?;
+        let inside_port = port(inside, transport)?;
         if inside_port == 0 {
             return Err(PublishParseError::Port(inside.into()));
         }
-        let outside = SocketAddr::new(address, port(outside_port)?);
+        let outside = SocketAddr::new(address, port(outside_port, transport)?);
         Ok(Publish { outside, inside_port, transport })
     }
 }
@@ -114,8 +115,9 @@ fn host(text: &str) -> Option<IpAddr> {
     }
 }
 
-fn port(text: &str) -> Result<u16, PublishParseError> {
-    text.parse().map_err(|_| PublishParseError::Port(text.into()))
+fn port(text: &str, transport: Transport) -> Result<u16, PublishParseError> {
+    let named = || service::port(&std::fs::read_to_string(service::FILE).ok()?, text, transport);
+    text.parse().ok().or_else(named).ok_or_else(|| PublishParseError::Port(text.into()))
 }
 
 /// Why a port could not be published.
@@ -203,8 +205,8 @@ mod tests {
     fn a_wish_that_makes_no_sense_says_which_part() {
         let error = |text: &str| text.parse::<Publish>().unwrap_err().to_string();
         assert_eq!(error("80"), "expected [ADDR:]PORT:PORT[/udp], as in 8080:80 or [::1]:8080:80");
-        assert_eq!(error("8080:0"), "\"0\" is not a port");
-        assert_eq!(error("99999:80"), "\"99999\" is not a port");
+        assert_eq!(error("8080:0"), "\"0\" is not a port (a number, or a name in /etc/services)");
+        assert_eq!(error("99999:80"), "\"99999\" is not a port (a number, or a name in /etc/services)");
         let advice = "is not an IP address (one of IPv6 stands in brackets, as in [::1]:8080:80)";
         for address in ["here", "::1", "[::1", "[10.0.0.1]", "[fe80::1%eth0]"] {
             assert_eq!(error(&format!("{address}:8080:80")), format!("{address:?} {advice}"));
