@@ -47,7 +47,7 @@
 //! - A byte sent as urgent arrives at its place in the stream, and is no more urgent: MSG_OOB finds none, SIOCATMARK no
 //!   mark, poll no PRI, and nobody gets SIGURG.
 //! - Datagrams come with the control messages of `call/control` and no others, those to a connected socket with none but
-//!   a timestamp, and without an error queue; those that go have none looked at. recvmmsg returns as soon as one datagram
+//!   a timestamp; of those that go source, hops and type of service are looked at. recvmmsg returns as soon as one datagram
 //!   came.
 //! - SO_RCVLOWAT does not keep poll from telling of fewer bytes.
 //! - /proc/net, netlink and interface ioctls show the machine's interfaces.

@@ -545,8 +545,7 @@ impl Runner {
         let Ok(copy) = self.copy(number) else { return };
         let Some(socket) = self.sockets.get_mut(number) else { return };
         if let (Carrier::Datagram(datagram), Some(name)) = (&mut socket.carrier, &socket.name) {
-            datagram.show_error(copy.as_fd(), name);
-            socket.shows_error = true;
+            socket.shows_error = datagram.show_error(copy.as_fd(), name, &self.names, number);
         }
     }
 }

@@ -5,18 +5,26 @@
 //! (SO_TIMESTAMPING) is answered here ([`crate::sent`] says when).
 
 use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
 
-use ieum_wire::Instant;
+use ieum_stack::DatagramError;
+use ieum_wire::{Instant, Unreachable};
 
 use crate::blocking::{Control, Received};
 use crate::bounds::{ERROR_QUEUE_BYTES_MAX, NOTICE_BYTES};
+use crate::endpoint::Endpoint;
 use crate::host::Host;
 use crate::make::Domain;
 use crate::numbers::{
     IP_RECVERR, IPPROTO_IP, IPPROTO_IPV6, IPV6_RECVERR, MSG_ERRQUEUE, MSG_TRUNC, SCM_TIMESTAMPING_OPT_STATS,
-    SO_EE_ORIGIN_ZEROCOPY, SO_TIMESTAMPING, SOF_TIMESTAMPING_SOFTWARE, SOL_SOCKET,
+    SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6, SO_EE_ORIGIN_ZEROCOPY, SO_TIMESTAMPING, SOF_TIMESTAMPING_SOFTWARE,
+    SOL_SOCKET,
 };
 use crate::{Errno, SocketId};
+
+/// Families of socket addresses.
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
 
 /// One message of an error queue.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -25,7 +33,8 @@ pub(crate) struct Notice {
     pub(crate) errno: i32,
     /// Who says it (SO_EE_ORIGIN_…).
     pub(crate) origin: u8,
-    /// What its origin says of it: `ee_code`, `ee_info`, `ee_data`.
+    /// What its origin says of it: `ee_type`, `ee_code`, `ee_info`, `ee_data`.
+    pub(crate) kind: u8,
     pub(crate) code: u8,
     pub(crate) info: u32,
     pub(crate) data: u32,
@@ -33,6 +42,10 @@ pub(crate) struct Notice {
     pub(crate) at: Option<Instant>,
     /// Bytes that were sent, or, instead, what is known of the connection.
     pub(crate) payload: Vec<u8>,
+    /// Who said so, in an ICMP message.
+    pub(crate) offender: Option<IpAddr>,
+    /// Where the datagram went that it is about.
+    pub(crate) destination: Option<SocketAddr>,
     /// The payload is that of a control message (SOF_TIMESTAMPING_OPT_STATS).
     pub(crate) has_statistics: bool,
 }
@@ -76,7 +89,65 @@ impl ErrorQueue {
     }
 }
 
+impl Notice {
+    /// An ICMP error about a datagram.
+    fn of_icmp(error: DatagramError) -> Notice {
+        let domain = Domain::of(error.by);
+        Notice {
+            errno: Errno::of_icmp(error.reason, domain).0,
+            origin: match domain {
+                Domain::Ip4 => SO_EE_ORIGIN_ICMP,
+                Domain::Ip6 => SO_EE_ORIGIN_ICMP6,
+            },
+            kind: error.kind,
+            code: error.code,
+            info: if let Unreachable::FragmentationNeeded { mtu_bytes } = error.reason {
+                mtu_bytes
+            } else {
+                0
+            },
+            offender: Some(error.by),
+            destination: Some(error.destination),
+            payload: error.payload,
+            ..Notice::default()
+        }
+    }
+}
+
 impl Host {
+    /// Reads the oldest message of a datagram socket's error queue, its payload cut to `bytes`: as `recvmsg` with
+    /// MSG_ERRQUEUE.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN when there is none.
+    pub fn recv_notice(&mut self, id: SocketId, bytes: usize) -> Result<Received, Errno> {
+        let mut received = Received::default();
+        self.recv_error(id, bytes, &mut received).map(|_| received)
+    }
+
+    /// Whether the socket's endpoint keeps errors for its queue (IP_RECVERR, IPV6_RECVERR).
+    pub(crate) fn tell_error_wishes(&mut self, id: SocketId) {
+        let Some(description) = self.descriptions.get(id) else { return };
+        if let Some(Endpoint::Udp(endpoint)) = description.open().map(|open| open.endpoint) {
+            let options = &description.options;
+            let kept = options.receives_errors(Domain::Ip4) || options.receives_errors(Domain::Ip6);
+            self.stack.udp_keep_errors(endpoint, kept);
+        }
+    }
+
+    /// What was said of a socket's datagrams goes into its queue.
+    pub(crate) fn hear_of_errors(&mut self, id: SocketId, endpoint: Endpoint) {
+        let Endpoint::Udp(endpoint) = endpoint else { return };
+        while let Some(error) = self.stack.udp_take_told(endpoint) {
+            if let Some(description) = self.descriptions.get_mut(id)
+                && description.options.receives_errors(Domain::of(error.by))
+            {
+                description.sent.get_or_insert_default().errors.push(Notice::of_icmp(error));
+            }
+        }
+    }
+
     /// Reads the oldest notice as `recvmsg` tells it, its payload cut to `bytes`.
     pub(crate) fn recv_error(
         &mut self,
@@ -86,6 +157,11 @@ impl Host {
     ) -> Result<usize, Errno> {
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         let notice = description.sent.as_mut().and_then(|sent| sent.errors.pop()).ok_or(Errno::EAGAIN)?;
+        if notice.offender.is_some() {
+            // As on Linux the error that is pending is that of the next one.
+            let next = description.sent.as_ref().and_then(|sent| sent.errors.notices.front());
+            description.error = next.filter(|next| next.offender.is_some()).map(|next| Errno(next.errno));
+        }
         let stamps = description.options.stamping() & SOF_TIMESTAMPING_SOFTWARE != 0;
         if let Some(at) = notice.at.filter(|_| stamps) {
             received.control.push(Control::new(SOL_SOCKET, SO_TIMESTAMPING, timestamps(at)));
@@ -94,7 +170,10 @@ impl Host {
                 received.control.push(Control::new(SOL_SOCKET, SCM_TIMESTAMPING_OPT_STATS, statistics));
             }
         }
-        received.control.push(extended_error(description.make.domain, &notice));
+        // Of IPv4 it is told as of IPv4, and a socket of IPv6 hears of it in its own form.
+        let family = notice.offender.map_or(description.make.domain, Domain::of);
+        received.control.push(extended_error(family, &notice));
+        received.source = notice.destination.map(|destination| description.shown(destination));
         let cut = notice.payload.len() > bytes;
         received.flags = MSG_ERRQUEUE | if cut { MSG_TRUNC } else { 0 };
         received.bytes = notice.payload;
@@ -110,17 +189,30 @@ fn timestamps(at: Instant) -> Vec<u8> {
     software.into_iter().chain([0; 4]).flat_map(u64::to_ne_bytes).collect()
 }
 
-/// `struct sock_extended_err`, and the address of an offender: nobody.
+/// `struct sock_extended_err`, and the address of an offender, or of nobody.
 fn extended_error(domain: Domain, notice: &Notice) -> Control {
     let mut data = Vec::from(notice.errno.to_ne_bytes());
-    // The type and a byte of padding are 0.
-    data.extend([notice.origin, 0, notice.code, 0]);
+    data.extend([notice.origin, notice.kind, notice.code, 0]);
     data.extend([notice.info, notice.data].into_iter().flat_map(u32::to_ne_bytes));
     let (level, kind, address_bytes) = match domain {
         Domain::Ip4 => (IPPROTO_IP, IP_RECVERR, 16),
         Domain::Ip6 => (IPPROTO_IPV6, IPV6_RECVERR, 28),
     };
-    data.resize(data.len() + address_bytes, 0);
+    let end = data.len() + address_bytes;
+    match notice.offender {
+        Some(IpAddr::V4(offender)) => {
+            data.extend(AF_INET.to_ne_bytes());
+            data.extend([0; 2]);
+            data.extend(offender.octets());
+        }
+        Some(IpAddr::V6(offender)) => {
+            data.extend(AF_INET6.to_ne_bytes());
+            data.extend([0; 6]);
+            data.extend(offender.octets());
+        }
+        None => {}
+    }
+    data.resize(end, 0);
     Control::new(level, kind, data)
 }
 

@@ -291,6 +291,7 @@ impl Host {
             let reason = reason.filter(told);
             description.error = reason.map(|reason| Errno::of_icmp(reason, domain)).or(description.error);
         }
+        self.hear_of_errors(id, endpoint);
         self.hear_of_sends(id);
         self.tell(Some(id));
     }

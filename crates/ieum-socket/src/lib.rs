@@ -49,7 +49,7 @@
 //!
 //! # What it leaves out
 //!
-//! Raw sockets, most control messages, and ICMP errors in the error queue; whole lists of senders at once (IP_MSFILTER,
+//! Raw sockets, most control messages, errors of the host's own in the error queue; whole lists of senders at once (IP_MSFILTER,
 //! MCAST_MSFILTER). An option that only influences what ieum has no counterpart for is stored and read back.
 #![forbid(unsafe_code)]
 

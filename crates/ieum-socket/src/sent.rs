@@ -106,7 +106,6 @@ impl Sent {
                 self.errors.push(Notice {
                     errno: ENOMSG,
                     origin: SO_EE_ORIGIN_TIMESTAMPING,
-                    code: 0,
                     info: *stage,
                     data: if flags & SOF_TIMESTAMPING_OPT_ID != 0 { key } else { 0 },
                     at: Some(passed.at),
@@ -116,6 +115,7 @@ impl Sent {
                         (false, false) => stamped.echo.clone(),
                     },
                     has_statistics,
+                    ..Notice::default()
                 });
             }
         }

@@ -157,6 +157,31 @@ fn passing_trouble_is_told_only_to_who_wants_errors() {
     assert_eq!(refused(&mut host), None);
     host.set_option(NOW, id, IPPROTO_IP, IP_RECVERR, &[1, 0, 0, 0]).unwrap();
     assert_eq!(refused(&mut host), Some(Errno::EHOSTUNREACH));
+    let notice = host.recv_notice(id, 100).unwrap();
+    // Who refuses a datagram that is gone quotes its headers alone.
+    assert_eq!((&notice.bytes[..], notice.source), (&b""[..], Some(at("10.0.0.9:53"))));
+    // struct sock_extended_err: EHOSTUNREACH by ICMP, type 3 code 1; then the offender, a sockaddr_in.
+    assert_eq!(notice.control[0].data[..8], [113, 0, 0, 0, 2, 3, 1, 0]);
+    assert_eq!(notice.control[0].data[16..24], [2, 0, 0, 0, 10, 0, 0, 9]);
+    assert_eq!(host.recv_notice(id, 100).err(), Some(Errno::EAGAIN));
+}
+
+#[test]
+fn reading_the_last_notice_takes_the_pending_error() {
+    let mut world = World::new();
+    let id = world.a.socket(2, DATAGRAM, 0).unwrap();
+    world.a.set_option(world.now, id, IPPROTO_IP, IP_RECVERR, &[1, 0, 0, 0]).unwrap();
+    for port in ["1", "2"] {
+        world.a.take_error(id);
+        let to = at(&format!("10.0.0.2:{port}"));
+        assert_eq!(world.a.send_to(world.now, id, b"x", Some(to)), Ok(1), "it is not connected");
+        world.settle();
+    }
+    assert_eq!(poll(&world.a, id), "OUT|ERR");
+    let ports = [(); 2].map(|()| world.a.recv_notice(id, 10).unwrap().source.map(|to| to.port()));
+    assert_eq!(ports, [Some(1), Some(2)]);
+    assert_eq!(world.a.take_error(id), None);
+    assert_eq!(poll(&world.a, id), "OUT");
 }
 
 #[test]

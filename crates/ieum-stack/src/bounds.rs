@@ -97,6 +97,9 @@ pub(crate) const NEIGHBOR_REACHABLE: Duration = Duration::from_secs(30);
 /// How long a stale neighbour may be used before it is asked (RFC 4861 §10: DELAY_FIRST_PROBE_TIME).
 pub(crate) const NEIGHBOR_DELAY: Duration = Duration::from_secs(5);
 
+/// Errors of one endpoint that wait to be taken, in errors: whoever asks for them takes them at once.
+pub(crate) const UDP_ERRORS_MAX: usize = 64;
+
 /// Reports of groups that are still to come, in reports: as many as memberships that change within a second.
 pub(crate) const GROUP_REPORTS_MAX: usize = 1024;
 

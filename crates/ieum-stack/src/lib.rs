@@ -43,4 +43,4 @@ pub use tcp::{
     ListenError, ListenerId, MtuProbing, Passed, Passing, Refusal, Request, State, Status, StreamPosition,
     SynCookies, TcpRules, TcpSettings, TimeWaitReuse, Tuning, UrgentByte, WriteEnd,
 };
-pub use udp::{Datagram, SendFields, UdpId, UdpSendError};
+pub use udp::{Datagram, DatagramError, SendFields, UdpId, UdpSendError};

@@ -9,7 +9,7 @@ use ieum_wire::ip::{self, Fragment, Parsed};
 use ieum_wire::{Instant, Packet, Protocol, Unreachable, ip6, segmentation};
 
 use crate::drops::Drop;
-use crate::icmp::{Heard, Quoted};
+use crate::icmp::{Heard, Quoted, Word};
 use crate::ip::{For, Incoming, Received};
 use crate::link::{LinkId, Medium};
 use crate::stack::Stack;
@@ -173,7 +173,11 @@ impl Stack {
             Heard::EchoReply(identifier) => self.icmp.ping.on_reply(received, identifier, &mut self.events),
             // RFC 5927 §4.1: what we have not sent cannot have failed. The error goes back to the packet's source.
             Heard::Unreachable(_, quoted) if quoted.ours.ip() != received.destination => Err(Drop::IcmpQuote),
-            Heard::Unreachable(reason, quoted) => self.on_unreachable(now, reason, &quoted),
+            Heard::Unreachable(reason, quoted) => {
+                let [kind, code] = received.payload.first_chunk().copied().unwrap_or_default();
+                let word = Word { reason, kind, code, by: received.source };
+                self.on_unreachable(now, word, &quoted)
+            }
             Heard::ListenerQuery(body) => self.on_listener_query(now, link, body, received),
             Heard::Neighbor(kind, body) => match self.ip.medium(link) {
                 Some(Medium::Ethernet(own)) => {
@@ -190,8 +194,8 @@ impl Stack {
         while let Some(packet) = self.neighbors.poll_given_up() {
             self.drops.count(Drop::NeighborSilent);
             if let Some(quoted) = Quoted::parse(packet.bytes()) {
-                // A transport that has forgotten what it sent has nobody to tell.
-                let _told = self.on_unreachable(now, Unreachable::Host, &quoted);
+                // As if the host itself had said so. A transport that has forgotten what it sent has nobody to tell.
+                let _told = self.on_unreachable(now, Word::of_silence(quoted.ours.ip()), &quoted);
             }
         }
     }
@@ -207,7 +211,8 @@ impl Stack {
     }
 
     /// Somebody could not deliver a packet of ours: its transport hears of it.
-    fn on_unreachable(&mut self, now: Instant, reason: Unreachable, quoted: &Quoted) -> Result<(), Drop> {
+    fn on_unreachable(&mut self, now: Instant, word: Word, quoted: &Quoted<'_>) -> Result<(), Drop> {
+        let reason = word.reason;
         match (quoted.protocol, quoted.seq) {
             (Protocol::Tcp, Some(seq)) => {
                 let (tcp, mut cx) = self.split(now);
@@ -215,7 +220,7 @@ impl Stack {
             }
             (Protocol::Udp, _) => {
                 // Without a connected endpoint nobody is to be told; the error itself was in order.
-                let told = self.udp.on_unreachable(reason, quoted.ours, quoted.theirs, &mut self.events);
+                let told = self.udp.on_unreachable(&word, quoted, &mut self.events);
                 if let (Unreachable::FragmentationNeeded { mtu_bytes }, true) = (reason, told) {
                     self.ip.path_narrowed(now, quoted.theirs.ip(), mtu_bytes);
                 }

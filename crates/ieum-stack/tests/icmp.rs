@@ -136,6 +136,39 @@ fn time_exceeded_is_an_unreachable_host() {
 }
 
 #[test]
+fn who_keeps_errors_is_told_all_that_was_said_of_any_datagram() {
+    let (mut host, _) = pair(false);
+    let client = host.bind("0.0.0.0:5000");
+    let other = host.bind("0.0.0.0:5001");
+    let said = |host: &mut End, id, to: &str| {
+        host.send(id, to, b"data");
+        let sent = host.poll().remove(0);
+        let message = Message::TimeExceeded { code: 0, original: sent.bytes() };
+        host.give(packet("10.77.0.9", "10.77.0.2", Protocol::Icmp4, &message.emit()));
+    };
+    said(&mut host, client, "192.0.2.1:33434");
+    assert_eq!(host.stack.udp_take_told(client), None, "nobody asked");
+    assert_eq!(host.stack.udp_take_error(client), None, "it is not connected");
+    host.stack.udp_keep_errors(client, true);
+    said(&mut host, other, "192.0.2.1:33434");
+    said(&mut host, client, "192.0.2.1:33435");
+    let told = host.stack.udp_take_told(client).unwrap();
+    assert_eq!((told.kind, told.code, told.by.to_string()), (11, 0, "10.77.0.9".into()));
+    assert_eq!((told.destination, &told.payload[..]), (address("192.0.2.1:33435"), &b"data"[..]));
+    assert_eq!(host.stack.udp_take_error(client), Some(Unreachable::Host));
+    assert_eq!(host.stack.udp_take_told(client), None);
+    assert_eq!(host.stack.udp_take_told(other), None);
+    for _ in 0..100 {
+        said(&mut host, client, "192.0.2.1:33435");
+    }
+    let kept = std::iter::from_fn(|| host.stack.udp_take_told(client)).count();
+    assert_eq!(kept, 64, "whoever does not take them loses the newest");
+    host.stack.udp_keep_errors(client, false);
+    said(&mut host, client, "192.0.2.1:33435");
+    assert_eq!(host.stack.udp_take_told(client), None);
+}
+
+#[test]
 fn flaws_and_foreign_types_are_counted() {
     let mut host = End::new("10.77.0.1/24", LinkConfig::in_process(), false);
     host.give(packet("10.77.0.2", "10.77.0.1", Protocol::Icmp4, &[8, 0, 1]));

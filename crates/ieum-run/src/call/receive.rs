@@ -69,6 +69,9 @@ impl Runner {
                 header.tell(&runner.memory(call), &[], &[], 0)
             });
         }
+        if flags & n::MSG_ERRQUEUE != 0 {
+            return self.receive_notice(turn, call, number);
+        }
         match self.receive_message(turn, call, number, call.word(1), flags) {
             Ok((value, taken)) => self.answer_datagrams(call, number, flags, value, &[taken]),
             Err(errno) => self.answer_nothing(turn, number, flags, errno),
@@ -126,6 +129,26 @@ impl Runner {
             .map_err(host_errno)?;
         let value = if flags & n::MSG_TRUNC != 0 { taken.payload.len() } else { shown };
         Ok((value, taken))
+    }
+
+    /// What was said of a datagram that was not delivered (IP_RECVERR).
+    fn receive_notice(&mut self, turn: &Turn<'_>, call: &Call, number: u64) -> Served {
+        self.move_datagrams(turn, number);
+        let header = Header::read(&self.memory(call), call.word(1)).map_err(host_errno)?;
+        let socket = self.sockets.get_mut(number).ok_or(Errno::EBADF)?;
+        let (id, domain) = (socket.host, socket.domain);
+        let received = self.host.recv_notice(id, header.room())?;
+        // The error that is pending is that of the next one; S shows one as long as there is one.
+        socket.error = self.host.take_error(id);
+        if socket.error.is_none() {
+            self.take_error(number)?;
+        }
+        let memory = self.memory(call);
+        let shown = header.scatter(&memory, &received.bytes).map_err(host_errno)?;
+        let address = received.source.map(|source| address::encode(source, domain)).unwrap_or_default();
+        let told = received.control.iter().map(|one| control::message(one.level, one.kind, &one.data));
+        header.tell(&memory, &address, &told.collect::<Vec<_>>(), received.flags).map_err(host_errno)?;
+        Ok(Answer::Value(i64::try_from(shown).unwrap_or(i64::MAX)))
     }
 
     /// The next datagram of S's queue, after the pending error.

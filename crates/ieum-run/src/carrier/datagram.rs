@@ -14,6 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use ieum_engine::Ready;
 use ieum_socket::{Arrival, Host, SocketId};
 use ieum_wire::Instant;
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{
     RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, connect_unspec, recv, send,
@@ -245,15 +246,46 @@ impl Datagram {
         Delivery::Blocked
     }
 
-    /// Makes a connected S show an error: it polls ERR, and a native recv gives ECONNRESET.
-    pub(crate) fn show_error(&mut self, program_end: BorrowedFd<'_>, name: &SocketAddrUnix) {
-        let Some(peer) = &self.peer else { return };
-        // A connected end that turns away with something unread resets the other.
-        if joint::leave_sentinel(program_end) {
-            let _ = connect_unspec(&peer.own_end);
-            let _ = connect(&peer.own_end, name);
+    /// Makes S show an error: it polls ERR, and a native recv gives ECONNRESET. False: it cannot be shown now.
+    ///
+    /// A connected end that turns away with something unread resets the other. An unconnected S is connected for that moment;
+    /// as it is let go it loses what is in its queue, so that one with a queue shows nothing: it polls IN as it is.
+    pub(crate) fn show_error(
+        &mut self,
+        program_end: BorrowedFd<'_>,
+        name: &SocketAddrUnix,
+        names: &Names,
+        number: u64,
+    ) -> bool {
+        if let Some(peer) = &self.peer {
+            let shown = joint::leave_sentinel(program_end);
+            if shown {
+                let _ = connect_unspec(&peer.own_end);
+                let _ = connect(&peer.own_end, name);
+            }
+            return shown;
         }
+        if self.blocked || has_datagram(program_end) {
+            return false;
+        }
+        self.serial += 1;
+        let nobody = Envelope::of(SocketAddr::from(([0, 0, 0, 0], 0)));
+        let Ok(own_name) = names.name(Bearer::Remote(number, self.serial, nobody)) else { return false };
+        let Ok(end) = named(SocketType::DGRAM, SocketFlags::NONBLOCK, &own_name) else { return false };
+        let shown = connect(program_end, &own_name).is_ok()
+            && connect(&end, name).is_ok()
+            && joint::leave_sentinel(program_end)
+            && connect_unspec(&end).is_ok();
+        let _ = connect_unspec(program_end);
+        shown
     }
+}
+
+/// Does something wait in S's queue?
+fn has_datagram(program_end: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(program_end, PollFlags::IN)];
+    let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::IN)
 }
 
 fn monitor(name: &SocketAddrUnix) -> Result<OwnedFd, Errno> {

@@ -87,6 +87,7 @@ impl Host {
         description.phase = Phase::Datagram(Datagram::Open(open));
         if make.protocol == Protocol::Udp {
             self.tell_groups(id);
+            self.tell_error_wishes(id);
         }
         if make.protocol == Protocol::Udp {
             self.tell_serving(Kind::Datagram, bound, v6_only, true);

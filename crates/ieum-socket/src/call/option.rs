@@ -6,9 +6,9 @@ use crate::description::{Datagram, Phase, Stream};
 use crate::host::Host;
 use crate::make::{Domain, Protocol};
 use crate::numbers::{
-    IP_MULTICAST_ALL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPV6_MULTICAST_ALL, IPV6_V6ONLY, SO_REUSEADDR,
-    SO_REUSEPORT, SO_TIMESTAMPING, SO_TIMESTAMPING_NEW, SO_ZEROCOPY, SOL_SOCKET, TCP_CORK, TCP_FASTOPEN,
-    TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_NODELAY,
+    IP_MULTICAST_ALL, IP_RECVERR, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPV6_MULTICAST_ALL, IPV6_RECVERR,
+    IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, SO_TIMESTAMPING, SO_TIMESTAMPING_NEW, SO_ZEROCOPY, SOL_SOCKET,
+    TCP_CORK, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_NODELAY,
 };
 use crate::options::stamping_of;
 use crate::{Errno, SocketId};
@@ -74,6 +74,10 @@ impl Host {
         description.options.set(make, level, name, value)?;
         if matches!((level, name), (IPPROTO_IP, IP_MULTICAST_ALL) | (IPPROTO_IPV6, IPV6_MULTICAST_ALL)) {
             self.tell_groups(id);
+            return Ok(());
+        }
+        if matches!((level, name), (IPPROTO_IP, IP_RECVERR) | (IPPROTO_IPV6, IPV6_RECVERR)) {
+            self.tell_error_wishes(id);
             return Ok(());
         }
         let bound = match &description.phase {

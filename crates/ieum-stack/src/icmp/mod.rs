@@ -43,6 +43,25 @@ const ECHO_REQUEST4: u8 = 8;
 /// The type of an echo request in ICMPv6 (RFC 4443 §4.1).
 const ECHO_REQUEST6: u8 = 128;
 
+/// Who said what of a packet of ours that was not delivered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Word {
+    pub(crate) reason: Unreachable,
+    /// The type and code of the message.
+    pub(crate) kind: u8,
+    pub(crate) code: u8,
+    /// Who said it.
+    pub(crate) by: IpAddr,
+}
+
+impl Word {
+    /// A neighbour does not answer, as the host itself says (type 3 code 1; in ICMPv6 type 1 code 3).
+    pub(crate) fn of_silence(own: IpAddr) -> Word {
+        let (kind, code) = if own.is_ipv4() { (3, 1) } else { (1, 3) };
+        Word { reason: Unreachable::Host, kind, code, by: own }
+    }
+}
+
 /// A message that is owed.
 #[derive(Debug)]
 struct Owed {

@@ -8,7 +8,7 @@ use super::{ECHO_REQUEST4, ECHO_REQUEST6};
 
 /// The packet that an ICMP error quotes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Quoted {
+pub(crate) struct Quoted<'a> {
     /// The transport that sent it.
     pub(crate) protocol: Protocol,
     /// Where it came from: one of our addresses, or the error is none of our affair.
@@ -19,13 +19,15 @@ pub(crate) struct Quoted {
     pub(crate) seq: Option<SeqNumber>,
     /// ICMP: the identifier of the echo request; the ports above mean nothing then.
     pub(crate) echo: Option<u16>,
+    /// What is quoted behind the 8 bytes.
+    pub(crate) payload: &'a [u8],
 }
 
-impl Quoted {
+impl<'a> Quoted<'a> {
     /// Reads an IP header and the 8 bytes behind it. The header is not that of a whole packet: its length and its
     /// checksum (routers may have changed fields) prove nothing here and are not looked at. We send no extension headers
     /// but that of a fragment, so a quote that has others is none of ours.
-    pub(crate) fn parse(original: &[u8]) -> Option<Quoted> {
+    pub(crate) fn parse(original: &'a [u8]) -> Option<Quoted<'a>> {
         let (protocol, source, destination, header_bytes) = match ip::version(original)? {
             4 => addresses4(original)?,
             6 => addresses6(original)?,
@@ -39,6 +41,7 @@ impl Quoted {
             theirs: SocketAddr::new(destination, destination_port),
             seq: segmentation::sequence(payload).filter(|_| protocol == Protocol::Tcp),
             echo: echo_identifier(protocol, payload),
+            payload: original.get(header_bytes + 8..).unwrap_or_default(),
         })
     }
 }
@@ -94,7 +97,8 @@ mod tests {
 
     #[test]
     fn eight_bytes_behind_the_header_name_the_segment() {
-        let quoted = Quoted::parse(&original()).unwrap();
+        let original = original();
+        let quoted = Quoted::parse(&original).unwrap();
         assert_eq!(quoted.protocol, Protocol::Tcp);
         assert_eq!(quoted.ours, "10.0.0.1:40000".parse().unwrap());
         assert_eq!(quoted.theirs, "10.0.0.2:80".parse().unwrap());

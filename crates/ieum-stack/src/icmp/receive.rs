@@ -13,7 +13,7 @@ pub(crate) enum Heard<'a> {
     /// Nothing: it was answered, or is over.
     Nothing,
     /// A packet sent from here was not delivered: its transport shall hear of it.
-    Unreachable(Unreachable, Quoted),
+    Unreachable(Unreachable, Quoted<'a>),
     /// An echo reply with this identifier: whoever asked shall have it.
     EchoReply(u16),
     /// A router asks for groups (RFC 3810): what follows the checksum.
@@ -90,6 +90,6 @@ impl Icmp {
     }
 }
 
-fn quoted(original: &[u8]) -> Result<Quoted, Drop> {
+fn quoted(original: &[u8]) -> Result<Quoted<'_>, Drop> {
     Quoted::parse(original).ok_or(Drop::IcmpQuote)
 }

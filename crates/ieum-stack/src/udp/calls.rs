@@ -6,7 +6,7 @@ use ieum_wire::Unreachable;
 use ieum_wire::{Instant, Protocol, ip4, udp};
 
 use super::endpoint::Endpoint;
-use super::{Datagram, SendFields, UdpId, UdpSendError};
+use super::{Datagram, DatagramError, SendFields, UdpId, UdpSendError};
 use crate::context::Context;
 use crate::ip::{MembershipId, Outgoing};
 use crate::port::{BindError, BindRequest};
@@ -172,6 +172,19 @@ impl Stack {
         if let Some(endpoint) = self.udp.endpoints.get_mut(id) {
             (endpoint.memberships, endpoint.all_groups) = (memberships, all_groups);
         }
+    }
+
+    /// Whether errors are kept with all that was said ([`Stack::udp_take_told`]), also those about datagrams to whom the endpoint
+    /// is not connected.
+    pub fn udp_keep_errors(&mut self, id: UdpId, kept: bool) {
+        if let Some(endpoint) = self.udp.endpoints.get_mut(id) {
+            endpoint.errors.set_kept(kept);
+        }
+    }
+
+    /// The oldest error that was kept; taken.
+    pub fn udp_take_told(&mut self, id: UdpId) -> Option<DatagramError> {
+        self.udp.endpoints.get_mut(id)?.errors.pop()
     }
 
     /// Gives the endpoint and its port up. What was sent still leaves; what was received is gone.

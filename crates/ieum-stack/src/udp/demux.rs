@@ -83,6 +83,12 @@ impl Demux {
         self.table.get(&(local, Some(remote)))?.last().copied()
     }
 
+    /// The endpoint that sends from there without being connected.
+    pub(super) fn find_bound(&self, local: SocketAddr) -> Option<UdpId> {
+        let keys = [(local, None), (any_address(local), None)];
+        keys.iter().find_map(|key| self.table.get(key))?.last().copied()
+    }
+
     /// Everyone a datagram to many is for: bound to that address, and perhaps connected to its sender, or bound to the port
     /// alone.
     pub(super) fn find_all(

@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ieum_wire::Unreachable;
 
 use super::demux::Key;
-use super::{Datagram, Envelope};
-use crate::bounds::{DATAGRAM_OVERHEAD_BYTES, UDP_RECEIVE_QUEUE_BYTES_MAX};
+use super::{Datagram, DatagramError, Envelope};
+use crate::bounds::{DATAGRAM_OVERHEAD_BYTES, UDP_ERRORS_MAX, UDP_RECEIVE_QUEUE_BYTES_MAX};
 use crate::ip::MembershipId;
 use crate::port::BindingId;
 
@@ -36,6 +36,8 @@ pub(super) struct Endpoint {
     pub(super) awaits_room: bool,
     /// Marked datagrams that have left since this was asked for.
     pub(super) left: u32,
+    /// Errors with all that was said, for those who ask for them.
+    pub(super) errors: KeptErrors,
     /// The groups that its user has joined.
     pub(super) memberships: Vec<MembershipId>,
     /// Of other groups of this host everything is heard as well: over IPv4, over IPv6.
@@ -62,6 +64,7 @@ impl Endpoint {
             owed_bytes: 0,
             awaits_room: false,
             left: 0,
+            errors: KeptErrors::default(),
             memberships: Vec::new(),
             all_groups: [true, true],
         }
@@ -83,6 +86,36 @@ impl Endpoint {
         let second = (self.both_families && self.local.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED))
             .then(|| (SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), self.local.port()), self.remote));
         std::iter::once((self.local, self.remote)).chain(second)
+    }
+}
+
+/// Errors that wait to be taken, if they are kept at all.
+#[derive(Default, Debug)]
+pub(super) struct KeptErrors(Option<VecDeque<DatagramError>>);
+
+impl KeptErrors {
+    pub(super) fn is_kept(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// From now on they are, or are not.
+    pub(super) fn set_kept(&mut self, kept: bool) {
+        match (kept, &self.0) {
+            (true, None) => self.0 = Some(VecDeque::new()),
+            (false, _) => self.0 = None,
+            (true, Some(_)) => {}
+        }
+    }
+
+    /// Keeps one, if they are kept and there is room.
+    pub(super) fn keep(&mut self, error: impl FnOnce() -> DatagramError) -> bool {
+        let room = self.0.as_mut().filter(|errors| errors.len() < UDP_ERRORS_MAX);
+        room.map(|errors| errors.push_back(error())).is_some()
+    }
+
+    /// Takes the oldest.
+    pub(super) fn pop(&mut self) -> Option<DatagramError> {
+        self.0.as_mut()?.pop_front()
     }
 }
 

@@ -69,6 +69,23 @@ pub struct Datagram {
     pub payload: Vec<u8>,
 }
 
+/// What was said of a datagram that was not delivered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DatagramError {
+    /// Why.
+    pub reason: Unreachable,
+    /// The type of the ICMP message.
+    pub kind: u8,
+    /// Its code.
+    pub code: u8,
+    /// Who said so.
+    pub by: IpAddr,
+    /// Where the datagram was sent to.
+    pub destination: SocketAddr,
+    /// Its first bytes, as far as they were quoted.
+    pub payload: Vec<u8>,
+}
+
 /// What the IP header of a datagram says beside where it goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SendFields {

@@ -7,9 +7,10 @@ use ieum_wire::checksum::pseudo_header;
 use ieum_wire::udp::{Header, ParseError};
 use ieum_wire::{ChecksumState, Protocol};
 
-use super::{Envelope, Udp};
+use super::{DatagramError, Envelope, Udp};
 use crate::drops::Drop;
 use crate::event::{Event, Events};
+use crate::icmp::{Quoted, Word};
 use crate::ip::{For, Groups, Received};
 use crate::link::LinkId;
 
@@ -88,20 +89,30 @@ impl Udp {
         Ok(())
     }
 
-    /// An ICMP error about a datagram from `ours` to `theirs`: only an endpoint connected to exactly that peer can
-    /// be told whom it is about. `false`: there is none.
-    pub(crate) fn on_unreachable(
-        &mut self,
-        reason: Unreachable,
-        ours: SocketAddr,
-        theirs: SocketAddr,
-        events: &mut Events,
-    ) -> bool {
-        let Some(id) = self.demux.find_connected(ours, theirs) else { return false };
+    /// An ICMP error about a datagram of ours. An endpoint connected to exactly that peer is told; so is, of all that was
+    /// sent from its address and port, one that keeps errors. `false`: there is none.
+    pub(crate) fn on_unreachable(&mut self, word: &Word, quoted: &Quoted<'_>, events: &mut Events) -> bool {
+        let connected = self.demux.find_connected(quoted.ours, quoted.theirs);
+        let Some(id) = connected.or_else(|| self.demux.find_bound(quoted.ours)) else { return false };
         let Some(endpoint) = self.endpoints.get_mut(id) else { return false };
+        if connected.is_none() && !endpoint.errors.is_kept() {
+            return false;
+        }
+        let reason = word.reason;
+        let was_kept = endpoint.errors.keep(|| DatagramError {
+            reason,
+            kind: word.kind,
+            code: word.code,
+            by: word.by,
+            destination: quoted.theirs,
+            payload: quoted.payload.to_vec(),
+        });
         // What is too large is no failure: the next one is cut to the size that the router told (RFC 8201 §5).
-        if !matches!(reason, Unreachable::FragmentationNeeded { .. }) {
+        let fails = !matches!(reason, Unreachable::FragmentationNeeded { .. });
+        if fails {
             endpoint.error = Some(reason);
+        }
+        if fails || was_kept {
             events.push(Event::Udp(id));
         }
         true

@@ -23,6 +23,7 @@ int main(int count, char **arguments)
     header();
     groups();
     identity();
+    undelivered();
     six();
     printf("end: 0\n");
     return 0;

@@ -39,6 +39,7 @@ void further(void);
 void header(void);
 void groups(void);
 void identity(void);
+void undelivered(void);
 void six(void);
 void pings(void);
 void refused_calls(void);
