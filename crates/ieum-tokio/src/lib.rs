@@ -31,7 +31,8 @@
 //!
 //! # What is not here
 //!
-//! `TcpSocket` (a socket before it is bound), the fd traits, and of UDP the calls for a `BufMut`.
+//! `TcpSocket` (a socket before it is bound), the fd traits, `try_io` and `async_io`, linger, the `try_peek` family, readiness by
+//! the halves of a stream, and of UDP the calls for a `BufMut`. Waiting for readiness spends none of tokio's budget.
 #![forbid(unsafe_code)]
 
 mod ready;

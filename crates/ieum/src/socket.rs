@@ -3,6 +3,7 @@
 //! A call is written once and does not block. Who may block asks, is told to wait, is remembered under the same lock, sleeps, and
 //! asks again: a thread parks, a task returns `Pending`.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -199,19 +200,19 @@ pub(crate) fn block<T>(
     wish: Wish,
     mut ask: impl FnMut(Instant, &mut HostRoom) -> Result<Result<T, Errno>, Option<Duration>>,
 ) -> io::Result<T> {
-    let (asker, parker) = (Asker::new(host, wish), Parker::of_thread());
+    let (asker, parker) = (Asker::new(host, wish), Parking::begin());
     loop {
         let asked = host.with(|now, room| {
             let asked = ask(now, room);
             if asked.is_err() {
                 // This waker is our own: nobody else's code runs under the lock.
-                room.wait(wish, asker.key, Waker::from(Arc::clone(&parker)));
+                room.wait(wish, asker.key, Waker::from(Arc::clone(&parker.0)));
             }
             asked
         });
         match asked {
             Ok(answer) => return answer.map_err(error),
-            Err(longest) => parker.park(longest),
+            Err(longest) => parker.0.park(longest),
         }
     }
 }
@@ -292,15 +293,29 @@ struct Parker {
     condvar: Condvar,
 }
 
-impl Parker {
-    fn of_thread() -> Arc<Parker> {
-        thread_local! {
-            static PARKER: Arc<Parker> = Arc::default();
-        }
-        // A thread that ends has none any more, and may still wait in its last destructors.
-        PARKER.try_with(Arc::clone).unwrap_or_default()
-    }
+/// A call that may wait. It has the thread's parker for itself: a waker of somebody else may wait in the middle of another
+/// call, and must not be given what wakes that.
+struct Parking(Arc<Parker>);
 
+thread_local! {
+    /// Kept from one call to the next.
+    static PARKER: Cell<Option<Arc<Parker>>> = const { Cell::new(None) };
+}
+
+impl Parking {
+    fn begin() -> Parking {
+        // A thread that ends has none any more, and may still wait in its last destructors.
+        Parking(PARKER.try_with(Cell::take).ok().flatten().unwrap_or_default())
+    }
+}
+
+impl Drop for Parking {
+    fn drop(&mut self) {
+        let _gone = PARKER.try_with(|kept| kept.set(Some(Arc::clone(&self.0))));
+    }
+}
+
+impl Parker {
     /// Waits to be woken, `longest` at most.
     fn park(&self, longest: Option<Duration>) {
         let guard = self.is_woken.lock().unwrap_or_else(PoisonError::into_inner);

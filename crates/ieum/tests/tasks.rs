@@ -1,8 +1,7 @@
 //! Tasks of any executor: their wakers are other people's code.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
-use std::io::Write;
-use std::net::SocketAddr;
+use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -20,6 +19,10 @@ fn pair() -> (Host, Host) {
 /// A connection, and the listener that gave it out.
 fn connected() -> (TcpStream, TcpStream, TcpListener) {
     let (one, other) = pair();
+    connected_between(&one, &other)
+}
+
+fn connected_between(one: &Host, other: &Host) -> (TcpStream, TcpStream, TcpListener) {
     let listener = other.listen("10.1.0.2:80").unwrap();
     let stream = one.connect("10.1.0.2:80").unwrap();
     let (accepted, _) = listener.accept().unwrap();
@@ -61,8 +64,8 @@ fn a_waker_may_call_the_network_that_wakes_it() {
 
 #[test]
 fn a_waker_that_is_replaced_may_close_sockets_when_it_goes() {
-    let (_writer, reader, listener) = connected();
-    let at: SocketAddr = listener.local_addr().unwrap();
+    let (one, other) = pair();
+    let (_writer, reader, listener) = connected_between(&one, &other);
     let waiting = ReadsInPlace {
         stream: reader.try_clone().unwrap(),
         read: AtomicUsize::new(0),
@@ -73,7 +76,9 @@ fn a_waker_that_is_replaced_may_close_sockets_when_it_goes() {
     drop(waker);
     // The only one who remembers it is the host, and remembers somebody else from now on.
     assert!(reader.poll_read(&mut Context::from_waker(Waker::noop()), &mut [0; 16]).is_pending());
-    assert_eq!(at.port(), 80);
+    // The waker is gone, and the listener that it held is closed.
+    let refused = one.connect("10.1.0.2:80").map(drop).map_err(|error| error.kind());
+    assert_eq!(refused, Err(ErrorKind::ConnectionRefused));
 }
 
 #[test]
