@@ -1,4 +1,5 @@
-//! Timers: TCP's, those of fragments and of neighbours. Reports of groups leave when they are fetched. UDP and ICMP forget, and the rate of ICMP errors is reckoned when one is sent.
+//! Timers: TCP's, those of fragments, of neighbours and of reports about groups. UDP and ICMP forget, and the rate of ICMP errors is
+//! reckoned when one is sent.
 
 use ieum_wire::Instant;
 
@@ -20,6 +21,7 @@ impl Stack {
         let (tcp, mut cx) = self.split(now);
         tcp.on_deadline(&mut cx);
         self.neighbors.on_deadline(now);
+        self.ip.write_group_reports(now, &mut self.chance);
         self.give_up(now);
         while let Some(late) = self.ip.reassembly.expire(now) {
             self.drops.count(Drop::FragmentsLate);

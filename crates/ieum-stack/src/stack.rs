@@ -211,17 +211,21 @@ impl Stack {
         group: IpAddr,
         filter: SourceFilter,
     ) -> MembershipId {
-        self.ip.groups.join(now, link, group, filter)
+        let id = self.ip.groups.join(now, link, group, filter);
+        self.ip.write_group_reports(now, &mut self.chance);
+        id
     }
 
     /// A member hears others from now on.
     pub fn group_listen(&mut self, now: Instant, id: MembershipId, filter: SourceFilter) {
         self.ip.groups.listen(now, id, filter);
+        self.ip.write_group_reports(now, &mut self.chance);
     }
 
     /// Leaves a group.
     pub fn group_leave(&mut self, now: Instant, id: MembershipId) {
         self.ip.groups.leave(now, id);
+        self.ip.write_group_reports(now, &mut self.chance);
     }
 
     /// What happened that was not told yet.

@@ -42,7 +42,7 @@ impl Stack {
         if let Some(fragment) = self.ip.transmit() {
             return Some(fragment);
         }
-        if let Some(report) = self.ip.group_report(now, &mut self.chance) {
+        if let Some(report) = self.ip.poll_group_report() {
             return Some(report);
         }
         if let Some(out) = self.icmp.transmit(now, &mut self.ip, &mut self.drops) {

@@ -247,13 +247,9 @@ impl Groups {
 }
 
 impl Ip {
-    /// The next report of groups that is due.
-    pub(crate) fn group_report(&mut self, now: Instant, chance: &mut Chance) -> Option<(LinkId, Packet)> {
-        if let Some(report) = self.group_reports.pop_front() {
-            return Some(report);
-        }
-        loop {
-            let (link, records) = self.groups.due(now, chance)?;
+    /// Writes the reports of groups that are due; they leave when frames are fetched.
+    pub(crate) fn write_group_reports(&mut self, now: Instant, chance: &mut Chance) {
+        while let Some((link, records)) = self.groups.due(now, chance) {
             if link == self.loopback {
                 continue;
             }
@@ -266,12 +262,17 @@ impl Ip {
                     (Some(IpAddr::V6(_)), _) => group::report6(self.link_local(link), &records),
                     (None, _) => continue,
                 };
-                self.group_reports.push_back((link, packet));
-            }
-            if let Some(report) = self.group_reports.pop_front() {
-                return Some(report);
+                // A link that takes no frames is not told more than it will ever want: routers ask again.
+                if self.group_reports.len() < GROUP_REPORTS_MAX {
+                    self.group_reports.push_back((link, packet));
+                }
             }
         }
+    }
+
+    /// The next report that is written.
+    pub(crate) fn poll_group_report(&mut self) -> Option<(LinkId, Packet)> {
+        self.group_reports.pop_front()
     }
 
     /// Our link-local address there, or nobody's.
