@@ -65,8 +65,7 @@ pub(crate) const SWEEP_AFTER: Duration = Duration::from_secs(1);
 /// How often a held connect is looked at for a caller that was interrupted.
 pub(crate) const HELD_CHECK: Duration = Duration::from_millis(50);
 
-/// How often in a row a caller is looked at that does not sleep yet: less than a millisecond in all, which the other sockets
-/// wait for.
+/// How often in a row a caller is looked at that does not sleep yet: less than a millisecond for each, which the others wait for.
 pub(crate) const SLEEP_LOOKS_MAX: usize = 100;
 
 /// After this time such a caller is looked at anew: a busy machine lets it wait for a processor.

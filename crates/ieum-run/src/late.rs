@@ -4,7 +4,8 @@
 //! when `shutdown` returns, a far end on the same host polls accordingly. So it is on Linux, whose loopback has done all
 //! this before the call is over. The answers to such calls are kept until this room has nothing more to say.
 //!
-//! A caller that a signal interrupts meanwhile makes its call again, and is told what its first one was to be told.
+//! A caller that a signal interrupts meanwhile makes its call again, and is told what its first one was to be told: here too is
+//! kept what such callers have sent.
 
 use std::collections::VecDeque;
 

@@ -72,7 +72,11 @@ impl Runner {
             Ok(Answer::Continue) => Reply::Continue,
             Ok(Answer::Answered) => return,
             Ok(Answer::Wait { socket, deadline }) => {
-                let deadline = before.map_or(deadline, |held| held.deadline);
+                let deadline = match before {
+                    // Until its caller slept nobody knew whether it would wait.
+                    Some(held) if !held.is_awake || held.deadline.is_some() => held.deadline,
+                    Some(_) | None => deadline,
+                };
                 return self.held.push(HeldCall { call: *call, socket, deadline, is_awake: false });
             }
             Ok(Answer::WaitForSleep { socket }) => {

@@ -56,7 +56,10 @@ impl Host {
         remote: Option<SocketAddr>,
     ) -> Result<(), Errno> {
         match endpoint {
-            Endpoint::Udp(id) => self.stack.udp_connect(id, remote)?,
+            Endpoint::Udp(id) => {
+                let link = remote.and_then(|remote| self.chosen_link(*self.endpoints.get(id)?, remote.ip()));
+                self.stack.udp_connect_by(id, remote, link)?;
+            }
             Endpoint::Ping(id) => self.stack.ping_connect(id, remote)?,
         }
         Ok(())

@@ -136,16 +136,20 @@ impl Host {
         }
     }
 
-    /// What was said of a socket's datagrams goes into its queue.
-    pub(crate) fn hear_of_errors(&mut self, id: SocketId, endpoint: Endpoint) {
-        let Endpoint::Udp(endpoint) = endpoint else { return };
+    /// What was said of a socket's datagrams goes into its queue; the errno of the last that does.
+    pub(crate) fn hear_of_errors(&mut self, id: SocketId, endpoint: Endpoint) -> Option<Errno> {
+        let Endpoint::Udp(endpoint) = endpoint else { return None };
+        let mut last = None;
         while let Some(error) = self.stack.udp_take_told(endpoint) {
             if let Some(description) = self.descriptions.get_mut(id)
                 && description.options.receives_errors(Domain::of(error.by))
             {
-                description.sent.get_or_insert_default().errors.push(Notice::of_icmp(error));
+                let notice = Notice::of_icmp(error);
+                last = Some(Errno(notice.errno));
+                description.sent.get_or_insert_default().errors.push(notice);
             }
         }
+        last
     }
 
     /// Reads the oldest notice as `recvmsg` tells it, its payload cut to `bytes`.

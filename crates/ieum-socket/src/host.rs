@@ -280,6 +280,7 @@ impl Host {
     fn endpoint_changed(&mut self, id: Option<SocketId>, endpoint: Endpoint) {
         let Some(id) = id else { return };
         let (reason, remote) = (self.endpoint_take_error(endpoint), self.endpoint_remote(endpoint));
+        let noticed = self.hear_of_errors(id, endpoint);
         if let Some(description) = self.descriptions.get_mut(id) {
             if let Some(open) = description.open_mut() {
                 open.full = false;
@@ -288,10 +289,15 @@ impl Host {
             let told = |reason: &_| {
                 remote.is_some() && errno::is_hard(*reason) || description.options.receives_errors(domain)
             };
-            let reason = reason.filter(told);
-            description.error = reason.map(|reason| Errno::of_icmp(reason, domain)).or(description.error);
+            let told = match (endpoint, remote) {
+                // What nobody is connected to may be of either family: what was noticed says so.
+                (Endpoint::Udp(_), None) => noticed,
+                (Endpoint::Udp(_) | Endpoint::Ping(_), _) => {
+                    reason.filter(told).map(|reason| Errno::of_icmp(reason, domain))
+                }
+            };
+            description.error = told.or(description.error);
         }
-        self.hear_of_errors(id, endpoint);
         self.hear_of_sends(id);
         self.tell(Some(id));
     }

@@ -5,9 +5,9 @@ mod common;
 
 use common::{AF_INET, AF_INET6, DATAGRAM, World, at};
 use ieum_socket::numbers::{
-    IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_MEMBERSHIP, IP_MULTICAST_LOOP, IP_MULTICAST_TTL,
-    IPPROTO_IP, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, IPV6_MULTICAST_IF, IPV6_MULTICAST_LOOP, SO_REUSEADDR,
-    SOL_SOCKET,
+    IP_ADD_MEMBERSHIP, IP_ADD_SOURCE_MEMBERSHIP, IP_DROP_MEMBERSHIP, IP_MULTICAST_IF, IP_MULTICAST_LOOP,
+    IP_MULTICAST_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, IPV6_MULTICAST_IF, IPV6_MULTICAST_LOOP,
+    SO_REUSEADDR, SOL_SOCKET,
 };
 use ieum_socket::{Errno, Host, SocketId};
 use ieum_wire::Instant;
@@ -120,6 +120,44 @@ fn groups_of_ip6_are_joined_by_the_number_of_a_link() {
         say(&mut world, speaker, &format!("[{group}]:5000"));
         assert!(hears(&mut world, hearer));
     }
+}
+
+#[test]
+fn who_is_bound_to_a_group_may_be_connected_to_one_who_speaks_there() {
+    let mut world = World::new();
+    let [speaker, stranger] = [5001, 5002].map(|port| {
+        let id = world.a.socket(AF_INET, DATAGRAM, 0).unwrap();
+        world.a.bind(id, at(&format!("10.0.0.1:{port}"))).unwrap();
+        id
+    });
+    let hearer = world.b.socket(AF_INET, DATAGRAM, 0).unwrap();
+    world.b.bind(hearer, at("239.1.2.3:5000")).unwrap();
+    join(&mut world, hearer, &request(GROUP, [10, 0, 0, 2]));
+    world.b.connect(world.now, hearer, Some(at("10.0.0.1:5001"))).unwrap();
+    say(&mut world, stranger, "239.1.2.3:5000");
+    assert!(!hears(&mut world, hearer));
+    say(&mut world, speaker, "239.1.2.3:5000");
+    assert!(hears(&mut world, hearer));
+    // Its answer comes from an address of its own.
+    assert_eq!(world.b.send(world.now, hearer, b"y"), Ok(1));
+    world.settle();
+    let (_, from) = world.a.recv_from(world.now, speaker, false).unwrap();
+    assert_eq!(from, at("10.0.0.2:5000"));
+}
+
+#[test]
+fn a_group_is_spoken_to_by_connecting_as_by_sending() {
+    let mut world = World::new();
+    let hearer = hearer(&mut world.b, AF_INET);
+    join(&mut world, hearer, &request(GROUP, [10, 0, 0, 2]));
+    let speaker = world.a.socket(AF_INET, DATAGRAM, 0).unwrap();
+    let group = Some(at("239.1.2.3:5000"));
+    assert_eq!(world.a.connect(world.now, speaker, group), Err(Errno::ENETUNREACH));
+    world.a.set_option(world.now, speaker, IPPROTO_IP, IP_MULTICAST_IF, &[10, 0, 0, 1]).unwrap();
+    world.a.connect(world.now, speaker, group).unwrap();
+    assert_eq!(world.a.send(world.now, speaker, b"x"), Ok(1));
+    world.settle();
+    assert!(hears(&mut world, hearer));
 }
 
 #[test]

@@ -213,7 +213,11 @@ impl Runner {
             return Ok(Answer::Value(0));
         }
         if let Some(count) = self.late.sent_before(call, bytes) {
-            return Ok(Answer::Value(i64::try_from(count).unwrap_or(i64::MAX)));
+            let told = self.trees.tell(call, Reply::of_count(count));
+            if told != Told::Heard {
+                self.late.sent(call, bytes.get(..count).unwrap_or(bytes));
+            }
+            return Ok(told.answer(number));
         }
         if flags & n::MSG_OOB == 0
             && let Some(id) = self.takes_at_once(number, bytes.len())

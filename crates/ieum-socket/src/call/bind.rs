@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
-use ieum_stack::BindRequest;
+use ieum_stack::{BindRequest, Stack};
 
 use crate::call::destination::needs_scope;
 use crate::description::{Active, Bound, Datagram, Description, Open, Phase, Stream};
@@ -21,7 +21,7 @@ impl Host {
     /// one with IPV6_V6ONLY, and for a link-local one without its link; ENODEV for a link that is not there.
     pub fn bind(&mut self, id: SocketId, address: SocketAddr) -> Result<(), Errno> {
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
-        let address = plain(description, address)?;
+        let address = plain(&self.stack, description, address)?;
         match description.phase {
             Phase::Stream(Stream::Unbound) => {
                 let bound = Bound { by_program: true, ..self.bind_stream(id, address)? };
@@ -127,17 +127,17 @@ fn request(description: &Description, address: SocketAddr) -> BindRequest {
 }
 
 /// The address in the stack's words, if a socket of that make can have one like it.
-fn plain(description: &Description, address: SocketAddr) -> Result<SocketAddr, Errno> {
+fn plain(stack: &Stack, description: &Description, address: SocketAddr) -> Result<SocketAddr, Errno> {
     match (description.make.domain, address) {
         (Domain::Ip4, SocketAddr::V4(_)) => Ok(address),
         (Domain::Ip4, SocketAddr::V6(_)) => Err(Errno::EAFNOSUPPORT),
         // A sockaddr_in is too short.
         (Domain::Ip6, SocketAddr::V4(_)) => Err(Errno::EINVAL),
-        (Domain::Ip6, SocketAddr::V6(v6)) => plain6(description, v6),
+        (Domain::Ip6, SocketAddr::V6(v6)) => plain6(stack, description, v6),
     }
 }
 
-fn plain6(description: &Description, address: SocketAddrV6) -> Result<SocketAddr, Errno> {
+fn plain6(stack: &Stack, description: &Description, address: SocketAddrV6) -> Result<SocketAddr, Errno> {
     let (ip, protocol) = (*address.ip(), description.make.protocol);
     if let Some(mapped) = ip.to_ipv4_mapped() {
         let speaks_ip4 = !description.options.v6_only() && protocol != Protocol::Icmp;
@@ -147,10 +147,11 @@ fn plain6(description: &Description, address: SocketAddrV6) -> Result<SocketAddr
         return Err(Errno::EINVAL);
     }
     if needs_scope(ip) {
-        // The loopback interface is number 1 everywhere, and has no such address. The links of a host have no numbers a
-        // program could know.
-        let loopback = address.scope_id() == 1 && !ip.is_multicast();
-        return Err(if loopback { Errno::EADDRNOTAVAIL } else { Errno::ENODEV });
+        // A group of a link may be bound to; addresses of a link no host has.
+        let is_link = stack.link_at(address.scope_id()).is_some();
+        if !is_link || !ip.is_multicast() {
+            return Err(if is_link { Errno::EADDRNOTAVAIL } else { Errno::ENODEV });
+        }
     }
     Ok((ip, address.port()).into())
 }

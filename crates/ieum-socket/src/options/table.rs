@@ -300,13 +300,9 @@ fn port_range(value: i32) -> Result<i32, Errno> {
     within(value, first == 0 || last == 0 || first <= last)
 }
 
-/// IPV6_MULTICAST_IF: the links of a host have no numbers a program could know, so that only "whichever" can be chosen.
-fn multicast_link(kind: Kind, value: i32) -> Result<i32, Errno> {
-    match (kind, value) {
-        (Kind::Stream, _) => Err(Errno::ENOPROTOOPT),
-        (Kind::Datagram, 0) => Ok(0),
-        (Kind::Datagram, _) => Err(Errno::ENODEV),
-    }
+/// IPV6_MULTICAST_IF: for datagram sockets the host answers, which knows its links (`call/group`).
+fn multicast_link(_: Kind, _: i32) -> Result<i32, Errno> {
+    Err(Errno::ENOPROTOOPT)
 }
 
 fn multicast_hops6(kind: Kind, value: i32) -> Result<i32, Errno> {

@@ -164,17 +164,21 @@ impl Groups {
         query: &Query,
     ) {
         let joined = query.group.is_none_or(|group| self.of(link, group).next().is_some());
-        let waits = |report: &Report| match report.what {
+        if !joined {
+            return;
+        }
+        let at = now + within(chance, query.max_response);
+        let covers = |report: &&mut Report| match report.what {
             What::Current { group, ip4: family } => {
                 report.link == link && family == ip4 && (group.is_none() || group == query.group)
             }
             What::Change { .. } => false,
         };
-        if !joined || self.reports.iter().any(waits) {
-            return;
+        // RFC 3376 §5.2: an answer that is to come answers this question too, if it comes in time.
+        match self.reports.iter_mut().find(covers) {
+            Some(report) => report.at = report.at.min(at),
+            None => self.add(Report { at, link, what: What::Current { group: query.group, ip4 } }),
         }
-        let at = now + within(chance, query.max_response);
-        self.add(Report { at, link, what: What::Current { group: query.group, ip4 } });
     }
 
     /// When the next report is due.
@@ -290,7 +294,7 @@ impl Ip {
 fn portions(records: Vec<Record>) -> Vec<Vec<Record>> {
     let mut portions: Vec<Vec<Record>> = Vec::new();
     let mut room = 0;
-    for record in records {
+    for record in records.into_iter().flat_map(fitting) {
         let bytes = record.len_bytes();
         match portions.last_mut() {
             Some(portion) if bytes <= room => portion.push(record),
@@ -302,6 +306,24 @@ fn portions(records: Vec<Record>) -> Vec<Vec<Record>> {
         room = room.saturating_sub(bytes);
     }
     portions
+}
+
+/// A record that fits into a frame, or several in its place (RFC 3376 §4.2.16): of senders that are not wanted only as many are
+/// said as fit, the others come in vain.
+fn fitting(record: Record) -> Vec<Record> {
+    let address_bytes = if record.group.is_ipv4() { 4 } else { 16 };
+    let sources_max = (GROUP_REPORT_BYTES_MAX - 4) / address_bytes - 1;
+    if record.sources.len() <= sources_max {
+        return vec![record];
+    }
+    let parts = record.sources.chunks(sources_max);
+    let parts = parts.map(|sources| Record { sources: sources.to_vec(), ..record.clone() });
+    match record.kind {
+        RecordKind::IsExclude | RecordKind::ToExclude => parts.take(1).collect(),
+        RecordKind::IsInclude | RecordKind::ToInclude | RecordKind::Allow | RecordKind::Block => {
+            parts.collect()
+        }
+    }
 }
 
 /// What has to be said of the way from one filter to another (RFC 3376 §5.1).
@@ -339,8 +361,12 @@ fn is_everybodys(group: IpAddr) -> bool {
 
 /// Are routers told of it? Not of what every host is in, nor of what does not leave the host (RFC 3810 §6).
 fn is_reported(group: IpAddr) -> bool {
-    let stays = matches!(group, IpAddr::V6(v6) if v6.octets()[1] & 0xf < 2);
-    !is_everybodys(group) && !stays
+    !is_everybodys(group) && !stays_inside(group)
+}
+
+/// Is it a group of an interface alone (RFC 4291 §2.7), which no link carries?
+pub(crate) fn stays_inside(group: IpAddr) -> bool {
+    matches!(group, IpAddr::V6(v6) if v6.is_multicast() && v6.octets()[1] & 0xf < 2)
 }
 
 #[cfg(test)]
@@ -388,5 +414,22 @@ mod tests {
         for portion in portions {
             assert!(portion.iter().map(Record::len_bytes).sum::<usize>() <= GROUP_REPORT_BYTES_MAX);
         }
+    }
+
+    #[test]
+    fn so_are_the_senders_of_one_record() {
+        let group: IpAddr = "ff15::1".parse().unwrap();
+        let sources: BTreeSet<IpAddr> =
+            (0..5000_u16).map(|at| IpAddr::from([0xfd00, 0, 0, 0, 0, 0, 0, at])).collect();
+        let said = |kind| {
+            let portions = portions(vec![record(kind, group, &sources)]);
+            for portion in &portions {
+                assert!(portion.iter().map(Record::len_bytes).sum::<usize>() <= GROUP_REPORT_BYTES_MAX);
+                assert!(portion.iter().all(|record| record.kind == kind));
+            }
+            portions.iter().flatten().map(|record| record.sources.len()).sum::<usize>()
+        };
+        assert_eq!(said(RecordKind::ToInclude), 5000, "who is wanted is said");
+        assert_eq!(said(RecordKind::IsExclude), 73, "of who is not, as many as fit");
     }
 }

@@ -36,7 +36,7 @@ mod route;
 mod source;
 mod transmit;
 
-pub(crate) use groups::Groups;
+pub(crate) use groups::{Groups, stays_inside};
 pub use groups::{MembershipId, SourceFilter};
 pub(crate) use receive::{For, Incoming, Received};
 pub(crate) use route::Path;
@@ -166,11 +166,13 @@ impl Ip {
         self.addresses.iter().find(|own| own.cidr.address() == address).map(|own| own.link)
     }
 
-    /// A datagram of ours to a group comes around to members on this host.
-    pub(crate) fn loop_back(&mut self, link: LinkId, packet: &Packet) {
-        if self.looped.len() < LOOPED_PACKETS_MAX {
+    /// A datagram of ours to a group comes around to members on this host; false: there is no room for it.
+    pub(crate) fn loop_back(&mut self, link: LinkId, packet: &Packet) -> bool {
+        let has_room = self.looped.len() < LOOPED_PACKETS_MAX;
+        if has_room {
             self.looped.push_back((link, packet.clone()));
         }
+        has_room
     }
 
     /// Did something come around?

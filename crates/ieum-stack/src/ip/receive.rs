@@ -3,9 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ieum_wire::ip::{self, Fragment, Header, ParseError, Parsed};
-use ieum_wire::{Packet, Protocol, ip4, ip6, segmentation};
+use ieum_wire::{Packet, Protocol, group, ip4, ip6, segmentation};
 
-use super::{Ip, is_loopback};
+use super::{Ip, is_loopback, stays_inside};
 use crate::drops::Drop;
 use crate::link::LinkId;
 
@@ -72,8 +72,10 @@ impl Ip {
     fn may_come_from(&self, link: LinkId, header: &Header, payload: &[u8]) -> bool {
         let source = header.source;
         if source.is_unspecified() {
-            // RFC 4861 §4.3: who asks whether an address is free has none yet.
-            return header.protocol == Protocol::Icmp6 && header.destination.is_multicast();
+            // RFC 4861 §4.3: who asks whether an address is free has none yet; nor has a switch that asks for groups
+            // (RFC 4541 §2.1.1).
+            let asks = matches!(header.protocol, Protocol::Icmp6 | Protocol::Other(group::IGMP));
+            return asks && header.destination.is_multicast();
         }
         if self.is_for_many(source) || is_mapped(source) {
             return false;
@@ -99,7 +101,7 @@ impl Ip {
                 false => Err(Drop::MartianDestination),
             };
         }
-        if is_mapped(destination) {
+        if is_mapped(destination) || (link != self.loopback && stays_inside(destination)) {
             return Err(Drop::MartianDestination);
         }
         if self.is_local(destination) {

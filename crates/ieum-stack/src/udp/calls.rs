@@ -9,6 +9,7 @@ use super::endpoint::Endpoint;
 use super::{Datagram, DatagramError, SendFields, UdpId, UdpSendError};
 use crate::context::Context;
 use crate::ip::{MembershipId, Outgoing};
+use crate::link::LinkId;
 use crate::port::{BindError, BindRequest};
 use crate::{ConnectError, Stack};
 
@@ -44,6 +45,21 @@ impl Stack {
     ///
     /// No route, or an address of a family that the endpoint does not speak.
     pub fn udp_connect(&mut self, id: UdpId, remote: Option<SocketAddr>) -> Result<(), ConnectError> {
+        self.udp_connect_by(id, remote, None)
+    }
+
+    /// The same with the link by which a group is spoken to. An endpoint that is bound to a group stays so: it hears its peer
+    /// there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stack::udp_connect`].
+    pub fn udp_connect_by(
+        &mut self,
+        id: UdpId,
+        remote: Option<SocketAddr>,
+        link: Option<LinkId>,
+    ) -> Result<(), ConnectError> {
         let Some(endpoint) = self.udp.endpoints.get(id) else { return Ok(()) };
         let bound = endpoint.bound;
         let remote = remote.map(plain);
@@ -52,8 +68,13 @@ impl Stack {
             Some(remote) if !endpoint.speaks_to(remote) => return Err(ConnectError::Family),
             Some(remote) => {
                 let (_, _, cx) = self.parts(Instant::ZERO);
-                let path = cx.path(Protocol::Udp, source_of(&cx, bound), remote);
-                SocketAddr::new(path.map_err(ConnectError::Unreachable)?.source, bound.port())
+                let source = source_of(&cx, bound);
+                let path = match link_to_group(&cx, link, source, remote) {
+                    Some(link) => cx.ip.path_to_group(link, source, remote.ip()),
+                    None => cx.path(Protocol::Udp, source, remote),
+                };
+                let path = path.map_err(ConnectError::Unreachable)?;
+                if cx.ip.is_for_many(bound.ip()) { bound } else { SocketAddr::new(path.source, bound.port()) }
             }
         };
         if let Some(endpoint) = self.udp.endpoints.get_mut(id) {
@@ -107,11 +128,9 @@ impl Stack {
             Some(source) => Some(source),
             None => source_of(&cx, local),
         };
-        let path = match fields.link.or_else(|| source.and_then(|source| cx.ip.link_of(source))) {
-            Some(link) if to.ip().is_multicast() && to.port() != 0 => {
-                cx.ip.path_to_group(link, source, to.ip()).map_err(UdpSendError::Unreachable)?
-            }
-            Some(_) | None => path(&cx, source, to)?,
+        let path = match link_to_group(&cx, fields.link, source, to) {
+            Some(link) => cx.ip.path_to_group(link, source, to.ip()).map_err(UdpSendError::Unreachable)?,
+            None => path(&cx, source, to)?,
         };
         udp.owe(Some(id), path, local.port(), to, payload, fields)
     }
@@ -228,6 +247,18 @@ fn plain(address: SocketAddr) -> SocketAddr {
 /// The source that a local address dictates: none when it is unspecified, or means many.
 fn source_of(cx: &Context<'_>, local: SocketAddr) -> Option<IpAddr> {
     Some(local.ip()).filter(|address| cx.ip.is_local(*address))
+}
+
+/// The link by which a group is spoken to, where the routes need not say: the chosen one, or that of the source.
+fn link_to_group(
+    cx: &Context<'_>,
+    chosen: Option<LinkId>,
+    source: Option<IpAddr>,
+    to: SocketAddr,
+) -> Option<LinkId> {
+    // The link of the source is Linux's rule for IPv4 alone.
+    let link = chosen.or_else(|| cx.ip.link_of(source.filter(IpAddr::is_ipv4)?));
+    link.filter(|_| to.ip().is_multicast() && to.port() != 0)
 }
 
 /// The way to a datagram's receiver.

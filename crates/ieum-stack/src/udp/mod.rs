@@ -14,7 +14,7 @@
 //!
 //! 1. Each endpoint stands in the demux exactly once: under (local, remote) when connected, else under local alone; one
 //!    that is bound to `::` for both families also under 0.0.0.0.
-//! 2. A connected endpoint's local address is a single one.
+//! 2. A connected endpoint's local address is a single one, or the group or broadcast address it was bound to.
 //! 3. An endpoint holds exactly one binding, given up when it closes; datagrams it had sent still leave.
 //!
 //! Files: `endpoint` (one, and its queue), `demux` (who), `receive` (up), `calls` (the doors), `transmit` (down).

@@ -90,7 +90,7 @@ impl Udp {
     }
 
     /// An ICMP error about a datagram of ours. An endpoint connected to exactly that peer is told; so is, of all that was
-    /// sent from its address and port, one that keeps errors. `false`: there is none.
+    /// sent from its address and port, one that keeps errors. `true`: it was a connected one, and the word is believed.
     pub(crate) fn on_unreachable(&mut self, word: &Word, quoted: &Quoted<'_>, events: &mut Events) -> bool {
         let connected = self.demux.find_connected(quoted.ours, quoted.theirs);
         let Some(id) = connected.or_else(|| self.demux.find_bound(quoted.ours)) else { return false };
@@ -115,7 +115,7 @@ impl Udp {
         if fails || was_kept {
             events.push(Event::Udp(id));
         }
-        true
+        connected.is_some()
     }
 }
 

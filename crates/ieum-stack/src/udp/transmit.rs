@@ -13,7 +13,7 @@ use crate::bounds::{
 };
 use crate::drops::{Drop, Drops};
 use crate::event::{Event, Events};
-use crate::ip::{Ip, Outgoing, Path};
+use crate::ip::{Ip, Outgoing, Path, stays_inside};
 use crate::link::LinkId;
 
 /// A datagram on its way out.
@@ -70,11 +70,12 @@ impl Udp {
             let packet = build(&owed, ip);
             let group = owed.destination.ip();
             if group.is_multicast() && owed.path.link != ip.loopback() {
-                if owed.fields.loops && ip.groups.is_joined(owed.path.link, group) {
-                    ip.loop_back(owed.path.link, &packet);
+                let loops = owed.fields.loops && ip.groups.is_joined(owed.path.link, group);
+                if loops && !ip.loop_back(owed.path.link, &packet) {
+                    drops.count(Drop::UdpUnsent);
                 }
                 // RFC 1112 §6.1: without a hop to go it does not leave.
-                if owed.fields.ttl == 0 {
+                if owed.fields.ttl == 0 || stays_inside(group) {
                     continue;
                 }
             }
