@@ -51,7 +51,12 @@ impl Runner {
             carrier::keep_some_free(&self.copy(number)?).map_err(host_errno)?;
             self.renew_if_spent(call, number)?;
         }
-        match self.host.connect(turn.now, id, Some(address)) {
+        let connected = match self.host.connect(turn.now, id, Some(address)) {
+            // Whoever has the ports to choose from may have been closed without a sign.
+            Err(Errno::EADDRNOTAVAIL) if self.sweep(turn) => self.host.connect(turn.now, id, Some(address)),
+            connected => connected,
+        };
+        match connected {
             Ok(Connect::Done) => {
                 self.established(turn, number);
                 Ok(Answer::Value(0))
