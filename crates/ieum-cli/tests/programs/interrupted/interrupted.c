@@ -1,0 +1,151 @@
+/* Bytes of a stream under a storm of signals, by the calls that ieum answers itself: are all there, once, and in order?
+ *
+ *   interrupted receive|send BYTES MICROSECONDS    a signal each MICROSECONDS, whose handler was set without SA_RESTART
+ *
+ * Tells the calls made, those that were interrupted, and breaks in the order, of which there must be none. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { PIECE = 7, WRITE = 251 * PIECE };
+
+static void hear(int number)
+{
+    (void)number;
+}
+
+static void must(int done, const char *what)
+{
+    if (!done) {
+        perror(what);
+        exit(2);
+    }
+}
+
+static void storm(int microseconds)
+{
+    struct itimerval often = { .it_interval = { 0, microseconds }, .it_value = { 0, microseconds } };
+    must(setitimer(ITIMER_REAL, &often, NULL) == 0, "setitimer");
+}
+
+/* Byte by byte a number that counts on; how often it did not. */
+static long breaks(const unsigned char *bytes, long count, unsigned char *next)
+{
+    long found = 0;
+    for (long i = 0; i < count; i++) {
+        if (bytes[i] != *next) {
+            found++;
+            *next = bytes[i];
+        }
+        (*next)++;
+    }
+    return found;
+}
+
+static int receives(int fd, int microseconds)
+{
+    unsigned char into[PIECE], next = 0;
+    long total = 0, calls = 0, interrupted = 0, broken = 0;
+    storm(microseconds);
+    for (;;) {
+        struct sockaddr_storage from;
+        socklen_t length = sizeof from;
+        long got = recvfrom(fd, into, sizeof into, 0, (struct sockaddr *)&from, &length);
+        calls++;
+        if (got < 0 && errno == EINTR) {
+            interrupted++;
+            continue;
+        }
+        if (got <= 0)
+            break;
+        broken += breaks(into, got, &next);
+        total += got;
+    }
+    storm(0);
+    printf("received %ld bytes by %ld calls, %ld of them interrupted, %ld breaks\n", total, calls, interrupted, broken);
+    return broken != 0;
+}
+
+static int writes(int fd, long bytes)
+{
+    unsigned char from[WRITE], next = 0;
+    for (long total = 0; total < bytes; total += WRITE) {
+        for (int i = 0; i < WRITE; i++)
+            from[i] = next++;
+        for (long done = 0, now; done < WRITE; done += now)
+            must((now = write(fd, from + done, (size_t)(WRITE - done))) > 0, "write");
+    }
+    return 0;
+}
+
+static int sends(int fd, long bytes, int microseconds)
+{
+    struct sockaddr_in nowhere = { .sin_family = AF_INET };
+    unsigned char from[PIECE];
+    long total = 0, calls = 0, interrupted = 0;
+    storm(microseconds);
+    while (total < bytes) {
+        for (int i = 0; i < PIECE; i++)
+            from[i] = (unsigned char)(total + i);
+        long now = sendto(fd, from, sizeof from, 0, (struct sockaddr *)&nowhere, sizeof nowhere);
+        calls++;
+        must(now > 0 || errno == EINTR, "sendto");
+        interrupted += now < 0;
+        total += now > 0 ? now : 0;
+    }
+    storm(0);
+    printf("sent %ld bytes by %ld calls, %ld of them interrupted\n", total, calls, interrupted);
+    return 0;
+}
+
+static int reads(int fd)
+{
+    unsigned char into[65536], next = 0;
+    long total = 0, broken = 0;
+    for (long got; (got = read(fd, into, sizeof into)) > 0; total += got)
+        broken += breaks(into, got, &next);
+    printf("read %ld bytes, %ld breaks\n", total, broken);
+    return broken != 0;
+}
+
+int main(int count, char **arguments)
+{
+    if (count != 4 || (strcmp(arguments[1], "receive") != 0 && strcmp(arguments[1], "send") != 0)) {
+        fprintf(stderr, "interrupted receive|send BYTES MICROSECONDS\n");
+        return 2;
+    }
+    int is_receiver = strcmp(arguments[1], "receive") == 0, microseconds = atoi(arguments[3]);
+    long bytes = atol(arguments[2]);
+    int listening = socket(AF_INET, SOCK_STREAM, 0), client = socket(AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t length = sizeof at;
+    must(bind(listening, (struct sockaddr *)&at, sizeof at) == 0 && listen(listening, 1) == 0, "listen");
+    must(getsockname(listening, (struct sockaddr *)&at, &length) == 0, "getsockname");
+    must(connect(client, (struct sockaddr *)&at, sizeof at) == 0, "connect");
+    int server = accept(listening, NULL, NULL);
+    must(server >= 0, "accept");
+    struct sigaction action = { .sa_handler = hear };
+    must(sigaction(SIGALRM, &action, NULL) == 0, "sigaction");
+    pid_t child = fork();
+    must(child >= 0, "fork");
+    if (child == 0) {
+        close(is_receiver ? server : client);
+        int result = is_receiver ? writes(client, bytes) : reads(server);
+        fflush(stdout);
+        _exit(result);
+    }
+    close(is_receiver ? client : server);
+    int result = is_receiver ? receives(server, microseconds) : sends(client, bytes, microseconds);
+    fflush(stdout);
+    close(is_receiver ? server : client);
+    int status = 0;
+    must(waitpid(child, &status, 0) == child, "waitpid");
+    return result || WEXITSTATUS(status);
+}
