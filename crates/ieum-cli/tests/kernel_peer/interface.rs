@@ -138,8 +138,9 @@ fn an_ordinary_user_is_told_what_an_interface_needs() {
         let user = ["setpriv", "--reuid=65534", "--clear-groups"];
         let program = Folder::new();
         let ieum = program.file("ieum");
-        std::fs::copy(env!("CARGO_BIN_EXE_ieum"), &ieum)
-            .expect("the command is copied to where all may read");
+        // Where all may read. Not copied by this process: what it has open for writing, others of its tests hand to their
+        // children, and nobody can execute it meanwhile (ETXTBSY).
+        Running::start(&["cp", env!("CARGO_BIN_EXE_ieum"), &ieum]).finish().success();
         Running::start(&[&user[..], &[&ieum, "run"], words, &["--", "true"]].concat()).finish()
     };
     let refused = as_user(&["--tun", "ieum0"]);
