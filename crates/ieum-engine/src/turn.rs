@@ -259,14 +259,7 @@ mod tests {
         let (mut ours, theirs) = UnixStream::pair().unwrap();
         let (mut far, far_end) = UnixStream::pair().unwrap();
         let (mut client, mut server) = (Relay::new(1, theirs), Relay::new(2, far_end));
-        let request = ieum_stack::BindRequest {
-            address: "10.77.0.2".parse().unwrap(),
-            port: 80,
-            reuse_address: false,
-            reuse_port: false,
-            v6_only: false,
-            ports: ieum_stack::PortRange::default(),
-        };
+        let request = ieum_stack::BindRequest::new("10.77.0.2".parse().unwrap(), 80);
         let binding = server.stack.tcp_bind(request).unwrap();
         server.stack.tcp_listen(binding, 1, false, TcpSettings::default()).unwrap();
         let remote = "10.77.0.2:80".parse().unwrap();

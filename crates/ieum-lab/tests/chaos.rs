@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ieum_lab::{Faults, NodeId, Pair, Pattern, Wire, World};
 use ieum_stack::{
-    BindRequest, ConnectionId, Event, Keepalive, LinkConfig, ListenerId, PortRange, Stack, State, TcpSettings,
+    BindRequest, ConnectionId, Event, Keepalive, LinkConfig, ListenerId, Stack, State, TcpSettings,
 };
 use ieum_wire::Instant;
 use rand_chacha::ChaCha12Rng;
@@ -152,14 +152,7 @@ impl Plan {
 
 fn listen(world: &mut World<Stack>, pair: &Pair, settings: TcpSettings) -> ListenerId {
     let address = Pair::server_at(80);
-    let request = BindRequest {
-        address: address.ip(),
-        port: address.port(),
-        reuse_address: false,
-        reuse_port: false,
-        v6_only: false,
-        ports: PortRange::default(),
-    };
+    let request = BindRequest::new(address.ip(), address.port());
     let server = world.node_mut(pair.server);
     let binding = server.tcp_bind(request).unwrap();
     server.tcp_listen(binding, 5, false, settings).unwrap()

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ieum_lab::{Doors, Exchange, Faults, Node, Pair, Stuck, Wire, World};
-use ieum_stack::{BindRequest, ConnectionId, Event, ListenerId, PortRange, Stack, State, TcpSettings};
+use ieum_stack::{BindRequest, ConnectionId, Event, ListenerId, Stack, State, TcpSettings};
 use ieum_wire::Instant;
 
 const MIB: u64 = 1024 * 1024;
@@ -30,14 +30,7 @@ fn after<N: Node>(world: &World<N>, duration: Duration) -> Instant {
 /// The server listens on port 80, with room for `backlog`.
 fn listen(world: &mut World<Stack>, pair: &Pair, backlog: u32, settings: TcpSettings) -> ListenerId {
     let address = Pair::server_at(80);
-    let request = BindRequest {
-        address: address.ip(),
-        port: address.port(),
-        reuse_address: false,
-        reuse_port: false,
-        v6_only: false,
-        ports: PortRange::default(),
-    };
+    let request = BindRequest::new(address.ip(), address.port());
     let server = world.node_mut(pair.server);
     let binding = server.tcp_bind(request).unwrap();
     server.tcp_listen(binding, backlog, false, settings).unwrap()

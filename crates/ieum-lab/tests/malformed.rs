@@ -12,9 +12,7 @@ use std::time::Duration;
 
 use ieum_lab::pair::{CLIENT, CLIENT_6};
 use ieum_lab::{NodeId, Pair, Wire, World};
-use ieum_stack::{
-    BindRequest, ConnectionId, Event, LinkId, ListenerId, PortRange, Stack, TcpSettings, UdpId,
-};
+use ieum_stack::{BindRequest, ConnectionId, Event, LinkId, ListenerId, Stack, TcpSettings, UdpId};
 use ieum_wire::checksum::{Sum, pseudo_header};
 use ieum_wire::{ChecksumState, Instant, Packet, Protocol, icmp4, icmp6, ip, ip4, ip6, segmentation, tcp};
 
@@ -63,14 +61,7 @@ impl Scene {
         let server = world.node_mut(pair.server);
         let wish = |port| {
             let address = family.server_at(port);
-            BindRequest {
-                address: address.ip(),
-                port,
-                reuse_address: false,
-                reuse_port: false,
-                v6_only: false,
-                ports: PortRange::default(),
-            }
+            BindRequest::new(address.ip(), port)
         };
         let names = server.udp_bind(wish(53)).unwrap();
         let binding = server.tcp_bind(wish(80)).unwrap();

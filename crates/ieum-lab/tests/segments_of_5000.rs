@@ -4,21 +4,14 @@
 use std::time::Duration;
 
 use ieum_lab::{Pair, Wire};
-use ieum_stack::{BindRequest, Event, PortRange, State, TcpSettings};
+use ieum_stack::{BindRequest, Event, State, TcpSettings};
 use ieum_wire::{Instant, ip4, tcp};
 
 #[test]
 fn five_thousand_bytes_written_at_once_are_1460_1460_1460_and_620() {
     let (mut world, pair) = Pair::new(1, &Wire::clean(Duration::from_millis(1)), false);
     let address = Pair::server_at(80);
-    let request = BindRequest {
-        address: address.ip(),
-        port: address.port(),
-        reuse_address: false,
-        reuse_port: false,
-        v6_only: false,
-        ports: PortRange::default(),
-    };
+    let request = BindRequest::new(address.ip(), address.port());
     let server = world.node_mut(pair.server);
     let binding = server.tcp_bind(request).unwrap();
     let listener = server.tcp_listen(binding, 1, false, TcpSettings::default()).unwrap();

@@ -139,17 +139,7 @@ impl Description {
 
     /// As `accept(2)` makes it: with the listener's family and options.
     pub(crate) fn accepted(make: Make, options: Options, active: Active) -> Description {
-        let phase = Phase::Stream(Stream::Active(active));
-        Description {
-            make,
-            options,
-            error: None,
-            shut: Shut::default(),
-            phase,
-            groups: None,
-            sent: None,
-            told: false,
-        }
+        Description { options, phase: Phase::Stream(Stream::Active(active)), ..Description::new(make) }
     }
 
     /// Is there something in its error queue?

@@ -9,7 +9,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant as Clock;
 
-use ieum_stack::{BindRequest, ConnectionId, LinkConfig, LinkId, PortRange, Stack, StackConfig, TcpSettings};
+use ieum_stack::{BindRequest, ConnectionId, LinkConfig, LinkId, Stack, StackConfig, TcpSettings};
 use ieum_wire::Instant;
 
 /// Bytes moved for each figure.
@@ -47,14 +47,7 @@ fn exchange(now: Instant, ends: &mut [End; 2]) {
 }
 
 fn connect(now: Instant, ends: &mut [End; 2], port: u16, count: usize) -> Vec<(ConnectionId, ConnectionId)> {
-    let request = BindRequest {
-        address: IpAddr::from([10, 77, 0, 2]),
-        port,
-        reuse_address: false,
-        reuse_port: false,
-        v6_only: false,
-        ports: PortRange::default(),
-    };
+    let request = BindRequest::new(IpAddr::from([10, 77, 0, 2]), port);
     let binding = ends[1].stack.tcp_bind(request).unwrap();
     let listener = ends[1].stack.tcp_listen(binding, 4096, false, TcpSettings::default()).unwrap();
     let remote = SocketAddr::from(([10, 77, 0, 2], port));

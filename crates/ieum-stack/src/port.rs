@@ -42,6 +42,20 @@ pub struct BindRequest {
     pub ports: PortRange,
 }
 
+impl BindRequest {
+    /// Shared with nobody, an ephemeral port from the whole range.
+    pub fn new(address: IpAddr, port: u16) -> BindRequest {
+        BindRequest {
+            address,
+            port,
+            reuse_address: false,
+            reuse_port: false,
+            v6_only: false,
+            ports: PortRange::default(),
+        }
+    }
+}
+
 /// The ports that an ephemeral one is chosen from (IP_LOCAL_PORT_RANGE): a bound counts where it lies within the stack's own
 /// range, and 0 is none.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -359,14 +373,7 @@ mod tests {
     }
 
     fn wish(address: &str, port: u16) -> BindRequest {
-        BindRequest {
-            address: address.parse().unwrap(),
-            port,
-            reuse_address: false,
-            reuse_port: false,
-            v6_only: false,
-            ports: PortRange::default(),
-        }
+        BindRequest::new(address.parse().unwrap(), port)
     }
 
     fn reusing(address: &str, port: u16) -> BindRequest {

@@ -5,7 +5,7 @@ mod tcp_pair;
 
 use std::time::Duration;
 
-use ieum_stack::{BindRequest, Failure, Keepalive, PortRange, State, TcpRules, TcpSettings};
+use ieum_stack::{BindRequest, Failure, Keepalive, State, TcpRules, TcpSettings};
 use tcp_pair::{Pair, pattern};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -149,14 +149,7 @@ fn a_connect_that_is_given_up_takes_its_request_back() {
 fn a_server_that_shares_its_port_may_start_again_beside_its_old_connections() {
     let mut pair = Pair::new(true);
     let address = "0.0.0.0".parse().unwrap();
-    let request = BindRequest {
-        address,
-        port: 80,
-        reuse_address: false,
-        reuse_port: true,
-        v6_only: false,
-        ports: PortRange::default(),
-    };
+    let request = BindRequest { reuse_port: true, ..BindRequest::new(address, 80) };
     let stack = &mut pair.ends[1].stack;
     let binding = stack.tcp_bind(request).unwrap();
     let listener = stack.tcp_listen(binding, 5, false, TcpSettings::default()).unwrap();

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ieum_stack::{
-    BindRequest, ConnectError, ConnectionId, FastOpenMode, ListenerId, PortRange, State, SynCookies,
-    TcpRules, TcpSettings, TimeWaitReuse,
+    BindRequest, ConnectError, ConnectionId, FastOpenMode, ListenerId, State, SynCookies, TcpRules,
+    TcpSettings, TimeWaitReuse,
 };
 use tcp_pair::{Pair, pattern};
 
@@ -156,14 +156,7 @@ fn waited(reuse: TimeWaitReuse) -> (Pair, impl Fn(&mut Pair) -> Result<Connectio
     pair.ends[0].stack.tcp_set_rules(TcpRules { time_wait_reuse: reuse, ..TcpRules::default() });
     let listener = pair.listen(1, 80, 5, false);
     let address = pair.ends[0].address;
-    let request = BindRequest {
-        address,
-        port: 4000,
-        reuse_address: true,
-        reuse_port: false,
-        v6_only: false,
-        ports: PortRange::default(),
-    };
+    let request = BindRequest { reuse_address: true, ..BindRequest::new(address, 4000) };
     let binding = pair.ends[0].stack.tcp_bind(request).unwrap();
     let connect = move |pair: &mut Pair| {
         let remote = SocketAddr::new(pair.ends[1].address, 80);

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use ieum_stack::{Belief, BindRequest, ConnectionId, LinkConfig, MtuProbing, PortRange, TcpSettings};
+use ieum_stack::{Belief, BindRequest, ConnectionId, LinkConfig, MtuProbing, TcpSettings};
 use ieum_wire::{Packet, Protocol, Unreachable, icmp4, icmp6, ip, ip4, ip6};
 use tcp_pair::{Crossed, Pair, pattern, segment};
 
@@ -191,14 +191,7 @@ fn a_probe_needs_enough_behind_it_and_nothing_amiss() {
 fn a_router_is_believed_of_a_datagram_when_it_quotes_a_connected_endpoint() {
     let mut pair = Pair::of_ip6(LinkConfig::wire(1500));
     let address = "::".parse().unwrap();
-    let wish = |port| BindRequest {
-        address,
-        port,
-        reuse_address: false,
-        reuse_port: false,
-        v6_only: false,
-        ports: PortRange::default(),
-    };
+    let wish = |port| BindRequest::new(address, port);
     let remote = SocketAddr::new(pair.ends[1].address, 53);
     let [connected, bare] = [5000, 5001].map(|port| pair.ends[0].stack.udp_bind(wish(port)).unwrap());
     pair.ends[0].stack.udp_connect(connected, Some(remote)).unwrap();

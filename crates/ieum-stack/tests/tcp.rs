@@ -110,14 +110,7 @@ fn both_may_open_at_once() {
     let mut pair = Pair::new(true);
     let addresses = [pair.ends[0].address, pair.ends[1].address];
     let ids = [0, 1].map(|at: usize| {
-        let request = ieum_stack::BindRequest {
-            address: addresses[at],
-            port: 4000,
-            reuse_address: false,
-            reuse_port: false,
-            v6_only: false,
-            ports: ieum_stack::PortRange::default(),
-        };
+        let request = ieum_stack::BindRequest::new(addresses[at], 4000);
         let binding = pair.ends[at].stack.tcp_bind(request).unwrap();
         let remote = std::net::SocketAddr::new(addresses[1 - at], 4000);
         pair.ends[at].stack.tcp_connect(pair.now, Some(binding), remote, TcpSettings::default()).unwrap()

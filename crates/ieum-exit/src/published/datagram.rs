@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 
-use ieum_stack::{BindRequest, PortRange, Stack, UdpId};
+use ieum_stack::{BindRequest, Stack, UdpId};
 use ieum_wire::Instant;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, SocketType, recvfrom, sendto};
@@ -179,14 +179,7 @@ impl DatagramPort {
             cx.counts.count(Reason::FlowEvicted);
             self.forget(cx.stack, oldest);
         }
-        let request = BindRequest {
-            address: self.own,
-            port: 0,
-            reuse_address: false,
-            reuse_port: false,
-            v6_only: false,
-            ports: PortRange::default(),
-        };
+        let request = BindRequest::new(self.own, 0);
         let id = cx.stack.udp_bind(request).ok()?;
         if cx.stack.udp_connect(id, Some(self.inside)).is_err() {
             // It must not keep its port: there are fewer of them than datagrams may come.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use ieum_engine::{Clock, Engine, Interest, Notice, Ready, Room, Turn};
 use ieum_exit::{Ends, Exit, ExitConfig, Publish, Resolvers};
 use ieum_stack::{
-    BindRequest, ConnectionId, LinkConfig, LinkId, ListenerId, PortRange, RouteTarget, Stack, StackConfig,
-    Status, TcpRules, TcpSettings,
+    BindRequest, ConnectionId, LinkConfig, LinkId, ListenerId, RouteTarget, Stack, StackConfig, Status,
+    TcpRules, TcpSettings,
 };
 use ieum_wire::{Cidr, Instant, Packet};
 
@@ -77,14 +77,7 @@ const ANY: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 /// Every address, that port.
 pub(crate) fn request(port: u16) -> BindRequest {
-    BindRequest {
-        address: ANY,
-        port,
-        reuse_address: false,
-        reuse_port: false,
-        v6_only: false,
-        ports: PortRange::default(),
-    }
+    BindRequest::new(ANY, port)
 }
 
 /// The room: goes on with its script until that is true.

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ieum_stack::{
-    BindRequest, ConnectionId, EcnMode, Event, LinkConfig, ListenerId, PortRange, RouteTarget, Stack,
-    StackConfig, TcpSettings,
+    BindRequest, ConnectionId, EcnMode, Event, LinkConfig, ListenerId, RouteTarget, Stack, StackConfig,
+    TcpSettings,
 };
 use ieum_wire::{Cidr, Instant};
 use rand_chacha::ChaCha12Rng;
@@ -285,14 +285,7 @@ fn way_back(experiment: &Experiment, dice: &mut ChaCha12Rng) -> Wobble {
 }
 
 fn listen(stack: &mut Stack, settings: TcpSettings) -> ListenerId {
-    let request = BindRequest {
-        address: IpAddr::from(SERVER),
-        port: PORT,
-        reuse_address: false,
-        reuse_port: false,
-        v6_only: false,
-        ports: PortRange::default(),
-    };
+    let request = BindRequest::new(IpAddr::from(SERVER), PORT);
     let binding = stack.tcp_bind(request).expect("a fresh stack has every port free");
     stack.tcp_listen(binding, 1024, false, settings).expect("nobody else listens there")
 }

@@ -6,18 +6,11 @@ mod sys;
 use std::time::Duration;
 
 use ieum_lab::{Doors, Exchange, Faults, Pair, Wire, World};
-use ieum_stack::{BindRequest, ConnectionId, Event, ListenerId, PortRange, Stack, TcpSettings};
+use ieum_stack::{BindRequest, ConnectionId, Event, ListenerId, Stack, TcpSettings};
 
 fn listen(world: &mut World<Stack>, pair: &Pair) -> ListenerId {
     let address = Pair::server_at(80);
-    let request = BindRequest {
-        address: address.ip(),
-        port: address.port(),
-        reuse_address: false,
-        reuse_port: false,
-        v6_only: false,
-        ports: PortRange::default(),
-    };
+    let request = BindRequest::new(address.ip(), address.port());
     let server = world.node_mut(pair.server);
     let binding = server.tcp_bind(request).unwrap();
     server.tcp_listen(binding, 4096, false, TcpSettings::default()).unwrap()

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use ieum_net::message::{Request, Word};
-use ieum_stack::{BindRequest, PortRange};
+use ieum_stack::BindRequest;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketAddrUnix,
     SocketFlags, SocketType, connect, recvmsg, send, socket_with, sockopt,
@@ -148,14 +148,7 @@ fn what_a_host_does_not_read_is_dropped_and_counted_and_the_others_are_served() 
     let folder = Folder::new();
     let (go, going) = mpsc::channel::<IpAddr>();
     let (tell, told) = mpsc::channel();
-    let bind = |port| BindRequest {
-        address: "0.0.0.0".parse().unwrap(),
-        port,
-        reuse_address: false,
-        reuse_port: false,
-        v6_only: false,
-        ports: PortRange::default(),
-    };
+    let bind = |port| BindRequest::new("0.0.0.0".parse().unwrap(), port);
     // Floods the first address it hears of, a few datagrams a turn, and then says a word to the second.
     let (mut endpoint, mut target, mut sent) = (None, None, 0);
     let flood: Deed = Box::new(move |inside, now| {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use ieum_stack::{BindRequest, ConnectionId, PortRange, TcpSettings, UdpId};
+use ieum_stack::{BindRequest, ConnectionId, TcpSettings, UdpId};
 use ieum_wire::{Protocol, checksum::Sum, ip4};
 
 use crate::host::{Deed, Folder, Inside, Running, at, idle};
@@ -20,14 +20,7 @@ fn byte(at: usize) -> u8 {
 
 fn bind(port: u16) -> BindRequest {
     let address = "::".parse().unwrap();
-    BindRequest {
-        address,
-        port,
-        reuse_address: false,
-        reuse_port: false,
-        v6_only: false,
-        ports: PortRange::default(),
-    }
+    BindRequest::new(address, port)
 }
 
 /// Serves port 80: whoever comes is sent all bytes, and then the end.

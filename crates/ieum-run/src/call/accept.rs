@@ -8,7 +8,6 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use ieum_engine::Turn;
 use ieum_socket::{Errno, Kind};
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_timeout};
 use rustix::net::{SocketAddrUnix, SocketFlags, accept_with, getpeername};
 
@@ -30,11 +29,11 @@ impl Runner {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
         self.refuse_unless_listening(number)?;
         let copy = self.copy(number)?;
-        if !has_connection(&copy) {
+        if !carrier::has_waiting(copy.as_fd()) {
             // Some may wait in the host's queue for room that there is now.
             self.deliver_to_full(turn);
         }
-        while has_connection(&copy) {
+        while carrier::has_waiting(copy.as_fd()) {
             let (taken, connection) = self.take_connection(&copy, number, flags)?;
             // A stranger, or a connection that was given up: not one of ours.
             let Some(connection) = connection else { continue };
@@ -147,10 +146,4 @@ impl Runner {
             self.count_waiting(listener, |waiting| waiting.saturating_add(1));
         }
     }
-}
-
-fn has_connection(copy: &OwnedFd) -> bool {
-    let mut fds = [PollFd::new(copy, PollFlags::IN)];
-    let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::IN)
 }

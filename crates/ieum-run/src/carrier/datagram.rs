@@ -14,14 +14,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use ieum_engine::Ready;
 use ieum_socket::{Arrival, Host, SocketId};
 use ieum_wire::Instant;
-use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{
     RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType, connect, connect_unspec, recv, send,
     sendto,
 };
 
-use super::{joint, named};
+use super::{has_waiting, joint, named};
 use crate::bounds::{DATAGRAMS_PER_TURN_MAX, SENDERS_MAX};
 use crate::name::{Bearer, Envelope, Names};
 
@@ -265,7 +264,7 @@ impl Datagram {
             }
             return shown;
         }
-        if self.blocked || has_datagram(program_end) {
+        if self.blocked || has_waiting(program_end) {
             return false;
         }
         self.serial += 1;
@@ -279,13 +278,6 @@ impl Datagram {
         let _ = connect_unspec(program_end);
         shown
     }
-}
-
-/// Does something wait in S's queue?
-fn has_datagram(program_end: BorrowedFd<'_>) -> bool {
-    let mut fds = [PollFd::from_borrowed_fd(program_end, PollFlags::IN)];
-    let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::IN)
 }
 
 fn monitor(name: &SocketAddrUnix) -> Result<OwnedFd, Errno> {

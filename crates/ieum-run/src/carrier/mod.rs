@@ -20,8 +20,9 @@ pub(crate) mod datagram;
 pub(crate) mod joint;
 pub(crate) mod stream;
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, socket_with, sockopt};
 use rustix::process::{Resource, getrlimit};
@@ -90,4 +91,11 @@ impl Probe {
             }
         }
     }
+}
+
+/// Does something wait in the queue of a socket: a connection, a datagram, bytes?
+pub(crate) fn has_waiting(socket: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
+    let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::IN)
 }

@@ -23,9 +23,6 @@ const SOURCE_REQUEST_BYTES: usize = 12;
 const REQUEST_6_BYTES: usize = 20;
 const GROUP_REQUEST_BYTES: usize = 136;
 const GROUP_SOURCE_REQUEST_BYTES: usize = 264;
-/// Families of socket addresses.
-const AF_INET: i32 = 2;
-const AF_INET6: i32 = 10;
 /// Where the addresses lie in the last two.
 const GROUP_AT: usize = 8;
 const SOURCE_AT: usize = 136;
@@ -320,10 +317,15 @@ fn group_source_request(level: i32, value: &[u8]) -> Result<(IpAddr, Interface, 
 fn address_at(level: i32, value: &[u8], at: usize) -> Option<IpAddr> {
     let value = value.get(at..)?;
     let (family, rest) = value.split_first_chunk()?;
-    match (i32::from(u16::from_ne_bytes(*family)), level) {
-        (AF_INET, IPPROTO_IP) => Some(IpAddr::from(*rest.get(2..)?.first_chunk::<4>()?)),
-        (AF_INET6, IPPROTO_IPV6) => Some(IpAddr::from(*rest.get(6..)?.first_chunk::<16>()?)),
-        (_, _) => None,
+    let family = i32::from(u16::from_ne_bytes(*family));
+    match level {
+        IPPROTO_IP if family == Domain::Ip4.number() => {
+            Some(IpAddr::from(*rest.get(2..)?.first_chunk::<4>()?))
+        }
+        IPPROTO_IPV6 if family == Domain::Ip6.number() => {
+            Some(IpAddr::from(*rest.get(6..)?.first_chunk::<16>()?))
+        }
+        _ => None,
     }
 }
 

@@ -2,11 +2,14 @@
 //!
 //! `table` has one row for each option that is a number: its level and number, which kinds of sockets have it, its
 //! default and what may be written. Options with a form of their own are in `special`; those that are asked of the
-//! socket rather than stored are in `read`. `numbers` has the names.
+//! socket rather than stored are in `read`. What they mean to the stack is in `connection` and `datagram`. `numbers` has the
+//! names.
 //!
 //! Values that differ from the default are kept in a short sorted list, so that a socket without options costs
 //! nothing. All values are what Linux 6.18 was seen to accept and to read back.
 
+mod connection;
+mod datagram;
 mod info;
 pub mod numbers;
 mod read;
@@ -14,12 +17,9 @@ mod special;
 mod statistics;
 mod table;
 
-use std::net::IpAddr;
-use std::time::Duration;
+use ieum_stack::{CongestionName, FastOpenKeys, PortRange, TcpSettings};
 
-use ieum_stack::{CongestionName, FastOpenKeys, Keepalive, PortRange, SendFields, TcpSettings};
-
-use crate::make::{Domain, Protocol};
+use crate::make::Protocol;
 use crate::{Errno, Make};
 use numbers::*;
 pub(crate) use special::stamping_of;
@@ -182,19 +182,6 @@ impl Options {
         self.flag(known::REUSE_PORT)
     }
 
-    /// SO_BROADCAST.
-    pub(crate) fn broadcast(&self) -> bool {
-        self.flag(known::BROADCAST)
-    }
-
-    /// IP_RECVERR or IPV6_RECVERR: passing trouble is an error too.
-    pub(crate) fn receives_errors(&self, domain: Domain) -> bool {
-        self.flag(match domain {
-            Domain::Ip4 => known::RECV_ERRORS,
-            Domain::Ip6 => known::RECV_ERRORS6,
-        })
-    }
-
     /// IPV6_V6ONLY; never of a socket of IPv4.
     pub(crate) fn v6_only(&self) -> bool {
         self.flag(known::V6_ONLY)
@@ -213,148 +200,10 @@ impl Options {
         usize::try_from(asked.min(reachable).max(1)).unwrap_or(usize::MAX)
     }
 
-    /// What the options of a datagram socket put into the header of what goes there.
-    pub(crate) fn send_fields(&self, to: IpAddr) -> SendFields {
-        let (tos, ttl) = match (Domain::of(to), to.is_multicast()) {
-            (Domain::Ip4, false) => (known::TOS, known::TTL),
-            (Domain::Ip4, true) => (known::TOS, known::MULTICAST_TTL),
-            (Domain::Ip6, false) => (known::TRAFFIC_CLASS, known::HOPS),
-            (Domain::Ip6, true) => (known::TRAFFIC_CLASS, known::MULTICAST_HOPS),
-        };
-        let loops = match Domain::of(to) {
-            Domain::Ip4 => known::MULTICAST_LOOP,
-            Domain::Ip6 => known::MULTICAST_LOOP6,
-        };
-        SendFields {
-            ttl: self.byte(ttl),
-            tos: self.byte(tos),
-            loops: self.flag(loops),
-            ..SendFields::default()
-        }
-    }
-
-    /// Whether the socket hears groups that others of its host have joined (IP_MULTICAST_ALL, IPV6_MULTICAST_ALL). Sockets of
-    /// IPv6 begin without those of IPv4.
-    pub(crate) fn hears_all_groups(&self, domain: Domain) -> [bool; 2] {
-        let four = if self.is_set(known::MULTICAST_ALL) || domain == Domain::Ip4 {
-            self.flag(known::MULTICAST_ALL)
-        } else {
-            false
-        };
-        [four, self.flag(known::MULTICAST_ALL6)]
-    }
-
-    /// What the options of a stream mean to a connection over that family; `defaults` is for what was not set.
-    pub(crate) fn tcp_settings(&self, domain: Domain, defaults: &TcpSettings) -> TcpSettings {
-        let (tos, ttl) = match domain {
-            Domain::Ip4 => (known::TOS, known::TTL),
-            Domain::Ip6 => (known::TRAFFIC_CLASS, known::HOPS),
-        };
-        let recv_buffer = self.buffer_bytes(known::RECV_BUFFER);
-        let positive = |option| self.value(option).unsigned_abs();
-        let seconds = |option| Duration::from_secs(u64::from(positive(option)));
-        let flag = |option, default| if self.is_set(option) { self.flag(option) } else { default };
-        let byte = |option, default| if self.is_set(option) { self.byte(option) } else { default };
-        TcpSettings {
-            no_delay: flag(known::NO_DELAY, defaults.no_delay),
-            cork: flag(known::CORK, defaults.cork),
-            // As it is read back: what lies in it is counted with its overhead, as in Linux.
-            send_buffer_bytes: match self.is_set(known::SEND_BUFFER) {
-                true => positive(known::SEND_BUFFER),
-                false => defaults.send_buffer_bytes,
-            },
-            // Who chose one does not want another.
-            send_buffer_bytes_max: match self.is_set(known::SEND_BUFFER) {
-                true => 0,
-                false => defaults.send_buffer_bytes_max,
-            },
-            unsent_max_bytes: match self.value(known::UNSENT_MAX).cast_unsigned() {
-                0 => defaults.unsent_max_bytes,
-                bytes => bytes,
-            },
-            tuning: defaults.tuning,
-            recv_buffer_bytes: recv_buffer.unwrap_or(defaults.recv_buffer_bytes),
-            // Nor does it grow by itself then.
-            recv_buffer_bytes_max: recv_buffer.unwrap_or(defaults.recv_buffer_bytes_max),
-            window_clamp_bytes: Some(positive(known::WINDOW_CLAMP))
-                .filter(|bytes| *bytes > 0)
-                .or(defaults.window_clamp_bytes),
-            recv_low_water_bytes: match self.set_value(known::LOW_WATER) {
-                Some(bytes) => bytes.max(1),
-                None => defaults.recv_low_water_bytes,
-            },
-            quick_ack: match self.is_set(known::QUICK_ACK) {
-                true => Some(self.flag(known::QUICK_ACK)),
-                false => defaults.quick_ack,
-            },
-            // Who chose a buffer has chosen the largest window, too.
-            scaled_window_bytes: recv_buffer.unwrap_or(defaults.scaled_window_bytes),
-            keepalive: match self.is_set(known::KEEPALIVE) {
-                true => self.flag(known::KEEPALIVE).then(|| Keepalive {
-                    idle: seconds(known::KEEPALIVE_IDLE),
-                    interval: seconds(known::KEEPALIVE_INTERVAL),
-                    probes: positive(known::KEEPALIVE_PROBES),
-                }),
-                false => defaults.keepalive,
-            },
-            user_timeout: match self.set_value(known::USER_TIMEOUT) {
-                None => defaults.user_timeout,
-                Some(0) => None,
-                Some(ms) => Some(Duration::from_millis(u64::from(ms))),
-            },
-            // Only "never" is another thing; of IPv6's packets routers cut none anyway (RFC 8200 §5).
-            discovers_path_mtu: match (domain, self.set_value(known::MTU_DISCOVER)) {
-                (Domain::Ip4, Some(how)) => how != 0,
-                (Domain::Ip4, None) => defaults.discovers_path_mtu,
-                (Domain::Ip6, _) => true,
-            },
-            mss_max: match u16::try_from(self.value(known::MSS)) {
-                Ok(mss) if mss > 0 => Some(mss),
-                Ok(_) | Err(_) => defaults.mss_max,
-            },
-            tos: byte(tos, defaults.tos),
-            ttl: byte(ttl, defaults.ttl),
-            congestion: self.congestion.unwrap_or(defaults.congestion),
-            urgent_inline: self.flag(known::URGENT_INLINE) || defaults.urgent_inline,
-            syn_retries: self.set_value(known::SYN_COUNT).unwrap_or(defaults.syn_retries),
-            syn_ack_retries: self.set_value(known::SYN_COUNT).unwrap_or(defaults.syn_ack_retries),
-            retries: defaults.retries,
-            orphan_retries: defaults.orphan_retries,
-            syn_linear_timeouts: defaults.syn_linear_timeouts,
-            rto_max: match positive(known::RTO_MAX) {
-                0 => defaults.rto_max,
-                ms => Duration::from_millis(u64::from(ms)),
-            },
-            fin_timeout: match self.set_number(known::LINGER2) {
-                None | Some(0) => defaults.fin_timeout,
-                Some(seconds) => u64::try_from(seconds).ok().map(Duration::from_secs),
-            },
-            defer_accept: match self.set_value(known::DEFER_ACCEPT) {
-                Some(seconds) => retransmissions_within(seconds),
-                None => defaults.defer_accept,
-            },
-            challenge_interval: defaults.challenge_interval,
-            fast_open_queue: self.set_value(known::FAST_OPEN).unwrap_or(defaults.fast_open_queue),
-            fast_open_no_cookie: flag(known::FAST_OPEN_NO_COOKIE, defaults.fast_open_no_cookie),
-            pacing_rate_max: self.pacing_rate_max.or(defaults.pacing_rate_max),
-            ports: if self.is_set(known::PORT_RANGE) { self.ports() } else { defaults.ports },
-            ..*defaults
-        }
-    }
-
     /// IP_LOCAL_PORT_RANGE: the first port in the lower half, the last in the upper.
     pub(crate) fn ports(&self) -> PortRange {
         let [a, b, c, d] = self.value(known::PORT_RANGE).to_le_bytes();
         PortRange { first: u16::from_le_bytes([a, b]), last: u16::from_le_bytes([c, d]) }
-    }
-
-    /// Datagrams that the way does not take whole are refused (IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: 2, always).
-    pub(crate) fn forbids_fragments(&self, domain: Domain) -> bool {
-        const ALWAYS: i32 = 2;
-        match domain {
-            Domain::Ip4 => self.value(known::MTU_DISCOVER) == ALWAYS,
-            Domain::Ip6 => self.value(known::MTU_DISCOVER6) == ALWAYS || self.flag(known::DONT_FRAGMENT6),
-        }
     }
 
     /// TCP_INQ: each message received says how much is left.
@@ -433,17 +282,6 @@ impl Options {
     }
 }
 
-/// How many SYN-ACKs are sent again within so many seconds: after 1, 3, 7 … of them (TCP_DEFER_ACCEPT).
-fn retransmissions_within(seconds: u32) -> u32 {
-    let (mut count, mut period, mut distance) = (0, 0, 1);
-    while period < seconds {
-        period += distance;
-        distance = (distance * 2).min(120);
-        count += 1;
-    }
-    count
-}
-
 impl Row {
     /// The number in the bytes of setsockopt(2). The options of IP take a single byte too, and many of them none.
     fn parse(&self, value: &[u8]) -> Result<i32, Errno> {
@@ -474,6 +312,7 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::make::Domain;
 
     const TCP: Make = Make { domain: Domain::Ip4, protocol: Protocol::Tcp };
     const UDP: Make = Make { domain: Domain::Ip4, protocol: Protocol::Udp };
@@ -547,58 +386,6 @@ mod tests {
         assert_eq!(options.set(TCP, IPPROTO_IP, IP_TTL, &[]), Err(Errno::EINVAL));
         assert_eq!(options.set(TCP, IPPROTO_IP, IP_TTL, &[7]), Ok(()));
         assert_eq!(options.tcp_settings(Domain::Ip4, &TcpSettings::default()).ttl, 7);
-    }
-
-    #[test]
-    fn settings_say_what_the_options_mean() {
-        let mut options = Options::default();
-        assert_eq!(options.tcp_settings(Domain::Ip4, &TcpSettings::default()), TcpSettings::default());
-        let values = [
-            (SOL_SOCKET, SO_KEEPALIVE, 1),
-            (SOL_SOCKET, SO_SNDBUF, 65_536),
-            (IPPROTO_TCP, TCP_NODELAY, 1),
-            (IPPROTO_TCP, TCP_KEEPIDLE, 30),
-            (IPPROTO_TCP, TCP_USER_TIMEOUT, 1500),
-        ];
-        for (level, name, value) in values {
-            assert_eq!(options.set(TCP, level, name, &i32::to_ne_bytes(value)), Ok(()));
-        }
-        let settings = options.tcp_settings(Domain::Ip4, &TcpSettings::default());
-        assert!(settings.no_delay);
-        assert_eq!(settings.send_buffer_bytes, 131_072);
-        assert_eq!(settings.user_timeout, Some(Duration::from_millis(1500)));
-        let keepalive =
-            Keepalive { idle: Duration::from_secs(30), interval: Duration::from_secs(75), probes: 9 };
-        assert_eq!(settings.keepalive, Some(keepalive));
-    }
-
-    #[test]
-    fn what_a_host_has_chosen_stands_where_no_option_says_otherwise() {
-        let chosen = TcpSettings {
-            no_delay: true,
-            cork: true,
-            recv_low_water_bytes: 9,
-            quick_ack: Some(false),
-            keepalive: Some(Keepalive {
-                idle: Duration::from_secs(9),
-                interval: Duration::from_secs(8),
-                probes: 7,
-            }),
-            user_timeout: Some(Duration::from_secs(6)),
-            mss_max: Some(500),
-            tos: 0x28,
-            ttl: 9,
-            defer_accept: 2,
-            fast_open_queue: 5,
-            fast_open_no_cookie: true,
-            ..TcpSettings::default()
-        };
-        assert_eq!(Options::default().tcp_settings(Domain::Ip4, &chosen), chosen);
-        let mut options = Options::default();
-        assert_eq!(options.set(TCP, IPPROTO_TCP, TCP_NODELAY, &0_i32.to_ne_bytes()), Ok(()));
-        assert_eq!(options.set(TCP, IPPROTO_TCP, TCP_USER_TIMEOUT, &0_i32.to_ne_bytes()), Ok(()));
-        let settings = options.tcp_settings(Domain::Ip4, &chosen);
-        assert_eq!((settings.no_delay, settings.user_timeout, settings.cork), (false, None, true));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 
-use ieum_stack::{BindRequest, LinkConfig, LinkId, PortRange, RouteTarget, Stack, StackConfig, UdpId};
+use ieum_stack::{BindRequest, LinkConfig, LinkId, RouteTarget, Stack, StackConfig, UdpId};
 use ieum_wire::{Cidr, Instant, Packet};
 
 pub(crate) const NOW: Instant = Instant::from_micros(1_000_000);
@@ -83,14 +83,7 @@ pub(crate) fn settle(one: &mut End, other: &mut End) {
 
 pub(crate) fn wish(address: &str) -> BindRequest {
     let address: SocketAddr = address.parse().unwrap();
-    BindRequest {
-        address: address.ip(),
-        port: address.port(),
-        reuse_address: false,
-        reuse_port: false,
-        v6_only: false,
-        ports: PortRange::default(),
-    }
+    BindRequest::new(address.ip(), address.port())
 }
 
 pub(crate) fn address(text: &str) -> SocketAddr {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use ieum_stack::{
-    BindRequest, ConnectionId, Failure, LinkConfig, LinkId, ListenerId, Medium, PortRange, Stack,
-    StackConfig, TcpSettings, UdpId,
+    BindRequest, ConnectionId, Failure, LinkConfig, LinkId, ListenerId, Medium, Stack, StackConfig,
+    TcpSettings, UdpId,
 };
 use ieum_wire::arp::{self, Operation};
 use ieum_wire::ethernet::{EtherType, Header, MacAddress};
@@ -41,28 +41,14 @@ impl Station {
 
     pub(crate) fn listen(&mut self) -> ListenerId {
         let address = "::".parse().unwrap();
-        let request = BindRequest {
-            address,
-            port: 80,
-            reuse_address: false,
-            reuse_port: false,
-            v6_only: false,
-            ports: PortRange::default(),
-        };
+        let request = BindRequest::new(address, 80);
         let binding = self.stack.tcp_bind(request).unwrap();
         self.stack.tcp_listen(binding, 5, false, TcpSettings::default()).unwrap()
     }
 
     pub(crate) fn bind_udp(&mut self, address: &str) -> UdpId {
         let address = address.parse().unwrap();
-        let request = BindRequest {
-            address,
-            port: 9,
-            reuse_address: false,
-            reuse_port: false,
-            v6_only: false,
-            ports: PortRange::default(),
-        };
+        let request = BindRequest::new(address, 9);
         self.stack.udp_bind(request).unwrap()
     }
 

@@ -7,8 +7,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use ieum_stack::{
-    BindRequest, ConnectionId, Event, Info, LinkConfig, LinkId, ListenerId, PortRange, Stack, StackConfig,
-    Status, TcpSettings,
+    BindRequest, ConnectionId, Event, Info, LinkConfig, LinkId, ListenerId, Stack, StackConfig, Status,
+    TcpSettings,
 };
 use ieum_wire::{Instant, Packet, ip, tcp};
 
@@ -132,14 +132,7 @@ impl Pair {
 
     pub(crate) fn listen(&mut self, at: usize, port: u16, backlog: u32, held: bool) -> ListenerId {
         let address = "::".parse().unwrap();
-        let request = BindRequest {
-            address,
-            port,
-            reuse_address: true,
-            reuse_port: false,
-            v6_only: false,
-            ports: PortRange::default(),
-        };
+        let request = BindRequest { reuse_address: true, ..BindRequest::new(address, port) };
         let binding = self.ends[at].stack.tcp_bind(request).unwrap();
         self.ends[at].stack.tcp_listen(binding, backlog, held, TcpSettings::default()).unwrap()
     }

@@ -1,0 +1,63 @@
+//! What the options of a datagram socket mean to what it sends and hears.
+
+use std::net::IpAddr;
+
+use ieum_stack::SendFields;
+
+use super::{Options, known};
+use crate::make::Domain;
+
+impl Options {
+    /// SO_BROADCAST.
+    pub(crate) fn broadcast(&self) -> bool {
+        self.flag(known::BROADCAST)
+    }
+
+    /// IP_RECVERR or IPV6_RECVERR: passing trouble is an error too.
+    pub(crate) fn receives_errors(&self, domain: Domain) -> bool {
+        self.flag(match domain {
+            Domain::Ip4 => known::RECV_ERRORS,
+            Domain::Ip6 => known::RECV_ERRORS6,
+        })
+    }
+
+    /// What the options of a datagram socket put into the header of what goes there.
+    pub(crate) fn send_fields(&self, to: IpAddr) -> SendFields {
+        let (tos, ttl) = match (Domain::of(to), to.is_multicast()) {
+            (Domain::Ip4, false) => (known::TOS, known::TTL),
+            (Domain::Ip4, true) => (known::TOS, known::MULTICAST_TTL),
+            (Domain::Ip6, false) => (known::TRAFFIC_CLASS, known::HOPS),
+            (Domain::Ip6, true) => (known::TRAFFIC_CLASS, known::MULTICAST_HOPS),
+        };
+        let loops = match Domain::of(to) {
+            Domain::Ip4 => known::MULTICAST_LOOP,
+            Domain::Ip6 => known::MULTICAST_LOOP6,
+        };
+        SendFields {
+            ttl: self.byte(ttl),
+            tos: self.byte(tos),
+            loops: self.flag(loops),
+            ..SendFields::default()
+        }
+    }
+
+    /// Whether the socket hears groups that others of its host have joined (IP_MULTICAST_ALL, IPV6_MULTICAST_ALL). Sockets of
+    /// IPv6 begin without those of IPv4.
+    pub(crate) fn hears_all_groups(&self, domain: Domain) -> [bool; 2] {
+        let four = if self.is_set(known::MULTICAST_ALL) || domain == Domain::Ip4 {
+            self.flag(known::MULTICAST_ALL)
+        } else {
+            false
+        };
+        [four, self.flag(known::MULTICAST_ALL6)]
+    }
+
+    /// Datagrams that the way does not take whole are refused (IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: 2, always).
+    pub(crate) fn forbids_fragments(&self, domain: Domain) -> bool {
+        const ALWAYS: i32 = 2;
+        match domain {
+            Domain::Ip4 => self.value(known::MTU_DISCOVER) == ALWAYS,
+            Domain::Ip6 => self.value(known::MTU_DISCOVER6) == ALWAYS || self.flag(known::DONT_FRAGMENT6),
+        }
+    }
+}
