@@ -4,7 +4,7 @@
 # system about 300 MB are fetched and 1.2 GB of disk used, half of both for Go and Java.
 set -eu
 
-packages="ca-certificates curl dnsutils gcc golang-go iperf3 iproute2 iputils-ping libc-bin libc6-dev mount nginx-light \
+packages="ca-certificates curl dnsutils g++ gcc golang-go iperf3 iproute2 iputils-ping libc-bin libc6-dev mount nginx-light \
 nodejs openjdk-17-jdk-headless openssh-client openssh-server procps python3 redis-server redis-tools tcpdump tshark \
 util-linux wrk"
 

@@ -11,6 +11,7 @@ use ieum_wire::Cidr;
 
 use crate::drill::Typed as Drill;
 use crate::lab::Typed as Lab;
+use crate::tour::Typed as Tour;
 use crate::tun::{FaultSpec, Interface};
 
 /// Network sockets of their own for unmodified programs, in user space.
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Drill(Box<Drill>),
     /// Run worlds from a seed, and experiments with flows, in virtual time
     Lab(Box<Lab>),
+    /// Explain what a socket is by running it, in English or Korean
+    Tour(Tour),
 }
 
 /// `ieum ss`.
@@ -75,6 +78,10 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) no_exit: bool,
 
+    /// Let the program have raw sockets (SOCK_RAW), inside its host: it hears all packets that come there, and sends any
+    #[arg(long)]
+    pub(crate) raw: bool,
+
     /// Let NAME mean ADDR for the program; give it again for more addresses or names (this machine's /etc/hosts comes
     /// first)
     #[arg(long = "host", value_name = "NAME=ADDR")]
@@ -85,7 +92,7 @@ pub(crate) struct Run {
     pub(crate) name: Option<Name>,
 
     /// Run the program on the host NAME, which `ieum run --name NAME` has made, beside the programs that are there
-    #[arg(long = "in", value_name = "NAME", conflicts_with_all = ["published", "capture", "no_exit", "hosts", "name",
+    #[arg(long = "in", value_name = "NAME", conflicts_with_all = ["published", "capture", "no_exit", "raw", "hosts", "name",
         "net", "address", "gateway", "address6", "gateway6", "no_ipv6", "no_timestamps", "tun", "tap", "mtu",
         "no_offload", "fault", "verbose"])]
     pub(crate) within: Option<Name>,

@@ -60,6 +60,7 @@ fn help_about(typed: Option<&OsStr>) -> &'static str {
         Some("ss") => "ieum ss --help",
         Some("drill") => "ieum drill --help",
         Some("lab") => "ieum lab --help",
+        Some("tour") => "ieum tour --help",
         Some(_) | None => "ieum --help",
     }
 }

@@ -109,6 +109,7 @@ pub(crate) fn host(
 ) -> Result<(Host, LinkId), Failure> {
     let mut host =
         Host::new(HostConfig { seed: seed()?, tcp_timestamps: !run.no_timestamps, hold_requests: true });
+    host.allow_raw_sockets(run.raw);
     let stack = host.stack_mut();
     let link = stack.add_link(link);
     for (ends, all) in addresses.families() {

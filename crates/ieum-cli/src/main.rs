@@ -1,7 +1,8 @@
 //! The command `ieum`.
 //!
 //! `args` is what can be typed; `run` what `ieum run` makes of it, from a `host`, its `exit` or `tun`, the `net` it is in and the program;
-//! `desk` is where other processes find the host, `within` a program on another's host, `ss` the view of all sockets; `drill` scripts and `lab` worlds in virtual time;
+//! `desk` is where other processes find the host, `within` a program on another's host, `ss` the view of all sockets; `drill` scripts and `lab` worlds in virtual time,
+//! `tour` the socket explained by running it;
 //! `seed` what nobody can guess; `code` how it ends.
 #![forbid(unsafe_code)]
 
@@ -16,6 +17,7 @@ mod net;
 mod run;
 mod seed;
 mod ss;
+mod tour;
 mod tun;
 mod within;
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Ss(ss) => ss::ss(&ss),
         Command::Drill(typed) => drill::drill(&typed),
         Command::Lab(typed) => lab::lab(&typed),
+        Command::Tour(typed) => tour::tour(&typed),
     };
     code.unwrap_or_else(|failure| {
         complain(&failure.sentence);

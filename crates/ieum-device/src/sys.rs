@@ -26,6 +26,17 @@ pub(crate) fn set_interface(file: BorrowedFd<'_>, name: &str, flags: c_int) -> r
     check(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw mut request) })
 }
 
+/// TUNGETIFF: the name and flags of the interface that the device file is attached to.
+pub(crate) fn interface(file: BorrowedFd<'_>) -> rustix::io::Result<(String, c_int)> {
+    let mut request = request("")?;
+    // SAFETY: the request takes a pointer to an ifreq, which lives through the call.
+    check(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNGETIFF, &raw mut request) })?;
+    // SAFETY: the call succeeded, so the kernel has written this field; any short is a value.
+    let flags = unsafe { request.ifr_ifru.ifru_flags };
+    let name = request.ifr_name.iter().map(|byte| byte.to_ne_bytes()[0]).take_while(|byte| *byte != 0);
+    Ok((String::from_utf8_lossy(&name.collect::<Vec<u8>>()).into_owned(), flags.cast_unsigned().into()))
+}
+
 /// TUNSETVNETHDRSZ: how many bytes stand before each packet.
 pub(crate) fn set_header_bytes(file: BorrowedFd<'_>, bytes: c_int) -> rustix::io::Result<()> {
     // SAFETY: the request takes a pointer to an int, which lives through the call.

@@ -139,7 +139,7 @@ impl Exit {
                     self.conversations.on_connection(id);
                 }
                 // The exit sends no echo requests by itself.
-                Event::Ping(_) => {}
+                Event::Ping(_) | Event::Raw(_) => {}
                 Event::AnyDatagram => {
                     while let Some(datagram) = cx.stack.poll_any_datagram() {
                         self.datagrams.on_datagram(&mut cx, &datagram, &self.targets, &self.names);

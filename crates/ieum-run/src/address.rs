@@ -77,6 +77,11 @@ fn decode(bytes: &[u8], domain: i32, purpose: Use) -> Result<Address, Errno> {
     Ok(Address::Internet(in_domain(address, domain)))
 }
 
+/// Is an address of so many bytes one that the kernel takes at all, with a family to look at?
+pub(crate) fn names_family(len: i32) -> bool {
+    usize::try_from(len).is_ok_and(|len| (2..=ADDRESS_BYTES_MAX).contains(&len))
+}
+
 /// What the bytes of a sockaddr mean to each call that takes one, for a socket of `domain` (AF_INET or AF_INET6): the
 /// address, `None` for AF_UNSPEC, or an errno. An entry for fuzzers: nothing else is public that reads what programs say.
 pub fn decode_address(bytes: &[u8], domain: i32) -> [Result<Option<SocketAddr>, i32>; 4] {

@@ -22,10 +22,13 @@ pub(crate) const FILL_BYTES: usize = 4096;
 pub(crate) const BACKLOG_MAX: i32 = 4096;
 
 /// The longest option value that is read from a program: longer ones exist only for things a host does not have.
-pub(crate) const OPTION_BYTES_MAX: usize = 4096;
+pub(crate) const OPTION_BYTES_MAX: usize = 16_384;
 
-/// The longest payload of a UDP datagram over IPv4.
-pub(crate) const DATAGRAM_BYTES_MAX: usize = 65_507;
+/// The most that is read of what a getsockopt(2) is asked with, in bytes: `struct group_filter` without its list.
+pub(crate) const OPTION_GIVEN_BYTES_MAX: usize = 144;
+
+/// The longest message of a datagram socket, in bytes: the UDP length field has 16 bits. What fits into a packet, the host knows.
+pub(crate) const DATAGRAM_BYTES_MAX: usize = 65_535;
 
 /// Pieces of memory one message may consist of (Linux: UIO_MAXIOV).
 pub(crate) const PIECES_MAX: usize = 1024;
@@ -113,3 +116,12 @@ pub(crate) const ROWS_PER_MESSAGE: usize = 30;
 
 /// Messages of rows that one host is listened to for: nearly a million sockets, more than it has descriptors for.
 pub(crate) const PARTS_MAX: usize = 32_768;
+
+/// Bytes of one datagram of answers about interfaces and routes: readers have room for a page or two (netlink(7)).
+pub(crate) const ROUTE_ANSWER_BYTES: usize = 4096;
+
+/// Bytes of a request about interfaces and routes that are read; none has more than a few hundred.
+pub(crate) const ROUTE_REQUEST_BYTES_MAX: usize = 8192;
+
+/// Requests about interfaces and routes that one socket is answered in a turn.
+pub(crate) const ROUTE_REQUESTS_PER_TURN_MAX: usize = 32;

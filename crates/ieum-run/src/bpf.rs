@@ -69,6 +69,13 @@ impl Assembler {
         self.ret(action);
     }
 
+    /// Returns `action` if the loaded word lies between these two, or is one of them.
+    pub(crate) fn if_within(&mut self, first: u32, last: u32, action: u32) {
+        self.push(GREATER_OR_EQUAL, first, 0, 2);
+        self.push(GREATER_OR_EQUAL, last.saturating_add(1), 1, 0);
+        self.ret(action);
+    }
+
     /// Returns `action` if the loaded word is not `value`.
     pub(crate) fn if_not_equal(&mut self, value: u32, action: u32) {
         self.push(EQUAL, value, 1, 0);

@@ -32,10 +32,11 @@
 //! - `notification`, `memory`, `tracee`, `address`: who called, with what, on which socket.
 //! - `serve`, `call/…`: one file a call; `held`: calls that wait; `late`: answers that do; `signals`: what interrupts them.
 //! - `socket`: the table; `carrier/…`: the AF_UNIX sockets; `name`: their names.
+//! - `route/…`: sockets that ask for interfaces and routes.
 //! - `runner`: the room; `turn`: what the host's events mean for carriers.
 //! - [`control`]: what other processes of the user ask of a host; `snapshot`: its sockets, as `ieum ss` shows them.
 //! - `confine`: what our own process gives up; `bpf`: what filters are written with.
-//! - `bounds`: every bound; `sys`: unsafe code.
+//! - `bounds`: every bound; `sys`, `program/sys`: unsafe code.
 //!
 //! # What differs from the kernel's sockets
 //!
@@ -44,13 +45,11 @@
 //! - Why an established connection failed other than by a reset (time-out, unreachable) shows only through SO_ERROR;
 //!   read and write say ECONNRESET.
 //! - Bytes that come after `shutdown(SHUT_RD)` cannot be read. SO_LINGER does not make close wait.
-//! - A byte sent as urgent arrives at its place in the stream, and is no more urgent: MSG_OOB finds none, SIOCATMARK no
-//!   mark, poll no PRI, and nobody gets SIGURG.
 //! - Datagrams come with the control messages of `call/control` and no others, those to a connected socket with none but
 //!   a timestamp; of those that go source, hops and type of service are looked at. recvmmsg returns as soon as one datagram
 //!   came.
 //! - SO_RCVLOWAT does not keep poll from telling of fewer bytes.
-//! - /proc/net, netlink and interface ioctls show the machine's interfaces.
+//! - /proc/net and /sys/class/net show the machine's interfaces.
 //! - Set-user-ID programs (sudo, su, ping of old) run without their privilege: the filter demands NO_NEW_PRIVS.
 
 mod access;
@@ -67,12 +66,13 @@ mod memory;
 mod name;
 mod notification;
 pub mod program;
+mod route;
 mod runner;
 mod serve;
 mod sleep;
 mod snapshot;
 mod socket;
-#[allow(unsafe_code, reason = "the one file of this crate with unsafe code")]
+#[allow(unsafe_code, reason = "one of the two files of this crate with unsafe code")]
 mod sys;
 mod tracee;
 mod tree;

@@ -14,7 +14,7 @@ pub(crate) struct Names {
 }
 
 const PREFIX_BYTES: usize = 16;
-const ENVELOPE_BYTES: usize = 17 + 2 + 17 + 1 + 1;
+const ENVELOPE_BYTES: usize = 17 + 2 + 17 + 1 + 1 + 4 + 2;
 
 /// What stands around a datagram on its way to S.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -27,12 +27,16 @@ pub(crate) struct Envelope {
     pub(crate) hops: u8,
     /// Type of service, traffic class.
     pub(crate) tos: u8,
+    /// The number of the interface it came by; 0 where that is not known.
+    pub(crate) interface: u32,
+    /// These are several datagrams of so many bytes each; 0: it is one.
+    pub(crate) segment_bytes: u16,
 }
 
 impl Envelope {
     /// Of datagrams of which only the sender is known.
     pub(crate) fn of(remote: SocketAddr) -> Envelope {
-        Envelope { remote, local: None, hops: 0, tos: 0 }
+        Envelope { remote, local: None, hops: 0, tos: 0, interface: 0, segment_bytes: 0 }
     }
 }
 
@@ -77,6 +81,8 @@ impl Names {
                 bytes.extend_from_slice(&envelope.remote.port().to_be_bytes());
                 push_ip(&mut bytes, envelope.local);
                 bytes.extend([envelope.hops, envelope.tos]);
+                bytes.extend_from_slice(&envelope.interface.to_be_bytes());
+                bytes.extend_from_slice(&envelope.segment_bytes.to_be_bytes());
             }
         }
         SocketAddrUnix::new_abstract_name(&bytes)
@@ -94,7 +100,14 @@ impl Names {
         let rest: &[u8; ENVELOPE_BYTES] = rest.get(16..)?.try_into().ok()?;
         let port = u16::from_be_bytes(rest.get(17..19)?.try_into().ok()?);
         let remote = SocketAddr::new(ip_of(rest.get(..17)?)?, port);
-        Some(Envelope { remote, local: ip_of(rest.get(19..36)?), hops: rest[36], tos: rest[37] })
+        Some(Envelope {
+            remote,
+            local: ip_of(rest.get(19..36)?),
+            hops: rest[36],
+            tos: rest[37],
+            interface: u32::from_be_bytes(rest.get(38..42)?.try_into().ok()?),
+            segment_bytes: u16::from_be_bytes(rest.get(42..44)?.try_into().ok()?),
+        })
     }
 }
 
@@ -134,7 +147,8 @@ mod tests {
         for remote in ["10.77.0.1:53", "[2001:db8::1]:443"] {
             let remote: SocketAddr = remote.parse().unwrap();
             for local in [None, Some("10.77.0.2".parse().unwrap()), Some("::1".parse().unwrap())] {
-                let envelope = Envelope { remote, local, hops: 63, tos: 0xb8 };
+                let envelope =
+                    Envelope { remote, local, hops: 63, tos: 0xb8, interface: 70_000, segment_bytes: 1200 };
                 let name = names.name(Bearer::Remote(7, 9, envelope)).unwrap();
                 assert_eq!(names.envelope(&name), Some(envelope));
             }

@@ -17,6 +17,7 @@ use crate::late::Late;
 use crate::name::Names;
 use crate::program::family::Family;
 use crate::program::{ExitStatus, Program, SpawnError, spawn};
+use crate::route::RouteSockets;
 use crate::socket::{Carrier, Connecting, Sockets};
 use crate::tracee::Tracees;
 use crate::tree::{OWN, TreeId, Trees};
@@ -31,6 +32,7 @@ pub struct Runner {
     pub(crate) joint: Joint,
     pub(crate) probe: Probe,
     pub(crate) sockets: Sockets,
+    pub(crate) routes: RouteSockets,
     pub(crate) held: Held,
     pub(crate) late: Late,
     /// Sockets whose share of the last turn did not suffice: work for the next.
@@ -79,6 +81,8 @@ pub(crate) enum Source {
     Carrier(u64),
     /// The monitor of a datagram socket.
     Monitor(u64),
+    /// Our end of a socket that asks for interfaces.
+    Route(u64),
 }
 
 /// How many kinds of sources there are, and a few more.
@@ -93,6 +97,7 @@ impl Source {
             Source::Talker(number) => number * KINDS + 3,
             Source::Desk => 4,
             Source::Signals => 5,
+            Source::Route(number) => number * KINDS + 6,
         }
     }
 
@@ -104,6 +109,7 @@ impl Source {
             2 => Source::Calls(number),
             3 => Source::Talker(number),
             4 => Source::Desk,
+            6 => Source::Route(number),
             _ => Source::Signals,
         }
     }
@@ -134,6 +140,7 @@ impl Runner {
             joint,
             probe: Probe::default(),
             sockets: Sockets::default(),
+            routes: RouteSockets::default(),
             held: Held::default(),
             late: Late::default(),
             more: BTreeSet::new(),
@@ -280,6 +287,7 @@ impl Room for Runner {
             Source::Desk => self.on_callers(turn),
             Source::Talker(number) => self.on_talker(turn, number),
             Source::Signals => self.on_signals(turn),
+            Source::Route(number) => self.on_route_carrier(turn, number, ready),
             Source::Carrier(number) | Source::Monitor(number) => self.on_carrier(turn, number, ready),
         }
     }

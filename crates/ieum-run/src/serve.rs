@@ -103,6 +103,9 @@ impl Runner {
     }
 
     fn serve(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
+        if let Some(number) = self.identify_route(call) {
+            return self.serve_route(turn, call, number);
+        }
         match call.number {
             n::SYS_socket => self.call_socket(turn, call),
             n::SYS_bind => self.call_bind(turn, call),

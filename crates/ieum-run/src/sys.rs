@@ -1,29 +1,31 @@
-//! The system calls for which rustix has no word, each a small function; all unsafe code of this crate is here.
+//! The system calls for which rustix has no word, each a small function. Those that make the program's first
+//! process are in `program/sys.rs`; nowhere else in this crate is unsafe code.
 //!
 //! Values that come from the kernel or from the program are plain integers and bytes; nothing here decides.
 
-use std::ffi::{CString, c_char};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use rustix::io::Errno;
-use rustix::process::Pid;
 
 /// Numbers of system calls, options and flags that a filter or a decoder compares with.
 pub(crate) mod number {
+    pub(crate) use ieum_socket::numbers::{IP_MSFILTER, MCAST_MSFILTER};
     pub(crate) use libc::{
-        AF_ALG, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, IP_MULTICAST_IF, IP_PKTINFO,
-        IP_RECVTOS, IP_RECVTTL, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPV6_HOPLIMIT,
-        IPV6_PKTINFO, IPV6_RECVHOPLIMIT, IPV6_RECVPKTINFO, IPV6_RECVTCLASS, IPV6_TCLASS, MSG_CTRUNC,
-        MSG_DONTWAIT, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC,
-        NETLINK_SOCK_DIAG, PR_SET_DUMPABLE, SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_RET_ALLOW,
-        SECCOMP_RET_ERRNO, SECCOMP_RET_USER_NOTIF, SHUT_RD, SHUT_RDWR, SHUT_WR, SIGCHLD, SIGHUP, SIGINT,
-        SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SO_ERROR, SO_SNDBUF, SO_TIMESTAMP,
-        SO_TIMESTAMPNS, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET, SYS_accept, SYS_accept4, SYS_bind,
-        SYS_connect, SYS_getpeername, SYS_getsockname, SYS_getsockopt, SYS_io_uring_enter,
-        SYS_io_uring_register, SYS_io_uring_setup, SYS_ioctl, SYS_listen, SYS_prctl, SYS_recvfrom,
-        SYS_recvmmsg, SYS_recvmsg, SYS_seccomp, SYS_sendmmsg, SYS_sendmsg, SYS_sendto, SYS_setsockopt,
-        SYS_shutdown, SYS_socket, SYS_socketpair, TCP_INFO, TCP_INQ, TIOCOUTQ,
+        AF_ALG, AF_BRIDGE, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, IP_MULTICAST_IF,
+        IP_PKTINFO, IP_RECVTOS, IP_RECVTTL, IP_TOS, IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP,
+        IPPROTO_UDP, IPV6_HOPLIMIT, IPV6_PKTINFO, IPV6_RECVHOPLIMIT, IPV6_RECVPKTINFO, IPV6_RECVTCLASS,
+        IPV6_TCLASS, MSG_CTRUNC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_NOSIGNAL, MSG_OOB, MSG_PEEK,
+        MSG_TRUNC, NETLINK_ROUTE, NETLINK_SOCK_DIAG, PR_SET_DUMPABLE, RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE,
+        SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_USER_NOTIF,
+        SHUT_RD, SHUT_RDWR, SHUT_WR, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1,
+        SIGUSR2, SO_DOMAIN, SO_ERROR, SO_OOBINLINE, SO_PROTOCOL, SO_RCVBUF, SO_SNDBUF, SO_TIMESTAMP,
+        SO_TIMESTAMPNS, SO_TYPE, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, SOL_NETLINK, SOL_SOCKET,
+        SYS_accept, SYS_accept4, SYS_bind, SYS_connect, SYS_getpeername, SYS_getsockname, SYS_getsockopt,
+        SYS_io_uring_enter, SYS_io_uring_register, SYS_io_uring_setup, SYS_ioctl, SYS_listen, SYS_prctl,
+        SYS_recvfrom, SYS_recvmmsg, SYS_recvmsg, SYS_seccomp, SYS_sendmmsg, SYS_sendmsg, SYS_sendto,
+        SYS_setsockopt, SYS_shutdown, SYS_socket, SYS_socketpair, TCP_INFO, TCP_INQ, TIOCOUTQ, UDP_GRO,
+        UDP_SEGMENT,
     };
     // What ieum itself is not allowed.
     pub(crate) use libc::{
@@ -75,11 +77,11 @@ pub(crate) struct RawNotification {
     pub(crate) arguments: [u64; 6],
 }
 
-fn check(result: libc::c_int) -> rustix::io::Result<libc::c_int> {
+pub(crate) fn check(result: libc::c_int) -> rustix::io::Result<libc::c_int> {
     if result < 0 { Err(last_error()) } else { Ok(result) }
 }
 
-fn last_error() -> Errno {
+pub(crate) fn last_error() -> Errno {
     Errno::from_raw_os_error(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
 }
 
@@ -352,6 +354,14 @@ pub(crate) fn unread_bytes(fd: BorrowedFd<'_>) -> usize {
     if result < 0 { 0 } else { usize::try_from(count).unwrap_or(0) }
 }
 
+/// Is the next byte of a socket one that was sent as urgent?
+pub(crate) fn is_at_mark(fd: BorrowedFd<'_>) -> bool {
+    let mut answer: libc::c_int = 0;
+    // SAFETY: SIOCATMARK takes a pointer to an int that lives through the call.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), number::SIOCATMARK, &raw mut answer) };
+    result == 0 && answer != 0
+}
+
 /// The signals of `signals` are held back from the calling thread and come through the descriptor instead.
 /// Returns it together with the mask as it was.
 pub(crate) fn signal_descriptor(signals: &[i32]) -> rustix::io::Result<(OwnedFd, libc::sigset_t)> {
@@ -402,195 +412,19 @@ pub(crate) fn signal_thread(thread: i32, signal: i32) {
     unsafe { libc::syscall(libc::SYS_tkill, thread, signal) };
 }
 
-/// What the child tells its parent before it becomes the program.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Report {
-    /// The filter stands; the number of its listener in the child's table.
-    Listener(i32),
-    /// The filter was refused.
-    FilterRefused(i32),
-    /// The program could not be executed.
-    ExecRefused(i32),
-}
-
-const REPORT_BYTES: usize = 8;
-
-impl Report {
-    fn encode(self) -> [u8; REPORT_BYTES] {
-        let (kind, value) = match self {
-            Report::Listener(number) => (1i32, number),
-            Report::FilterRefused(number) => (2, number),
-            Report::ExecRefused(number) => (3, number),
-        };
-        let mut bytes = [0; REPORT_BYTES];
-        bytes[..4].copy_from_slice(&kind.to_ne_bytes());
-        bytes[4..].copy_from_slice(&value.to_ne_bytes());
-        bytes
-    }
-
-    /// The next report of the pipe; `None` at its end, which is the program's beginning.
-    pub(crate) fn read(pipe: impl AsFd) -> rustix::io::Result<Option<Report>> {
-        let mut bytes = [0u8; REPORT_BYTES];
-        let count = rustix::io::retry_on_intr(|| rustix::io::read(&pipe, &mut bytes))?;
-        if count != REPORT_BYTES {
-            return Ok(None);
-        }
-        let [a, b, c, d, e, f, g, h] = bytes;
-        let value = i32::from_ne_bytes([e, f, g, h]);
-        Ok(match i32::from_ne_bytes([a, b, c, d]) {
-            1 => Some(Report::Listener(value)),
-            2 => Some(Report::FilterRefused(value)),
-            3 => Some(Report::ExecRefused(value)),
-            _ => None,
-        })
-    }
-}
-
-/// What a Landlock domain handles (linux/landlock.h); without rules, all that is handled is denied.
-#[repr(C)]
-struct LandlockRuleset {
-    handled_access_fs: u64,
-    handled_access_net: u64,
-}
-
-/// A Landlock domain, to be entered by the program, that denies bind and connect to TCP sockets of the kernel. Whoever is
-/// in a domain can also trace, read and take descriptors of no process outside of it. `None` before Linux 6.7, and where
-/// Landlock is not compiled in or switched off.
-///
-/// The crate for Landlock enters domains with calls that a child between fork and exec must not make.
-pub(crate) fn network_domain() -> Option<OwnedFd> {
-    const BIND_TCP_AND_CONNECT_TCP: u64 = 3;
-    let ruleset = LandlockRuleset { handled_access_fs: 0, handled_access_net: BIND_TCP_AND_CONNECT_TCP };
-    // SAFETY: the kernel only reads `ruleset`, whose size is told.
-    let number = unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, &raw const ruleset, size_of::<LandlockRuleset>(), 0)
-    };
-    let number = RawFd::try_from(number).ok().filter(|number| *number >= 0)?;
-    // SAFETY: the descriptor was just made, and nobody else knows it.
-    Some(unsafe { OwnedFd::from_raw_fd(number) })
-}
-
-/// All that a child needs between fork and exec, made before the fork since the child must not allocate.
-pub(crate) struct Child<'a> {
-    pub(crate) argv: &'a [CString],
-    pub(crate) filter: &'a [FilterInstruction],
-    /// The Landlock domain it enters, where the kernel has them.
-    pub(crate) domain: Option<BorrowedFd<'a>>,
-    /// Where the child reports; closed by exec.
-    pub(crate) report: BorrowedFd<'a>,
-    /// Where the child waits until the parent has taken the listener.
-    pub(crate) go: BorrowedFd<'a>,
-    /// The signals that were held back before ours.
-    pub(crate) signals_before: libc::sigset_t,
-    /// The soft limit of open files that the program inherits, when ours was raised.
-    pub(crate) open_files_before: Option<u64>,
-}
-
-/// Forks a process that goes on from here, as its parent does: `None` in the child. EBUSY when there are threads, whose locks
-/// a child would find held for ever.
-pub(crate) fn fork_alone() -> rustix::io::Result<Option<Pid>> {
-    if std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count) != 1 {
-        return Err(Errno::BUSY);
-    }
-    // SAFETY: no other thread is there, so that nothing is half-done in the child's copy of memory.
-    Ok(Pid::from_raw(check(unsafe { libc::fork() })?))
-}
-
-/// Forks a child that puts itself behind the filter and then becomes the program.
-pub(crate) fn fork(child: &Child<'_>) -> rustix::io::Result<Pid> {
-    let mut argv: Vec<*const c_char> = child.argv.iter().map(|argument| argument.as_ptr()).collect();
-    argv.push(std::ptr::null());
-    // SAFETY: the child calls only `become_program`, which allocates nothing, takes no lock and never returns.
-    let pid = check(unsafe { libc::fork() })?;
-    match Pid::from_raw(pid) {
-        Some(pid) => Ok(pid),
-        None => become_program(child, &argv),
-    }
-}
-
-/// The child's life between fork and exec: async-signal-safe calls only.
-fn become_program(child: &Child<'_>, argv: &[*const c_char]) -> ! {
-    let report = child.report.as_raw_fd();
-    restore_inheritance(child);
-    let number = match install_filter(child.filter) {
-        Ok(number) => number,
-        Err(error) => leave(report, Report::FilterRefused(error.raw_os_error())),
-    };
-    if let Some(domain) = child.domain {
-        // A program in sixteen domains already can enter no more; the filter holds without it.
-        // SAFETY: the call takes a descriptor and a number.
-        unsafe { libc::syscall(libc::SYS_landlock_restrict_self, domain.as_raw_fd(), 0) };
-    }
-    tell(report, Report::Listener(number));
-    let mut go = [0u8; 1];
-    // SAFETY: one byte is read into a buffer of one byte; the listener's number is ours to close; `argv` is a
-    // null-terminated array of C strings that outlive the call.
-    unsafe {
-        if libc::read(child.go.as_raw_fd(), go.as_mut_ptr().cast(), 1) != 1 {
-            libc::_exit(125);
-        }
-        libc::close(number);
-        libc::execvp(argv[0], argv.as_ptr());
-    }
-    leave(report, Report::ExecRefused(last_error().raw_os_error()))
-}
-
-/// What the program inherits is what ieum inherited: its signal mask, SIGPIPE's meaning and the limit of open files.
-fn restore_inheritance(child: &Child<'_>) {
-    // SAFETY: all pointers are to locals or to `child`, which outlive the calls.
-    unsafe {
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const child.signals_before, std::ptr::null_mut());
-        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
-        if let Some(soft) = child.open_files_before {
-            let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-            libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);
-            limit.rlim_cur = soft;
-            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
-        }
-    }
-}
-
-/// The calling process and all its descendants are filtered from now on; the number of the listener.
-fn install_filter(filter: &[FilterInstruction]) -> rustix::io::Result<RawFd> {
-    let program = libc::sock_fprog {
-        len: u16::try_from(filter.len()).map_err(|_| Errno::INVAL)?,
-        filter: filter.as_ptr().cast_mut(),
-    };
-    // SAFETY: prctl takes integers; seccomp only reads `program` and the instructions it points to.
-    unsafe {
-        check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))?;
-        let number = libc::syscall(
-            libc::SYS_seccomp,
-            libc::SECCOMP_SET_MODE_FILTER,
-            libc::SECCOMP_FILTER_FLAG_NEW_LISTENER,
-            &raw const program,
-        );
-        i32::try_from(number).ok().filter(|number| *number >= 0).ok_or_else(last_error)
-    }
+/// A filter as seccomp(2) takes it; it points to `filter`, which the kernel only reads.
+pub(crate) fn filter_program(filter: &[FilterInstruction]) -> rustix::io::Result<libc::sock_fprog> {
+    let len = u16::try_from(filter.len()).map_err(|_| Errno::INVAL)?;
+    Ok(libc::sock_fprog { len, filter: filter.as_ptr().cast_mut() })
 }
 
 /// The calling process is filtered from now on, and so are its children to come. It must have given up new privileges.
 pub(crate) fn refuse_from_now_on(filter: &[FilterInstruction]) -> rustix::io::Result<()> {
-    let program = libc::sock_fprog {
-        len: u16::try_from(filter.len()).map_err(|_| Errno::INVAL)?,
-        filter: filter.as_ptr().cast_mut(),
-    };
+    let program = filter_program(filter)?;
     let flags = libc::SECCOMP_FILTER_FLAG_TSYNC;
     // SAFETY: seccomp only reads `program` and the instructions it points to.
     let result =
         unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, flags, &raw const program) };
     // A positive result is a thread that could not be filtered as well.
     if result == 0 { Ok(()) } else { Err(if result < 0 { last_error() } else { Errno::BUSY }) }
-}
-
-fn tell(pipe: RawFd, report: Report) {
-    let bytes = report.encode();
-    // SAFETY: `bytes` lives through the call, which only reads it.
-    unsafe { libc::write(pipe, bytes.as_ptr().cast(), bytes.len()) };
-}
-
-fn leave(pipe: RawFd, report: Report) -> ! {
-    tell(pipe, report);
-    // SAFETY: ends the child without running the parent's destructors, as it must.
-    unsafe { libc::_exit(125) }
 }

@@ -162,7 +162,7 @@ pub(crate) fn open(thread: i32) -> Result<OwnedFd, Errno> {
 }
 
 /// The leader of a thread's group: threads of a group share one table of descriptors as a rule.
-fn leader(thread: i32) -> Option<Pid> {
+pub(crate) fn leader(thread: i32) -> Option<Pid> {
     let status = std::fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("Tgid:"))?;
     Pid::from_raw(line.trim().parse().ok()?)

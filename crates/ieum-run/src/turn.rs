@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::fd::AsFd;
 
 use ieum_engine::{Notice, Ready, Turn};
-use ieum_socket::{Errno, Event, How, Kind, RequestId, SocketId};
+use ieum_socket::{Errno, Event, How, Kind, Protocol, RequestId, SocketId};
 use ieum_wire::Instant;
 use ieum_wire::Unreachable;
 use rustix::net::Shutdown;
@@ -115,6 +115,14 @@ impl Runner {
         }
     }
 
+    /// What the program wrote has left before its close resets the connection, as on Linux, where writing is sending.
+    fn speak(&mut self, now: Instant) {
+        while self.outgoing.len() < FRAMES_OUTGOING_MAX {
+            let Some(frame) = self.host.poll_frame(now) else { return };
+            self.outgoing.push_back(frame);
+        }
+    }
+
     /// A SYN came for a listening socket: answered only while that socket lives, which only its name can tell.
     fn on_request(&mut self, now: Instant, id: SocketId, request: RequestId) {
         let number = self.sockets.by_host(id);
@@ -222,8 +230,15 @@ impl Runner {
         match verdict {
             Verdict::Stay => {}
             Verdict::More => drop(self.more.insert(number)),
-            Verdict::Close => self.forget(turn.now, number),
-            Verdict::Abort => self.abandon(turn.now, number),
+            Verdict::Close => {
+                self.speak(turn.now);
+                self.forget(turn.now, number);
+            }
+            Verdict::Abort => {
+                self.speak(turn.now);
+                self.abandon(turn.now, number);
+            }
+            Verdict::Unread => self.show_writer(number),
             Verdict::Failed => self.show_failure(turn.now, number),
             Verdict::Over => self.end(turn.now, number),
         }
@@ -244,6 +259,24 @@ impl Runner {
     fn forget_if_over(&mut self, now: Instant, number: u64) {
         if self.sockets.get(number).is_some_and(|socket| matches!(socket.carrier, Carrier::Over)) {
             self.forget(now, number);
+        }
+    }
+
+    /// The connection failed while bytes wait to be read that S has no room for. A writer must not wait until they are read,
+    /// which may be its own next step.
+    fn show_writer(&mut self, number: u64) {
+        let Some(socket) = self.sockets.get(number) else { return };
+        let Carrier::Stream(stream) = &socket.carrier else { return };
+        if socket.inode.is_none() {
+            // Nobody has accepted it yet.
+            return;
+        }
+        joint::discard_unread(&stream.own_end);
+        if let Ok(copy) = self.copy(number) {
+            joint::leave_sentinel(copy.as_fd());
+        }
+        if let Some(Socket { carrier: Carrier::Stream(stream), .. }) = self.sockets.get_mut(number) {
+            stream.writing_failed();
         }
     }
 
@@ -306,6 +339,9 @@ impl Runner {
     ) -> Result<u64, Errno> {
         let own_name = self.names.name(Bearer::Carrier(self.sockets.next_number(), 0)).map_err(host_errno)?;
         let own_end = joint::offer(&own_name, name).map_err(host_errno)?;
+        joint::bound_queue(&own_end, self.host.recv_buffer_wish(listener));
+        let mut stream = Stream::new(own_end);
+        stream.urgent_in_line = self.host.takes_urgent_in_line(listener);
         let (host, remote) = self.host.accept(listener)?;
         Ok(self.sockets.insert(Socket {
             host,
@@ -315,7 +351,7 @@ impl Runner {
             name: None,
             place: None,
             accepted_from: Some(remote),
-            carrier: Carrier::Stream(Stream::new(own_end)),
+            carrier: Carrier::Stream(stream),
             shows_error: false,
             shut_unconnected: false,
             error: None,
@@ -475,8 +511,11 @@ impl Runner {
     /// Connects S to a new end of ours.
     pub(crate) fn join(&mut self, number: u64) -> Result<std::os::fd::OwnedFd, Errno> {
         let copy = self.copy(number)?;
-        let name = self.sockets.get(number).and_then(|socket| socket.name.as_ref()).ok_or(Errno::EBADF)?;
-        self.joint.join(copy.as_fd(), name).map_err(host_errno)
+        let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
+        let name = socket.name.as_ref().ok_or(Errno::EBADF)?;
+        let own_end = self.joint.join(copy.as_fd(), name).map_err(host_errno)?;
+        joint::bound_queue(&own_end, self.host.recv_buffer_wish(socket.host));
+        Ok(own_end)
     }
 
     pub(crate) fn set_carrier(&mut self, number: u64, carrier: Carrier) {
@@ -518,6 +557,12 @@ impl Runner {
         }
     }
 
+    /// Is it a socket of UDP or UDP-Lite, whose addresses have ports?
+    pub(crate) fn speaks_udp(&self, number: u64) -> bool {
+        let make = self.sockets.get(number).and_then(|socket| self.host.make(socket.host));
+        make.is_some_and(|make| matches!(make.protocol, Protocol::Udp | Protocol::UdpLite))
+    }
+
     /// A datagram came for a socket that was closed without a sign: its sender hears what it would have heard at once.
     fn refuse_datagram(
         &mut self,
@@ -526,14 +571,16 @@ impl Runner {
         source: SocketAddr,
         destination: Option<SocketAddr>,
     ) {
+        let is_udp = self.speaks_udp(number);
         self.forget(now, number);
-        if let Some(destination) = destination {
+        // Others than UDP have no ports that somebody could be missed at.
+        if let Some(destination) = destination.filter(|_| is_udp) {
             self.host.stack_mut().udp_refuse(address::plain(source), destination, Unreachable::Port);
         }
     }
 
     /// An error would be told by the host's next call, which is ours and not the program's: it is kept for the program.
-    fn take_datagram_error(&mut self, number: u64) {
+    pub(crate) fn take_datagram_error(&mut self, number: u64) {
         let Some(socket) = self.sockets.get_mut(number) else { return };
         if self.host.error(socket.host).is_none() {
             return;

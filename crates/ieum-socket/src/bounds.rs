@@ -40,3 +40,6 @@ pub(crate) const GROUPS_MAX: usize = 20;
 
 /// Senders that one socket may name for one group, in senders: Linux's net.ipv4.igmp_max_msf.
 pub(crate) const GROUP_SOURCES_MAX: usize = 10;
+
+/// The same over IPv6, in a whole list: Linux's net.ipv6.mld_max_msf.
+pub(crate) const GROUP_SOURCES_MAX_IP6: usize = 64;

@@ -22,6 +22,8 @@ pub(crate) struct Description {
     /// Directions the program has shut down.
     pub(crate) shut: Shut,
     pub(crate) phase: Phase,
+    /// The port of a stream's last connection, which is free again: a name without a meaning that Linux leaves behind.
+    pub(crate) port_left: u16,
     /// Its multicast groups, if it has to do with any.
     pub(crate) groups: Option<Box<Groups>>,
     /// What the program wants to hear of what it sends, if anything.
@@ -90,6 +92,9 @@ pub(crate) struct Active {
     pub(crate) remote: SocketAddr,
     /// Has `connect` said how it ended? Accepted sockets never asked. Until then the next `connect` tells.
     pub(crate) answered: bool,
+    /// It was shut down after its attempt had failed and before `connect` told: `connect` makes no sense until the socket is
+    /// disconnected (Linux's SS_DISCONNECTING).
+    pub(crate) disconnecting: bool,
     /// The connection's failure has become the pending error.
     pub(crate) failure_seen: bool,
 }
@@ -131,6 +136,7 @@ impl Description {
             error: None,
             shut: Shut::default(),
             phase,
+            port_left: 0,
             groups: None,
             sent: None,
             told: false,

@@ -1,11 +1,16 @@
-//! What a bound datagram socket holds in the stack: an endpoint of UDP, or one for echo requests. Here the two are one.
+//! What a bound datagram socket holds in the stack: an endpoint of UDP, one for echo requests, or a raw one. Here they are one.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use ieum_stack::{BindRequest, Datagram, PingId, PingSendError, SendFields, UdpId, UdpSendError};
+use ieum_stack::{
+    BindRequest, Datagram, PingId, PingSendError, RawForm, RawId, RawSendError, SendFields, UdpId,
+    UdpSendError,
+};
 use ieum_wire::{Instant, Unreachable};
 
+use crate::description::{self, Open, Phase};
 use crate::host::Host;
+use crate::make::{Domain, Make, Protocol};
 use crate::{Errno, SocketId};
 
 /// An endpoint of the stack.
@@ -15,12 +20,24 @@ pub(crate) enum Endpoint {
     Udp(UdpId),
     /// Of ICMP: its port is the identifier of its echo requests.
     Ping(PingId),
+    /// Of IP: it has a protocol's number where others have a port.
+    Raw(RawId),
 }
 
 impl Host {
-    /// Makes the endpoint of a UDP socket.
-    pub(crate) fn bind_udp(&mut self, id: SocketId, request: BindRequest) -> Result<Endpoint, Errno> {
-        let endpoint = self.stack.udp_bind(request)?;
+    /// Makes the endpoint of a socket of UDP or UDP-Lite.
+    pub(crate) fn bind_udp(
+        &mut self,
+        id: SocketId,
+        make: Make,
+        request: BindRequest,
+    ) -> Result<Endpoint, Errno> {
+        let endpoint = match make.protocol {
+            Protocol::UdpLite => self.stack.udp_lite_bind(request)?,
+            Protocol::Udp | Protocol::Tcp | Protocol::Icmp | Protocol::Raw(_) => {
+                self.stack.udp_bind(request)?
+            }
+        };
         self.endpoints.insert(endpoint, id);
         Ok(Endpoint::Udp(endpoint))
     }
@@ -33,11 +50,64 @@ impl Host {
         Ok(Endpoint::Ping(endpoint))
     }
 
+    /// Makes the endpoint of a raw socket, which is open from the start.
+    pub(crate) fn open_raw(&mut self, id: SocketId, domain: Domain, protocol: u8) {
+        let raw = self.stack.raw_open(domain == Domain::Ip4, protocol);
+        self.raws.insert(raw, id);
+        let endpoint = Endpoint::Raw(raw);
+        if let Some(description) = self.descriptions.get_mut(id) {
+            let bound = SocketAddr::new(description.nowhere().ip(), protocol.into());
+            // Its port is no choice of anybody, and it keeps it.
+            let open = Open { endpoint, bound, port_named: true, v6_only: false, full: false };
+            description.phase = Phase::Datagram(description::Datagram::Open(open));
+        }
+        self.tell_raw_options(id);
+        self.tell_groups(id);
+    }
+
+    /// A raw socket may be bound as often as it likes, while it has no peer.
+    pub(crate) fn bind_raw(&mut self, id: SocketId, raw: RawId, address: IpAddr) -> Result<(), Errno> {
+        if self.stack.raw_remote(raw).is_some() {
+            return Err(Errno::EINVAL);
+        }
+        self.stack.raw_bind(raw, address)?;
+        if let Some(open) = self.descriptions.get_mut(id).and_then(|description| description.open_mut()) {
+            open.bound.set_ip(address);
+        }
+        Ok(())
+    }
+
+    /// What the options of a raw socket mean to its endpoint.
+    pub(crate) fn tell_raw_options(&mut self, id: SocketId) {
+        let Some(description) = self.descriptions.get(id) else { return };
+        if let (Some(raw), Some(Open { endpoint: Endpoint::Raw(endpoint), .. })) =
+            (description.options.raw(), description.open())
+        {
+            self.stack.raw_block_types(*endpoint, raw.blocked());
+            self.stack.raw_set_checksum(*endpoint, raw.checksum_at);
+        }
+    }
+
+    /// What a raw socket's program gives to be sent.
+    fn raw_form(&self, raw: RawId) -> RawForm {
+        let description = self.raws.get(raw).and_then(|id| self.descriptions.get(*id));
+        let options = description.and_then(|description| description.options.raw());
+        if options.is_some_and(|raw| raw.header_included) { RawForm::Packet } else { RawForm::Payload }
+    }
+
+    fn raw_address(&self, raw: RawId) -> Option<SocketAddr> {
+        let make = self.make(*self.raws.get(raw)?)?;
+        let Protocol::Raw(protocol) = make.protocol else { return None };
+        let number = if self.stack.raw_hears(raw) { protocol.into() } else { 0 };
+        Some(SocketAddr::new(self.stack.raw_address(raw)?, number))
+    }
+
     /// Its address here, as the stack names it.
     pub(crate) fn endpoint_address(&self, endpoint: Endpoint) -> Option<SocketAddr> {
         match endpoint {
             Endpoint::Udp(id) => self.stack.udp_address(id),
             Endpoint::Ping(id) => self.stack.ping_address(id),
+            Endpoint::Raw(id) => self.raw_address(id),
         }
     }
 
@@ -46,6 +116,7 @@ impl Host {
         match endpoint {
             Endpoint::Udp(id) => self.stack.udp_remote(id),
             Endpoint::Ping(id) => self.stack.ping_remote(id),
+            Endpoint::Raw(id) => self.stack.raw_remote(id),
         }
     }
 
@@ -61,6 +132,7 @@ impl Host {
                 self.stack.udp_connect_by(id, remote, link)?;
             }
             Endpoint::Ping(id) => self.stack.ping_connect(id, remote)?,
+            Endpoint::Raw(id) => self.stack.raw_connect(id, remote)?,
         }
         Ok(())
     }
@@ -75,8 +147,6 @@ impl Host {
         fields: SendFields,
     ) -> Result<bool, Errno> {
         match endpoint {
-            // Only a connected remote can have port 0; Linux sends such a datagram, and nobody can hear it.
-            Endpoint::Udp(_) if to.port() == 0 => Ok(true),
             Endpoint::Udp(id) => match self.stack.udp_send_with(now, id, to, bytes, fields) {
                 Err(UdpSendError::QueueFull) => Ok(false),
                 sent => Ok(sent.map(|()| true)?),
@@ -85,6 +155,12 @@ impl Host {
                 Err(PingSendError::QueueFull) => Ok(false),
                 sent => Ok(sent.map(|()| true)?),
             },
+            Endpoint::Raw(id) => {
+                match self.stack.raw_send_with(now, id, to.ip(), self.raw_form(id), bytes, fields) {
+                    Err(RawSendError::QueueFull) => Ok(false),
+                    sent => Ok(sent.map(|()| true)?),
+                }
+            }
         }
     }
 
@@ -93,6 +169,7 @@ impl Host {
         match endpoint {
             Endpoint::Udp(id) => self.stack.udp_recv(id),
             Endpoint::Ping(id) => self.stack.ping_recv(id),
+            Endpoint::Raw(id) => self.stack.raw_recv(id),
         }
     }
 
@@ -101,6 +178,7 @@ impl Host {
         match endpoint {
             Endpoint::Udp(id) => self.stack.udp_peek(id),
             Endpoint::Ping(id) => self.stack.ping_peek(id),
+            Endpoint::Raw(id) => self.stack.raw_peek(id),
         }
     }
 
@@ -109,6 +187,7 @@ impl Host {
         match endpoint {
             Endpoint::Udp(id) => self.stack.udp_take_error(id),
             Endpoint::Ping(id) => self.stack.ping_take_error(id),
+            Endpoint::Raw(id) => self.stack.raw_take_error(id),
         }
     }
 
@@ -117,6 +196,7 @@ impl Host {
         match endpoint {
             Endpoint::Udp(id) => self.stack.udp_queued_bytes(id),
             Endpoint::Ping(id) => self.stack.ping_queued_bytes(id),
+            Endpoint::Raw(id) => self.stack.raw_queued_bytes(id),
         }
     }
 
@@ -130,6 +210,10 @@ impl Host {
             Endpoint::Ping(id) => {
                 self.pings.remove(id);
                 self.stack.ping_close(id);
+            }
+            Endpoint::Raw(id) => {
+                self.raws.remove(id);
+                self.stack.raw_close(id);
             }
         }
     }

@@ -82,6 +82,19 @@ impl Epoll {
         }
     }
 
+    /// What is waited for at a descriptor: the events, and bits that say how to be told; `None` where nothing is.
+    pub fn events(&self, number: i32) -> Option<u32> {
+        self.interests.get(&number).map(|interest| interest.events)
+    }
+
+    /// What is told of one descriptor, at which this is ready: events and data.
+    pub fn ask(&mut self, number: i32, ready: u32) -> Option<(u32, u64)> {
+        let interest = self.interests.get_mut(&number)?;
+        let found = interest.found(ready)?;
+        interest.tell();
+        Some(found)
+    }
+
     /// `epoll_wait` that does not wait: events and data of at most `most` descriptors. `ready` says what is ready at a
     /// number, `None` where there is nothing any more.
     pub fn wait(&mut self, most: usize, ready: impl Fn(i32) -> Option<u32>) -> Vec<(u32, u64)> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ieum_stack::{BindError, ConnectError, ListenError, PingSendError, UdpSendError};
+use ieum_stack::{BindError, ConnectError, ListenError, PingSendError, RawSendError, UdpSendError};
 use ieum_wire::Unreachable;
 
 use crate::make::Domain;
@@ -33,6 +33,8 @@ numbers! {
     EPERM = 1;
     /// No such congestion control or upper protocol.
     ENOENT = 2;
+    /// What the protocol cannot do for a datagram: cut one of UDP-Lite.
+    EIO = 5;
     /// No such descriptor.
     EBADF = 9;
     /// Would block: wait for readiness and ask again.
@@ -101,6 +103,8 @@ numbers! {
     EALREADY = 114;
     /// Connecting has begun: wait for readiness and ask again.
     EINPROGRESS = 115;
+    /// Whoever was to bring about what is waited for has broken an assertion.
+    ENOTRECOVERABLE = 131;
 }
 
 impl Errno {
@@ -173,8 +177,21 @@ impl From<UdpSendError> for Errno {
         match error {
             UdpSendError::Unreachable(reason) => Errno::of_route(reason),
             UdpSendError::TooLarge => Errno::EMSGSIZE,
+            UdpSendError::TooMany => Errno::EINVAL,
             // Linux says EAGAIN as well when no port can be chosen for a datagram.
             UdpSendError::QueueFull | UdpSendError::NoFreePort => Errno::EAGAIN,
+        }
+    }
+}
+
+impl From<RawSendError> for Errno {
+    fn from(error: RawSendError) -> Errno {
+        match error {
+            RawSendError::Malformed => Errno::EINVAL,
+            RawSendError::TooLarge => Errno::EMSGSIZE,
+            RawSendError::Family => Errno::EAFNOSUPPORT,
+            RawSendError::Unreachable(reason) => Errno::of_route(reason),
+            RawSendError::QueueFull | RawSendError::Gone => Errno::EAGAIN,
         }
     }
 }

@@ -136,6 +136,14 @@ impl Host {
         }
     }
 
+    /// How much of its datagrams a socket of UDP-Lite wants under the checksum (udplite(7)).
+    pub(crate) fn tell_coverage(&mut self, id: SocketId) {
+        let Some(description) = self.descriptions.get(id) else { return };
+        if let Some(Endpoint::Udp(endpoint)) = description.open().map(|open| open.endpoint) {
+            self.stack.udp_set_coverage(endpoint, description.options.coverage());
+        }
+    }
+
     /// What was said of a socket's datagrams goes into its queue; the errno of the last that does.
     pub(crate) fn hear_of_errors(&mut self, id: SocketId, endpoint: Endpoint) -> Option<Errno> {
         let Endpoint::Udp(endpoint) = endpoint else { return None };

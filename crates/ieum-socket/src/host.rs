@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use ieum_stack::{
-    ConnectionId, Info, LinkId, ListenerId, PingId, Refusal, Stack, StackConfig, Status, TcpRules,
+    ConnectionId, Info, LinkId, ListenerId, PingId, RawId, Refusal, Stack, StackConfig, Status, TcpRules,
     TcpSettings, UdpId,
 };
 use ieum_wire::{Instant, Packet};
@@ -43,9 +43,14 @@ pub struct Host {
     pub(crate) listeners: SecondaryMap<ListenerId, SocketId>,
     pub(crate) endpoints: SecondaryMap<UdpId, SocketId>,
     pub(crate) pings: SecondaryMap<PingId, SocketId>,
+    pub(crate) raws: SecondaryMap<RawId, SocketId>,
     pub(crate) hold_requests: bool,
+    /// Programs may have raw sockets.
+    pub(crate) has_raw_sockets: bool,
     /// The listener for any address, where there is one.
     pub(crate) any: Option<AnyListener>,
+    /// Datagrams for any address have come that nobody was told of.
+    pub(crate) any_datagrams: bool,
     /// What streams have whose options say nothing else.
     pub(crate) tcp_defaults: TcpSettings,
     /// Sockets beyond so many are refused (ENFILE).
@@ -76,8 +81,11 @@ impl Host {
             listeners: SecondaryMap::new(),
             endpoints: SecondaryMap::new(),
             pings: SecondaryMap::new(),
+            raws: SecondaryMap::new(),
             hold_requests,
+            has_raw_sockets: false,
             any: None,
+            any_datagrams: false,
             // And moves their bytes as they come: an urgent one stays in its place.
             tcp_defaults: TcpSettings { urgent_inline: hold_requests, ..TcpSettings::default() },
             sockets_max: DESCRIPTIONS_MAX,
@@ -236,8 +244,11 @@ impl Host {
                     let id = self.pings.get(endpoint).copied();
                     self.endpoint_changed(id, Endpoint::Ping(endpoint));
                 }
-                // A host takes no datagrams but its own.
-                ieum_stack::Event::AnyDatagram => {}
+                ieum_stack::Event::Raw(endpoint) => {
+                    let id = self.raws.get(endpoint).copied();
+                    self.endpoint_changed(id, Endpoint::Raw(endpoint));
+                }
+                ieum_stack::Event::AnyDatagram => self.any_datagrams = true,
             }
         }
     }
@@ -292,7 +303,7 @@ impl Host {
             let told = match (endpoint, remote) {
                 // What nobody is connected to may be of either family: what was noticed says so.
                 (Endpoint::Udp(_), None) => noticed,
-                (Endpoint::Udp(_) | Endpoint::Ping(_), _) => {
+                (Endpoint::Udp(_) | Endpoint::Ping(_) | Endpoint::Raw(_), _) => {
                     reason.filter(told).map(|reason| Errno::of_icmp(reason, domain))
                 }
             };
@@ -329,6 +340,14 @@ impl Host {
             assert_eq!(
                 open.map(|open| open.endpoint),
                 Some(Endpoint::Ping(endpoint)),
+                "an endpoint has its socket"
+            );
+        }
+        for (endpoint, id) in &self.raws {
+            let open = self.descriptions.get(*id).and_then(Description::open);
+            assert_eq!(
+                open.map(|open| open.endpoint),
+                Some(Endpoint::Raw(endpoint)),
                 "an endpoint has its socket"
             );
         }

@@ -22,6 +22,9 @@
 //! loopback link. Link-local addresses, which mean nothing without one, are refused all the same: no host has any. Groups
 //! of a link are spoken to with its number.
 //!
+//! *Raw sockets* are for hosts that have them ([`Host::allow_raw_sockets`]). They are asked like datagram sockets, and are open from
+//! the start: a protocol's number stands where a port does.
+//!
 //! *Readiness* is told by edges and asked by level: an event says only that something changed, and
 //! [`Host::readiness`] says what `poll(2)` would show now. Per description at most one event waits to be polled.
 //!
@@ -29,7 +32,7 @@
 //!
 //! 1. A connection, listener or endpoint of the stack belongs to exactly one description, or to none any more: a
 //!    closed socket is out of the maps at once, and the stack alone carries its connection to the end.
-//! 2. `connections`, `listeners`, `endpoints` and `pings` of the host name exactly what the descriptions hold.
+//! 2. `connections`, `listeners`, `endpoints`, `pings` and `raws` of the host name exactly what the descriptions hold.
 //! 3. A description's `told` is set exactly while a readiness event of it waits in the queue.
 //! 4. A failure of a connection becomes the pending error once, and a pending error is told once.
 //!
@@ -44,13 +47,14 @@
 //! - `blocking`: the calls of programs whose descriptors block.
 //! - `options`: the table of socket options, by level and number.
 //! - `errno`: the numbers, and which error of the stack has which.
+//! - `interface`: links as programs ask for them.
 //! - `table`: descriptor tables, for those who are not given numbers by a kernel.
+//! - [`sockaddr`]: addresses as C writes them.
 //! - `bounds`: every bound of this room.
 //!
 //! # What it leaves out
 //!
-//! Raw sockets, most control messages, errors of the host's own in the error queue; whole lists of senders at once (IP_MSFILTER,
-//! MCAST_MSFILTER). An option that only influences what ieum has no counterpart for is stored and read back.
+//! Most control messages, errors of the host's own in the error queue. An option that only influences what ieum has no counterpart for is stored and read back.
 #![forbid(unsafe_code)]
 
 mod blocking;
@@ -64,11 +68,13 @@ mod error_queue;
 mod event;
 mod groups;
 mod host;
+mod interface;
 mod make;
 mod options;
 mod readiness;
 mod sent;
 mod snapshot;
+pub mod sockaddr;
 mod stream;
 mod table;
 
@@ -82,6 +88,7 @@ pub use epoll::{Epoll, UNASKED};
 pub use errno::Errno;
 pub use event::{Event, RequestId};
 pub use host::{Host, HostConfig, SocketId};
+pub use interface::Interface;
 pub use make::{Domain, Kind, Make, Protocol};
 pub use options::SocketOption;
 pub use options::numbers;

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::options::numbers::{IPPROTO_UDP, IPPROTO_UDPLITE};
+
 /// The address family of a socket.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Domain {
@@ -31,7 +33,7 @@ impl Domain {
 pub enum Kind {
     /// SOCK_STREAM: TCP.
     Stream,
-    /// SOCK_DGRAM: UDP, and ICMP for ping.
+    /// SOCK_DGRAM: UDP and UDP-Lite, and ICMP for ping; SOCK_RAW, which is asked the same.
     Datagram,
 }
 
@@ -42,8 +44,12 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+    /// UDP-Lite (RFC 3828, udplite(7)).
+    UdpLite,
     /// Echo requests of ICMP, or of ICMPv6 for AF_INET6: a *ping socket*.
     Icmp,
+    /// IP itself, of which this is the protocol's number: a *raw socket*.
+    Raw(u8),
 }
 
 /// The address family and protocol of a socket.
@@ -60,8 +66,18 @@ impl Make {
     pub const fn kind(self) -> Kind {
         match self.protocol {
             Protocol::Tcp => Kind::Stream,
-            Protocol::Udp | Protocol::Icmp => Kind::Datagram,
+            Protocol::Udp | Protocol::UdpLite | Protocol::Icmp | Protocol::Raw(_) => Kind::Datagram,
         }
+    }
+
+    /// UDP or UDP-Lite, which differ in little.
+    pub(crate) const fn is_udp(self) -> bool {
+        matches!(self.protocol, Protocol::Udp | Protocol::UdpLite)
+    }
+
+    /// The level of an option: that of UDP-Lite means UDP's, and the reverse (Linux).
+    pub(crate) fn level(self, level: i32) -> i32 {
+        if level == IPPROTO_UDPLITE && self.is_udp() { IPPROTO_UDP } else { level }
     }
 
     /// The protocol's number, as SO_PROTOCOL tells it.
@@ -69,8 +85,19 @@ impl Make {
         match (self.protocol, self.domain) {
             (Protocol::Tcp, _) => 6,
             (Protocol::Udp, _) => 17,
+            (Protocol::UdpLite, _) => 136,
             (Protocol::Icmp, Domain::Ip4) => 1,
             (Protocol::Icmp, Domain::Ip6) => 58,
+            (Protocol::Raw(number), _) => number as i32,
+        }
+    }
+
+    /// What SO_TYPE tells.
+    pub const fn type_number(self) -> i32 {
+        match self.protocol {
+            Protocol::Tcp => 1,
+            Protocol::Udp | Protocol::UdpLite | Protocol::Icmp => 2,
+            Protocol::Raw(_) => 3,
         }
     }
 
@@ -79,8 +106,10 @@ impl Make {
         match (self.protocol, self.domain) {
             (Protocol::Tcp, _) => "tcp",
             (Protocol::Udp, _) => "udp",
+            (Protocol::UdpLite, _) => "udplite",
             (Protocol::Icmp, Domain::Ip4) => "icmp",
             (Protocol::Icmp, Domain::Ip6) => "icmp6",
+            (Protocol::Raw(_), _) => "raw",
         }
     }
 }

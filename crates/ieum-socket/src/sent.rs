@@ -204,8 +204,8 @@ impl Host {
                 }
             }
             (None, Some(Endpoint::Udp(endpoint))) => self.stack.udp_mark(endpoint),
-            // Echo requests leave with the next packets, and nobody says when.
-            (None, Some(Endpoint::Ping(_)) | None) => sent.unmarked.push(token),
+            // Echo requests and raw packets leave with the next packets, and nobody says when.
+            (None, Some(Endpoint::Ping(_) | Endpoint::Raw(_)) | None) => sent.unmarked.push(token),
         }
         self.hear_of_sends(id);
     }
@@ -232,7 +232,7 @@ impl Host {
                 let left = self.stack.udp_take_left(endpoint);
                 self.oldest_sends(id, usize::try_from(left).unwrap_or(usize::MAX))
             }
-            (None, Some(Endpoint::Ping(_)) | None) => self.oldest_sends(id, usize::MAX),
+            (None, Some(Endpoint::Ping(_) | Endpoint::Raw(_)) | None) => self.oldest_sends(id, usize::MAX),
         };
         let wants = flags & SOF_TIMESTAMPING_OPT_STATS != 0 && !passed.is_empty();
         let known = active.filter(|_| wants).and_then(|connection| self.stack.tcp_info(self.now, connection));
@@ -294,7 +294,7 @@ impl Host {
                 let from_here = has(SOF_TIMESTAMPING_OPT_ID_TCP);
                 if from_here { position.written.value() } else { position.acknowledged.value() }
             }
-            (Protocol::Udp | Protocol::Icmp, _) => 0,
+            (Protocol::Udp | Protocol::UdpLite | Protocol::Icmp | Protocol::Raw(_), _) => 0,
         };
         let sent = description.sent.get_or_insert_default();
         (sent.key_base, sent.next_datagram) = (base, 0);

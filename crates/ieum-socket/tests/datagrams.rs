@@ -4,8 +4,12 @@
 mod common;
 
 use common::{DATAGRAM, World, at, events, host, poll, read};
-use ieum_socket::numbers::{IP_RECVERR, IPPROTO_IP, SO_BROADCAST, SOL_SOCKET};
-use ieum_socket::{Connect, Errno, Event, Host, How, Kind, SocketId};
+use ieum_socket::numbers::{
+    IP_RECVERR, IPPROTO_IP, IPPROTO_UDP, SO_BROADCAST, SOL_SOCKET, UDP_GRO, UDP_SEGMENT,
+};
+use ieum_socket::{
+    Ancillary, Connect, Control, Errno, Event, Host, How, Kind, Reading, Received, SocketId, Wait,
+};
 use ieum_stack::{Datagram, LinkConfig, Stack, StackConfig};
 use ieum_wire::Instant;
 use ieum_wire::Unreachable;
@@ -40,6 +44,32 @@ fn a_fresh_datagram_socket_answers_each_call_as_linux_does() {
     assert_eq!(send_to(&[0; 65_507], "127.0.0.1:9"), Ok(65_507));
     assert_eq!(send_to(b"x", "255.255.255.255:9"), Err(Errno::ENETUNREACH));
     assert_eq!(send_to(b"x", "192.0.2.1:9"), Err(Errno::ENETUNREACH));
+}
+
+#[test]
+fn what_is_cut_by_one_call_is_joined_for_who_asks_and_says_so() {
+    let mut world = World::new();
+    let server = server(&mut world);
+    let client = world.a.socket(2, DATAGRAM, 0).unwrap();
+    let on = 1_i32.to_ne_bytes();
+    world.b.set_option(world.now, server, IPPROTO_UDP, UDP_GRO, &on).unwrap();
+    world.a.set_option(world.now, client, IPPROTO_UDP, UDP_SEGMENT, &1000_i32.to_ne_bytes()).unwrap();
+    let to = Some(at("10.0.0.2:53"));
+    let sized = |size| Ancillary { segment_bytes: Some(size), ..Ancillary::default() };
+    assert_eq!(world.a.send_to(world.now, client, &[1; 2500], to), Ok(2500));
+    assert_eq!(world.a.send_message(world.now, client, &[1; 900], to, sized(0)), Ok(900));
+    assert_eq!(world.a.send_message(world.now, client, &[1; 3000], to, sized(1473)), Err(Errno::EMSGSIZE));
+    assert_eq!(world.a.send_message(world.now, client, &[1; 3000], to, sized(1)), Err(Errno::EINVAL));
+    world.settle();
+    let mut take = |bytes| {
+        let (mut wait, mut received) = (Wait::default(), Received::default());
+        let reading = Reading { bytes, flags: 0, into: true, blocks: false };
+        let count = world.b.recv_waiting(world.now, server, &reading, &mut wait, &mut received);
+        (count, received.control, received.flags)
+    };
+    let told = Control { level: IPPROTO_UDP, kind: UDP_GRO, data: 1000_i32.to_ne_bytes().to_vec() };
+    assert_eq!(take(3000), (Some(Ok(2500)), vec![told], 0));
+    assert_eq!(take(3000), (Some(Ok(900)), vec![], 0));
 }
 
 #[test]
@@ -208,7 +238,15 @@ fn shutting_down_marks_both_directions() {
     world.a.connect(world.now, id, Some(at("10.0.0.2:53"))).unwrap();
     assert_eq!(world.a.shutdown(world.now, id, How::Both), Ok(()));
     assert_eq!(world.a.send(world.now, id, b"x"), Err(Errno::EPIPE));
-    assert_eq!(world.a.recv_from(world.now, id, false), Ok((vec![], at("0.0.0.0:0"))));
+    assert_eq!(
+        world.a.recv_from(world.now, id, false),
+        Err(Errno::EAGAIN),
+        "who does not wait is told nothing new"
+    );
+    let mut buffer = [0; 8];
+    let mut wait = Wait::default();
+    let read = world.a.read_waiting(world.now, id, &mut buffer, false, true, &mut wait);
+    assert_eq!(read, Some(Ok((0, Some(at("0.0.0.0:0"))))), "who waits is told of the end");
 }
 
 #[test]

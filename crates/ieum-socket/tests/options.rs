@@ -111,7 +111,7 @@ fn what_cannot_be_given_is_refused_clearly() {
     assert_eq!(set(&mut host, stream, IPPROTO_TCP, TCP_ULP, 1), Err(Errno::ENOENT));
     assert_eq!(set(&mut host, stream, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 2), Err(Errno::EINVAL));
     assert_eq!(host.set_option(NOW, stream, IPPROTO_TCP, TCP_FASTOPEN_KEY, &[0; 15]), Err(Errno::EINVAL));
-    assert_eq!(set(&mut host, datagram, IPPROTO_UDP, UDP_SEGMENT, 1400), Err(Errno::ENOPROTOOPT));
+    assert_eq!(set(&mut host, datagram, IPPROTO_UDP, UDP_SEGMENT, 65_536), Err(Errno::EINVAL));
     assert_eq!(set(&mut host, datagram, IPPROTO_TCP, TCP_NODELAY, 1), Err(Errno::ENOPROTOOPT));
     assert_eq!(set(&mut host, datagram, IPPROTO_IP, IP_ADD_MEMBERSHIP, 1), Err(Errno::EINVAL));
     let group = [224, 0, 0, 5, 192, 0, 2, 1];

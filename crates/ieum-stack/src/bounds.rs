@@ -26,6 +26,16 @@ pub(crate) const DATAGRAM_OVERHEAD_BYTES: usize = 128;
 /// The largest UDP payload over IPv4, in bytes: 65,535 less both headers (RFC 768, RFC 791).
 pub(crate) const UDP_PAYLOAD_BYTES_MAX_IP4: usize = 65_507;
 
+/// Datagrams of one call (UDP_SEGMENT), in datagrams: Linux's UDP_MAX_SEGMENTS.
+pub(crate) const UDP_SEGMENTS_MAX: usize = 128;
+
+/// Datagrams of one call stay one packet below so many bytes, header included: Linux gives its devices frames of Ethernet below
+/// 64 KiB (GSO_LEGACY_MAX_SIZE), and its receivers are told of what came as one.
+pub(crate) const UDP_WHOLE_BYTES_END: usize = 65_536 - 14;
+
+/// Datagrams that are joined in a receive queue (UDP_GRO), in datagrams: Linux's UDP_GRO_CNT_MAX.
+pub(crate) const UDP_JOINED_DATAGRAMS_MAX: usize = 64;
+
 /// The same over IPv6, whose length field does not count its own header (RFC 8200 §3). No jumbograms (RFC 2675).
 pub(crate) const UDP_PAYLOAD_BYTES_MAX_IP6: usize = 65_527;
 

@@ -182,6 +182,10 @@ reasons! {
         FragmentsDrivenOut => "fragments driven out",
         /// A datagram for a link that is too narrow even for fragments.
         UdpUnsent => "udp unsent",
+        /// A packet of a raw endpoint that no link takes, or that is none.
+        RawUnsent => "raw unsent",
+        /// A copy for a raw endpoint whose receive queue is full.
+        RawQueueFull => "raw queue full",
         /// An ICMP error beyond the rate.
         IcmpRate => "icmp rate",
         /// An ICMP error, request or reply that was refused for want of room or of a way to its receiver.

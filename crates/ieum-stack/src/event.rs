@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::{ConnectionId, HalfOpenId, ListenerId, PingId, UdpId};
+use crate::{ConnectionId, HalfOpenId, ListenerId, PingId, RawId, UdpId};
 
 /// Something changed: ask the stack what. Events carry no data, so that a late reader misses nothing.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -17,6 +17,8 @@ pub enum Event {
     Udp(UdpId),
     /// An echo reply came, there is room again, or an ICMP error was stored.
     Ping(PingId),
+    /// A packet came for a raw endpoint, there is room again, or an ICMP error was stored.
+    Raw(RawId),
     /// (`accept_any_destination` only) Datagrams nobody is bound for wait: `poll_any_datagram` until there is none.
     AnyDatagram,
 }

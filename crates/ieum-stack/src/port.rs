@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
-use ieum_wire::{Cidr, Protocol};
+use ieum_wire::{Cidr, Protocol, udp_lite};
 use slotmap::SlotMap;
 
 use crate::ListenError;
@@ -110,6 +110,19 @@ struct Holders {
     bindings: Vec<BindingId>,
     /// Connections by their local address, and how many of them allow sharing.
     occupants: BTreeMap<IpAddr, Occupants>,
+}
+
+impl Holders {
+    /// Has a connection the port on one of these addresses, that does not share it with who allows so (`reuse`) or not?
+    fn has_connection(&self, span: Span, reuse: bool) -> bool {
+        let refuses = |occupants: &Occupants| !reuse || occupants.alone > 0;
+        if span.address.is_unspecified() {
+            let at = |address: &IpAddr| overlap(span, Span { address: *address, v6_only: true });
+            self.occupants.iter().any(|(address, occupants)| at(address) && refuses(occupants))
+        } else {
+            self.occupants.get(&span.address).is_some_and(refuses)
+        }
+    }
 }
 
 /// Connections with one local address and port.
@@ -209,6 +222,14 @@ impl Ports {
         self.forget_if_free(key);
     }
 
+    /// A binding of every address holds but this one from now on, or every one again; its port stays. Conflicts that exist
+    /// already stay.
+    pub(crate) fn set_address(&mut self, id: BindingId, address: IpAddr) {
+        if let Some(binding) = self.bindings.get_mut(id) {
+            binding.address.set_ip(address);
+        }
+    }
+
     /// Changes what a binding allows; conflicts that exist already stay.
     pub(crate) fn set_reuse(&mut self, id: BindingId, reuse_address: bool, reuse_port: bool) {
         if let Some(binding) = self.bindings.get_mut(id) {
@@ -217,7 +238,8 @@ impl Ports {
         }
     }
 
-    /// The binding begins or ceases to listen. Of bindings that share by SO_REUSEADDR alone only one may listen.
+    /// The binding begins or ceases to listen. Of bindings that share by SO_REUSEADDR alone only one may listen; and who listens
+    /// again meets the connections that were accepted before, as a new binding would.
     pub(crate) fn set_listening(&mut self, id: BindingId, listening: bool) -> Result<(), ListenError> {
         let Some(binding) = self.bindings.get(id) else { return Ok(()) };
         let key = (binding.protocol, binding.address.port());
@@ -229,7 +251,11 @@ impl Ports {
                         && !(other.reuse_port && binding.reuse_port)
                 })
         };
-        if listening && self.holders.get(&key).is_some_and(|holders| holders.bindings.iter().any(rival)) {
+        let reuse = binding.reuse_address || binding.reuse_port;
+        let is_refused = |holders: &Holders| {
+            holders.bindings.iter().any(rival) || holders.has_connection(binding.span(), reuse)
+        };
+        if listening && self.holders.get(&key).is_some_and(is_refused) {
             return Err(ListenError::InUse);
         }
         if let Some(binding) = self.bindings.get_mut(id) {
@@ -302,12 +328,14 @@ impl Ports {
     }
 
     fn can_be_bound(&self, protocol: Protocol, address: IpAddr) -> bool {
-        let for_many = protocol == Protocol::Udp && (address.is_multicast() || address == BROADCAST);
+        let is_udp = protocol == Protocol::Udp || protocol == udp_lite::PROTOCOL;
+        let for_many = is_udp && (address.is_multicast() || address == BROADCAST);
         address.is_unspecified()
             || for_many
-            || self.local.iter().any(|local| {
-                local.own.contains(address) || (protocol == Protocol::Udp && local.broadcast == Some(address))
-            })
+            || self
+                .local
+                .iter()
+                .any(|local| local.own.contains(address) || (is_udp && local.broadcast == Some(address)))
     }
 
     /// Would `request` meet a holder that does not share with it?
@@ -322,14 +350,7 @@ impl Ports {
         if bindings.any(|binding| overlap(binding.span(), span) && !shares(binding)) {
             return true;
         }
-        let reuse = request.reuse_address || request.reuse_port;
-        let refuses = |occupants: &Occupants| !reuse || occupants.alone > 0;
-        if request.address.is_unspecified() {
-            let at = |address: &IpAddr| overlap(span, Span { address: *address, v6_only: true });
-            holders.occupants.iter().any(|(address, occupants)| at(address) && refuses(occupants))
-        } else {
-            holders.occupants.get(&request.address).is_some_and(refuses)
-        }
+        holders.has_connection(span, request.reuse_address || request.reuse_port)
     }
 
     fn forget_if_free(&mut self, key: (Protocol, u16)) {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use ieum_wire::group::{self, Query};
 use ieum_wire::ip::{self, Fragment, Parsed};
-use ieum_wire::{Instant, Packet, Protocol, Unreachable, ip6, segmentation};
+use ieum_wire::{GsoKind, Instant, Packet, Protocol, Unreachable, ip6, segmentation, udp_lite};
 
 use crate::drops::Drop;
 use crate::icmp::{Heard, Quoted, Word};
@@ -81,7 +81,10 @@ impl Stack {
             tos: parsed.header.tos,
             payload: packet.bytes().get(parsed.header_bytes..parsed.total_bytes).unwrap_or_default(),
             frames: segmentation::frames(packet),
+            segment_bytes: packet.gso.filter(|gso| gso.kind == GsoKind::Datagrams).map(|gso| gso.size_bytes),
         };
+        let watch = (&mut self.drops, &mut self.events);
+        let is_heard = self.raw.receive(&received, parsed.header.protocol, packet, &self.ip.groups, watch);
         let outcome = match parsed.header.protocol {
             Protocol::Icmp4 if received.source.is_ipv4() => {
                 let heard = self.icmp.receive4(&received, for_whom);
@@ -91,9 +94,9 @@ impl Stack {
                 let heard = self.icmp.receive6(&received, for_whom);
                 heard.and_then(|heard| self.on_icmp(now, link, heard, &received))
             }
-            Protocol::Udp => {
+            protocol @ (Protocol::Udp | udp_lite::PROTOCOL) => {
                 let groups = &self.ip.groups;
-                self.udp.receive(&received, packet.checksum, for_whom, groups, &mut self.events)
+                self.udp.receive(protocol, &received, packet.checksum, for_whom, groups, &mut self.events)
             }
             Protocol::Other(group::IGMP) if received.source.is_ipv4() => self.on_igmp(now, link, &received),
             Protocol::Tcp if for_whom == For::Everybody => Err(Drop::TcpNotUnicast),
@@ -106,6 +109,10 @@ impl Stack {
             Protocol::Icmp4 | Protocol::Icmp6 | Protocol::Other(_) => Err(Drop::ProtocolUnknown),
         };
         if let Err(reason) = outcome {
+            // What a raw endpoint hears is not unknown.
+            if is_heard && matches!(reason, Drop::ProtocolUnknown | Drop::IcmpKind) {
+                return;
+            }
             self.refuse(packet, incoming, &received, reason);
         }
     }
@@ -213,12 +220,13 @@ impl Stack {
     /// Somebody could not deliver a packet of ours: its transport hears of it.
     fn on_unreachable(&mut self, now: Instant, word: Word, quoted: &Quoted<'_>) -> Result<(), Drop> {
         let reason = word.reason;
+        let is_raw = self.raw.on_unreachable(&word, quoted, &mut self.events);
         match (quoted.protocol, quoted.seq) {
             (Protocol::Tcp, Some(seq)) => {
                 let (tcp, mut cx) = self.split(now);
                 tcp.on_unreachable(&mut cx, reason, quoted.ours, quoted.theirs, seq)
             }
-            (Protocol::Udp, _) => {
+            (Protocol::Udp | udp_lite::PROTOCOL, _) => {
                 // Without a connected endpoint nobody is to be told; the error itself was in order.
                 let told = self.udp.on_unreachable(&word, quoted, &mut self.events);
                 if let (Unreachable::FragmentationNeeded { mtu_bytes }, true) = (reason, told) {
@@ -231,6 +239,7 @@ impl Stack {
                 self.icmp.ping.on_unreachable(reason, quoted.ours.ip(), identifier, &mut self.events);
                 Ok(())
             }
+            (Protocol::Other(_), _) if is_raw => Ok(()),
             (Protocol::Tcp | Protocol::Other(_), _) => Err(Drop::IcmpQuote),
         }
     }

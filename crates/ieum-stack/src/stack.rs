@@ -10,9 +10,10 @@ use crate::context::Context;
 use crate::drops::{Drops, Tally};
 use crate::event::{Event, Events};
 use crate::icmp::Icmp;
-use crate::ip::{Ip, MembershipId, RouteTarget, SourceFilter, loopback_networks};
+use crate::ip::{Ip, MembershipId, Route, RouteTarget, SourceFilter, loopback_networks};
 use crate::link::{LinkConfig, LinkId, Neighbors};
 use crate::port::Ports;
+use crate::raw::Raw;
 use crate::tcp::{EcnMode, EcnRules, Offers, Tcp, TcpRules};
 use crate::udp::Udp;
 
@@ -68,6 +69,7 @@ pub struct Stack {
     pub(crate) icmp: Icmp,
     pub(crate) udp: Udp,
     pub(crate) tcp: Tcp,
+    pub(crate) raw: Raw,
     pub(crate) ports: Ports,
     pub(crate) events: Events,
     pub(crate) drops: Drops,
@@ -96,6 +98,7 @@ impl Stack {
             icmp: Icmp::new(),
             udp,
             tcp,
+            raw: Raw::default(),
             ports,
             events,
             drops,
@@ -172,6 +175,11 @@ impl Stack {
         self.ip.is_local(address)
     }
 
+    /// The own address with which packets leave by a link towards there; `None`: there is none of that family.
+    pub fn source_towards(&self, link: LinkId, address: IpAddr) -> Option<IpAddr> {
+        self.ip.source_for(link, address)
+    }
+
     /// Does a route lead there?
     pub fn is_reachable(&self, address: IpAddr) -> bool {
         self.ip.path(None, address).is_ok()
@@ -192,6 +200,21 @@ impl Stack {
         self.ip.index_of(link)
     }
 
+    /// All links, each with what it can do, as they are counted.
+    pub fn links(&self) -> impl Iterator<Item = (LinkId, LinkConfig)> {
+        self.ip.links()
+    }
+
+    /// The own addresses that belong to a link, in the order in which they were added, each in its network.
+    pub fn addresses_of(&self, link: LinkId) -> impl Iterator<Item = Cidr> {
+        self.ip.addresses_of(link)
+    }
+
+    /// The routing table, the most specific networks first. What the host reaches in itself is not in it.
+    pub fn routes(&self) -> &[Route] {
+        self.ip.routes()
+    }
+
     /// The link that an own address belongs to.
     pub fn link_of(&self, address: IpAddr) -> Option<LinkId> {
         self.ip.link_of(address)
@@ -200,6 +223,16 @@ impl Stack {
     /// The link by which packets leave for there.
     pub fn link_towards(&self, address: IpAddr) -> Option<LinkId> {
         self.ip.path(None, address).ok().map(|path| path.link)
+    }
+
+    /// What packets of an unbound socket for there leave by, and with which source address.
+    pub fn way_towards(&self, address: IpAddr) -> Result<(LinkId, IpAddr), Unreachable> {
+        self.ip.path(None, address).map(|path| (path.link, path.source))
+    }
+
+    /// Whose interface a packet for there goes to over that link: a gateway's, or its destination's own.
+    pub fn next_hop(&self, link: LinkId, address: IpAddr) -> IpAddr {
+        self.ip.next_hop(link, address)
     }
 
     /// Joins a multicast group on a link, to hear whom `filter` lets through ([`Stack::udp_set_groups`] says who hears
@@ -243,6 +276,7 @@ impl Stack {
         self.tcp.check();
         self.udp.check();
         self.icmp.ping.check();
+        self.raw.check();
         let Tally { received, accepted, dropped } = self.tally();
         assert_eq!(received, accepted + dropped, "every packet is accepted or dropped, for one reason");
     }
@@ -265,7 +299,7 @@ impl Stack {
 
     /// Both transports and what they may use.
     pub(crate) fn parts(&mut self, now: Instant) -> (&mut Tcp, &mut Udp, Context<'_>) {
-        let Stack { neighbors: _, ip, icmp: _, udp, tcp, ports, events, drops, chance } = self;
+        let Stack { neighbors: _, ip, icmp: _, udp, tcp, raw: _, ports, events, drops, chance } = self;
         (tcp, udp, Context { now, ip, ports, events, drops, chance })
     }
 }

@@ -5,7 +5,7 @@
 //! it is worth asking again.
 
 use std::io::{IoSlice, IoSliceMut};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ieum_wire::{Instant, Protocol};
 
@@ -33,6 +33,12 @@ impl Stack {
     /// Changes whether a binding shares its port (SO_REUSEADDR, SO_REUSEPORT).
     pub fn binding_set_reuse(&mut self, binding: BindingId, reuse_address: bool, reuse_port: bool) {
         self.ports.set_reuse(binding, reuse_address, reuse_port);
+    }
+
+    /// A binding of every address holds but this one from now on, as that of a socket does which has a connection, or every one
+    /// again. Conflicts that exist already stay.
+    pub fn binding_set_address(&mut self, binding: BindingId, address: IpAddr) {
+        self.ports.set_address(binding, address);
     }
 
     /// Gives a binding up. Connections made from it keep the port busy until they end.
@@ -291,6 +297,11 @@ impl Stack {
         self.tcp.is_at_mark(id)
     }
 
+    /// How many readable bytes come before the urgent one; `None`: it is not among them.
+    pub fn tcp_urgent_ahead(&self, id: ConnectionId) -> Option<usize> {
+        self.tcp.urgent_ahead(id)
+    }
+
     /// Received bytes in order, where they lie, in as many slices as a vectored write takes: perhaps not all that are
     /// readable. [`Stack::tcp_consume`] takes them away.
     pub fn tcp_recv_chunks(&self, id: ConnectionId) -> Vec<IoSlice<'_>> {
@@ -311,6 +322,12 @@ impl Stack {
     pub fn tcp_finish(&mut self, now: Instant, id: ConnectionId) {
         let (tcp, mut cx) = self.split(now);
         tcp.finish(&mut cx, id);
+    }
+
+    /// The user reads no more: data that comes once our own direction has ended as well resets the connection
+    /// (RFC 1122 §4.2.2.13).
+    pub fn tcp_stop_reading(&mut self, id: ConnectionId) {
+        self.tcp.stop_reading(id);
     }
 
     /// The user is done: what is queued is still delivered, then a FIN. With bytes left unread the peer is reset

@@ -36,7 +36,7 @@ impl Stack {
     }
 
     /// What is cut already goes out whole; then errors and echoes, since they are few and somebody waits for them; then
-    /// requests of ping endpoints and datagrams, which were promised to leave at once; then TCP, which can wait and
+    /// requests of ping endpoints, raw packets and datagrams, which were promised to leave at once; then TCP, which can wait and
     /// fills whatever is left.
     fn transmit(&mut self, now: Instant) -> Option<(LinkId, Packet)> {
         if let Some(fragment) = self.ip.transmit() {
@@ -49,6 +49,9 @@ impl Stack {
             return Some(out);
         }
         if let Some(out) = self.icmp.ping.transmit(&mut self.ip, &mut self.drops, &mut self.events) {
+            return Some(out);
+        }
+        if let Some(out) = self.raw.transmit(&mut self.ip, &mut self.drops, &mut self.events) {
             return Some(out);
         }
         if let Some(out) = self.udp.transmit(&mut self.ip, &mut self.drops, &mut self.events) {

@@ -296,11 +296,14 @@ fn a_sender_without_room_is_told_when_there_is_some() {
 }
 
 #[test]
-fn port_zero_and_other_families_are_no_destination() {
-    let (mut host, _) = pair(false);
+fn port_zero_has_no_listener_and_other_families_are_no_destination() {
+    let (mut host, mut peer) = pair(false);
     let client = host.bind("0.0.0.0:0");
+    host.stack.udp_connect(client, Some(address("10.77.0.1:0"))).unwrap();
     let to = |host: &mut End, text: &str| host.stack.udp_send(NOW, client, address(text), b"");
-    assert_eq!(to(&mut host, "10.77.0.1:0"), Err(UdpSendError::Unreachable(Unreachable::Port)));
+    assert_eq!(to(&mut host, "10.77.0.1:0"), Ok(()));
+    settle(&mut host, &mut peer);
+    assert_eq!(host.stack.udp_take_error(client), Some(Unreachable::Port), "the far end says so");
     assert_eq!(to(&mut host, "[fd77::1]:1"), Err(UdpSendError::Unreachable(Unreachable::Network)));
     host.stack.udp_close(client);
     assert_eq!(to(&mut host, "10.77.0.1:1"), Err(UdpSendError::NoFreePort));

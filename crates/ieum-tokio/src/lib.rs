@@ -1,7 +1,8 @@
-//! ieum's sockets for tokio: [`TcpListener`], [`TcpStream`] and [`UdpSocket`] as `tokio::net` has them.
+//! ieum's sockets for tokio: [`TcpListener`], [`TcpStream`], [`TcpSocket`] and [`UdpSocket`] as `tokio::net` has them.
 //!
 //! A program changes its `use` line. Made by `bind` and `connect` the sockets are the [process's own host's](ieum::Host::of_process);
-//! those of another host come by `from_std` ([`ieum::Host::listen`], [`ieum::Host::udp`]) and by [`TcpStream::connect_from`].
+//! those of another host come by `from_std` ([`ieum::Host::listen`], [`ieum::Host::udp`]), by [`TcpStream::connect_from`] and by
+//! [`TcpSocket::new_v4_on`].
 //!
 //! ```
 //! use ieum_tokio::{TcpListener, TcpStream};
@@ -31,17 +32,19 @@
 //!
 //! # What is not here
 //!
-//! `TcpSocket` (a socket before it is bound), the fd traits, `try_io` and `async_io`, linger, the `try_peek` family, readiness by
-//! the halves of a stream, and of UDP the calls for a `BufMut`. Waiting for readiness spends none of tokio's budget.
+//! The fd traits, options that tokio has deprecated, and `bind_device`. Waiting for readiness spends none of tokio's budget.
 #![forbid(unsafe_code)]
 
+mod option;
 mod ready;
 mod split;
 mod tcp_listener;
+mod tcp_socket;
 mod tcp_stream;
 mod udp_socket;
 
 pub use tcp_listener::TcpListener;
+pub use tcp_socket::TcpSocket;
 pub use tcp_stream::TcpStream;
 pub use udp_socket::UdpSocket;
 

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::task::{Context, Poll};
 
+use bytes::BufMut;
 use ieum::sockets::Readiness;
 use tokio::io::{Interest, Ready};
 use tokio::net::{ToSocketAddrs, lookup_host};
@@ -88,3 +89,89 @@ macro_rules! passed_on {
     };
 }
 pub(crate) use passed_on;
+
+/// Readiness of the socket inside, as tokio's sockets have it.
+macro_rules! readiness {
+    () => {
+        /// Waits for any of `interest`, and tells what of it there is.
+        ///
+        /// # Errors
+        ///
+        /// None that is known.
+        pub async fn ready(&self, interest: ::tokio::io::Interest) -> ::std::io::Result<::tokio::io::Ready> {
+            match (interest.is_readable(), interest.is_writable()) {
+                (true, true) => self.0.readable_or_writable().await?,
+                (false, true) => self.0.writable().await?,
+                (_, false) => self.0.readable().await?,
+            }
+            Ok(crate::ready::in_words(self.0.readiness(), interest))
+        }
+
+        /// Waits until there is something to read.
+        ///
+        /// # Errors
+        ///
+        /// None that is known.
+        pub async fn readable(&self) -> ::std::io::Result<()> {
+            self.0.readable().await
+        }
+
+        /// Waits until there is room to write.
+        ///
+        /// # Errors
+        ///
+        /// None that is known.
+        pub async fn writable(&self) -> ::std::io::Result<()> {
+            self.0.writable().await
+        }
+
+        /// Makes a call if there is any of `interest`.
+        ///
+        /// # Errors
+        ///
+        /// WouldBlock when there is none, and the call's own.
+        pub fn try_io<T>(
+            &self,
+            interest: ::tokio::io::Interest,
+            call: impl FnOnce() -> ::std::io::Result<T>,
+        ) -> ::std::io::Result<T> {
+            match crate::ready::in_words(self.0.readiness(), interest).is_empty() {
+                true => Err(::std::io::ErrorKind::WouldBlock.into()),
+                false => call(),
+            }
+        }
+
+        /// Makes a call each time that there is any of `interest`, until it does not say WouldBlock.
+        ///
+        /// # Errors
+        ///
+        /// The call's own.
+        pub async fn async_io<T>(
+            &self,
+            interest: ::tokio::io::Interest,
+            mut call: impl FnMut() -> ::std::io::Result<T>,
+        ) -> ::std::io::Result<T> {
+            loop {
+                self.ready(interest).await?;
+                ::tokio::task::coop::consume_budget().await;
+                match call() {
+                    Err(error) if error.kind() == ::std::io::ErrorKind::WouldBlock => {}
+                    answer => return answer,
+                }
+            }
+        }
+    };
+}
+pub(crate) use readiness;
+
+/// Reads into what a buffer has free, as much as it offers at once.
+pub(crate) fn into_buf<B: BufMut, T>(
+    into: &mut B,
+    read: impl FnOnce(&mut [u8]) -> io::Result<(usize, T)>,
+) -> io::Result<(usize, T)> {
+    // Its memory may be read only when it was written: that takes a copy, or unsafe code.
+    let mut room = vec![0; into.chunk_mut().len()];
+    let (count, told) = read(&mut room)?;
+    into.put_slice(&room[..count]);
+    Ok((count, told))
+}

@@ -1,13 +1,14 @@
 //! The two directions of a connection, for two owners.
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::BufMut;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 
 use crate::TcpStream;
 
@@ -111,6 +112,32 @@ macro_rules! reads {
                 $place.peek(into).await
             }
 
+            /// The same; the last task that asked is woken.
+            pub fn poll_peek(&self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
+                let $stream = self;
+                $place.poll_peek(cx, into)
+            }
+
+            /// Reads what is there into one buffer after the other.
+            ///
+            /// # Errors
+            ///
+            /// WouldBlock when nothing is.
+            pub fn try_read_vectored(&self, into: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+                let $stream = self;
+                $place.try_read_vectored(into)
+            }
+
+            /// Reads what is there into what a buffer has free.
+            ///
+            /// # Errors
+            ///
+            /// WouldBlock when nothing is.
+            pub fn try_read_buf<B: BufMut>(&self, into: &mut B) -> io::Result<usize> {
+                let $stream = self;
+                $place.try_read_buf(into)
+            }
+
             /// Waits until there is something to read.
             ///
             /// # Errors
@@ -170,6 +197,16 @@ macro_rules! writes {
         }
 
         impl $half {
+            /// Writes from one buffer after the other what there is room for.
+            ///
+            /// # Errors
+            ///
+            /// WouldBlock when there is none.
+            pub fn try_write_vectored(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+                let $stream = self;
+                $place.try_write_vectored(bytes)
+            }
+
             /// Waits until there is room to write.
             ///
             /// # Errors
@@ -197,6 +234,16 @@ macro_rules! writes {
 macro_rules! names {
     ($half:ty, $stream:ident => $place:expr) => {
         impl $half {
+            /// Waits for any of `interest`, and tells what of it there is.
+            ///
+            /// # Errors
+            ///
+            /// None that is known.
+            pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
+                let $stream = self;
+                $place.ready(interest).await
+            }
+
             /// The peer's address.
             ///
             /// # Errors

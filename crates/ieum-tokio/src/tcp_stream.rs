@@ -5,11 +5,15 @@ use std::net::{Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::BufMut;
 use ieum::Host;
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
+use ieum::net::Socket;
+use ieum::sockets::numbers::{IPPROTO_TCP, TCP_QUICKACK};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::ToSocketAddrs;
 
-use crate::ready::{budgeted, each, in_words, passed_on, when};
+use crate::option::{linger_option, number_options};
+use crate::ready::{budgeted, each, into_buf, passed_on, readiness, when};
 use crate::split::{OwnedReadHalf, OwnedWriteHalf, ReadHalf, WriteHalf, own_halves};
 
 /// As [`tokio::net::TcpStream`].
@@ -100,44 +104,14 @@ impl TcpStream {
         }
     }
 
-    /// Waits for any of `interest`, and tells what of it there is.
-    ///
-    /// # Errors
-    ///
-    /// None that is known.
-    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        match (interest.is_readable(), interest.is_writable()) {
-            (true, true) => self.0.readable_or_writable().await?,
-            (false, true) => self.0.writable().await?,
-            (_, false) => self.0.readable().await?,
-        }
-        Ok(in_words(self.0.readiness(), interest))
-    }
+    readiness!();
 
-    /// Waits until there is something to read.
-    ///
-    /// # Errors
-    ///
-    /// None that is known.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.0.readable().await
-    }
-
-    /// The same; the last task that asked is woken.
+    /// As [`TcpStream::readable`]; the last task that asked is woken.
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_readable(cx)
     }
 
-    /// Waits until there is room to write.
-    ///
-    /// # Errors
-    ///
-    /// None that is known.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.0.writable().await
-    }
-
-    /// The same; the last task that asked is woken.
+    /// As [`TcpStream::writable`]; the last task that asked is woken.
     pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_writable(cx)
     }
@@ -158,6 +132,26 @@ impl TcpStream {
     /// WouldBlock when nothing is there.
     pub fn try_read_vectored(&self, into: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         (&self.0).read_vectored(into)
+    }
+
+    /// The same into what a buffer has free.
+    ///
+    /// # Errors
+    ///
+    /// WouldBlock when nothing is there.
+    pub fn try_read_buf<B: BufMut>(&self, into: &mut B) -> io::Result<usize> {
+        into_buf(into, |room| Ok((self.try_read(room)?, ()))).map(|(count, ())| count)
+    }
+
+    number_options! {
+        /// Acknowledgements are not delayed (TCP_QUICKACK).
+        quickack, set_quickack: bool = IPPROTO_TCP, TCP_QUICKACK;
+    }
+
+    linger_option!();
+
+    fn socket(&self) -> Socket {
+        Socket::from(&self.0)
     }
 
     /// Writes what there is room for.

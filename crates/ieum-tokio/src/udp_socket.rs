@@ -4,11 +4,15 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::{Context, Poll};
 
+use bytes::BufMut;
 use ieum::Host;
-use tokio::io::{Interest, ReadBuf, Ready};
+use ieum::net::Socket;
+use ieum::sockets::numbers::{IP_TOS, IPPROTO_IP, IPPROTO_IPV6, IPV6_TCLASS};
+use tokio::io::ReadBuf;
 use tokio::net::{ToSocketAddrs, lookup_host};
 
-use crate::ready::{budgeted, each, in_words, passed_on, when};
+use crate::option::number_options;
+use crate::ready::{budgeted, each, into_buf, passed_on, readiness, when};
 
 /// As [`tokio::net::UdpSocket`].
 #[derive(Debug)]
@@ -53,37 +57,7 @@ impl UdpSocket {
         each(address, async |address| self.0.connect(address)).await
     }
 
-    /// Waits for any of `interest`, and tells what of it there is.
-    ///
-    /// # Errors
-    ///
-    /// None that is known.
-    pub async fn ready(&self, interest: Interest) -> io::Result<Ready> {
-        match (interest.is_readable(), interest.is_writable()) {
-            (true, true) => self.0.readable_or_writable().await?,
-            (false, true) => self.0.writable().await?,
-            (_, false) => self.0.readable().await?,
-        }
-        Ok(in_words(self.0.readiness(), interest))
-    }
-
-    /// Waits until there is a datagram.
-    ///
-    /// # Errors
-    ///
-    /// None that is known.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.0.readable().await
-    }
-
-    /// Waits until there is room to send.
-    ///
-    /// # Errors
-    ///
-    /// None that is known.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.0.writable().await
-    }
+    readiness!();
 
     /// As [`UdpSocket::readable`]; the last task that asked is woken.
     pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -217,6 +191,120 @@ impl UdpSocket {
     /// As [`UdpSocket::recv`].
     pub fn try_recv_from(&self, into: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
         self.0.recv_from(into)
+    }
+
+    /// As [`UdpSocket::recv`] into what a buffer has free.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::recv`].
+    pub async fn recv_buf<B: BufMut>(&self, into: &mut B) -> io::Result<usize> {
+        when(|| self.0.readable(), || self.try_recv_buf(into)).await
+    }
+
+    /// As [`UdpSocket::recv_from`] into what a buffer has free.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::recv`].
+    pub async fn recv_buf_from<B: BufMut>(&self, into: &mut B) -> io::Result<(usize, SocketAddr)> {
+        when(|| self.0.readable(), || self.try_recv_buf_from(into)).await
+    }
+
+    /// As [`UdpSocket::recv_buf`] at once, or says WouldBlock.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::recv`].
+    pub fn try_recv_buf<B: BufMut>(&self, into: &mut B) -> io::Result<usize> {
+        self.try_recv_buf_from(into).map(|(count, _)| count)
+    }
+
+    /// As [`UdpSocket::recv_buf_from`] at once, or says WouldBlock.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::recv`].
+    pub fn try_recv_buf_from<B: BufMut>(&self, into: &mut B) -> io::Result<(usize, SocketAddr)> {
+        into_buf(into, |room| self.0.recv_from(room))
+    }
+
+    /// As [`UdpSocket::peek`] at once, or says WouldBlock.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::recv`].
+    pub fn try_peek(&self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.peek(into)
+    }
+
+    /// As [`UdpSocket::peek_from`] at once, or says WouldBlock.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::recv`].
+    pub fn try_peek_from(&self, into: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
+        self.0.peek_from(into)
+    }
+
+    /// As [`UdpSocket::peek_from`]; the last task that asked is woken.
+    pub fn poll_peek_from(
+        &self,
+        cx: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<SocketAddr>> {
+        loop {
+            std::task::ready!(budgeted(cx, |cx| self.0.poll_readable(cx)))?;
+            match self.0.peek_from(into.initialize_unfilled()) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok((count, source)) => {
+                    into.advance(count);
+                    return Poll::Ready(Ok(source));
+                }
+            }
+        }
+    }
+
+    /// As [`UdpSocket::peek`]; the last task that asked is woken.
+    pub fn poll_peek(&self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
+        let filled = into.filled().len();
+        std::task::ready!(self.poll_peek_from(cx, into))?;
+        Poll::Ready(Ok(into.filled().len() - filled))
+    }
+
+    /// Who sent the next datagram, which stays.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::recv`].
+    pub async fn peek_sender(&self) -> io::Result<SocketAddr> {
+        self.peek_from(&mut []).await.map(|(_, source)| source)
+    }
+
+    /// The same; the last task that asked is woken.
+    pub fn poll_peek_sender(&self, cx: &mut Context<'_>) -> Poll<io::Result<SocketAddr>> {
+        self.poll_peek_from(cx, &mut ReadBuf::new(&mut []))
+    }
+
+    /// The same at once, or says WouldBlock.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::recv`].
+    pub fn try_peek_sender(&self) -> io::Result<SocketAddr> {
+        self.try_peek_from(&mut []).map(|(_, source)| source)
+    }
+
+    number_options! {
+        /// The type of service (IP_TOS).
+        tos_v4, set_tos_v4: u32 = IPPROTO_IP, IP_TOS;
+        /// The traffic class (IPV6_TCLASS).
+        tclass_v6, set_tclass_v6: u32 = IPPROTO_IPV6, IPV6_TCLASS;
+    }
+
+    fn socket(&self) -> Socket {
+        Socket::from(&self.0)
     }
 
     /// Joins a group (IP_ADD_MEMBERSHIP).

@@ -16,7 +16,7 @@ macro_rules! told_by {
             use std::io::IoSlice;
 
             use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
-            use $net::{TcpListener, TcpStream, UdpSocket};
+            use $net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
             fn line<T: std::fmt::Debug>(call: &str, outcome: std::io::Result<T>) -> String {
                 match outcome {
@@ -25,6 +25,66 @@ macro_rules! told_by {
                     Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => format!("{call}: later"),
                     Err(error) => format!("{call}: {:?} {:?}", error.kind(), error.raw_os_error()),
                 }
+            }
+
+            /// A socket before it is anything, and what else has options.
+            pub(crate) async fn shaped(address: &str) -> Vec<String> {
+                let mut told = Vec::new();
+                let address: std::net::IpAddr = address.parse().unwrap();
+                let new = || if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+                let socket = new().unwrap();
+                told.push(line("address of nothing", socket.local_addr().map(|own| own.port())));
+                told.push(line("keepalive", socket.set_keepalive(true).and_then(|()| socket.keepalive())));
+                told.push(line("reuseaddr", socket.reuseaddr()));
+                socket.set_reuseaddr(true).unwrap();
+                told.push(line("reuseaddr", socket.reuseaddr()));
+                told.push(line("reuseport", socket.set_reuseport(true).and_then(|()| socket.reuseport())));
+                told.push(line("nodelay", socket.set_nodelay(true).and_then(|()| socket.nodelay())));
+                let set = socket.set_send_buffer_size(30_000);
+                told.push(line("send buffer", set.and_then(|()| socket.send_buffer_size())));
+                let set = socket.set_recv_buffer_size(30_000);
+                told.push(line("receive buffer", set.and_then(|()| socket.recv_buffer_size())));
+                told.push(line("pending error", socket.take_error()));
+                socket.bind((address, 0).into()).unwrap();
+                told.push(line("bind again", socket.bind((address, 0).into())));
+                let at = socket.local_addr().unwrap();
+                let listener = socket.listen(9).unwrap();
+                let client = new().unwrap();
+                client.bind((address, 0).into()).unwrap();
+                let own = client.local_addr().unwrap();
+                let (one, accepted) = tokio::join!(client.connect(at), listener.accept());
+                let (one, (other, peer)) = (one.unwrap(), accepted.unwrap());
+                told.push(format!("{}", peer == own));
+                told.push(line("nodelay is inherited", other.nodelay()));
+                let mut buffer = Vec::with_capacity(3);
+                told.push(line("room", other.try_io(Interest::WRITABLE, || Ok(7))));
+                one.try_write(b"hello").unwrap();
+                other.readable().await.unwrap();
+                told.push(line("into a buffer", other.try_read_buf(&mut buffer)));
+                let rest = other.async_io(Interest::READABLE, || other.try_read_buf(&mut buffer)).await;
+                told.push(line("the rest", rest));
+                told.push(format!("{buffer:?}"));
+                told.push(line("nothing more", other.try_read_buf(&mut buffer)));
+                drop((other, listener));
+                told.push(line("nobody", new().unwrap().connect(at).await.map(drop)));
+
+                let (one, other) = (
+                    UdpSocket::bind((address, 0)).await.unwrap(),
+                    UdpSocket::bind((address, 0)).await.unwrap(),
+                );
+                let (here, there) = (one.local_addr().unwrap(), other.local_addr().unwrap());
+                one.send_to(b"datagram", there).await.unwrap();
+                told.push(line("sender", other.peek_sender().await.map(|source| source == here)));
+                told.push(line("peek", other.try_peek(&mut [0; 4])));
+                let peeked = other.try_peek_from(&mut [0; 4]).map(|(count, source)| (count, source == here));
+                told.push(line("peek", peeked));
+                let mut buffer = Vec::with_capacity(5);
+                let taken =
+                    other.recv_buf_from(&mut buffer).await.map(|(count, source)| (count, source == here));
+                told.push(line("cut", taken));
+                told.push(line("nothing", other.try_recv_buf(&mut buffer)));
+                told.push(line("no sender", other.try_peek_sender().map(drop)));
+                told
             }
 
             pub(crate) async fn streams(address: &str) -> Vec<String> {
@@ -102,6 +162,13 @@ macro_rules! told_by {
 
 told_by!(machine, tokio::net);
 told_by!(ours, ieum_tokio);
+
+#[tokio::test(flavor = "current_thread")]
+async fn sockets_are_shaped_as_tokios_are() {
+    for address in ["127.0.0.1", "::1"] {
+        assert_eq!(ours::shaped(address).await, machine::shaped(address).await, "{address}");
+    }
+}
 
 #[tokio::test]
 async fn streams_do_what_tokios_do() {

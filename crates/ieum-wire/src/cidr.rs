@@ -39,6 +39,27 @@ impl Cidr {
         self.prefix_bits
     }
 
+    /// The first address of the network: all host bits zero.
+    pub fn first(self) -> IpAddr {
+        let prefix_bits = u32::from(self.prefix_bits);
+        match self.address {
+            IpAddr::V4(address) => {
+                let mask = u32::MAX.checked_shl(32 - prefix_bits).unwrap_or(0);
+                IpAddr::V4(Ipv4Addr::from(u32::from(address) & mask))
+            }
+            IpAddr::V6(address) => {
+                let mask = u128::MAX.checked_shl(128 - prefix_bits).unwrap_or(0);
+                IpAddr::V6(Ipv6Addr::from(u128::from(address) & mask))
+            }
+        }
+    }
+
+    /// The netmask: all bits of the network set. IPv4 only.
+    pub fn mask(self) -> Option<Ipv4Addr> {
+        let shift = 32u32.checked_sub(u32::from(self.prefix_bits)).filter(|_| self.address.is_ipv4())?;
+        Some(Ipv4Addr::from(u32::MAX.checked_shl(shift).unwrap_or(0)))
+    }
+
     /// Does `address` lie in this network? Families never mix.
     pub fn contains(self, address: IpAddr) -> bool {
         match (self.address, address) {

@@ -33,6 +33,7 @@ pub mod seq;
 pub mod tcp;
 pub mod time;
 pub mod udp;
+pub mod udp_lite;
 pub mod units;
 pub mod unreachable;
 

@@ -30,8 +30,7 @@ pub enum ChecksumState {
 pub enum GsoKind {
     /// TCP segments, each with its own header.
     Tcp,
-    /// UDP datagrams, each with its own header (Linux's UDP_SEGMENT). Only devices know it: what they receive is cut
-    /// before a stack sees it.
+    /// UDP datagrams, each with its own header (Linux's UDP_SEGMENT).
     Datagrams,
     /// Fragments of one datagram (RFC 791 §2.3, RFC 8200 §4.5).
     Fragments {

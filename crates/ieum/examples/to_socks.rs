@@ -52,10 +52,15 @@ fn carry(flow: Flow, proxy: SocketAddr) -> io::Result<()> {
         }
     };
     let inside = flow.accept()?;
+    // When one direction breaks, both do: nobody waits for the other.
+    let breaks = |_| inside.shutdown(Shutdown::Both).and_then(|()| outside.shutdown(Shutdown::Both));
     thread::scope(|scope| {
-        scope.spawn(|| io::copy(&mut &inside, &mut &outside).and_then(|_| outside.shutdown(Shutdown::Write)));
-        io::copy(&mut &outside, &mut &inside)?;
-        inside.shutdown(Shutdown::Write)
+        scope.spawn(|| {
+            let out = io::copy(&mut &inside, &mut &outside).and_then(|_| outside.shutdown(Shutdown::Write));
+            out.or_else(breaks)
+        });
+        let back = io::copy(&mut &outside, &mut &inside).and_then(|_| inside.shutdown(Shutdown::Write));
+        back.or_else(breaks)
     })
 }
 

@@ -225,7 +225,7 @@ impl HostRoom {
         }
     }
 
-    fn wake_flows(&mut self, concerns: impl Fn(Wish) -> bool) {
+    pub(crate) fn wake_flows(&mut self, concerns: impl Fn(Wish) -> bool) {
         let woken = self.flows.waiting.extract_if(.., |waiter| concerns(waiter.wish));
         self.woken.extend(woken.map(|waiter| waiter.waker));
     }

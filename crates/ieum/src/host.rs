@@ -7,11 +7,13 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ieum_exit::{Ends, Exit, ExitConfig, Publish, Resolvers};
+use ieum_socket::Domain;
 use ieum_stack::{CongestionName, LinkConfig, LinkId, RouteTarget, StackConfig, TcpRules, TcpSettings};
 use ieum_wire::{Cidr, Instant};
 
+use crate::any_datagrams::AnyDatagrams;
 use crate::flows::Flows;
-use crate::net::{TcpListener, TcpStream, UdpSocket};
+use crate::net::{RawSocket, TcpListener, TcpStream, UdpSocket};
 use crate::network::{Inner, Link, Network};
 use crate::room::HostRoom;
 use crate::segment::Segment;
@@ -23,7 +25,7 @@ const EXIT_LINK: [(&str, &str); 2] = [("10.77.0.1/24", "10.77.0.2"), ("fd77::1/6
 /// One IP stack with its sockets: addresses, routes, ports and limits of its own.
 ///
 /// A handle: clones are the same host. Made by [`Network::host`]. It stays in its network, with its addresses, for as long as that
-/// lasts, whether a handle is left or not.
+/// lasts, whether a handle is left or not, unless it is [removed](Host::remove).
 #[derive(Clone, Debug)]
 pub struct Host {
     network: Network,
@@ -98,6 +100,24 @@ impl Host {
         each(address, |address| UdpSocket::on(self, address))
     }
 
+    /// A raw socket of IPv4: it hears every packet of that protocol. The host [has such](HostBuilder::raw_sockets).
+    ///
+    /// # Errors
+    ///
+    /// PermissionDenied on a host that has none; InvalidInput and others, as socket(2), for a protocol that is none.
+    pub fn raw_v4(&self, protocol: u8) -> io::Result<RawSocket> {
+        RawSocket::on(self, Domain::Ip4, protocol)
+    }
+
+    /// The same of IPv6.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::raw_v4`].
+    pub fn raw_v6(&self, protocol: u8) -> io::Result<RawSocket> {
+        RawSocket::on(self, Domain::Ip6, protocol)
+    }
+
     /// Takes connections to every address and port that no other socket of the host listens on: each waits, unanswered, until it is
     /// accepted or refused. The host is [made so](HostBuilder::any_destination).
     ///
@@ -106,6 +126,22 @@ impl Host {
     /// AddrInUse when it does already, InvalidInput when it takes only its own addresses.
     pub fn listen_any(&self) -> io::Result<Flows> {
         Flows::on(self)
+    }
+
+    /// Takes datagrams to every address and port that no socket of the host is bound to; answers leave from the address that was meant. The
+    /// host is [made so](HostBuilder::any_destination).
+    ///
+    /// # Errors
+    ///
+    /// InvalidInput when it takes only its own addresses.
+    pub fn datagrams_any(&self) -> io::Result<AnyDatagrams> {
+        AnyDatagrams::on(self)
+    }
+
+    /// Takes the host out of its network: its connections are reset, its sockets are closed (EBADF), it has no others (ENFILE), and its
+    /// addresses are free for another host. What its other handles name is this, a host without links.
+    pub fn remove(&self) {
+        self.network.remove(self.number);
     }
 
     /// Asks the host as data, without waiting and under the lock: all of [`crate::sockets`]'s questions about states, counters,
@@ -138,6 +174,7 @@ pub struct HostBuilder {
     congestion: Option<CongestionName>,
     rules: Option<TcpRules>,
     sockets_max: Option<usize>,
+    has_raw_sockets: bool,
     addresses: Vec<(Link, String)>,
     routes: Vec<(String, String)>,
     exit: Option<Vec<String>>,
@@ -153,6 +190,7 @@ impl HostBuilder {
             congestion: None,
             rules: None,
             sockets_max: None,
+            has_raw_sockets: false,
             addresses: Vec::new(),
             routes: Vec::new(),
             exit: None,
@@ -225,6 +263,12 @@ impl HostBuilder {
         self
     }
 
+    /// Lets it have raw sockets ([`Host::raw_v4`]).
+    pub fn raw_sockets(mut self) -> HostBuilder {
+        self.has_raw_sockets = true;
+        self
+    }
+
     /// Keys all that is random or hashed. Without it nobody can guess it.
     pub fn seed(mut self, seed: [u8; 32]) -> HostBuilder {
         (self.stack.seed, self.is_seeded) = (seed, true);
@@ -232,7 +276,7 @@ impl HostBuilder {
     }
 
     /// Every unicast address is taken for one of its own, and what nobody else on its links has comes to it: for
-    /// [`Host::listen_any`].
+    /// [`Host::listen_any`] and [`Host::datagrams_any`].
     pub fn any_destination(mut self) -> HostBuilder {
         self.stack.accept_any_destination = true;
         self
@@ -259,6 +303,7 @@ impl HostBuilder {
         let mut host = ieum_socket::Host::with_stack(self.stack.clone(), false);
         let congestion = self.congestion.unwrap_or(self.tcp.congestion);
         host.set_tcp_defaults(TcpSettings { congestion, ..self.tcp });
+        host.allow_raw_sockets(self.has_raw_sockets);
         self.sockets_max.into_iter().for_each(|sockets| host.set_sockets_max(sockets));
         self.rules.into_iter().for_each(|rules| host.stack_mut().tcp_set_rules(rules));
         let mut inner = self.network.lock();

@@ -5,8 +5,8 @@
 //!
 //! | you want | take |
 //! |---|---|
-//! | sockets like `std::net`, through a TCP that is yours to watch and to change | [`net`]: the same types and calls; they use the process's [own host](Host::of_process). For tokio: crate `ieum-tokio` |
-//! | hosts of your own: several in one process, with addresses, links, routes and limits you choose; or one that [stands for any address](Host::listen_any), for tunnels and gateways | [`Network`] and [`Host`], and [`net`]'s types made on them |
+//! | sockets like `std::net`, through a TCP that is yours to watch and to change | [`net`]: the same types and calls; they use the process's [own host](Host::of_process). For tokio: crate `ieum-tokio`; for C: `libieum.so` and `ieum.h` |
+//! | hosts of your own: several in one process, with addresses, links, routes and limits you choose; or one that [stands for any address](Host::listen_any), for tunnels and gateways; on links that lead to [a TUN interface](Network::tun_link) or to [packets of your own](Network::outlet_link) | [`Network`] and [`Host`], and [`net`]'s types made on them |
 //! | your own loop, clock and wires; virtual time | [`sockets::Host`] (a host as data, with Linux's calls and errors) or [`stack::Stack`] (the protocols alone, packets in and packets out): no threads, no clock, no descriptors |
 //!
 //! Each level is made of the next, so that it is the same TCP on all of them, and a program may begin above and go down.
@@ -79,24 +79,31 @@
 //! sleeps until a timer or a descriptor of the machine wants something.
 //!
 //! Files: `network` (the lock, the thread, and who has his turn), `segment` (a link, and where a packet goes), `room` (a host as its
-//! network sees it, and who waits), `host` (making them), `socket` (calls and waiting), `flows` (to any address), `net` (the types), `bell` (waking the
+//! network sees it, and who waits), `host` (making them), `socket` (calls and waiting), `flows` and
+//! `any_datagrams` (to any address), `outlet` (links that lead out), `net` (the types, and waiting for many), `bell` (waking the
 //! thread), `bounds`.
 #![forbid(unsafe_code)]
 
+mod any_datagrams;
 mod bell;
 mod bounds;
 mod flows;
 mod host;
 pub mod net;
 mod network;
+mod outlet;
 mod room;
 mod segment;
 mod socket;
 
+pub use any_datagrams::{AnyDatagram, AnyDatagrams};
 pub use flows::{Flow, Flows};
 pub use host::{Host, HostBuilder};
 pub use network::{Link, Network};
+pub use outlet::Outlet;
 
+/// TUN interfaces of the machine, and faults on a wire.
+pub use ieum_device as device;
 /// What Linux means by a socket, without waiting, clock and descriptors: a host as data.
 pub use ieum_socket as sockets;
 /// The protocols alone: packets in, packets out.

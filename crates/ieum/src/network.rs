@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread;
@@ -14,6 +15,7 @@ use ieum_wire::{Instant, Packet};
 use crate::bell::Bell;
 use crate::bounds::{LINGER, SOURCES_MAX, TURNS_PER_CALL_MAX};
 use crate::host::HostBuilder;
+use crate::outlet::OutletRoom;
 use crate::room::HostRoom;
 use crate::segment::{End, Segment, To};
 
@@ -54,7 +56,7 @@ struct Shared {
 pub(crate) struct Inner {
     poller: Poller,
     clock: Clock,
-    /// Their places are their numbers: nobody ever leaves.
+    /// Their places are their numbers: who has left keeps his.
     dwellers: Vec<Dweller>,
     pub(crate) segments: Vec<Segment>,
     /// Who waits for descriptors of the machine, by the numbers of the poller. 0 is the bell's.
@@ -68,6 +70,8 @@ pub(crate) struct Inner {
     spent: Vec<Waker>,
     /// Nobody holds the network any more.
     is_left: bool,
+    /// Its thread has ended before its time.
+    is_broken: bool,
 }
 
 /// Somebody who lives in a network.
@@ -84,6 +88,8 @@ struct Dweller {
 
 enum Inhabitant {
     Host(Box<HostRoom>),
+    /// The end of a link for packets.
+    Outlet(Box<OutletRoom>),
     /// An exit, a device.
     Other(Box<dyn Room + Send>),
 }
@@ -119,10 +125,11 @@ impl Network {
             woken: Vec::new(),
             spent: Vec::new(),
             is_left: false,
+            is_broken: false,
         };
         let shared = Arc::new(Shared { inner: Mutex::new(inner), bell });
         let sleepless = Arc::clone(&shared);
-        thread::Builder::new().name("ieum".to_owned()).spawn(move || sleepless.sleep(&watched))?;
+        thread::Builder::new().name("ieum".to_owned()).spawn(move || sleepless.run(&watched))?;
         Ok(Network(Arc::new(Handle(shared))))
     }
 
@@ -165,6 +172,26 @@ impl Network {
         let mut inner = self.lock();
         let now = inner.clock.now();
         question(now, inner.host(number))
+    }
+
+    /// A host leaves its links: what it has said until now has crossed them.
+    pub(crate) fn remove(&self, number: usize) {
+        self.with(number, |now, room| room.leave(now));
+        let mut inner = self.lock();
+        inner.unplug(number);
+        self.0.0.settle(inner);
+    }
+
+    /// [`Network::with`] for the end of a link.
+    pub(crate) fn with_outlet(&self, number: usize, call: impl FnOnce(&mut OutletRoom)) {
+        let mut inner = self.lock();
+        if let Some(Inhabitant::Outlet(outlet)) =
+            inner.dwellers.get_mut(number).map(|dweller| &mut dweller.room)
+        {
+            call(outlet);
+            inner.touch(number);
+        }
+        self.0.0.settle(inner);
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -212,7 +239,16 @@ impl Shared {
         drop(spent);
     }
 
-    /// The network's thread.
+    /// The network's thread, to its end. Should it break an assertion, whoever waits for what it was to bring is told so.
+    fn run(&self, poller: &Poller) {
+        if catch_unwind(AssertUnwindSafe(|| self.sleep(poller))).is_ok() {
+            return;
+        }
+        let mut inner = self.lock();
+        inner.break_down();
+        Shared::unlock(inner);
+    }
+
     fn sleep(&self, poller: &Poller) {
         let (mut sleeper, mut told, mut left_at) = (Sleeper::new(poller), Vec::new(), None);
         loop {
@@ -238,10 +274,28 @@ impl Shared {
 }
 
 impl Inner {
+    /// The thread has ended.
+    fn break_down(&mut self) {
+        self.is_broken = true;
+        let Inner { dwellers, woken, spent, .. } = self;
+        for dweller in dwellers {
+            if let Inhabitant::Host(host) = &mut dweller.room {
+                host.break_down();
+                host.hand_over(woken, spent);
+            }
+        }
+    }
+
     /// Another host.
-    pub(crate) fn add_host(&mut self, host: HostRoom) -> usize {
+    pub(crate) fn add_host(&mut self, mut host: HostRoom) -> usize {
+        host.is_broken = self.is_broken;
         // Hosts wait for no descriptor, and are never told of one.
         self.add(Inhabitant::Host(Box::new(host)), u8::MAX)
+    }
+
+    /// The end of a link.
+    pub(crate) fn add_outlet(&mut self, outlet: OutletRoom) -> usize {
+        self.add(Inhabitant::Outlet(Box::new(outlet)), u8::MAX)
     }
 
     /// Somebody who waits for descriptors.
@@ -275,10 +329,23 @@ impl Inner {
         (number, link)
     }
 
+    /// A host leaves its links, which for it lead nowhere any more; its number stays its own.
+    fn unplug(&mut self, number: usize) {
+        let now = self.clock.now();
+        for (link, segment) in std::mem::take(&mut self.dwellers[number].links) {
+            self.segments[segment].remove((number, link));
+            let (room, turn) = turn_of(&mut self.dwellers, &self.poller, now, number);
+            room.on_notice(&turn, Notice::LinkDown { link });
+        }
+        self.touch(number);
+    }
+
     pub(crate) fn host(&mut self, number: usize) -> &mut HostRoom {
         match self.dwellers.get_mut(number).map(|dweller| &mut dweller.room) {
             Some(Inhabitant::Host(host)) => host,
-            Some(Inhabitant::Other(_)) | None => unreachable!("a host's handle has the number of a host"),
+            Some(Inhabitant::Outlet(_) | Inhabitant::Other(_)) | None => {
+                unreachable!("a host's handle has the number of a host")
+            }
         }
     }
 
@@ -340,8 +407,10 @@ impl Inner {
         self.tell(now, number);
         let Inner { dwellers, deadlines, woken, spent, .. } = self;
         let dweller = &mut dwellers[number];
-        if let Inhabitant::Host(host) = &mut dweller.room {
-            host.hand_over(woken, spent);
+        match &mut dweller.room {
+            Inhabitant::Host(host) => host.hand_over(woken, spent),
+            Inhabitant::Outlet(outlet) => outlet.hand_over(woken),
+            Inhabitant::Other(_) => {}
         }
         let deadline = dweller.room().deadline();
         if deadline != dweller.deadline {
@@ -401,6 +470,7 @@ impl Inner {
         !self.busy.is_empty()
             || self.dwellers.iter().any(|dweller| match &dweller.room {
                 Inhabitant::Host(host) => host.is_unfinished(),
+                Inhabitant::Outlet(outlet) => outlet.is_unfinished(),
                 Inhabitant::Other(room) => room.is_unfinished(),
             })
     }
@@ -410,6 +480,7 @@ impl Dweller {
     fn room(&mut self) -> &mut dyn Room {
         match &mut self.room {
             Inhabitant::Host(host) => &mut **host,
+            Inhabitant::Outlet(outlet) => &mut **outlet,
             Inhabitant::Other(room) => &mut **room,
         }
     }
@@ -436,4 +507,58 @@ fn is_sooner(due: Option<Instant>, until: Option<Instant>) -> bool {
 pub(crate) fn until(now: Instant, then: Instant) -> Duration {
     // The clock counts whole microseconds: without one more a sleeper would wake too early and turn in vain.
     then.since(now) + Duration::from_micros(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use ieum_engine::Ready;
+    use ieum_socket::Errno;
+
+    use super::*;
+
+    /// Breaks an assertion at its first deadline, which the network's thread alone keeps.
+    struct Breaks(mpsc::Receiver<()>);
+
+    impl Room for Breaks {
+        fn start(&mut self, _turn: &Turn<'_>) -> io::Result<()> {
+            Ok(())
+        }
+        fn on_ready(&mut self, _turn: &Turn<'_>, _key: u64, _ready: Ready) {}
+        fn on_frame(&mut self, _turn: &Turn<'_>, _link: LinkId, _frame: Packet) {}
+        fn on_deadline(&mut self, _turn: &Turn<'_>) {
+            assert!(self.0.try_recv().is_err(), "this is a test's own panic");
+        }
+        fn deadline(&self) -> Option<Instant> {
+            Some(Instant::ZERO)
+        }
+        fn settle(&mut self, _turn: &Turn<'_>) {}
+        fn poll_frame(&mut self, _turn: &Turn<'_>) -> Option<(LinkId, Packet)> {
+            None
+        }
+        fn poll_notice(&mut self) -> Option<Notice> {
+            None
+        }
+        fn on_notice(&mut self, _turn: &Turn<'_>, _notice: Notice) {}
+        fn is_unfinished(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn who_waits_is_told_when_the_networks_thread_has_ended() {
+        let network = Network::new().unwrap();
+        let host = network.host().build().unwrap();
+        let listener = host.listen("127.0.0.1:80").unwrap();
+        let waiting = thread::spawn(move || (listener.accept().map(drop).unwrap_err(), listener));
+        let (end, heard) = mpsc::channel();
+        network.lock().add_room(Box::new(Breaks(heard))).unwrap();
+        network.with(0, |_, _| {});
+        end.send(()).unwrap();
+        let (error, listener) = waiting.join().unwrap();
+        assert_eq!(error.raw_os_error(), Some(Errno::ENOTRECOVERABLE.0));
+        assert!(listener.accept().is_err(), "nor does anybody wait who comes later");
+        assert!(network.host().build().unwrap().udp("127.0.0.1:1").unwrap().recv(&mut [0]).is_err());
+    }
 }

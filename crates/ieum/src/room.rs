@@ -23,6 +23,8 @@ pub(crate) struct HostRoom {
     /// Flows to any address.
     pub(crate) flows: FlowTable,
     notices: VecDeque<Notice>,
+    /// The network's thread has ended: whoever waits would wait for ever.
+    pub(crate) is_broken: bool,
     /// The host's sockets had more to say to each other than one turn could hear.
     is_restless: bool,
     /// To be called, and to be dropped, when the lock is free again.
@@ -37,6 +39,8 @@ pub(crate) enum Wish {
     Of(SocketId, Way),
     /// Somebody who wants a connection to any address.
     Flow,
+    /// A datagram to any address.
+    Datagram,
     /// The end of that flow's handshake.
     Opened(RequestId),
 }
@@ -50,6 +54,10 @@ pub(crate) enum Way {
     Write,
     /// One of the two.
     Either,
+    /// One of these events of poll(2), or what is told unasked.
+    Events(u32),
+    /// That anything changed.
+    Change,
 }
 
 impl Way {
@@ -63,6 +71,8 @@ impl Way {
                 Way::Read => read,
                 Way::Write => ready.writable,
                 Way::Either => read || ready.writable,
+                Way::Events(events) => ready.events() & events != 0,
+                Way::Change => true,
             };
         is_there.then_some(()).ok_or(Errno::EAGAIN)
     }
@@ -84,6 +94,7 @@ impl HostRoom {
             waiting: SecondaryMap::new(),
             flows: FlowTable::default(),
             notices: VecDeque::new(),
+            is_broken: false,
             is_restless: false,
             woken: Vec::new(),
             spent: Vec::new(),
@@ -118,7 +129,7 @@ impl HostRoom {
     fn waiters(&mut self, wish: Wish) -> Option<&mut Vec<Waiter>> {
         match wish {
             Wish::Of(id, _) => self.waiting.entry(id).map(|entry| entry.or_default()),
-            Wish::Flow | Wish::Opened(_) => Some(&mut self.flows.waiting),
+            Wish::Flow | Wish::Datagram | Wish::Opened(_) => Some(&mut self.flows.waiting),
         }
     }
 
@@ -127,6 +138,31 @@ impl HostRoom {
         self.host.close(now, id);
         let waiters = self.waiting.remove(id).unwrap_or_default();
         self.woken.extend(waiters.into_iter().map(|waiter| waiter.waker));
+    }
+
+    /// The host leaves its network: its sockets are gone, and it has no others.
+    pub(crate) fn leave(&mut self, now: Instant) {
+        self.host.abort_all(now);
+        self.host.set_sockets_max(0);
+        self.wake_all();
+    }
+
+    /// The network's thread has ended: who waits is told so.
+    pub(crate) fn break_down(&mut self) {
+        self.is_broken = true;
+        self.wake_all();
+    }
+
+    /// What poll(2) shows of a socket; an error, where nothing will ever come.
+    pub(crate) fn readiness(&self, id: SocketId) -> Readiness {
+        let ready = self.host.readiness(id);
+        Readiness { error: ready.error || self.is_broken, ..ready }
+    }
+
+    /// Whoever waits asks again.
+    fn wake_all(&mut self) {
+        let sockets = self.waiting.drain().flat_map(|(_, waiters)| waiters);
+        self.woken.extend(sockets.chain(self.flows.waiting.drain(..)).map(|waiter| waiter.waker));
     }
 
     /// Wakers go where they may be used.
@@ -162,6 +198,9 @@ impl HostRoom {
             heard = true;
             self.hear_flow(now, event);
         }
+        if self.host.poll_any() {
+            self.wake_flows(|wish| wish == Wish::Datagram);
+        }
         heard
     }
 }
@@ -170,7 +209,7 @@ impl HostRoom {
 fn concerns(wish: Wish, ready: Readiness) -> bool {
     match wish {
         Wish::Of(_, way) => way.is_there(ready).is_ok(),
-        Wish::Flow | Wish::Opened(_) => false,
+        Wish::Flow | Wish::Datagram | Wish::Opened(_) => false,
     }
 }
 

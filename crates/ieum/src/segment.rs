@@ -49,6 +49,13 @@ impl Segment {
         self.ends.push(end);
     }
 
+    /// Somebody leaves the link. What was a broadcast stays one: it may be others' as well.
+    pub(crate) fn remove(&mut self, end: End) {
+        self.ends.retain(|other| *other != end);
+        self.gateways.retain(|other| *other != end);
+        self.addresses.retain(|_, owner| *owner != end);
+    }
+
     /// Has somebody on the link this address?
     pub(crate) fn has(&self, address: IpAddr) -> bool {
         self.addresses.contains_key(&address)

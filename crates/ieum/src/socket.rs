@@ -51,7 +51,19 @@ impl Socket {
             Kind::Stream => 1,
             Kind::Datagram => 2,
         };
-        let made = host.look(|_, room| room.host.socket(domain.number(), kind, 0));
+        Socket::made(host, domain.number(), kind, 0)
+    }
+
+    /// socket(2), by its numbers.
+    pub(crate) fn made(host: &Host, domain: i32, kind: i32, protocol: i32) -> io::Result<Socket> {
+        let made = host.look(|_, room| room.host.socket(domain, kind, protocol));
+        Ok(Socket::of(host, made.map_err(error)?))
+    }
+
+    /// The same with SOCK_RAW, of a protocol.
+    pub(crate) fn raw(host: &Host, domain: Domain, protocol: u8) -> io::Result<Socket> {
+        const SOCK_RAW: i32 = 3;
+        let made = host.look(|_, room| room.host.socket(domain.number(), SOCK_RAW, protocol.into()));
         Ok(Socket::of(host, made.map_err(error)?))
     }
 
@@ -104,7 +116,7 @@ impl Socket {
     ) -> Poll<io::Result<T>> {
         let key = match way {
             Way::Read => POLLS_READ,
-            Way::Write | Way::Either => POLLS_WRITE,
+            Way::Write | Way::Either | Way::Events(_) | Way::Change => POLLS_WRITE,
         };
         poll(&self.host, Wish::Of(self.id, way), key, cx, |now, room| call(now, &mut room.host, self.id))
     }
@@ -121,7 +133,36 @@ impl Socket {
     }
 
     pub(crate) fn readiness(&self) -> ieum_socket::Readiness {
-        self.host.look(|_, room| room.host.readiness(self.id))
+        self.host.look(|_, room| room.readiness(self.id))
+    }
+
+    /// What is ready of what `way` waits for, in the bits of poll(2); when nothing is, or what is waited for is a change, whoever
+    /// has that key is woken by what comes.
+    pub(crate) fn watch(&self, way: Way, key: u64, waker: Waker) -> u32 {
+        let wish = Wish::Of(self.id, way);
+        let (mut waker, mut events) = (Some(waker), 0);
+        if way != Way::Change {
+            let ready = self.readiness();
+            if way.is_there(ready).is_ok() {
+                return ready.events();
+            }
+        }
+        self.host.with(|_, room| {
+            let ready = room.readiness(self.id);
+            events = ready.events();
+            // What is not needed is dropped when the lock is free again.
+            if (way == Way::Change || way.is_there(ready).is_err())
+                && let Some(waker) = waker.take()
+            {
+                room.wait(wish, key, waker);
+            }
+        });
+        events
+    }
+
+    /// It does not wait any more.
+    pub(crate) fn unwatch(&self, key: u64) {
+        self.host.with(|_, room| room.cease(Wish::Of(self.id, Way::Change), key));
     }
 
     pub(crate) fn set_nonblocking(&self, nonblocking: bool) {
@@ -133,6 +174,10 @@ impl Socket {
     }
 
     // What both kinds can be asked.
+
+    pub(crate) fn domain(&self) -> io::Result<Domain> {
+        self.look(|host, id| host.domain(id).ok_or(Errno::EBADF))
+    }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
         self.look(|host, id| host.local_address(id))
@@ -204,6 +249,10 @@ pub(crate) fn block<T>(
     loop {
         let asked = host.with(|now, room| {
             let asked = ask(now, room);
+            if room.is_broken && matches!(asked, Err(_) | Ok(Err(Errno::EAGAIN))) {
+                // What is not there now will never come.
+                return Ok(Err(Errno::ENOTRECOVERABLE));
+            }
             if asked.is_err() {
                 // This waker is our own: nobody else's code runs under the lock.
                 room.wait(wish, asker.key, Waker::from(Arc::clone(&parker.0)));
@@ -231,6 +280,9 @@ pub(crate) fn poll<T>(
             let waker = cx.waker().clone();
             host.with(|now, room| {
                 let answer = ask(now, room);
+                if room.is_broken && matches!(answer, Err(Errno::EAGAIN)) {
+                    return Err(Errno::ENOTRECOVERABLE);
+                }
                 if matches!(answer, Err(Errno::EAGAIN)) {
                     room.wait(wish, key, waker);
                 }
@@ -258,8 +310,13 @@ pub(crate) async fn wait_for<T>(
 
 impl<'a> Asker<'a> {
     fn new(host: &'a Host, wish: Wish) -> Asker<'a> {
-        Asker { host, wish, key: NEXT_KEY.fetch_add(1, Ordering::Relaxed) }
+        Asker { host, wish, key: new_key() }
     }
+}
+
+/// A key that nobody else has.
+pub(crate) fn new_key() -> u64 {
+    NEXT_KEY.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Drop for Asker<'_> {
@@ -272,7 +329,7 @@ impl Drop for Asker<'_> {
 fn timeout_option(way: Way) -> i32 {
     match way {
         Way::Read => SO_RCVTIMEO,
-        Way::Write | Way::Either => SO_SNDTIMEO,
+        Way::Write | Way::Either | Way::Events(_) | Way::Change => SO_SNDTIMEO,
     }
 }
 
@@ -288,14 +345,14 @@ pub(crate) fn invalid(sentence: impl Into<String>) -> io::Error {
 
 /// A thread that waits. Not by [`std::thread::park`], whose token may be meant for the thread's own affairs.
 #[derive(Default)]
-struct Parker {
+pub(crate) struct Parker {
     is_woken: Mutex<bool>,
     condvar: Condvar,
 }
 
 /// A call that may wait. It has the thread's parker for itself: a waker of somebody else may wait in the middle of another
 /// call, and must not be given what wakes that.
-struct Parking(Arc<Parker>);
+pub(crate) struct Parking(pub(crate) Arc<Parker>);
 
 thread_local! {
     /// Kept from one call to the next.
@@ -303,7 +360,7 @@ thread_local! {
 }
 
 impl Parking {
-    fn begin() -> Parking {
+    pub(crate) fn begin() -> Parking {
         // A thread that ends has none any more, and may still wait in its last destructors.
         Parking(PARKER.try_with(Cell::take).ok().flatten().unwrap_or_default())
     }
@@ -317,7 +374,7 @@ impl Drop for Parking {
 
 impl Parker {
     /// Waits to be woken, `longest` at most.
-    fn park(&self, longest: Option<Duration>) {
+    pub(crate) fn park(&self, longest: Option<Duration>) {
         let guard = self.is_woken.lock().unwrap_or_else(PoisonError::into_inner);
         let mut guard = match longest {
             None => self.condvar.wait_while(guard, |woken| !*woken).unwrap_or_else(PoisonError::into_inner),

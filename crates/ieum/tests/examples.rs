@@ -6,6 +6,8 @@ mod chat;
 mod echo;
 #[path = "../examples/one_to_many.rs"]
 mod one_to_many;
+#[path = "../examples/tls.rs"]
+mod tls;
 #[path = "../examples/to_socks.rs"]
 mod to_socks;
 #[path = "../examples/virtual_time.rs"]
@@ -24,6 +26,11 @@ fn everybody_in_a_chat_hears_everybody() -> std::io::Result<()> {
 #[test]
 fn one_socket_sends_to_many() -> std::io::Result<()> {
     one_to_many::main()
+}
+
+#[test]
+fn rustls_asks_and_answers() -> Result<(), tls::Error> {
+    tls::main()
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::net::Shutdown;
 use std::thread;
 use std::time::Duration;
 
+use ieum::sockets::Errno;
 use ieum::stack::{CongestionName, LinkConfig, TcpSettings};
 use ieum::{Host, Network};
 
@@ -294,4 +295,73 @@ fn a_call_that_waits_is_answered_by_what_another_thread_does() {
     let reading = thread::spawn(move || reader.read(&mut [0; 8]).unwrap());
     accepted.shutdown(Shutdown::Read).unwrap();
     assert_eq!(reading.join().unwrap(), 0);
+}
+
+#[test]
+fn many_datagrams_are_sent_by_one_call_and_received_by_one() {
+    let (one, other) = pair();
+    let (from, to) = (one.udp("0.0.0.0:0").unwrap(), other.udp("0.0.0.0:7").unwrap());
+    from.set_segment_size(1000).unwrap();
+    to.set_joined(true).unwrap();
+    assert_eq!(from.segment_size().unwrap(), 1000);
+    let mut into = vec![0; 65_507];
+    from.send_to(&[7; 2500], "10.1.0.2:7").unwrap();
+    let (count, source, size) = to.recv_joined(&mut into).unwrap();
+    assert_eq!((count, source.port(), size), (2500, from.local_addr().unwrap().port(), Some(1000)));
+    to.set_joined(false).unwrap();
+    from.send_to(&[7; 2500], "10.1.0.2:7").unwrap();
+    let counts = [0; 3].map(|_| to.recv_from(&mut into).unwrap().0);
+    assert_eq!(counts, [1000, 1000, 500]);
+    from.send_to(&[7; 500], "10.1.0.2:7").unwrap();
+    assert_eq!(to.recv_joined(&mut into).map(|(count, _, size)| (count, size)).unwrap(), (500, None));
+}
+
+#[test]
+fn raw_sockets_are_for_hosts_that_have_them() {
+    let network = Network::new().unwrap();
+    let link = network.link();
+    let plain = network.host().address(&link, "10.1.0.1/24").build().unwrap();
+    let builder = network.host().address(&link, "10.1.0.2/24").address(&link, "fd01::2/64");
+    let host = builder.raw_sockets().build().unwrap();
+    assert_eq!(plain.raw_v4(1).unwrap_err().kind(), ErrorKind::PermissionDenied);
+
+    let (listens, speaks) = (host.raw_v4(253).unwrap(), host.raw_v4(253).unwrap());
+    listens.bind("127.0.0.1".parse().unwrap()).unwrap();
+    speaks.send_to(b"hello", "127.0.0.1".parse().unwrap()).unwrap();
+    let mut into = [0; 100];
+    let (count, source) = listens.recv_from(&mut into).unwrap();
+    assert_eq!((&into[20..count], source.to_string()), (&b"hello"[..], "127.0.0.1".to_owned()));
+    let packet = into[..count].to_vec();
+    speaks.set_header_included(true).unwrap();
+    speaks.send_to(&packet, "127.0.0.1".parse().unwrap()).unwrap();
+    assert_eq!(listens.recv_from(&mut into).unwrap().0, 25);
+
+    let six = host.raw_v6(58).unwrap();
+    six.connect("::1".parse().unwrap()).unwrap();
+    six.send(&[128, 0, 0, 0, 0, 1, 0, 1]).unwrap();
+    let types = [0; 2].map(|_| six.recv_from(&mut into).map(|_| into[0]).unwrap());
+    assert_eq!(types, [128, 129], "the request, and the host's answer");
+    assert_eq!(six.local_addr().unwrap().to_string(), "::1");
+    assert!(six.set_checksum(None).is_err() && host.raw_v6(253).unwrap().set_checksum(Some(2)).is_ok());
+}
+
+#[test]
+fn a_host_that_is_removed_resets_its_peers_and_frees_its_address() {
+    let network = Network::new().unwrap();
+    let link = network.link();
+    let one = network.host().address(&link, "10.9.0.1/24").build().unwrap();
+    let other = network.host().address(&link, "10.9.0.2/24").build().unwrap();
+    let listener = one.listen("10.9.0.1:80").unwrap();
+    let mut stream = other.connect("10.9.0.1:80").unwrap();
+    let accepted = listener.accept().unwrap().0;
+    let waiting = thread::spawn(move || listener.accept().map(drop));
+    one.remove();
+    assert_eq!(waiting.join().unwrap().unwrap_err().raw_os_error(), Some(Errno::EBADF.0));
+    assert_eq!(stream.read(&mut [0; 4]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    assert_eq!(accepted.peer_addr().unwrap_err().raw_os_error(), Some(Errno::EBADF.0));
+    assert_eq!(one.udp("0.0.0.0:0").unwrap_err().raw_os_error(), Some(Errno::ENFILE.0));
+    let again = network.host().address(&link, "10.9.0.1/24").build().unwrap();
+    let listener = again.listen("10.9.0.1:80").unwrap();
+    let stream = other.connect("10.9.0.1:80").unwrap();
+    assert_eq!(listener.accept().unwrap().1, stream.local_addr().unwrap());
 }

@@ -112,6 +112,33 @@ macro_rules! told_by {
                 told.push(line("the other end", one.read(&mut word)));
                 told.push(line("shut down", one.shutdown(Shutdown::Both)));
                 told.push(line("peer", one.peer_addr().map(|_| ())));
+                told.push(line("no time to write", one.set_write_timeout(Some(Duration::ZERO))));
+                let second = listener.try_clone().unwrap();
+                told.push(line("a copy of the listener", second.local_addr().map(|address| address == at)));
+                #[allow(deprecated, reason = "std has it, so it is compared")]
+                {
+                    told.push(line("only IPv6 set", listener.set_only_v6(true)));
+                }
+                let third = TcpStream::connect_timeout(&at, Duration::from_secs(5)).unwrap();
+                let came = second.incoming().next().unwrap().unwrap();
+                told.push(line(
+                    "incoming",
+                    came.peer_addr().map(|peer| Ok(peer) == third.local_addr().map_err(drop)),
+                ));
+                told.push(line(
+                    "nothing to peek",
+                    came.set_nonblocking(true).and_then(|()| came.peek(&mut word)),
+                ));
+                told.push(line("shut down reading", came.shutdown(Shutdown::Read)));
+                told.push(line("read what is shut down", (&came).read(&mut word)));
+                told.push(line("flush", (&came).flush()));
+                let clone = came.try_clone().unwrap();
+                drop(came);
+                told.push(line(
+                    "a copy goes on",
+                    (&clone).write(b"x").and_then(|_| (&third).read(&mut word)),
+                ));
+                drop((clone, third, second));
                 drop((one, listener));
                 told.push(line("nobody listens", TcpStream::connect(at).map(drop)));
                 told.push(line(
@@ -203,8 +230,28 @@ macro_rules! told_by {
                 ));
                 let nobody = std::net::Ipv4Addr::UNSPECIFIED;
                 told.push(line("no group", one.join_multicast_v4(&std::net::Ipv4Addr::LOCALHOST, &nobody)));
+                told.push(line("no group", one.leave_multicast_v4(&"239.1.1.1".parse().unwrap(), &nobody)));
+                told.push(line("no group", one.join_multicast_v6(&std::net::Ipv6Addr::LOCALHOST, 0)));
+                told.push(line("no group", one.leave_multicast_v6(&"ff02::99".parse().unwrap(), 0)));
+                told.push(line("loop of IPv6", one.multicast_loop_v6()));
+                told.push(line("read timeout", one.read_timeout()));
+                told.push(line("no time", one.set_read_timeout(Some(Duration::ZERO))));
+                told.push(line("write timeout", one.write_timeout()));
+                told.push(line("no time", one.set_write_timeout(Some(Duration::ZERO))));
+                told.push(line(
+                    "write timeout",
+                    one.set_write_timeout(Some(Duration::from_secs(2))).and_then(|()| one.write_timeout()),
+                ));
+                let copy = one.try_clone().unwrap();
+                other.send_to(b"to both", here).unwrap();
+                let peeked = copy.peek_from(&mut into).map(|(count, from)| (count, from == there));
+                told.push(line("peek by a copy", peeked));
+                told.push(line(
+                    "and take",
+                    one.recv_from(&mut into).map(|(count, from)| (count, from == there)),
+                ));
                 told.push(line("bind twice", UdpSocket::bind(here).map(drop)));
-                drop(other);
+                drop((other, copy));
                 told.push(line("send to the closed", one.send(b"abc")));
                 told.push(line("and hear of it", one.recv(&mut into)));
                 told

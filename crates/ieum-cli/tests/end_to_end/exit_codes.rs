@@ -114,8 +114,7 @@ fn descendants_get_sigterm_and_after_two_seconds_sigkill() {
     running.line("stubborn got SIGTERM");
     let finished = running.finish();
     assert_eq!(finished.code, 3, "{finished:?}");
-    let took = begun.elapsed();
-    assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(20), "{took:?}");
+    assert!(begun.elapsed() >= Duration::from_secs(2), "{:?}", begun.elapsed());
     let gone = test_kill_process(stubborn.expect("the child said its id"));
     assert_eq!(gone, Err(rustix::io::Errno::SRCH), "the stubborn child is still there");
 }

@@ -242,18 +242,20 @@ fn a_member_killed_with_a_thousand_connections_leaves_nothing_behind() {
     owner.line("ready");
     let mut bystander = nets.who(&["--name", "bystander"], &["crowd", "web.lab.ieum", "80", "1"]);
     bystander.line("open");
+    // A connection is open before it is accepted, and only then has a descriptor of its own.
+    owner.line("1 held");
     let server = server_of(&owner);
     let mut rounds = Vec::new();
     let (descriptors, _) = held_by(server);
     for round in 0..3 {
         let mut member = nets.who(&[], &["crowd", "web.lab.ieum", "80", "1000"]);
         member.line("open");
-        owner.line("held 1000");
+        owner.line("1001 held");
         member.signal(Signal::KILL);
         assert_eq!(member.finish().code, 128 + 9);
         // The program hears of every connection's end; only the bystander is left. It closes its descriptors, of which
         // ieum then hears in its turn.
-        owner.line("left 1");
+        owner.line("1 left");
         while is_root() && held_by(server).0 > descriptors {
             owner.look_on("descriptors are given back");
         }
@@ -264,7 +266,7 @@ fn a_member_killed_with_a_thousand_connections_leaves_nothing_behind() {
         let mut late = nets.who(&["--name", &name], &["crowd", "web.lab.ieum", "80", "1"]);
         late.line("open");
         late.signal(Signal::KILL);
-        owner.line("left 1");
+        owner.line("1 left");
     }
     let [memory, .., memory_later] = rounds[..] else { panic!("three rounds") };
     assert!(memory_later < memory + 4096, "{memory} KiB, later {memory_later}");

@@ -28,7 +28,7 @@ def call(address, port, count):
     good = 0
     for connected in (False, True):
         client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        client.settimeout(10)
+        client.settimeout(60)
         if connected:
             client.connect((address, port))
         for number in range(count):

@@ -2,8 +2,8 @@
 
     who.py serve PORT COUNT       says `ready`, and of each caller `from ADDRESS`, until COUNT have come and gone
     who.py ask NAME PORT          says what the server told
-    who.py hold PORT              says `ready`, keeps whoever calls, and says `held N` at every thousand and `left N`
-                                  whenever one has gone; ends when it is told anything, or that nothing will come
+    who.py hold PORT              says `ready`, keeps whoever calls, and says `N held` or `N left` whenever one has come
+                                  or gone; ends when it is told anything, or that nothing will come
     who.py late PORT              says `ready`, takes one caller, and reads only when it is told to: then `read N end`
     who.py crowd NAME PORT COUNT  opens COUNT connections and says `open`; then `ended` and how often each way they
                                   ended, and `again` and what came of another try
@@ -61,8 +61,7 @@ def hold(port):
                 connection, _ = server.accept()
                 held += 1
                 waiting.register(connection, selectors.EVENT_READ)
-                if held % 1000 == 0:
-                    print("held", held, flush=True)
+                print(held, "held", flush=True)
                 continue
             try:
                 gone = not key.fileobj.recv(1000)
@@ -72,7 +71,7 @@ def hold(port):
                 waiting.unregister(key.fileobj)
                 key.fileobj.close()
                 held -= 1
-                print("left", held, flush=True)
+                print(held, "left", flush=True)
 
 
 def late(port):
@@ -94,7 +93,8 @@ def crowd(name, port, count):
     print("open", flush=True)
     ended = collections.Counter()
     for connection in connections:
-        connection.settimeout(60)
+        # As long as it takes: who started this knows when it has been too long.
+        connection.settimeout(None)
         try:
             outcome = "data" if connection.recv(1) else "end"
         except OSError as error:

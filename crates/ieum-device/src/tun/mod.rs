@@ -130,7 +130,7 @@ impl Tun {
     ///
     /// # Errors
     ///
-    /// When the interface has gone (EBADFD), and those of readv(2).
+    /// When the interface has gone (EBADFD), or who gave its packets (EPIPE), and those of readv(2).
     pub fn read(&mut self) -> io::Result<Option<Packet>> {
         loop {
             if let Some(packet) = self.waiting.pop_front() {
@@ -158,6 +158,10 @@ impl Tun {
             let link_room: &mut [u8] = if self.kind == TunKind::Tap { &mut link_header } else { &mut [] };
             let head_bytes = vnet_room.len() + link_room.len();
             let came = sys::read_scattered(self.file.as_fd(), [vnet_room, link_room], bytes)?;
+            if came == 0 {
+                // A TUN has no empty packets: the other end of a descriptor that is none is closed.
+                return Err(Errno::PIPE);
+            }
             whole = came == head_bytes + bytes.len() && bytes.len() <= PACKET_BYTES_MAX;
             bytes.truncate(PACKET_BYTES_MAX);
             Ok::<(), Errno>(())

@@ -155,6 +155,31 @@ impl Tun {
         })
     }
 
+    /// A descriptor that somebody else has opened and set up: a VPN service's, or any that gives and takes one IP packet at a time (a pair
+    /// of AF_UNIX sockets of the kind SOCK_SEQPACKET or SOCK_DGRAM). Of a TUN or TAP of the kernel it is found out whether packets carry
+    /// a header that says what was left undone; `mtu_bytes` is the largest packet. It blocks no more from now on.
+    ///
+    /// # Errors
+    ///
+    /// InvalidInput for a TUN whose packets begin with the kernel's own header (no IFF_NO_PI), and those of fcntl(2).
+    pub fn of_descriptor(file: OwnedFd, mtu_bytes: u32) -> io::Result<Tun> {
+        let flags = rustix::fs::fcntl_getfl(&file)?;
+        rustix::fs::fcntl_setfl(&file, flags | OFlags::NONBLOCK)?;
+        // Whatever else it is, the kernel has no word for its kind.
+        let (name, flags) = sys::interface(file.as_fd())
+            .unwrap_or_else(|_| (String::new(), number::IFF_TUN | number::IFF_NO_PI));
+        if flags & number::IFF_NO_PI == 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the TUN was made without IFF_NO_PI"));
+        }
+        let vnet = flags & number::IFF_VNET_HDR != 0;
+        if vnet {
+            let bytes = vnet::HEADER_BYTES.try_into().unwrap_or(i32::MAX);
+            sys::set_header_bytes(file.as_fd(), bytes)?;
+        }
+        let kind = if flags & number::IFF_TAP != 0 { TunKind::Tap } else { TunKind::Tun };
+        Ok(Tun { file, name, kind, mtu_bytes, vnet, waiting: VecDeque::new(), malformed: 0 })
+    }
+
     /// Gives an interface that was made here its MTU, the kernel's end of the link its addresses, and brings it up. Answers
     /// the addresses of a family that the machine does not have.
     ///

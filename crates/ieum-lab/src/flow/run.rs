@@ -157,7 +157,7 @@ impl Scene {
                         self.receive(now, *flow, id);
                     }
                 }
-                Event::Request(_) | Event::Udp(_) | Event::Ping(_) | Event::AnyDatagram => {}
+                Event::Request(_) | Event::Udp(_) | Event::Ping(_) | Event::Raw(_) | Event::AnyDatagram => {}
             }
         }
     }

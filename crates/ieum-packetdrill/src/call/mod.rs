@@ -2,10 +2,9 @@
 //!
 //! A socket blocks unless O_NONBLOCK or the call's flags say otherwise.
 //!
-//! Files: `address` (socket addresses), `socket` (from `socket` to `close`), `transfer` (reading and writing), `option`,
+//! Files: `socket` (from `socket` to `close`), `transfer` (reading and writing), `option`,
 //! `poll` and `epoll` (waiting), `pipe`, `link` (packets and time).
 
-pub(crate) mod address;
 pub(crate) mod epoll;
 mod link;
 mod option;

@@ -2,23 +2,13 @@
 
 use std::net::SocketAddr;
 
-use ieum_socket::{Errno, How, SocketId};
-use ieum_stack::State as TcpState;
+use ieum_socket::{Errno, How};
 
 use super::blocks;
 use crate::placeholder;
 use crate::shared::Shared;
 use crate::state::State;
 use crate::table::Kind;
-
-/// Bytes that can be read.
-const SIOCINQ: u64 = 0x541b;
-/// Bytes that were not acknowledged; the end is a position like others.
-const SIOCOUTQ: u64 = 0x5411;
-/// Bytes that were not sent.
-const SIOCOUTQNSD: u64 = 0x894b;
-/// Does the next read begin at the urgent byte?
-const SIOCATMARK: u64 = 0x8905;
 
 impl Shared {
     pub(crate) fn socket(&self, domain: i32, kind: i32, protocol: i32) -> Result<i32, Errno> {
@@ -135,31 +125,10 @@ impl Shared {
 
     /// `ioctl`, of which only the lengths of queues and the urgent mark mean something.
     pub(crate) fn ioctl(&self, number: i32, request: u64) -> Result<i32, Errno> {
-        self.call(|state, _| Some(state.socket_at(number).and_then(|id| answer_of_ioctl(state, id, request))))
+        self.call(|state, _| {
+            Some(state.socket_at(number).and_then(|id| state.machine.host.ioctl(id, request)))
+        })
     }
-}
-
-/// The answer of `ioctl`.
-fn answer_of_ioctl(state: &State, id: SocketId, request: u64) -> Result<i32, Errno> {
-    if request == SIOCATMARK {
-        return Ok(i32::from(state.machine.host.is_at_mark(id)));
-    }
-    if !matches!(request, SIOCINQ | SIOCOUTQ | SIOCOUTQNSD) {
-        return Err(Errno::ENOTTY);
-    }
-    if state.machine.host.is_listening(id) {
-        return Err(Errno::EINVAL);
-    }
-    let bytes = match (request, state.machine.host.status(id)) {
-        (_, None) => 0,
-        (SIOCOUTQ, Some(status)) => {
-            status.unacknowledged_bytes + usize::from(status.finished && !status.finish_acknowledged)
-        }
-        (SIOCOUTQNSD, Some(status)) => status.unsent_bytes,
-        (_, Some(status)) if status.state == TcpState::SynSent => 0,
-        (_, Some(status)) => status.readable_bytes,
-    };
-    Ok(i32::try_from(bytes).unwrap_or(i32::MAX))
 }
 
 /// Gives a number to something new.

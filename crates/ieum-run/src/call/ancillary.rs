@@ -1,8 +1,8 @@
 //! Control messages that a program sends along with a datagram, about its IP header (ip(7), ipv6(7)): from which address
-//! (IP_PKTINFO, IPV6_PKTINFO), how many hops (IP_TTL, IPV6_HOPLIMIT), which type of service (IP_TOS, IPV6_TCLASS).
+//! (IP_PKTINFO, IPV6_PKTINFO), how many hops (IP_TTL, IPV6_HOPLIMIT), which type of service (IP_TOS, IPV6_TCLASS); and into
+//! datagrams of which size it is cut (UDP_SEGMENT).
 //!
-//! As on Linux, messages of other levels mean nothing, and unknown ones of these are refused. Which interface a datagram
-//! leaves by is the route's affair here: the number in IP_PKTINFO is not looked at.
+//! As on Linux, messages of other levels mean nothing, and unknown ones of these are refused.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -11,12 +11,13 @@ use ieum_socket::{Ancillary, Errno};
 use super::control::HEADER_BYTES;
 use crate::sys::number as n;
 
-/// What the control messages in `bytes` say of a datagram to IPv4, or to IPv6 (`to_ip6`).
+/// What the control messages in `bytes` say of a datagram to IPv4, or to IPv6 (`to_ip6`), of UDP (`is_udp`) or of another
+/// protocol, to which those of UDP mean nothing.
 ///
 /// # Errors
 ///
 /// EINVAL for a message that does not fit into the bytes, has another size than its kind, or a value out of its range.
-pub(super) fn parse(bytes: &[u8], to_ip6: bool) -> Result<Ancillary, Errno> {
+pub(super) fn parse(bytes: &[u8], to_ip6: bool, is_udp: bool) -> Result<Ancillary, Errno> {
     let (mut found, mut rest) = (Ancillary::default(), bytes);
     while rest.len() >= HEADER_BYTES {
         let length = usize::from_ne_bytes(array(rest, 0).ok_or(Errno::EINVAL)?);
@@ -24,11 +25,17 @@ pub(super) fn parse(bytes: &[u8], to_ip6: bool) -> Result<Ancillary, Errno> {
         let kind = i32::from_ne_bytes(array(rest, 12).ok_or(Errno::EINVAL)?);
         let data = rest.get(HEADER_BYTES..length).ok_or(Errno::EINVAL)?;
         match (level, to_ip6) {
+            // A u16, and of UDP no other.
+            (n::IPPROTO_UDP, _) if is_udp && kind == n::UDP_SEGMENT => {
+                found.segment_bytes = Some(u16::from_ne_bytes(*exact::<2>(data)?));
+            }
+            (n::IPPROTO_UDP, _) if is_udp => return Err(Errno::EINVAL),
             (n::IPPROTO_IP, false) => hear4(&mut found, kind, data)?,
             (n::IPPROTO_IPV6, true) => hear6(&mut found, kind, data)?,
             // A socket of IPv6 names its IPv4 address in IPv6's way.
             (n::IPPROTO_IPV6, false) if kind == n::IPV6_PKTINFO => {
                 let source: [u8; 16] = exact::<20>(data)?.first_chunk().copied().ok_or(Errno::EINVAL)?;
+                found.interface = u32::from_ne_bytes(array(data, 16).ok_or(Errno::EINVAL)?);
                 let mapped = Ipv6Addr::from(source).to_ipv4_mapped();
                 found.source =
                     Some(mapped.ok_or(Errno::EINVAL)?.into()).filter(|ip: &IpAddr| !ip.is_unspecified());
@@ -46,6 +53,7 @@ fn hear4(found: &mut Ancillary, kind: i32, data: &[u8]) -> Result<(), Errno> {
         // struct in_pktinfo: interface, source, and an address that only receivers are told.
         n::IP_PKTINFO => {
             let source: [u8; 4] = array(exact::<12>(data)?, 4).ok_or(Errno::EINVAL)?;
+            found.interface = u32::from_ne_bytes(array(data, 0).ok_or(Errno::EINVAL)?);
             found.source = Some(IpAddr::from(source)).filter(|source| !source.is_unspecified());
         }
         n::IP_TTL => found.ttl = Some(byte(int(data)?, 1)?),
@@ -64,6 +72,7 @@ fn hear6(found: &mut Ancillary, kind: i32, data: &[u8]) -> Result<(), Errno> {
         // struct in6_pktinfo: source, interface.
         n::IPV6_PKTINFO => {
             let source: [u8; 16] = array(exact::<20>(data)?, 0).ok_or(Errno::EINVAL)?;
+            found.interface = u32::from_ne_bytes(array(data, 16).ok_or(Errno::EINVAL)?);
             found.source = Some(IpAddr::from(source)).filter(|source| !source.is_unspecified());
         }
         // -1 stands for what the socket's options say.
@@ -112,8 +121,11 @@ mod tests {
             message(n::IPPROTO_IP, n::IP_TTL, &7_i32.to_ne_bytes()),
         ];
         let source = Some(IpAddr::from([10, 0, 0, 1]));
-        assert_eq!(parse(&all.concat(), false), Ok(Ancillary { source, ttl: Some(7), tos: Some(0xb8) }));
-        assert_eq!(parse(&[], false), Ok(Ancillary::default()));
+        assert_eq!(
+            parse(&all.concat(), false, true),
+            Ok(Ancillary { source, ttl: Some(7), tos: Some(0xb8), ..Ancillary::default() })
+        );
+        assert_eq!(parse(&[], false, true), Ok(Ancillary::default()));
     }
 
     #[test]
@@ -127,9 +139,29 @@ mod tests {
             message(n::IPPROTO_IPV6, n::IPV6_HOPLIMIT, &(-1_i32).to_ne_bytes()),
         ];
         let source = Some(IpAddr::from(address));
-        assert_eq!(parse(&all.concat(), true), Ok(Ancillary { source, ttl: None, tos: Some(255) }));
+        assert_eq!(
+            parse(&all.concat(), true, true),
+            Ok(Ancillary { source, tos: Some(255), ..Ancillary::default() })
+        );
         // Towards IPv4 only the address counts, and must be one of IPv4.
-        assert_eq!(parse(&all.concat(), false), Err(Errno::EINVAL));
+        assert_eq!(parse(&all.concat(), false, true), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn a_size_is_of_udp_alone() {
+        let size = message(n::IPPROTO_UDP, n::UDP_SEGMENT, &1200_u16.to_ne_bytes());
+        for to_ip6 in [false, true] {
+            let said = parse(&size, to_ip6, true).map(|found| found.segment_bytes);
+            assert_eq!((said, parse(&size, to_ip6, false)), (Ok(Some(1200)), Ok(Ancillary::default())));
+        }
+        let long = message(n::IPPROTO_UDP, n::UDP_SEGMENT, &1200_i32.to_ne_bytes());
+        let unknown = message(n::IPPROTO_UDP, n::UDP_GRO, &1200_u16.to_ne_bytes());
+        for bytes in [long, unknown] {
+            assert_eq!(
+                (parse(&bytes, false, true), parse(&bytes, true, true)),
+                (Err(Errno::EINVAL), Err(Errno::EINVAL))
+            );
+        }
     }
 
     #[test]
@@ -138,12 +170,12 @@ mod tests {
         for bytes in
             [ttl(0), ttl(256), message(n::IPPROTO_IP, n::IP_TTL, &[1]), message(n::IPPROTO_IP, 99, &[])]
         {
-            assert_eq!(parse(&bytes, false), Err(Errno::EINVAL));
+            assert_eq!(parse(&bytes, false, true), Err(Errno::EINVAL));
         }
         for length in [0_usize, 15, 25, usize::MAX] {
             let mut bytes = ttl(5);
             bytes[..8].copy_from_slice(&length.to_ne_bytes());
-            assert_eq!(parse(&bytes, false), Err(Errno::EINVAL), "{length}");
+            assert_eq!(parse(&bytes, false, true), Err(Errno::EINVAL), "{length}");
         }
     }
 }

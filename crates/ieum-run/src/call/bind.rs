@@ -8,6 +8,7 @@ use crate::notification::Call;
 use crate::runner::Runner;
 use crate::serve::{Answer, Served};
 use crate::socket::host_errno;
+use crate::sys::number as n;
 
 impl Runner {
     pub(crate) fn call_bind(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
@@ -15,6 +16,9 @@ impl Runner {
         self.catch_up(turn, number);
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
         let (id, domain) = (socket.host, socket.domain);
+        if self.is_raw(number) && domain == n::AF_INET6 && self.names_ip4(call, call.word(1)) {
+            return Err(Errno::EINVAL);
+        }
         let address = address::read(&self.memory(call), call.word(1), call.int(2), domain, Use::Bind);
         let address = match address.map_err(host_errno)? {
             Address::Internet(address) => address,

@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 
 use ieum_engine::Turn;
 use ieum_socket::{Connect, Errno, Kind};
+use rustix::io::Errno as Unfit;
 use rustix::net::Shutdown;
 use rustix::net::sockopt::{Timeout, socket_timeout};
 
@@ -23,13 +24,31 @@ impl Runner {
     pub(crate) fn call_connect(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
-        let (kind, domain) = (socket.kind, socket.domain);
+        let (id, kind, domain) = (socket.host, socket.kind, socket.domain);
         let purpose = if kind == Kind::Stream { Use::Connect } else { Use::Associate };
         let address = address::read(&self.memory(call), call.word(1), call.int(2), domain, purpose);
-        let address = match address.map_err(host_errno)? {
-            Address::Internet(address) => Some(address),
-            Address::Unspecified => None,
+        let address = match address {
+            Ok(Address::Internet(address)) => Some(address),
+            Ok(Address::Unspecified) => None,
+            // Linux looks at the address of a stream only when there is nothing else to say.
+            Err(Unfit::INVAL | Unfit::AFNOSUPPORT)
+                if kind == Kind::Stream
+                    && address::names_family(call.int(2))
+                    && !self.host.is_unconnected(id) =>
+            {
+                Some(address::wildcard(domain))
+            }
+            Err(errno) => {
+                if kind == Kind::Datagram && errno != Unfit::FAULT && address::names_family(call.int(2)) {
+                    // It has a port from now on all the same.
+                    self.host.bind_as_needed(id)?;
+                }
+                return Err(host_errno(errno));
+            }
         };
+        if self.is_raw(number) && domain == n::AF_INET6 && self.names_ip4(call, call.word(1)) {
+            return Err(Errno::EAFNOSUPPORT);
+        }
         match kind {
             Kind::Stream => self.connect_stream(turn, call, number, address),
             Kind::Datagram => self.connect_datagram(turn, number, address),
@@ -51,6 +70,9 @@ impl Runner {
             carrier::keep_some_free(&self.copy(number)?).map_err(host_errno)?;
             self.renew_if_spent(call, number)?;
         }
+        // What a native read has told already is not told again.
+        let shows_error = self.sockets.get(number).is_some_and(|socket| socket.shows_error);
+        let pending = if shows_error { self.take_error(number)? } else { None };
         let connected = match self.host.connect(turn.now, id, Some(address)) {
             // Whoever has the ports to choose from may have been closed without a sign.
             Err(Errno::EADDRNOTAVAIL) if self.sweep(turn) => self.host.connect(turn.now, id, Some(address)),
@@ -63,6 +85,12 @@ impl Runner {
             }
             Ok(Connect::InProgress) => self.wait_for_outcome(turn, number, Errno::EINPROGRESS),
             Err(Errno::EALREADY) => self.wait_for_outcome(turn, number, Errno::EALREADY),
+            Err(Errno::EISCONN) => {
+                if let Some(socket) = self.sockets.get_mut(number) {
+                    socket.error = socket.error.or(pending);
+                }
+                Err(Errno::EISCONN)
+            }
             Err(errno) => {
                 if matches!(
                     self.sockets.get(number).map(|socket| &socket.carrier),
@@ -73,7 +101,7 @@ impl Runner {
                 // The error is told hereby; what S shows of it is taken back.
                 let _ = self.take_error(number);
                 self.renew_if_spent(call, number)?;
-                Err(errno)
+                Err(pending.filter(|_| errno == Errno::ECONNABORTED).unwrap_or(errno))
             }
         }
     }
@@ -142,7 +170,11 @@ impl Runner {
         let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
         self.host.connect(turn.now, id, address)?;
         // Port 0 names nobody to getpeername, but a ping socket's peer has no other.
-        let remote = address.map(|address| self.host.remote_address(id).unwrap_or(address));
+        let mut remote = address.map(|address| self.host.remote_address(id).unwrap_or(address));
+        if !self.speaks_udp(number) {
+            // What comes from it has no port, whatever was said to connect.
+            remote.iter_mut().for_each(|remote| remote.set_port(0));
+        }
         let copy = self.copy(number)?;
         let socket = self.sockets.get_mut(number).ok_or(Errno::EBADF)?;
         let (Carrier::Datagram(datagram), Some(name)) = (&mut socket.carrier, &socket.name) else {

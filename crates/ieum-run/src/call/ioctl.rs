@@ -1,9 +1,10 @@
 //! ioctl(2): SIOCOUTQ, which is how much of what was sent has not been acknowledged, SIOCOUTQNSD, of that what has
-//! not been sent, and SIOCATMARK, which AF_UNIX would answer in its own way.
+//! not been sent, and SIOCATMARK, which AF_UNIX would answer in its own way. What is asked of interfaces is in `interface`.
 
 use ieum_engine::Turn;
 use ieum_socket::{Errno, Kind};
 
+use super::interface::is_about_interfaces;
 use crate::notification::Call;
 use crate::runner::Runner;
 use crate::serve::{Answer, Served};
@@ -12,14 +13,21 @@ use crate::sys::number as n;
 
 impl Runner {
     pub(crate) fn call_ioctl(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
-        let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
+        let number = self.identify(call);
+        let request = call.int(1).cast_unsigned();
+        if is_about_interfaces(request) {
+            let domain = number.and_then(|number| self.sockets.get(number)).map(|socket| socket.domain);
+            return self.call_interface(call, request, domain);
+        }
+        let Some(number) = number else { return Ok(Answer::Continue) };
         self.catch_up(turn, number);
-        let request = u64::from(call.int(1).cast_unsigned());
+        let request = u64::from(request);
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
         if request == n::SIOCATMARK {
             return match socket.kind {
                 Kind::Datagram => Err(Errno::ENOTTY),
-                // An urgent byte is one like others by the time it is here, so there is no mark.
+                // S has what has come, and knows its mark.
+                Kind::Stream if self.is_carried(number) => Ok(Answer::Continue),
                 Kind::Stream => self.answer_int(call, 0),
             };
         }

@@ -5,6 +5,7 @@ mod ancillary;
 mod bind;
 mod connect;
 mod control;
+mod interface;
 mod ioctl;
 mod listen;
 mod message;
@@ -12,7 +13,10 @@ mod name;
 mod option;
 mod receive;
 mod renew;
+mod route;
 mod send;
 mod shutdown;
 mod socket;
 mod stream;
+
+pub(crate) use interface::INTERFACE_REQUESTS;

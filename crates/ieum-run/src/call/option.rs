@@ -4,11 +4,12 @@ use ieum_engine::Turn;
 use ieum_socket::Errno;
 use rustix::net::sockopt;
 
-use crate::bounds::{CARRIER_BYTES, OPTION_BYTES_MAX};
+use crate::bounds::{CARRIER_BYTES, OPTION_BYTES_MAX, OPTION_GIVEN_BYTES_MAX};
+use crate::carrier::joint;
 use crate::notification::Call;
 use crate::runner::Runner;
 use crate::serve::{Answer, Served};
-use crate::socket::host_errno;
+use crate::socket::{Carrier, Socket, host_errno};
 use crate::sys::{Reply, number as n};
 use crate::tree::Told;
 
@@ -25,7 +26,14 @@ impl Runner {
             return self.tell_error(call, number, room);
         }
         let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
-        let value = self.host.option(id, level, name)?;
+        // Some are asked with something given: which group, say.
+        let given = match name {
+            n::IP_MSFILTER | n::MCAST_MSFILTER if level != n::SOL_SOCKET && level != n::IPPROTO_TCP => {
+                self.memory(call).read(call.word(3), room.min(OPTION_GIVEN_BYTES_MAX)).map_err(host_errno)?
+            }
+            _ => Vec::new(),
+        };
+        let value = self.host.option_given(id, level, name, &given)?;
         let room = if is_short_of_ip(level, name, room, &value) { 1 } else { room };
         self.show(call, value.get(..room).unwrap_or(&value)).map(|()| Answer::Value(0))
     }
@@ -62,8 +70,11 @@ impl Runner {
         }
         let value = self.memory(call).read(call.word(3), len.min(OPTION_BYTES_MAX)).map_err(host_errno)?;
         self.host.set_option(turn.now, id, call.int(1), call.int(2), &value)?;
-        if (call.int(1), call.int(2)) == (n::SOL_SOCKET, n::SO_SNDBUF) {
-            self.bound_queue(number, &value);
+        match (call.int(1), call.int(2)) {
+            (n::SOL_SOCKET, n::SO_SNDBUF) => self.bound_queue(number, &value),
+            (n::SOL_SOCKET, n::SO_RCVBUF) => self.bound_inward_queue(number),
+            (n::SOL_SOCKET, n::SO_OOBINLINE) => self.tell_of_urgent(number, &value),
+            _ => {}
         }
         Ok(Answer::Value(0))
     }
@@ -77,6 +88,25 @@ impl Runner {
         {
             let _ =
                 sockopt::set_socket_send_buffer_size(&copy, usize::try_from(bytes).unwrap_or(CARRIER_BYTES));
+        }
+    }
+
+    /// A program that bounds what it is sent ahead has no more of it waiting in S.
+    fn bound_inward_queue(&mut self, number: u64) {
+        let Some(socket) = self.sockets.get(number) else { return };
+        if let Carrier::Stream(stream) = &socket.carrier {
+            joint::bound_queue(&stream.own_end, self.host.recv_buffer_wish(socket.host));
+        }
+    }
+
+    /// Whether urgent bytes are like others S itself decides as the program reads.
+    fn tell_of_urgent(&mut self, number: u64, value: &[u8]) {
+        let in_line = value.first_chunk().is_some_and(|value| i32::from_ne_bytes(*value) != 0);
+        if let Ok(copy) = self.copy(number)
+            && sockopt::set_socket_oobinline(&copy, in_line).is_ok()
+            && let Some(Socket { carrier: Carrier::Stream(stream), .. }) = self.sockets.get_mut(number)
+        {
+            stream.urgent_in_line = false;
         }
     }
 

@@ -17,7 +17,7 @@ use crate::name::Envelope;
 use crate::notification::Call;
 use crate::runner::Runner;
 use crate::serve::{Answer, Served, is_nonblocking};
-use crate::socket::{Carrier, host_errno};
+use crate::socket::{Carrier, Socket, host_errno};
 use crate::sys::{self, Reply, number as n};
 
 /// A datagram that was taken from S's queue.
@@ -66,7 +66,7 @@ impl Runner {
                 return Ok(Answer::Continue);
             }
             return self.receive_stream(turn, call, number, &header, flags, |runner| {
-                header.tell(&runner.memory(call), &[], &[], 0)
+                header.tell(&runner.memory(call), &[], &[], flags & n::MSG_OOB)
             });
         }
         if flags & n::MSG_ERRQUEUE != 0 {
@@ -156,6 +156,7 @@ impl Runner {
         if flags & n::MSG_ERRQUEUE != 0 {
             return Err(Errno::EAGAIN);
         }
+        self.catch_up_with_sends(turn, number);
         if let Some(errno) = self.take_error(number)? {
             return Err(errno);
         }
@@ -173,6 +174,20 @@ impl Runner {
         }
         self.move_datagrams(turn, number);
         self.take_from(&copy, peek)
+    }
+
+    /// What the program sent natively has been refused by now if somebody of this host refuses it.
+    fn catch_up_with_sends(&mut self, turn: &Turn<'_>, number: u64) {
+        let Some(Socket { carrier: Carrier::Datagram(datagram), .. }) = self.sockets.get_mut(number) else {
+            return;
+        };
+        // Without a peer every send was a call of ours.
+        if datagram.is_connected() {
+            datagram.look_again();
+            self.move_datagrams(turn, number);
+            self.talk(turn);
+            self.take_datagram_error(number);
+        }
     }
 
     fn take_from(&self, copy: &OwnedFd, peek: bool) -> Result<Taken, Errno> {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ieum_engine::Turn;
-use ieum_socket::{Errno, Kind, SocketId};
+use ieum_socket::{Errno, Kind, Protocol, SocketId};
 use rustix::net::sockopt::{Timeout, socket_timeout};
 
 use super::ancillary;
@@ -19,7 +19,12 @@ use crate::sys::number as n;
 impl Runner {
     pub(crate) fn call_sendto(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
+        let no_address = call.word(4) == 0;
         if self.is_stream(number) {
+            self.expect_urgent(number, call.int(3));
+            if no_address && self.kernel_serves_stream(number) {
+                return Ok(Answer::Continue);
+            }
             let header = Header::of_buffer(call.word(1), call.size(2));
             return self.send_stream(turn, call, number, &header, call.int(3));
         }
@@ -33,6 +38,7 @@ impl Runner {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
         let header = Header::read(&self.memory(call), call.word(1)).map_err(host_errno)?;
         if self.is_stream(number) {
+            self.expect_urgent(number, call.int(2));
             if header.name == 0 && self.kernel_serves_stream(number) {
                 return Ok(Answer::Continue);
             }
@@ -45,6 +51,7 @@ impl Runner {
     pub(crate) fn call_sendmmsg(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
         if self.is_stream(number) {
+            self.expect_urgent(number, call.int(3));
             if self.is_carried(number) {
                 return Ok(Answer::Continue);
             }
@@ -88,14 +95,41 @@ impl Runner {
         self.move_datagrams(turn, number);
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
         let (id, domain, shows_error) = (socket.host, socket.domain, socket.shows_error);
+        if header.name != 0
+            && self.is_raw(number)
+            && domain == n::AF_INET6
+            && self.names_ip4(call, header.name)
+        {
+            return Err(Errno::EINVAL);
+        }
+        let destination = match self.destination(call, header, domain) {
+            Err(errno) if errno != Errno::EFAULT => {
+                // It has a port from now on all the same.
+                self.host.bind_as_needed(id)?;
+                return Err(errno);
+            }
+            destination => destination?,
+        };
         if shows_error && let Some(errno) = self.take_error(number)? {
             return Err(errno);
         }
-        let destination = self.destination(call, header, domain)?;
         let control = header.control_messages(&self.memory(call)).map_err(host_errno)?;
-        let ancillary = ancillary::parse(&control, self.goes_by_ip6(id, domain, destination))?;
+        let is_udp = self.speaks_udp(number);
+        let ancillary = ancillary::parse(&control, self.goes_by_ip6(id, domain, destination), is_udp)?;
         let bytes = header.gather(&self.memory(call), DATAGRAM_BYTES_MAX).map_err(host_errno)?;
         self.host.send_message(turn.now, id, &bytes, destination, ancillary)
+    }
+
+    /// Is it a raw socket? Those of IPv6 know of no other family.
+    pub(super) fn is_raw(&self, number: u64) -> bool {
+        let make = self.sockets.get(number).and_then(|socket| self.host.make(socket.host));
+        make.is_some_and(|make| matches!(make.protocol, Protocol::Raw(_)))
+    }
+
+    /// Does a `sockaddr` there say that it is one of IPv4?
+    pub(super) fn names_ip4(&self, call: &Call, pointer: u64) -> bool {
+        let family = self.memory(call).read_array::<2>(pointer);
+        family.is_ok_and(|family| i32::from(u16::from_ne_bytes(family)) == n::AF_INET)
     }
 
     /// Is what goes there, or to the connected remote, a packet of IPv6?

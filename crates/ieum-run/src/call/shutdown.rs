@@ -49,6 +49,7 @@ impl Runner {
             stream.read_was_shut();
         }
         let is_over = self.host.is_over(socket.host);
+        self.host.answer_attempt(socket.host, is_over);
         self.more.insert(number);
         // As Linux: the directions are shut all the same.
         if is_over { Err(Errno::ENOTCONN) } else { Ok(Answer::Value(0)) }

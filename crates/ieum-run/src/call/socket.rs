@@ -21,6 +21,9 @@ impl Runner {
         if self.tracees.is_hidden(call.thread) {
             return Err(Errno(rustix::io::Errno::PERM.raw_os_error()));
         }
+        if domain == n::AF_NETLINK {
+            return self.call_route_socket(turn, call);
+        }
         let host = self.host.socket(domain, kind & !flags, protocol)?;
         self.sweep_later(turn.now);
         let served =

@@ -18,7 +18,7 @@ use crate::notification::Call;
 use crate::runner::Runner;
 use crate::serve::{Answer, Served};
 use crate::sleep::Caller;
-use crate::socket::{Carrier, host_errno};
+use crate::socket::{Carrier, Socket, host_errno};
 use crate::sys::{self, Reply, number as n};
 use crate::tree::Told;
 
@@ -53,6 +53,9 @@ impl Runner {
             // It is always empty, and nobody waits for it.
             return Err(Errno::EAGAIN);
         }
+        if flags & n::MSG_OOB != 0 && self.is_carried(number) {
+            return self.receive_urgent(turn, call, number, header, flags, tell);
+        }
         if flags & n::MSG_OOB != 0 {
             let listens = self.sockets.get(number).is_some_and(|socket| self.host.is_listening(socket.host));
             return Err(if listens { Errno::ENOTCONN } else { Errno::EINVAL });
@@ -84,6 +87,41 @@ impl Runner {
             self.give_back(number, bytes);
         }
         Ok(told?.answer(number))
+    }
+
+    /// The urgent byte by itself, which S has since it came.
+    fn receive_urgent(
+        &mut self,
+        turn: &Turn<'_>,
+        call: &Call,
+        number: u64,
+        header: &Header,
+        flags: i32,
+        tell: impl FnOnce(&Runner) -> Result<(), rustix::io::Errno>,
+    ) -> Served {
+        self.catch_up(turn, number);
+        let copy = self.copy(number)?;
+        let peek = if flags & n::MSG_PEEK != 0 { RecvFlags::PEEK } else { RecvFlags::empty() };
+        let mut byte = [0];
+        let room = header.room().min(1);
+        let (count, _) = recv(&copy, &mut byte[..room], RecvFlags::OOB | RecvFlags::DONTWAIT | peek)
+            .map_err(host_errno)?;
+        if flags & n::MSG_PEEK == 0 {
+            // AF_UNIX keeps an empty place for it, which polls as readable until somebody comes by.
+            let _ = recv(&copy, &mut [0; 0][..], RecvFlags::DONTWAIT);
+        }
+        let shown = byte.get(..count).unwrap_or_default();
+        header.scatter(&self.memory(call), shown).and_then(|_| tell(self)).map_err(host_errno)?;
+        Ok(Answer::Value(i64::try_from(count).unwrap_or(0)))
+    }
+
+    /// From now on the stream looks for urgent bytes of the program among the others.
+    pub(super) fn expect_urgent(&mut self, number: u64, flags: i32) {
+        if flags & n::MSG_OOB != 0
+            && let Some(Socket { carrier: Carrier::Stream(stream), .. }) = self.sockets.get_mut(number)
+        {
+            stream.sends_urgent = true;
+        }
     }
 
     /// The first bytes of what the program has not read.
@@ -145,10 +183,14 @@ impl Runner {
         number: u64,
         room: usize,
     ) -> Result<usize, Errno> {
+        let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
+        if self.host.is_listening(id) {
+            // Whatever error is pending: it is nothing to read from.
+            return Err(Errno::ENOTCONN);
+        }
         if let Some(errno) = self.take_error(number)? {
             return Err(errno);
         }
-        let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
         self.host.recv(turn.now, id, &mut vec![0; room.min(1)], true)
     }
 
@@ -248,6 +290,7 @@ impl Runner {
             Caller::Gone => return Ok(Answer::Answered),
         };
         let copy = self.copy(number)?;
+        self.expect_urgent(number, flags);
         let urgent = if flags & n::MSG_OOB != 0 { SendFlags::OOB } else { SendFlags::empty() };
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL | urgent;
         let count = send(&copy, bytes, flags).map_err(host_errno)?;

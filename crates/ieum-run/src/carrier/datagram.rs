@@ -51,11 +51,36 @@ struct Parked {
 impl Parked {
     fn envelope(&self) -> Envelope {
         match self.arrival {
-            Some(Arrival { destination, ttl, tos }) => {
-                Envelope { remote: self.source, local: Some(destination.ip()), hops: ttl, tos }
-            }
+            Some(Arrival { destination, ttl, tos, interface, segment_bytes }) => Envelope {
+                remote: self.source,
+                local: Some(destination.ip()),
+                hops: ttl,
+                tos,
+                interface,
+                segment_bytes: segment_bytes.unwrap_or(0),
+            },
             None => Envelope::of(self.source),
         }
+    }
+}
+
+impl Parked {
+    /// The first of several datagrams, and the others. A connected S has one sender, whose name cannot say that there are
+    /// several.
+    fn first(mut self) -> (Parked, Option<Parked>) {
+        let size = self.arrival.and_then(|arrival| arrival.segment_bytes).map_or(0, usize::from);
+        if size == 0 || size >= self.payload.len() {
+            return (self, None);
+        }
+        let payload = self.payload.split_off(size);
+        let later = Parked { payload, source: self.source, arrival: self.arrival };
+        (self, Some(later))
+    }
+
+    /// It is not gone yet, and what was behind it is behind it again.
+    fn and(mut self, later: Option<Parked>) -> Parked {
+        self.payload.extend(later.into_iter().flat_map(|later| later.payload));
+        self
     }
 }
 
@@ -152,6 +177,10 @@ impl Datagram {
             if !peer.readable {
                 return false;
             }
+            if host.error(id).is_some() {
+                // A send would be told what was said of an earlier one, and nobody would tell the program: first it is shown.
+                return true;
+            }
             match recv(&peer.own_end, &mut buffer[..], RecvFlags::DONTWAIT) {
                 // A refusal (no route, no room) is a datagram lost: the program's call has long returned.
                 Ok((count, _)) => drop(host.send_to(now, id, &buffer[..count], None)),
@@ -185,16 +214,17 @@ impl Datagram {
                 },
             };
             let (source, destination) = (next.source, next.arrival.map(|arrival| arrival.destination));
+            let (next, later) = if self.is_connected() { next.first() } else { (next, None) };
             match self.deliver(&next.payload, next.envelope(), name, names, number) {
-                Ok(_) => {}
+                Ok(_) => self.parked = later,
                 Err(Errno::AGAIN) => {
-                    self.parked = Some(next);
+                    self.parked = Some(next.and(later));
                     return self.block(name, source, destination);
                 }
-                Err(Errno::INTR) => self.parked = Some(next),
+                Err(Errno::INTR) => self.parked = Some(next.and(later)),
                 Err(Errno::CONNREFUSED) => return Delivery::Closed { source, destination },
                 // EMSGSIZE, ENOBUFS, or S connected in between: a datagram lost.
-                Err(_) => {}
+                Err(_) => self.parked = later,
             }
         }
         Delivery::More

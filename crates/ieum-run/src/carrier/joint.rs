@@ -55,6 +55,12 @@ pub(crate) fn offer(own_name: &SocketAddrUnix, name: &SocketAddrUnix) -> Result<
     Ok(own_end)
 }
 
+/// Lets no more wait in S than the program wants (SO_RCVBUF), if it said so.
+pub(crate) fn bound_queue(own_end: &OwnedFd, wish_bytes: Option<usize>) {
+    // A failure costs nothing but that bound.
+    let _ = wish_bytes.map(|bytes| sockopt::set_socket_send_buffer_size(own_end, bytes));
+}
+
 /// A byte that S sends as urgent is read at its place among the others; else the kernel would leave it out.
 fn take_urgent_in_line(own_end: &OwnedFd) {
     // A kernel without urgent data for AF_UNIX (before 5.15) refuses S's send, and there is nothing to place.

@@ -7,10 +7,11 @@
 //!
 //! The program's ends, as P tells them: end of file without `shutdown` having been called is a close; so is HUP, unless
 //! both directions were shut, in which case nobody tells and nothing is left to do; ECONNRESET is a close with bytes
-//! unread. A byte the program sends as urgent passes in line, at its place in the stream (RFC 6093 §6 asks programs to
-//! receive it so). After `shutdown(SHUT_WR)` a sentinel byte stays in P for ever, so that a later reset can still be
+//! unread. A byte that the program sends as urgent is found at its mark and sent as such; one that comes is sent on to S in
+//! the same way, and what the program makes of it is between S and the kernel. After `shutdown(SHUT_WR)` a sentinel byte stays in P for ever, so that a later reset can still be
 //! shown.
 
+use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
 
 use ieum_socket::{Host, How, SocketId};
@@ -42,6 +43,12 @@ pub(crate) struct Stream {
     finish_told: bool,
     /// The program was shown the peer's end of file.
     pub(crate) end_shown: bool,
+    /// It was shown that nothing it writes arrives any more.
+    write_failed: bool,
+    /// The program has sent an urgent byte: before each read its mark is looked for.
+    pub(crate) sends_urgent: bool,
+    /// Urgent bytes are to be like others for the program (SO_OOBINLINE), and S does not know.
+    pub(crate) urgent_in_line: bool,
 }
 
 /// What a turn of pumping led to.
@@ -55,6 +62,8 @@ pub(crate) enum Verdict {
     Close,
     /// The program closed with bytes unread.
     Abort,
+    /// The connection failed, and the program has bytes to read before it may know: its writing has failed now.
+    Unread,
     /// The connection failed: show it to the program.
     Failed,
     /// Both directions ended; nobody will tell when the program closes.
@@ -82,6 +91,9 @@ impl Stream {
             closed: false,
             finish_told: false,
             end_shown: false,
+            write_failed: false,
+            sends_urgent: false,
+            urgent_in_line: false,
         }
     }
 
@@ -123,6 +135,12 @@ impl Stream {
         self.readable = false;
     }
 
+    /// The connection is gone: what the program writes from now on fails.
+    pub(crate) fn writing_failed(&mut self) {
+        (self.write_failed, self.finish_told, self.readable) = (true, true, false);
+        let _ = shutdown(&self.own_end, Shutdown::Read);
+    }
+
     pub(crate) fn read_was_shut(&mut self) {
         self.shut_read = true;
         self.writable = true;
@@ -157,7 +175,13 @@ impl Stream {
             return match inward {
                 _ if self.closed => Verdict::Abort,
                 Step::Share => Verdict::More,
-                Step::Idle | Step::Abort if self.has_unshown(host, id) => Verdict::Stay,
+                Step::Idle | Step::Abort if self.has_unshown(host, id) => {
+                    if self.write_failed {
+                        Verdict::Stay
+                    } else {
+                        Verdict::Unread
+                    }
+                }
                 Step::Idle | Step::Abort => Verdict::Failed,
             };
         }
@@ -185,6 +209,9 @@ impl Stream {
         while self.readable && !self.finish_told {
             if share == 0 {
                 return Step::Share;
+            }
+            if self.sends_urgent && self.pass_urgent_on(now, host, id) {
+                continue;
             }
             let limit = self.until_sentinel.map_or(share, |left| left.min(share));
             if limit == 0 {
@@ -221,6 +248,22 @@ impl Stream {
         if self.reset_by_close() { Step::Abort } else { Step::Idle }
     }
 
+    /// Sends the byte that comes next if it is an urgent one. False where it is not, or has to wait.
+    fn pass_urgent_on(&mut self, now: Instant, host: &mut Host, id: SocketId) -> bool {
+        let mut byte = [0];
+        let is_next = self.until_sentinel != Some(0) && crate::sys::is_at_mark(self.own_end.as_fd());
+        if !is_next || host.send_space(id, 1).is_empty() {
+            return false;
+        }
+        if rustix::io::read(&self.own_end, &mut byte) != Ok(1) {
+            return false;
+        }
+        self.until_sentinel = self.until_sentinel.map(|left| left.saturating_sub(1));
+        // There is room. Where there is no connection any more, the byte is lost like those that were sent before it.
+        let _ = host.send_urgent(now, id, &byte);
+        true
+    }
+
     /// A close with bytes unread shows as an error of P, even where reading has nothing to say any more.
     fn reset_by_close(&self) -> bool {
         self.hangup && matches!(sockopt::socket_error(&self.own_end), Ok(Err(_)))
@@ -242,6 +285,21 @@ impl Stream {
         self.readable = false;
         // ENOTCONN: the connection is over already, and so is its sending.
         let _ = host.shutdown(now, id, How::Write);
+    }
+
+    fn give(&self, chunks: &[IoSlice<'_>], flags: SendFlags) -> Result<usize, Errno> {
+        let flags = flags | SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        sendmsg(&self.own_end, chunks, &mut SendAncillaryBuffer::default(), flags)
+    }
+
+    /// Gives S the first byte as the urgent one it is.
+    fn give_urgent(&self, chunks: &[IoSlice<'_>]) -> Result<usize, Errno> {
+        let byte = first_bytes(chunks, 1);
+        match self.give(&byte, SendFlags::OOB) {
+            // A kernel without urgent data for AF_UNIX (before 5.15): it is one like others there.
+            Err(Errno::OPNOTSUPP) => self.give(&byte, SendFlags::empty()),
+            result => result,
+        }
     }
 
     fn inward(&mut self, now: Instant, host: &mut Host, id: SocketId) -> Step {
@@ -266,8 +324,13 @@ impl Stream {
             if share == 0 {
                 return Step::Share;
             }
-            let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-            match sendmsg(&self.own_end, &chunks, &mut SendAncillaryBuffer::default(), flags) {
+            let ahead = if self.urgent_in_line { None } else { host.urgent_ahead(id) };
+            let sent = match ahead {
+                None => self.give(&chunks, SendFlags::empty()),
+                Some(0) => self.give_urgent(&chunks),
+                Some(ahead) => self.give(&first_bytes(&chunks, ahead), SendFlags::empty()),
+            };
+            match sent {
                 Ok(count) => {
                     drop(chunks);
                     host.consume(now, id, count);
@@ -295,6 +358,20 @@ impl Stream {
         }
         Step::Idle
     }
+}
+
+/// As many bytes of `chunks`, from the first on.
+fn first_bytes<'a>(chunks: &'a [IoSlice<'_>], mut count: usize) -> Vec<IoSlice<'a>> {
+    let mut first = Vec::new();
+    for chunk in chunks {
+        let part = chunk.get(..count).unwrap_or(chunk);
+        count -= part.len();
+        first.push(IoSlice::new(part));
+        if count == 0 {
+            break;
+        }
+    }
+    first
 }
 
 /// Whether a send failed because S is not there any more; other errors say only that it failed this time.

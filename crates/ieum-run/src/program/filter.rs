@@ -3,8 +3,8 @@
 //! The rules, in the order they are asked:
 //!
 //! 1. A foreign architecture (32-bit programs, x32): ENOSYS. Their numbers and structures are not served.
-//! 2. `socket`: AF_INET and AF_INET6 are ours; AF_UNIX, AF_NETLINK and AF_ALG are the kernel's. Every other family is
-//!    refused (AF_PACKET with EPERM, as an unprivileged program sees it): some carry packets past the host
+//! 2. `socket`: AF_INET and AF_INET6 are ours, and so is NETLINK_ROUTE, which tells of interfaces; AF_UNIX, the rest of
+//!    AF_NETLINK and AF_ALG are the kernel's. Every other family is refused (AF_PACKET with EPERM, as an unprivileged program sees it): some carry packets past the host
 //!    (AF_PACKET, AF_SMC, AF_RXRPC, AF_TIPC). So is NETLINK_SOCK_DIAG, which lists the machine's sockets, and lets root
 //!    destroy them.
 //! 3. Control calls are notified: ours is told from the kernel's by the descriptor, which a filter cannot look into.
@@ -16,6 +16,7 @@
 //! 7. What types into a terminal (TIOCSTI, TIOCLINUX) is refused: the shell outside would read it as its user's word.
 
 use crate::bpf::{Assembler, bits};
+use crate::call::INTERFACE_REQUESTS;
 use crate::sys::FilterInstruction;
 use crate::sys::number as n;
 
@@ -57,13 +58,15 @@ pub(crate) fn filter() -> Vec<FilterInstruction> {
 }
 
 fn data_calls(a: &mut Assembler) {
-    for (call, verdict, flags) in [
-        (n::SYS_sendto, n::SECCOMP_RET_ERRNO | EOPNOTSUPP, n::MSG_FASTOPEN),
-        (n::SYS_recvfrom, n::SECCOMP_RET_USER_NOTIF, n::MSG_TRUNC | n::MSG_OOB | n::MSG_ERRQUEUE),
+    for (call, refused, asked) in [
+        // An urgent byte is sent natively, but its stream has to look for it from then on.
+        (n::SYS_sendto, n::MSG_FASTOPEN, n::MSG_OOB),
+        (n::SYS_recvfrom, 0, n::MSG_TRUNC | n::MSG_OOB | n::MSG_ERRQUEUE),
     ] {
         a.on_call(call, |a| {
             a.load_argument(3);
-            a.if_any_bit(bits(flags), verdict);
+            a.if_any_bit(bits(refused), n::SECCOMP_RET_ERRNO | EOPNOTSUPP);
+            a.if_any_bit(bits(asked), n::SECCOMP_RET_USER_NOTIF);
             // The address pointer, both halves.
             a.load_argument(4);
             a.if_not_equal(0, n::SECCOMP_RET_USER_NOTIF);
@@ -96,6 +99,7 @@ fn control_calls(a: &mut Assembler) {
         a.on_word(bits(n::AF_NETLINK), |a| {
             a.load_argument(2);
             a.if_equal(bits(n::NETLINK_SOCK_DIAG), n::SECCOMP_RET_ERRNO | EPROTONOSUPPORT);
+            a.if_equal(bits(n::NETLINK_ROUTE), n::SECCOMP_RET_USER_NOTIF);
             a.ret(n::SECCOMP_RET_ALLOW);
         });
         a.if_equal(bits(n::AF_PACKET), n::SECCOMP_RET_ERRNO | EPERM);
@@ -139,6 +143,9 @@ fn control_calls(a: &mut Assembler) {
         }
         for request in TYPING {
             a.if_equal(request, n::SECCOMP_RET_ERRNO | EPERM);
+        }
+        for requests in INTERFACE_REQUESTS {
+            a.if_within(*requests.start(), *requests.end(), n::SECCOMP_RET_USER_NOTIF);
         }
         a.ret(n::SECCOMP_RET_ALLOW);
     });
@@ -217,7 +224,8 @@ mod tests {
             verdict(n::SYS_socket, [u64::from(bits(n::AF_NETLINK)), 3, u64::from(bits(protocol)), 0, 0, 0])
         };
         assert_eq!(netlink(n::NETLINK_SOCK_DIAG), n::SECCOMP_RET_ERRNO | EPROTONOSUPPORT);
-        assert_eq!(netlink(0), n::SECCOMP_RET_ALLOW, "NETLINK_ROUTE");
+        assert_eq!(netlink(n::NETLINK_ROUTE), n::SECCOMP_RET_USER_NOTIF);
+        assert_eq!(netlink(16), n::SECCOMP_RET_ALLOW, "NETLINK_GENERIC");
     }
 
     #[test]
@@ -238,8 +246,20 @@ mod tests {
     fn urgent_bytes_and_their_mark_are_ours_to_tell_of() {
         let flags = u64::from(bits(n::MSG_OOB));
         assert_eq!(verdict(n::SYS_recvfrom, [3, 1, 1, flags, 0, 0]), n::SECCOMP_RET_USER_NOTIF);
+        assert_eq!(verdict(n::SYS_sendto, [3, 1, 1, flags, 0, 0]), n::SECCOMP_RET_USER_NOTIF);
         assert_eq!(verdict(n::SYS_recvfrom, [3, 1, 1, 0, 0, 0]), n::SECCOMP_RET_ALLOW);
         assert_eq!(verdict(n::SYS_ioctl, [3, n::SIOCATMARK, 0, 0, 0, 0]), n::SECCOMP_RET_USER_NOTIF);
+    }
+
+    #[test]
+    fn interfaces_are_asked_for_on_every_descriptor() {
+        let asked = |request: u64| verdict(n::SYS_ioctl, [3, request, 0, 0, 0, 0]);
+        for request in [0x890b, 0x8910, 0x8912, 0x8927, 0x8933, 0x8946, 0x89ff, 0x8b01] {
+            assert_eq!(asked(request), n::SECCOMP_RET_USER_NOTIF);
+        }
+        for request in [0x890a, 0x890d, 0x890f, 0x8a00, 0x8c00, 0x541b] {
+            assert_eq!(asked(request), n::SECCOMP_RET_ALLOW);
+        }
     }
 
     #[test]

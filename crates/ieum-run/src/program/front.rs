@@ -47,7 +47,7 @@ pub fn split() -> io::Result<Back> {
     // Before there is a server: its program may run, and somebody who knows that send a signal, sooner than the front gets
     // to its next line. It would die of it, and take the server along.
     let (signals, before) = sys::signal_descriptor(&SIGNALS)?;
-    if let Some(server) = sys::fork_alone()? {
+    if let Some(server) = super::sys::fork_alone()? {
         drop(front);
         confine()?;
         let code = stand_in_front(server, &told, &signals).unwrap_or(ExitStatus::UNKNOWN);

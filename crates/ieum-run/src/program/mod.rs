@@ -5,6 +5,8 @@ pub(crate) mod filter;
 pub mod front;
 mod privilege;
 pub(crate) mod spawn;
+#[allow(unsafe_code, reason = "one of the two files of this crate with unsafe code")]
+pub(crate) mod sys;
 
 use std::ffi::OsString;
 

@@ -22,8 +22,9 @@ use rustix::process::{
 };
 
 use super::filter::filter;
+use super::sys::{self as child, Report};
 use super::{Program, SpawnError};
-use crate::sys::{self, Report, number as n};
+use crate::sys::{self, number as n};
 
 /// The signals that ieum does not die of but hands on or acts upon.
 pub(super) const SIGNALS: [i32; 7] =
@@ -48,8 +49,8 @@ pub(crate) fn spawn(program: &Program) -> Result<Started, SpawnError> {
     let (signals, signals_before) = sys::signal_descriptor(&SIGNALS).map_err(own("cannot take signals"))?;
     let (report, child_report) = pipe_with(PipeFlags::CLOEXEC).map_err(own("cannot make a pipe"))?;
     let (child_go, go) = pipe_with(PipeFlags::CLOEXEC).map_err(own("cannot make a pipe"))?;
-    let domain = sys::network_domain();
-    let first = sys::fork(&sys::Child {
+    let domain = child::network_domain();
+    let first = child::fork(&child::Child {
         argv: &argv,
         filter: &filter(),
         domain: domain.as_ref().map(AsFd::as_fd),

@@ -7,7 +7,8 @@ use ieum_wire::Instant;
 use super::{Progress, Wait};
 use crate::host::Host;
 use crate::numbers::{
-    IPPROTO_TCP, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, SO_RCVTIMEO, TCP_INQ,
+    IPPROTO_TCP, IPPROTO_UDP, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL,
+    SO_RCVTIMEO, TCP_INQ, UDP_GRO,
 };
 use crate::{Errno, Kind, SocketId};
 
@@ -95,6 +96,10 @@ impl Host {
         let all = reading.has(MSG_WAITALL) && !reading.has(MSG_PEEK);
         let answer = match answer {
             Err(Errno::EAGAIN) => {
+                if let (true, Some(nowhere)) = (reading.blocks(), self.end_of_datagrams(id)) {
+                    received.source = Some(nowhere);
+                    return Some(Ok(0));
+                }
                 self.begin_waiting(now, id, SO_RCVTIMEO, wait);
                 match wait.gives_up(now, reading.blocks()) {
                     false => return None,
@@ -145,6 +150,9 @@ impl Host {
             Some(Kind::Stream) | None => self.recv(now, id, into, peek).map(|count| (count, None)),
         };
         if answer == Err(Errno::EAGAIN) {
+            if let (true, Some(nowhere)) = (blocks, self.end_of_datagrams(id)) {
+                return Some(Ok((0, Some(nowhere))));
+            }
             self.begin_waiting(now, id, SO_RCVTIMEO, wait);
             return wait.or_again(now, blocks);
         }
@@ -185,12 +193,16 @@ impl Host {
         reading: &Reading,
         received: &mut Received,
     ) -> Result<usize, Errno> {
+        let segment_bytes = self.next_arrival(id).and_then(|arrival| arrival.segment_bytes);
         let (mut payload, source) = self.recv_from(now, id, reading.has(MSG_PEEK))?;
         let whole = payload.len();
         payload.truncate(reading.bytes);
         let cut = payload.len() < whole;
         received.flags = if cut { MSG_TRUNC } else { 0 };
         received.source = Some(source);
+        if let Some(size) = segment_bytes.filter(|_| self.joins_datagrams(id)) {
+            received.control.push(Control::new(IPPROTO_UDP, UDP_GRO, i32::from(size).to_ne_bytes().to_vec()));
+        }
         let answer = if reading.has(MSG_TRUNC) { whole } else { payload.len() };
         received.bytes = payload;
         Ok(answer)

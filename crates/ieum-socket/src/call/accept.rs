@@ -46,6 +46,7 @@ impl Host {
                 local: status.local,
                 remote: status.remote,
                 answered: true,
+                disconnecting: false,
                 failure_seen: false,
             };
             let description = Description::accepted(make, options, active);

@@ -6,6 +6,7 @@ use ieum_stack::{BindRequest, Stack};
 
 use crate::call::destination::needs_scope;
 use crate::description::{Active, Bound, Datagram, Description, Open, Phase, Stream};
+use crate::endpoint::Endpoint;
 use crate::host::Host;
 use crate::make::{Domain, Make, Protocol};
 use crate::{Errno, Kind, SocketId};
@@ -20,8 +21,22 @@ impl Host {
     /// EAFNOSUPPORT for an address of IPv6 on a socket of IPv4; EINVAL for one of IPv4 on a socket of IPv6, as a mapped
     /// one with IPV6_V6ONLY, and for a link-local one without its link; ENODEV for a link that is not there.
     pub fn bind(&mut self, id: SocketId, address: SocketAddr) -> Result<(), Errno> {
+        self.bind_where_it_can_be(id, address)?;
+        let is_single6 = |ip: std::net::Ipv6Addr| !ip.is_unspecified() && ip.to_ipv4_mapped().is_none();
+        if matches!(address, SocketAddr::V6(v6) if is_single6(*v6.ip()))
+            && let Some(description) = self.descriptions.get_mut(id)
+        {
+            description.options.bound_to_v6();
+        }
+        Ok(())
+    }
+
+    fn bind_where_it_can_be(&mut self, id: SocketId, address: SocketAddr) -> Result<(), Errno> {
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
         let address = plain(&self.stack, description, address)?;
+        if let Some(Open { endpoint: Endpoint::Raw(raw), .. }) = description.open() {
+            return self.bind_raw(id, *raw, address.ip());
+        }
         match description.phase {
             Phase::Stream(Stream::Unbound) => {
                 let bound = Bound { by_program: true, ..self.bind_stream(id, address)? };
@@ -42,8 +57,11 @@ impl Host {
                 }
                 Ok(())
             }
-            // Linux looks at the address before it looks at the socket.
-            Phase::Stream(_) | Phase::Datagram(_) if !self.could_be_bound(description.make, address.ip()) => {
+            // By IPv4 Linux looks at the address before it looks at the socket, by IPv6 afterwards.
+            Phase::Stream(_) | Phase::Datagram(_)
+                if description.make.domain == Domain::Ip4
+                    && !self.could_be_bound(description.make, address.ip()) =>
+            {
                 Err(Errno::EADDRNOTAVAIL)
             }
             Phase::Stream(Stream::Bound(_) | Stream::Listening(_) | Stream::Active(_))
@@ -73,21 +91,35 @@ impl Host {
         }
     }
 
+    /// Gives a datagram socket any port that has none, as sending and connecting do before they look at the address.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN when no port is left.
+    pub fn bind_as_needed(&mut self, id: SocketId) -> Result<(), Errno> {
+        self.opened(id).map(|_| ())
+    }
+
     fn open_datagram(&mut self, id: SocketId, address: SocketAddr) -> Result<Open, Errno> {
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
         let (make, request) = (description.make, request(description, address));
         let endpoint = match make.protocol {
             Protocol::Icmp => self.bind_ping(id, request)?,
-            Protocol::Udp | Protocol::Tcp => self.bind_udp(id, request)?,
+            // A raw socket is open from the start.
+            Protocol::Udp | Protocol::UdpLite | Protocol::Tcp | Protocol::Raw(_) => {
+                self.bind_udp(id, make, request)?
+            }
         };
         let bound = self.endpoint_address(endpoint).unwrap_or(address);
         let v6_only = request.v6_only;
         let open = Open { endpoint, bound, port_named: address.port() != 0, v6_only, full: false };
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         description.phase = Phase::Datagram(Datagram::Open(open));
-        if make.protocol == Protocol::Udp {
+        if make.is_udp() {
             self.tell_groups(id);
             self.tell_error_wishes(id);
+            self.tell_joining(id);
+            self.tell_coverage(id);
         }
         if make.protocol == Protocol::Udp {
             self.tell_serving(Kind::Datagram, bound, v6_only, true);
@@ -138,12 +170,16 @@ fn plain(stack: &Stack, description: &Description, address: SocketAddr) -> Resul
 }
 
 fn plain6(stack: &Stack, description: &Description, address: SocketAddrV6) -> Result<SocketAddr, Errno> {
-    let (ip, protocol) = (*address.ip(), description.make.protocol);
+    let (ip, make) = (*address.ip(), description.make);
     if let Some(mapped) = ip.to_ipv4_mapped() {
-        let speaks_ip4 = !description.options.v6_only() && protocol != Protocol::Icmp;
+        if matches!(make.protocol, Protocol::Raw(_)) {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
+        let speaks_ip4 = !description.options.v6_only() && make.protocol != Protocol::Icmp;
         return if speaks_ip4 { Ok((mapped, address.port()).into()) } else { Err(Errno::EINVAL) };
     }
-    if ip.is_multicast() && protocol != Protocol::Udp || needs_scope(ip) && address.scope_id() == 0 {
+    let hears_groups = make.is_udp() || matches!(make.protocol, Protocol::Raw(_));
+    if ip.is_multicast() && !hears_groups || needs_scope(ip) && address.scope_id() == 0 {
         return Err(Errno::EINVAL);
     }
     if needs_scope(ip) {

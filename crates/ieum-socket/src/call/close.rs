@@ -24,6 +24,14 @@ impl Host {
         self.forget(now, id, true);
     }
 
+    /// The host leaves: all its sockets are gone, and their connections reset.
+    pub fn abort_all(&mut self, now: Instant) {
+        self.close_any();
+        for id in self.descriptions.keys().collect::<Vec<_>>() {
+            self.abort(now, id);
+        }
+    }
+
     /// Bytes came for a socket whose program ended both directions: nobody will ever have them, and the peer is told so by
     /// a RST (RFC 9293 §3.6.1). The description stays, and says ECONNRESET.
     pub fn refuse_bytes(&mut self, now: Instant, id: SocketId) {

@@ -57,6 +57,7 @@ impl Host {
         };
         match description.phase {
             Phase::Stream(Stream::Listening(_)) => Err(Errno::EISCONN),
+            Phase::Stream(Stream::Active(active)) if active.disconnecting => Err(Errno::EINVAL),
             Phase::Stream(Stream::Active(active)) if active.answered => Err(Errno::EISCONN),
             Phase::Stream(Stream::Active(_)) if self.view(description).is_some_and(|view| view.deferred) => {
                 Err(Errno::EISCONN)
@@ -111,7 +112,19 @@ impl Host {
         let local =
             local.or_else(|| bound.map(|bound| bound.address)).unwrap_or_else(|| description.nowhere());
         description.error = None;
-        let active = Active { connection, bound, local, remote, answered: false, failure_seen: false };
+        if let Some(bound) = bound.filter(|bound| bound.address.ip().is_unspecified()) {
+            // Others may have the port on other addresses (Linux's inet_rcv_saddr).
+            self.stack.binding_set_address(bound.binding, local.ip());
+        }
+        let active = Active {
+            connection,
+            bound,
+            local,
+            remote,
+            answered: false,
+            disconnecting: false,
+            failure_seen: false,
+        };
         description.phase = Phase::Stream(Stream::Active(active));
         self.connections.insert(connection, id);
         Ok(count)

@@ -39,15 +39,25 @@ impl Host {
         purpose: Purpose,
     ) -> Result<SocketAddr, Errno> {
         let own = self.own(description);
-        match (description.make.domain, address) {
-            (Domain::Ip4, SocketAddr::V4(v4)) => Ok(meant4(v4, own)),
-            (Domain::Ip4, SocketAddr::V6(_)) => Err(Errno::EAFNOSUPPORT),
-            (Domain::Ip6, SocketAddr::V4(v4)) => foreign_form(description, v4, own, purpose),
+        let meant = match (description.make.domain, address) {
+            (Domain::Ip4, SocketAddr::V4(v4)) => meant4(v4, own),
+            (Domain::Ip4, SocketAddr::V6(_)) => return Err(Errno::EAFNOSUPPORT),
+            (Domain::Ip6, SocketAddr::V4(v4)) => foreign_form(description, v4, own, purpose)?,
             (Domain::Ip6, SocketAddr::V6(v6)) => match v6.ip().to_ipv4_mapped() {
-                Some(ip) => mapped(description, SocketAddrV4::new(ip, v6.port()), own, purpose),
-                None => self.meant6(description, v6, own, purpose),
+                Some(ip) => mapped(description, SocketAddrV4::new(ip, v6.port()), own, purpose)?,
+                None => self.meant6(description, v6, own, purpose)?,
             },
-        }
+        };
+        if self.leaves_from_loopback(own, meant.ip()) { Err(Errno::EINVAL) } else { Ok(meant) }
+    }
+
+    /// A socket of 127/8 is not let out of its host by IPv4, where there is a way at all; to groups it speaks on the loopback
+    /// link.
+    fn leaves_from_loopback(&self, own: Own, to: IpAddr) -> bool {
+        let IpAddr::V4(four) = to else { return false };
+        let is_loopback = own.local.is_some_and(|local| local.is_ipv4() && local.is_loopback());
+        let stays = self.stack.is_local(to) || four.is_multicast() || four.is_broadcast();
+        is_loopback && !stays && self.stack.is_reachable(to)
     }
 
     /// A destination of IPv6.
@@ -61,7 +71,8 @@ impl Host {
         let (ip, port) = (*v6.ip(), v6.port());
         let pings = description.make.protocol == Protocol::Icmp;
         let speaks_ip4 = own.local.is_some_and(|local| local.is_ipv4());
-        if port == 0 && purpose == Purpose::Send && !pings {
+        let is_raw = matches!(description.make.protocol, Protocol::Raw(_));
+        if port == 0 && purpose == Purpose::Send && !pings && !is_raw {
             return Err(Errno::EINVAL);
         }
         if ip.is_unspecified() {
@@ -127,7 +138,9 @@ fn foreign_form(
 ) -> Result<SocketAddr, Errno> {
     let refusal = match purpose {
         Purpose::Dial => return Err(Errno::EINVAL),
-        Purpose::Send if description.make.protocol == Protocol::Icmp => return Err(Errno::EINVAL),
+        Purpose::Send if matches!(description.make.protocol, Protocol::Icmp | Protocol::Raw(_)) => {
+            return Err(Errno::EINVAL);
+        }
         Purpose::Associate => Errno::EAFNOSUPPORT,
         Purpose::Send => Errno::ENETUNREACH,
     };
@@ -150,16 +163,17 @@ fn mapped(
 /// May a socket of AF_INET6 speak IPv4 from where it is bound?
 fn speaks_ip4(description: &Description, own: Own) -> bool {
     let single6 = own.bound.is_some_and(|bound| bound.is_ipv6() && !bound.is_unspecified());
-    !description.options.v6_only() && !single6
+    let is_raw = matches!(description.make.protocol, Protocol::Raw(_));
+    !description.options.v6_only() && !single6 && !is_raw
 }
 
-/// 0.0.0.0 is the host itself, by the address the socket is bound to.
+/// 0.0.0.0 is the host itself, by the address that the socket has.
 fn meant4(v4: SocketAddrV4, own: Own) -> SocketAddr {
     if !v4.ip().is_unspecified() {
         return v4.into();
     }
-    let bound = own.bound.filter(|bound| bound.is_ipv4() && !bound.is_unspecified());
-    SocketAddr::new(bound.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), v4.port())
+    let local = own.local.filter(|local| local.is_ipv4() && !local.is_unspecified());
+    SocketAddr::new(local.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), v4.port())
 }
 
 /// Does the address mean something only together with a link: link-local, or a group of a link or an interface

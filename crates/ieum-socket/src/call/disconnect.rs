@@ -14,6 +14,7 @@ impl Host {
         let Some(description) = self.descriptions.get(id) else { return };
         match description.phase {
             Phase::Stream(stream) => {
+                let port_left = self.local_address(id).map_or(0, |address| address.port());
                 let kept = match stream {
                     Stream::Unbound => None,
                     Stream::Bound(bound) => Some(bound),
@@ -29,6 +30,7 @@ impl Host {
                 self.set_stream(id, kept.map_or(Stream::Unbound, Stream::Bound));
                 if let Some(description) = self.descriptions.get_mut(id) {
                     description.shut = Shut::default();
+                    description.port_left = port_left;
                 }
             }
             Phase::Datagram(Datagram::Open(open)) => self.dissociate(id, open),
@@ -58,6 +60,7 @@ impl Host {
     fn keep_if_chosen(&mut self, bound: Option<Bound>) -> Option<Bound> {
         let bound = bound?;
         if bound.by_program {
+            self.stack.binding_set_address(bound.binding, bound.address.ip());
             return Some(bound);
         }
         self.stack.tcp_unbind(bound.binding);

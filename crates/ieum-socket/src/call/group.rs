@@ -7,6 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ieum_stack::{LinkId, SourceFilter};
 use ieum_wire::Instant;
 
+use super::group_list::is_list;
 use crate::bounds::GROUPS_MAX;
 use crate::endpoint::Endpoint;
 use crate::groups::{Groups, Joined, Listed, Wish};
@@ -29,17 +30,17 @@ const SOURCE_AT: usize = 136;
 
 /// An interface as a program names it: by number, else by one of its addresses, else the one that the route says.
 #[derive(Clone, Copy, Debug)]
-struct Interface {
+pub(super) struct Interface {
     index: u32,
     address: Ipv4Addr,
 }
 
 impl Interface {
-    fn numbered(index: u32) -> Interface {
+    pub(super) fn numbered(index: u32) -> Interface {
         Interface { index, address: Ipv4Addr::UNSPECIFIED }
     }
 
-    fn of(address: Ipv4Addr) -> Interface {
+    pub(super) fn of(address: Ipv4Addr) -> Interface {
         Interface { index: 0, address }
     }
 }
@@ -56,7 +57,13 @@ impl Host {
     ) -> Option<Result<(), Errno>> {
         let make = self.make(id)?;
         let level_is_there = level == IPPROTO_IP || (level == IPPROTO_IPV6 && make.domain == Domain::Ip6);
-        if make.kind() == Kind::Stream || !level_is_there {
+        // Streams are in groups only by what says nothing of its family, or names senders; what they hear it does not change.
+        let of_datagrams = matches!(
+            (level, name),
+            (IPPROTO_IP, IP_MULTICAST_IF | IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP)
+                | (IPPROTO_IPV6, IPV6_MULTICAST_IF | IPV6_ADD_MEMBERSHIP | IPV6_DROP_MEMBERSHIP)
+        );
+        if make.kind() == Kind::Stream && of_datagrams || !level_is_there {
             return None;
         }
         Some(match (level, name) {
@@ -93,18 +100,41 @@ impl Host {
             ) => group_source_request(level, value).and_then(|(group, interface, source)| {
                 self.list(now, id, group, interface, source, wish(name))
             }),
+            _ if is_list(level, name) => self.set_group_list(now, id, (level, name), value),
             _ => return None,
         })
+    }
+
+    /// An option about groups that is asked with something given: which group's list of senders; `None` when it is none of
+    /// those.
+    pub(crate) fn read_group_option(
+        &self,
+        id: SocketId,
+        level: i32,
+        name: i32,
+        given: &[u8],
+    ) -> Option<Result<Vec<u8>, Errno>> {
+        let domain = self.make(id)?.domain;
+        let level_is_there = level == IPPROTO_IP || (level == IPPROTO_IPV6 && domain == Domain::Ip6);
+        (level_is_there && is_list(level, name)).then(|| self.read_group_list(id, (level, name), given))
     }
 
     /// Whom the socket's endpoint hears from now on.
     pub(crate) fn tell_groups(&mut self, id: SocketId) {
         let Some(description) = self.descriptions.get(id) else { return };
-        let Some(Endpoint::Udp(endpoint)) = description.open().map(|open| open.endpoint) else { return };
+        let Some(endpoint) = description.open().map(|open| open.endpoint) else { return };
         let joined = description.groups.iter().flat_map(|groups| &groups.joined);
         let ids = joined.map(|joined| joined.id).collect();
-        let all = description.options.hears_all_groups(description.make.domain);
-        self.stack.udp_set_groups(endpoint, ids, all);
+        let domain = description.make.domain;
+        let all = description.options.hears_all_groups(domain);
+        match endpoint {
+            Endpoint::Udp(endpoint) => self.stack.udp_set_groups(endpoint, ids, all),
+            Endpoint::Raw(endpoint) => {
+                self.stack.raw_set_groups(endpoint, ids, all[usize::from(domain == Domain::Ip6)]);
+            }
+            // Echo requests to many are not answered.
+            Endpoint::Ping(_) => {}
+        }
     }
 
     /// The socket is gone, and so are its memberships.
@@ -180,7 +210,7 @@ impl Host {
         Ok(())
     }
 
-    fn leave(
+    pub(super) fn leave(
         &mut self,
         now: Instant,
         id: SocketId,
@@ -246,7 +276,7 @@ impl Host {
         }
     }
 
-    fn link_meant(&self, group: IpAddr, interface: Interface) -> Option<LinkId> {
+    pub(super) fn link_meant(&self, group: IpAddr, interface: Interface) -> Option<LinkId> {
         match interface {
             Interface { index: 0, address } if address.is_unspecified() => self.stack.link_towards(group),
             Interface { index: 0, address } => self.stack.link_of(address.into()),
@@ -254,7 +284,7 @@ impl Host {
         }
     }
 
-    fn groups_mut(&mut self, id: SocketId) -> Result<&mut Groups, Errno> {
+    pub(super) fn groups_mut(&mut self, id: SocketId) -> Result<&mut Groups, Errno> {
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         Ok(description.groups.get_or_insert_default())
     }
@@ -314,7 +344,7 @@ fn group_source_request(level: i32, value: &[u8]) -> Result<(IpAddr, Interface, 
 }
 
 /// The address in a socket address of the level's family.
-fn address_at(level: i32, value: &[u8], at: usize) -> Option<IpAddr> {
+pub(super) fn address_at(level: i32, value: &[u8], at: usize) -> Option<IpAddr> {
     let value = value.get(at..)?;
     let (family, rest) = value.split_first_chunk()?;
     let family = i32::from(u16::from_ne_bytes(*family));
@@ -329,12 +359,12 @@ fn address_at(level: i32, value: &[u8], at: usize) -> Option<IpAddr> {
     }
 }
 
-fn ip4_at(value: &[u8], at: usize) -> Result<Ipv4Addr, Errno> {
+pub(super) fn ip4_at(value: &[u8], at: usize) -> Result<Ipv4Addr, Errno> {
     let bytes: [u8; 4] = *value.get(at..).and_then(<[u8]>::first_chunk).ok_or(Errno::EINVAL)?;
     Ok(bytes.into())
 }
 
-fn u32_at(value: &[u8], at: usize) -> Result<u32, Errno> {
+pub(super) fn u32_at(value: &[u8], at: usize) -> Result<u32, Errno> {
     let bytes = value.get(at..).and_then(<[u8]>::first_chunk).ok_or(Errno::EINVAL)?;
     Ok(u32::from_ne_bytes(*bytes))
 }

@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use ieum_stack::{ListenerId, Refusal};
+use ieum_wire::{Instant, Unreachable};
 
 use crate::description::{Active, Description};
 use crate::host::Host;
@@ -80,6 +81,41 @@ impl Host {
         self.stack.tcp_refuse_request(request, refusal);
     }
 
+    /// Takes the oldest datagram for an address and port that nobody here is bound to: its bytes, source and destination.
+    pub fn recv_any(&mut self) -> Option<(Vec<u8>, SocketAddr, SocketAddr)> {
+        let datagram = self.stack.poll_any_datagram()?;
+        Some((datagram.payload, datagram.source, datagram.destination))
+    }
+
+    /// Sends a datagram in the name of any address: the answer to one that [`Host::recv_any`] gave.
+    ///
+    /// # Errors
+    ///
+    /// EMSGSIZE, ENETUNREACH, EAGAIN when too much waits; EINVAL for addresses of two families.
+    pub fn send_any(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+        from: SocketAddr,
+        to: SocketAddr,
+    ) -> Result<(), Errno> {
+        if from.is_ipv4() != to.is_ipv4() {
+            return Err(Errno::EINVAL);
+        }
+        self.now = now;
+        self.stack.udp_send_from(now, from, to, bytes).map_err(Errno::from)
+    }
+
+    /// Answers a datagram that [`Host::recv_any`] gave by an ICMP error.
+    pub fn refuse_any(&mut self, source: SocketAddr, destination: SocketAddr, reason: Unreachable) {
+        self.stack.udp_refuse(source, destination, reason);
+    }
+
+    /// Are there such datagrams to be told of? Told once.
+    pub fn poll_any(&mut self) -> bool {
+        std::mem::take(&mut self.any_datagrams)
+    }
+
     /// Is that listener the one for any address? Then what it has to tell is told here.
     pub(crate) fn hear_any(&mut self, listener: ListenerId, request: Option<RequestId>) -> bool {
         if self.any.as_ref().is_none_or(|any| any.listener != listener) {
@@ -104,7 +140,15 @@ impl Host {
         }
         let make = Make { domain: Domain::of(status.remote.ip()), protocol: Protocol::Tcp };
         let (local, remote) = (status.local, status.remote);
-        let active = Active { connection, bound: None, local, remote, answered: true, failure_seen: false };
+        let active = Active {
+            connection,
+            bound: None,
+            local,
+            remote,
+            answered: true,
+            disconnecting: false,
+            failure_seen: false,
+        };
         let id = self.descriptions.insert(Description::accepted(make, Options::of(make), active));
         self.connections.insert(connection, id);
         self.tell_flow(FlowEvent::Opened { id, destination: local, source: remote });

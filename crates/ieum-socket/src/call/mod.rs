@@ -7,6 +7,8 @@ pub(crate) mod connect;
 pub(crate) mod destination;
 mod disconnect;
 mod group;
+mod group_list;
+mod ioctl;
 mod listen;
 pub(crate) mod listen_any;
 mod name;

@@ -8,7 +8,7 @@ use crate::{Errno, SocketId};
 
 impl Host {
     /// The socket's own address; 0.0.0.0 or `::`, port 0, while it has none. Sockets of IPv6 see IPv4 addresses, here
-    /// and everywhere, as `::ffff:a.b.c.d`.
+    /// and everywhere, as `::ffff:a.b.c.d`. A stream whose connection failed or was dissolved shows the port it had.
     ///
     /// # Errors
     ///
@@ -16,7 +16,10 @@ impl Host {
     pub fn local_address(&self, id: SocketId) -> Result<SocketAddr, Errno> {
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
         let local = match &description.phase {
-            Phase::Stream(Stream::Unbound) | Phase::Datagram(Datagram::Unbound) => description.nowhere(),
+            Phase::Stream(Stream::Unbound) => {
+                SocketAddr::new(description.nowhere().ip(), description.port_left)
+            }
+            Phase::Datagram(Datagram::Unbound) => description.nowhere(),
             Phase::Stream(Stream::Bound(bound)) => bound.address,
             Phase::Stream(Stream::Listening(listening)) => listening.bound.address,
             Phase::Stream(Stream::Active(active)) => active.local,

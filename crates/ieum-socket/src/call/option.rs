@@ -3,12 +3,14 @@
 use ieum_wire::Instant;
 
 use crate::description::{Datagram, Phase, Stream};
+use crate::endpoint::Endpoint;
 use crate::host::Host;
 use crate::make::{Domain, Protocol};
 use crate::numbers::{
-    IP_MULTICAST_ALL, IP_RECVERR, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPV6_MULTICAST_ALL, IPV6_RECVERR,
-    IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, SO_TIMESTAMPING, SO_TIMESTAMPING_NEW, SO_ZEROCOPY, SOL_SOCKET,
-    TCP_CORK, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_NODELAY,
+    IP_MULTICAST_ALL, IP_RECVERR, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPV6_MULTICAST_ALL,
+    IPV6_RECVERR, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, SO_TIMESTAMPING, SO_TIMESTAMPING_NEW, SO_ZEROCOPY,
+    SOL_SOCKET, TCP_CORK, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_NODELAY, UDP_GRO,
+    UDPLITE_RECV_CSCOV, UDPLITE_SEND_CSCOV,
 };
 use crate::options::stamping_of;
 use crate::{Errno, SocketId};
@@ -37,6 +39,36 @@ impl Host {
         self.read_option(id, level, name)
     }
 
+    /// How large the program wants the receive buffer, in bytes as it named them, if it did (SO_RCVBUF).
+    pub fn recv_buffer_wish(&self, id: SocketId) -> Option<usize> {
+        self.descriptions.get(id)?.options.recv_buffer_wish()
+    }
+
+    /// Whether the program wants urgent bytes at their place among the others (SO_OOBINLINE).
+    pub fn takes_urgent_in_line(&self, id: SocketId) -> bool {
+        self.descriptions.get(id).is_some_and(|description| description.options.takes_urgent_in_line())
+    }
+
+    /// The same of an option that is asked with something given in the program's buffer: the senders of a group (IP_MSFILTER,
+    /// MCAST_MSFILTER), of which the beginning of their structure says which group's and how many there is room for. All others
+    /// do not look at it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::option`]; EADDRNOTAVAIL for a group that was not joined.
+    pub fn option_given(
+        &mut self,
+        id: SocketId,
+        level: i32,
+        name: i32,
+        given: &[u8],
+    ) -> Result<Vec<u8>, Errno> {
+        match self.read_group_option(id, level, name, given) {
+            Some(read) => read,
+            None => self.read_option(id, level, name),
+        }
+    }
+
     /// Sets an option from the bytes given to setsockopt(2).
     ///
     /// # Errors
@@ -54,6 +86,7 @@ impl Host {
         self.now = now;
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         let make = description.make;
+        let level = make.level(level);
         // A connection is configured for the family it runs over; what will have one, for the socket's own.
         let domain = description.active().map_or(make.domain, |active| Domain::of(active.remote.ip()));
         let before = description.options.tcp_settings(domain, &self.tcp_defaults);
@@ -72,12 +105,24 @@ impl Host {
         }
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         description.options.set(make, level, name, value)?;
+        if description.options.raw().is_some() {
+            self.tell_raw_options(id);
+        }
+        let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         if matches!((level, name), (IPPROTO_IP, IP_MULTICAST_ALL) | (IPPROTO_IPV6, IPV6_MULTICAST_ALL)) {
             self.tell_groups(id);
             return Ok(());
         }
+        if (level, name) == (IPPROTO_UDP, UDP_GRO) {
+            self.tell_joining(id);
+            return Ok(());
+        }
         if matches!((level, name), (IPPROTO_IP, IP_RECVERR) | (IPPROTO_IPV6, IPV6_RECVERR)) {
             self.tell_error_wishes(id);
+            return Ok(());
+        }
+        if level == IPPROTO_UDP && matches!(name, UDPLITE_SEND_CSCOV | UDPLITE_RECV_CSCOV) {
+            self.tell_coverage(id);
             return Ok(());
         }
         let bound = match &description.phase {
@@ -151,6 +196,19 @@ impl Host {
             SO_TIMESTAMPING | SO_TIMESTAMPING_NEW if self.hold_requests => Err(Errno::ENOPROTOOPT),
             SO_TIMESTAMPING | SO_TIMESTAMPING_NEW => self.check_stamping(id, stamping_of(value)?),
             _ => Ok(()),
+        }
+    }
+
+    /// Are datagrams of one size and flow received together (UDP_GRO)?
+    pub fn joins_datagrams(&self, id: SocketId) -> bool {
+        self.descriptions.get(id).is_some_and(|description| description.options.joins_datagrams())
+    }
+
+    /// The socket's endpoint is told so.
+    pub(crate) fn tell_joining(&mut self, id: SocketId) {
+        let open = self.descriptions.get(id).and_then(|description| description.open());
+        if let Some(Endpoint::Udp(endpoint)) = open.map(|open| open.endpoint) {
+            self.stack.udp_set_gro(endpoint, self.joins_datagrams(id));
         }
     }
 

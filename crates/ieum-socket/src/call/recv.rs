@@ -10,7 +10,7 @@ use crate::description::{Datagram, Phase, Stream};
 use crate::host::Host;
 use crate::{Errno, SocketId};
 
-/// What the IP header of a datagram said that came.
+/// What is known of a datagram that came, beside its bytes and its sender.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Arrival {
     /// To which of the host's addresses it came, as the stack names them.
@@ -19,6 +19,10 @@ pub struct Arrival {
     pub ttl: u8,
     /// Type of service, traffic class.
     pub tos: u8,
+    /// The number of the interface it came by.
+    pub interface: u32,
+    /// These are several datagrams of so many bytes each; the last one may be shorter (UDP_GRO).
+    pub segment_bytes: Option<u16>,
 }
 
 impl Host {
@@ -44,8 +48,7 @@ impl Host {
         }
     }
 
-    /// Takes a whole datagram and its source; cutting it is the caller's affair. After SHUT_RD an empty one without a
-    /// source stands for the end, so that a blocked reader returns as on Linux.
+    /// Takes a whole datagram and its source; cutting it is the caller's affair.
     ///
     /// # Errors
     ///
@@ -74,9 +77,16 @@ impl Host {
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
         match datagram {
             Some(datagram) => Ok((datagram.payload, description.shown(datagram.source))),
-            None if description.shut.read => Ok((Vec::new(), description.nowhere())),
             None => Err(Errno::EAGAIN),
         }
+    }
+
+    /// What a reader who waits for a datagram gets instead after SHUT_RD: nothing, from nowhere. One who does not wait is
+    /// told EAGAIN all the same, as on Linux.
+    pub fn end_of_datagrams(&self, id: SocketId) -> Option<SocketAddr> {
+        let description = self.descriptions.get(id)?;
+        let is_datagram = matches!(description.phase, Phase::Datagram(_));
+        (is_datagram && description.shut.read).then(|| description.nowhere())
     }
 
     /// The urgent byte of a stream, read by itself (MSG_OOB); with `peek` it stays. `None`: none will come.
@@ -106,11 +116,29 @@ impl Host {
         active.is_some_and(|active| self.stack.tcp_is_at_mark(active.connection))
     }
 
+    /// How many of [`Host::recv_chunks`]' bytes come before the urgent one, if it is among them.
+    pub fn urgent_ahead(&self, id: SocketId) -> Option<usize> {
+        let active = self.descriptions.get(id).and_then(|description| description.active())?;
+        self.stack.tcp_urgent_ahead(active.connection)
+    }
+
     /// What is told of the datagram that [`Host::recv_from`] would give next.
     pub fn next_arrival(&self, id: SocketId) -> Option<Arrival> {
         let open = self.descriptions.get(id)?.open()?;
         let datagram = self.endpoint_peek(open.endpoint)?;
-        Some(Arrival { destination: datagram.destination, ttl: datagram.ttl, tos: datagram.tos })
+        Some(Arrival {
+            destination: datagram.destination,
+            ttl: datagram.ttl,
+            tos: datagram.tos,
+            interface: self.arrived_by(datagram),
+            segment_bytes: datagram.segment_bytes,
+        })
+    }
+
+    /// What a host says to an address of its own has come by the link that the address belongs to, as Linux has it.
+    fn arrived_by(&self, datagram: &ieum_stack::Datagram) -> u32 {
+        let home = self.stack.link_of(datagram.destination.ip());
+        self.stack.index_of(home.unwrap_or(datagram.link)).unwrap_or(0)
     }
 
     /// What a message received now says is left to be read, where the program asked for it (TCP_INQ): at the end of the
@@ -120,6 +148,23 @@ impl Host {
             self.descriptions.get(id).filter(|description| description.options.tells_unread())?;
         let status = self.stack.tcp_status(description.active()?.connection)?;
         Some(status.readable_bytes.max(usize::from(status.peer_finished)))
+    }
+
+    /// How many bytes the next read may give (FIONREAD, in tcp(7) and udp(7)): all of a stream's, the first datagram's.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL for a listening socket.
+    pub fn readable_bytes(&self, id: SocketId) -> Result<usize, Errno> {
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        match &description.phase {
+            Phase::Stream(Stream::Listening(_)) => Err(Errno::EINVAL),
+            Phase::Stream(_) => Ok(self.view(description).map_or(0, |view| view.readable_bytes)),
+            Phase::Datagram(Datagram::Unbound) => Ok(0),
+            Phase::Datagram(Datagram::Open(open)) => {
+                Ok(self.endpoint_peek(open.endpoint).map_or(0, |datagram| datagram.payload.len()))
+            }
+        }
     }
 
     /// A stream's readable bytes in order; then [`Host::consume`]. None when there are none: [`Host::recv`] says why.

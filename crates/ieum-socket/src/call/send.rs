@@ -2,6 +2,7 @@
 
 use std::io::IoSliceMut;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 
 use ieum_stack::{LinkId, SendFields, WriteEnd};
 use ieum_wire::Instant;
@@ -9,14 +10,14 @@ use ieum_wire::Instant;
 use crate::bounds::MESSAGE_BYTES_MAX;
 use crate::call::connect::Dial;
 use crate::call::destination::Purpose;
-use crate::description::{Phase, Stream};
+use crate::description::{Description, Phase, Stream};
 use crate::endpoint::Endpoint;
 use crate::host::Host;
-use crate::make::Domain;
+use crate::make::{Domain, Protocol};
 use crate::{Errno, SocketId};
 
-/// What a message itself says of its IP header, where its socket's options say otherwise: the control messages IP_PKTINFO,
-/// IP_TTL and IP_TOS of ip(7), IPV6_PKTINFO, IPV6_HOPLIMIT and IPV6_TCLASS of ipv6(7).
+/// What a message itself says of how it is sent, where its socket's options say otherwise: the control messages IP_PKTINFO,
+/// IP_TTL and IP_TOS of ip(7), IPV6_PKTINFO, IPV6_HOPLIMIT and IPV6_TCLASS of ipv6(7), UDP_SEGMENT of udp(7).
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Ancillary {
     /// From which address of the host.
@@ -25,6 +26,10 @@ pub struct Ancillary {
     pub ttl: Option<u8>,
     /// Type of service, traffic class.
     pub tos: Option<u8>,
+    /// It is cut into datagrams of so many bytes; 0: it is one.
+    pub segment_bytes: Option<u16>,
+    /// The number of the interface it leaves by; 0: the one that the route says.
+    pub interface: u32,
 }
 
 impl Host {
@@ -227,15 +232,19 @@ impl Host {
         let to = match address {
             Some(address) => {
                 let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
-                let to = self.destination(description, address, Purpose::Send)?;
-                // The port of an echo request's destination means nothing.
-                if to.port() == 0 && matches!(open.endpoint, Endpoint::Udp(_)) {
-                    return Err(Errno::EINVAL);
-                }
-                to
+                self.destination(description, address, Purpose::Send)?
             }
             None => self.endpoint_remote(open.endpoint).ok_or(Errno::EDESTADDRREQ)?,
         };
+        let by = self.interface_meant(ancillary.interface, to.ip())?;
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        check_raw(description, address, bytes)?;
+        // The port of an echo request's destination means nothing. A connected remote is asked for its port only where a socket
+        // of IPv6 passes the datagram on to IPv4.
+        let is_asked = address.is_some() || (description.make.domain == Domain::Ip6 && to.is_ipv4());
+        if to.port() == 0 && is_asked && matches!(open.endpoint, Endpoint::Udp(_)) {
+            return Err(Errno::EINVAL);
+        }
         // Towards IPv4 a foreign source is no route.
         let is_wrong = |source: IpAddr| {
             source.is_ipv4() != to.is_ipv4() || (to.is_ipv6() && !self.stack.is_local(source))
@@ -248,7 +257,16 @@ impl Host {
         if everybody && !description.options.broadcast() {
             return Err(self.refused_broadcast(to.ip()));
         }
-        let never_cut = description.options.forbids_fragments(Domain::of(to.ip()));
+        let segment_bytes = ancillary.segment_bytes.unwrap_or_else(|| description.options.segment_bytes());
+        let segment_bytes =
+            NonZeroU16::new(segment_bytes).filter(|_| matches!(open.endpoint, Endpoint::Udp(_)));
+        if segment_bytes.is_some() && to.is_ipv4() && description.options.forgoes_checksums() {
+            return Err(Errno::EINVAL);
+        }
+        if segment_bytes.is_some() && description.make.protocol == Protocol::UdpLite {
+            return Err(Errno::EIO);
+        }
+        let never_cut = description.options.forbids_fragments(Domain::of(to.ip())) && segment_bytes.is_none();
         if never_cut && self.is_larger_than_path(now, to, bytes.len()) {
             return Err(Errno::EMSGSIZE);
         }
@@ -262,9 +280,10 @@ impl Host {
         let fields = description.options.send_fields(to.ip());
         let fields = SendFields {
             source: ancillary.source,
-            link: self.link_to_group(id, to.ip(), address),
+            link: by.or_else(|| self.link_to_group(id, to.ip(), address)),
             ttl: ancillary.ttl.unwrap_or(fields.ttl),
             tos: ancillary.tos.unwrap_or(fields.tos),
+            segment_bytes,
             ..fields
         };
         if !self.endpoint_send(now, open.endpoint, to, bytes, fields)? {
@@ -274,6 +293,17 @@ impl Host {
             return Err(Errno::EAGAIN);
         }
         Ok(bytes.len())
+    }
+
+    /// The link of that number, by which a message is to go there.
+    fn interface_meant(&self, index: u32, to: IpAddr) -> Result<Option<LinkId>, Errno> {
+        if index == 0 {
+            return Ok(None);
+        }
+        let link = self.stack.link_at(index).ok_or(Errno::ENODEV)?;
+        // Of IPv6 an own address is reached by its link alone.
+        let home = self.stack.link_of(to).filter(|_| to.is_ipv6());
+        if home.is_some_and(|home| home != link) { Err(Errno::ENETUNREACH) } else { Ok(Some(link)) }
     }
 
     /// The link by which it leaves to a group, where the address or the socket names one.
@@ -291,6 +321,21 @@ impl Host {
         let mtu_bytes = self.stack.path_mtu_bytes(now, to.ip());
         mtu_bytes.is_some_and(|mtu| u32::try_from(bytes + headers).unwrap_or(u32::MAX) > mtu)
     }
+}
+
+/// What Linux asks of a raw socket's message: over IPv6 the port is the protocol, if it is anything (ipv6(7)); of ICMP the
+/// first two bytes are looked at.
+fn check_raw(description: &Description, address: Option<SocketAddr>, bytes: &[u8]) -> Result<(), Errno> {
+    let Protocol::Raw(protocol) = description.make.protocol else { return Ok(()) };
+    if let Some(SocketAddr::V6(v6)) = address {
+        let is_own = [0, u16::from(protocol)].contains(&v6.port());
+        if v6.port() > 255 || !is_own && protocol != 255 {
+            return Err(Errno::EINVAL);
+        }
+    }
+    let is_icmp = protocol == if description.make.domain == Domain::Ip4 { 1 } else { 58 };
+    let is_whole = description.options.raw().is_some_and(|raw| raw.header_included);
+    if is_icmp && !is_whole && bytes.len() < 2 { Err(Errno::EFAULT) } else { Ok(()) }
 }
 
 /// What a call answers that connects with data of which `count` bytes went with the SYN.

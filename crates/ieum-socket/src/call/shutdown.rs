@@ -2,7 +2,7 @@
 
 use ieum_wire::Instant;
 
-use crate::description::{Datagram, Phase, Shut, Stream};
+use crate::description::{Datagram, Description, Phase, Shut, Stream};
 use crate::host::Host;
 use crate::{Errno, SocketId};
 
@@ -51,6 +51,7 @@ impl Host {
                     self.disconnect(now, id);
                     return Ok(());
                 }
+                self.answer_attempt(id, view.closed);
                 Some(active.connection).filter(|_| !view.closed)
             }
             Phase::Datagram(Datagram::Open(open)) => {
@@ -61,10 +62,23 @@ impl Host {
         };
         self.mark(id, how);
         let connection = connection.ok_or(Errno::ENOTCONN)?;
+        if how.read() {
+            self.stack.tcp_stop_reading(connection);
+        }
         if how.write() {
             self.stack.tcp_finish(now, connection);
         }
         Ok(())
+    }
+
+    /// Whoever asks connect about the attempt now is not told of it any more: the connection stands, or, where it has `failed`,
+    /// connect makes no sense until the socket is disconnected. A shutdown does so, and who does it without [`Host::shutdown`]
+    /// says it hereby.
+    pub fn answer_attempt(&mut self, id: SocketId, failed: bool) {
+        if let Some(active) = self.descriptions.get_mut(id).and_then(Description::active_mut) {
+            active.disconnecting |= failed && !active.answered;
+            active.answered |= !failed;
+        }
     }
 
     /// Is sending over for good? So it can be on an established connection as well, of a socket that was shut down before

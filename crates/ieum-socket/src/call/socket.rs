@@ -12,14 +12,28 @@ impl Host {
     /// # Errors
     ///
     /// As Linux tells a program without privileges: EAFNOSUPPORT for any family but AF_INET and AF_INET6, EINVAL for
-    /// numbers out of range, ESOCKTNOSUPPORT, EPROTONOSUPPORT, EPERM for raw and packet sockets; ENFILE when the host
-    /// is full. Ping sockets are for everybody: `net.ipv4.ping_group_range` is the host's own affair.
+    /// numbers out of range, ESOCKTNOSUPPORT, EPROTONOSUPPORT, EPERM for packet sockets, and for raw ones unless the
+    /// host has them ([`Host::allow_raw_sockets`]); ENFILE when the host is full. Ping sockets are for everybody: `net.ipv4.ping_group_range` is the host's own affair.
     pub fn socket(&mut self, domain: i32, kind: i32, protocol: i32) -> Result<SocketId, Errno> {
         let make = make_of(domain, kind, protocol)?;
+        if matches!(make.protocol, Protocol::Raw(_)) && !self.has_raw_sockets {
+            return Err(Errno::EPERM);
+        }
         if self.descriptions.len() >= self.sockets_max {
             return Err(Errno::ENFILE);
         }
-        Ok(self.descriptions.insert(Description::new(make)))
+        let id = self.descriptions.insert(Description::new(make));
+        if let Protocol::Raw(protocol) = make.protocol {
+            // It hears from now on, bound or not.
+            self.open_raw(id, make.domain, protocol);
+        }
+        Ok(id)
+    }
+
+    /// Whether programs may have raw sockets, as those with CAP_NET_RAW may on Linux. They hear all that comes to the host, and
+    /// say what they want in anybody's name: to begin with nobody has them.
+    pub fn allow_raw_sockets(&mut self, allowed: bool) {
+        self.has_raw_sockets = allowed;
     }
 }
 
@@ -47,12 +61,14 @@ fn make_of(domain: i32, kind: i32, protocol: i32) -> Result<Make, Errno> {
     match (kind, protocol) {
         (SOCK_STREAM, 0 | IPPROTO_TCP) => make(Protocol::Tcp),
         (SOCK_DGRAM, 0 | IPPROTO_UDP) => make(Protocol::Udp),
+        (SOCK_DGRAM, IPPROTO_UDPLITE) => make(Protocol::UdpLite),
         (SOCK_DGRAM, IPPROTO_ICMP) if domain == Domain::Ip4 => make(Protocol::Icmp),
         (SOCK_DGRAM, IPPROTO_ICMPV6) if domain == Domain::Ip6 => make(Protocol::Icmp),
         (SOCK_STREAM | SOCK_DGRAM | SOCK_RAW, _) if kind != SOCK_RAW || protocol == 0 => {
             Err(Errno::EPROTONOSUPPORT)
         }
-        (SOCK_RAW, _) => Err(Errno::EPERM),
+        // An IP header has room for 255 of them.
+        (SOCK_RAW, number) => make(Protocol::Raw(u8::try_from(number).map_err(|_| Errno::EPROTONOSUPPORT)?)),
         (_, _) => Err(Errno::ESOCKTNOSUPPORT),
     }
 }
@@ -67,6 +83,7 @@ const IPPROTO_ICMP: i32 = 1;
 const IPPROTO_TCP: i32 = 6;
 const IPPROTO_UDP: i32 = 17;
 const IPPROTO_ICMPV6: i32 = 58;
+const IPPROTO_UDPLITE: i32 = 136;
 /// One more than the largest family Linux has a number for (NPROTO).
 const FAMILIES: i32 = 46;
 /// One more than the largest kind (SOCK_MAX).
@@ -87,6 +104,8 @@ mod tests {
             ((2, 1, 6), make(ip4, Protocol::Tcp)),
             ((2, 2, 0), make(ip4, Protocol::Udp)),
             ((2, 2, 17), make(ip4, Protocol::Udp)),
+            ((2, 2, 136), make(ip4, Protocol::UdpLite)),
+            ((2, 1, 136), Err(Errno::EPROTONOSUPPORT)),
             ((2, 0, 0), Err(Errno::ESOCKTNOSUPPORT)),
             ((2, 1, 17), Err(Errno::EPROTONOSUPPORT)),
             ((2, 1, 262), Err(Errno::EPROTONOSUPPORT)),
@@ -94,7 +113,8 @@ mod tests {
             ((2, 2, 1), make(ip4, Protocol::Icmp)),
             ((2, 2, 58), Err(Errno::EPROTONOSUPPORT)),
             ((2, 3, 0), Err(Errno::EPROTONOSUPPORT)),
-            ((2, 3, 1), Err(Errno::EPERM)),
+            ((2, 3, 1), make(ip4, Protocol::Raw(1))),
+            ((2, 3, 262), Err(Errno::EPROTONOSUPPORT)),
             ((2, 5, 0), Err(Errno::ESOCKTNOSUPPORT)),
             ((2, 10, 0), Err(Errno::EPERM)),
             ((2, 11, 0), Err(Errno::EINVAL)),
@@ -104,7 +124,7 @@ mod tests {
             ((10, 2, 58), make(ip6, Protocol::Icmp)),
             ((10, 2, 1), Err(Errno::EPROTONOSUPPORT)),
             ((10, 1, 17), Err(Errno::EPROTONOSUPPORT)),
-            ((10, 3, 58), Err(Errno::EPERM)),
+            ((10, 3, 58), make(ip6, Protocol::Raw(58))),
             ((10, 5, 0), Err(Errno::ESOCKTNOSUPPORT)),
             ((10, 10, 0), Err(Errno::ESOCKTNOSUPPORT)),
             ((10, 1, 300), Err(Errno::EINVAL)),

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ieum_stack::SendFields;
+use ieum_stack::{Coverage, SendFields};
 
 use super::{Options, known};
 use crate::make::Domain;
@@ -50,6 +50,30 @@ impl Options {
             false
         };
         [four, self.flag(known::MULTICAST_ALL6)]
+    }
+
+    /// UDP_SEGMENT: what is sent is cut into datagrams of so many bytes; 0: it is one.
+    pub(crate) fn segment_bytes(&self) -> u16 {
+        u16::try_from(self.value(known::SEGMENT)).unwrap_or_default()
+    }
+
+    /// UDP_GRO: datagrams of one size and flow may come together.
+    pub(crate) fn joins_datagrams(&self) -> bool {
+        self.flag(known::JOINS)
+    }
+
+    /// SO_NO_CHECK, which means IPv4 alone. Checksums are computed all the same: nobody has to trust a datagram without one.
+    pub(crate) fn forgoes_checksums(&self) -> bool {
+        self.flag(known::NO_CHECKSUM)
+    }
+
+    /// UDPLITE_SEND_CSCOV and UDPLITE_RECV_CSCOV.
+    pub(crate) fn coverage(&self) -> Coverage {
+        let bytes = |option| u16::try_from(self.value(option)).unwrap_or(0);
+        Coverage {
+            sent_bytes: bytes(known::COVERAGE_SENT),
+            received_bytes: self.is_set(known::COVERAGE_RECEIVED).then(|| bytes(known::COVERAGE_RECEIVED)),
+        }
     }
 
     /// Datagrams that the way does not take whole are refused (IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: 2, always).

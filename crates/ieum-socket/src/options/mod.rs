@@ -2,7 +2,7 @@
 //!
 //! `table` has one row for each option that is a number: its level and number, which kinds of sockets have it, its
 //! default and what may be written. Options with a form of their own are in `special`; those that are asked of the
-//! socket rather than stored are in `read`. What they mean to the stack is in `connection` and `datagram`. `numbers` has the
+//! socket rather than stored are in `read`, those of raw sockets in `raw`. What they mean to the stack is in `connection` and `datagram`. `numbers` has the
 //! names.
 //!
 //! Values that differ from the default are kept in a short sorted list, so that a socket without options costs
@@ -12,6 +12,7 @@ mod connection;
 mod datagram;
 mod info;
 pub mod numbers;
+mod raw;
 mod read;
 mod special;
 mod statistics;
@@ -119,6 +120,11 @@ mod known {
     pub(super) const MULTICAST_ALL: SocketOption = SocketOption::known(IPPROTO_IP, IP_MULTICAST_ALL);
     pub(super) const MULTICAST_ALL6: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_MULTICAST_ALL);
     pub(super) const PORT_RANGE: SocketOption = SocketOption::known(IPPROTO_IP, IP_LOCAL_PORT_RANGE);
+    pub(super) const SEGMENT: SocketOption = SocketOption::known(IPPROTO_UDP, UDP_SEGMENT);
+    pub(super) const JOINS: SocketOption = SocketOption::known(IPPROTO_UDP, UDP_GRO);
+    pub(super) const NO_CHECKSUM: SocketOption = of_socket(SO_NO_CHECK);
+    pub(super) const COVERAGE_SENT: SocketOption = SocketOption::known(IPPROTO_UDP, UDPLITE_SEND_CSCOV);
+    pub(super) const COVERAGE_RECEIVED: SocketOption = SocketOption::known(IPPROTO_UDP, UDPLITE_RECV_CSCOV);
     pub(super) const V6_ONLY: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_V6ONLY);
 }
 
@@ -136,12 +142,14 @@ pub(crate) struct Options {
     pacing_rate_max: Option<u64>,
     /// SO_TIMESTAMPING: SOF_TIMESTAMPING_….
     stamping: u32,
+    /// Those of a raw socket.
+    raw: Option<Box<raw::RawOptions>>,
 }
 
 impl Options {
     /// The options of a fresh socket. Those of ping sockets share their identifiers, and never speak both families.
     pub(crate) fn of(make: Make) -> Options {
-        let mut options = Options::default();
+        let mut options = Options { raw: raw::RawOptions::of(make), ..Options::default() };
         if make.protocol == Protocol::Icmp {
             options.store(known::REUSE_ADDRESS, 1);
             options.store(known::V6_ONLY, 1);
@@ -151,6 +159,9 @@ impl Options {
 
     /// Sets an option from the bytes given to setsockopt(2).
     pub(crate) fn set(&mut self, make: Make, level: i32, name: i32, value: &[u8]) -> Result<(), Errno> {
+        if let Some(result) = self.set_raw(make, level, name, value) {
+            return result;
+        }
         if let Some(result) = self.set_special(make, level, name, value) {
             return result;
         }
@@ -159,11 +170,15 @@ impl Options {
         let is_int_first = match level {
             SOL_SOCKET => true,
             IPPROTO_TCP => make.protocol == Protocol::Tcp,
-            IPPROTO_UDP => make.protocol == Protocol::Udp,
+            IPPROTO_UDP => make.is_udp(),
             _ => false,
         };
         if is_int_first && value.len() < 4 {
             return Err(Errno::EINVAL);
+        }
+        let is_coverage = matches!((level, name), (IPPROTO_UDP, UDPLITE_SEND_CSCOV | UDPLITE_RECV_CSCOV));
+        if is_coverage && make.protocol != Protocol::UdpLite {
+            return Err(Errno::ENOPROTOOPT);
         }
         let option = option.ok_or(Errno::ENOPROTOOPT)?;
         let number = option.row().parse(value)?;
@@ -185,6 +200,11 @@ impl Options {
     /// IPV6_V6ONLY; never of a socket of IPv4.
     pub(crate) fn v6_only(&self) -> bool {
         self.flag(known::V6_ONLY)
+    }
+
+    /// The socket was bound to an address of IPv6, and speaks nothing else (inet6_bind in Linux).
+    pub(crate) fn bound_to_v6(&mut self) {
+        self.store(known::V6_ONLY, 1);
     }
 
     /// SO_LINGER with 0 seconds: closing resets.
@@ -238,6 +258,16 @@ impl Options {
 
     /// Half of what is read back: the other half is Linux's allowance for its own overhead, which is not counted
     /// here. `None` when nothing was set.
+    /// SO_OOBINLINE.
+    pub(crate) fn takes_urgent_in_line(&self) -> bool {
+        self.flag(known::URGENT_INLINE)
+    }
+
+    /// SO_RCVBUF as it was asked for, if it was.
+    pub(crate) fn recv_buffer_wish(&self) -> Option<usize> {
+        self.buffer_bytes(known::RECV_BUFFER).and_then(|bytes| usize::try_from(bytes).ok())
+    }
+
     fn buffer_bytes(&self, option: SocketOption) -> Option<u32> {
         let at = self.find(option).ok()?;
         Some(self.set[at].1.unsigned_abs() / 2)

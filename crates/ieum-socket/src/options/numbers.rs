@@ -9,6 +9,7 @@ pub const SOL_SOCKET: i32 = 1;
 pub const IPPROTO_TCP: i32 = 6;
 pub const IPPROTO_UDP: i32 = 17;
 pub const IPPROTO_IPV6: i32 = 41;
+pub const IPPROTO_UDPLITE: i32 = 136;
 
 pub const SO_DEBUG: i32 = 1;
 pub const SO_REUSEADDR: i32 = 2;
@@ -98,6 +99,8 @@ pub const TCP_RTO_MAX_MS: i32 = 44;
 pub const IP_TOS: i32 = 1;
 pub const IP_TTL: i32 = 2;
 pub const IP_HDRINCL: i32 = 3;
+pub const IP_MSFILTER: i32 = 41;
+pub const MCAST_MSFILTER: i32 = 48;
 pub const IP_OPTIONS: i32 = 4;
 pub const IP_RECVOPTS: i32 = 6;
 pub const IP_RETOPTS: i32 = 7;
@@ -178,7 +181,16 @@ pub const IPV6_UNICAST_IF: i32 = 76;
 pub const IPV6_RECVFRAGSIZE: i32 = 77;
 pub const IPV6_FREEBIND: i32 = 78;
 
+pub const SOL_RAW: i32 = 255;
+pub const ICMP_FILTER: i32 = 1;
+pub const IPPROTO_ICMPV6: i32 = 58;
+pub const ICMP6_FILTER: i32 = 1;
+pub const IPV6_CHECKSUM: i32 = 7;
+pub const IPV6_HDRINCL: i32 = 36;
+
 pub const UDP_CORK: i32 = 1;
+pub const UDPLITE_SEND_CSCOV: i32 = 10;
+pub const UDPLITE_RECV_CSCOV: i32 = 11;
 pub const UDP_ENCAP: i32 = 100;
 pub const UDP_SEGMENT: i32 = 103;
 pub const UDP_GRO: i32 = 104;

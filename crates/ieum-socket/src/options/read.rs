@@ -17,13 +17,15 @@ impl Host {
     pub(crate) fn read_option(&mut self, id: SocketId, level: i32, name: i32) -> Result<Vec<u8>, Errno> {
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
         let make = description.make;
+        if let Some(read) = description.options.read_raw(make, level, name) {
+            return read;
+        }
+        let level = make.level(level);
         match (level, make.kind()) {
             (SOL_SOCKET, _) => self.read_of_socket(id, name),
             (IPPROTO_TCP, Kind::Stream) => self.read_of_tcp(description, name),
             (IPPROTO_IP, _) => self.read_of_ip(id, description, name),
-            (IPPROTO_UDP, Kind::Datagram) if make.protocol == Protocol::Udp => {
-                stored(description, level, name)
-            }
+            (IPPROTO_UDP, Kind::Datagram) if make.is_udp() => stored(description, level, name),
             (IPPROTO_IPV6, _) if make.domain == Domain::Ip6 => self.read_of_ip6(id, description, name),
             // The two families differ about levels that a socket does not have.
             (_, _) if make.domain == Domain::Ip6 => Err(Errno::ENOPROTOOPT),
@@ -44,7 +46,7 @@ impl Host {
             Kind::Datagram => number(datagram),
         };
         Ok(match name {
-            SO_TYPE => of_kind(1, 2),
+            SO_TYPE => number(description.make.type_number()),
             SO_DOMAIN => number(description.make.domain.number()),
             SO_PROTOCOL => number(description.make.protocol_number()),
             SO_ACCEPTCONN => number(i32::from(self.is_listening(id))),

@@ -48,7 +48,7 @@ impl Row {
         match self.whose {
             Whose::All => true,
             Whose::Streams => make.protocol == Protocol::Tcp,
-            Whose::Udp => make.protocol == Protocol::Udp,
+            Whose::Udp => make.is_udp(),
             Whose::Ip6 => make.domain == Domain::Ip6,
         }
     }
@@ -233,10 +233,19 @@ pub(super) const ROWS: &[Row] = &[
     ip6(IPV6_FREEBIND, 0, Flag),
     udp(UDP_CORK, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::ENOPROTOOPT) })),
     udp(UDP_ENCAP, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::ENOPROTOOPT) })),
-    // One call that means many datagrams is not served: programs that find no UDP_SEGMENT send them one by one.
-    udp(UDP_SEGMENT, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::ENOPROTOOPT) })),
-    udp(UDP_GRO, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::ENOPROTOOPT) })),
+    udp(UDPLITE_SEND_CSCOV, Judged(|_, value| Ok(coverage(value)))),
+    udp(UDPLITE_RECV_CSCOV, Judged(|_, value| Ok(coverage(value)))),
+    udp(UDP_SEGMENT, Within(0, 65_535)),
+    udp(UDP_GRO, Flag),
 ];
+
+/// udplite(7): never less than the header; 0 means all.
+fn coverage(value: i32) -> i32 {
+    match value {
+        0 => 0,
+        value => value.clamp(8, i32::from(u16::MAX)),
+    }
+}
 
 fn within(stored: i32, allowed: bool) -> Result<i32, Errno> {
     if allowed { Ok(stored) } else { Err(Errno::EINVAL) }

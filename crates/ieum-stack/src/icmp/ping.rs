@@ -20,14 +20,14 @@ use ieum_wire::{Packet, Protocol, Unreachable, icmp4, icmp6};
 use slotmap::SlotMap;
 
 use super::{ECHO_REQUEST4, ECHO_REQUEST6};
-use crate::bounds::{PING_MESSAGE_BYTES_MAX_IP4, PING_MESSAGE_BYTES_MAX_IP6, UDP_SEND_QUEUE_BYTES_MAX};
+use crate::bounds::{PING_MESSAGE_BYTES_MAX_IP4, PING_MESSAGE_BYTES_MAX_IP6};
 use crate::chance::Chance;
 use crate::drops::{Drop, Drops};
 use crate::event::{Event, Events};
-use crate::ip::{Ip, Outgoing, Path, Received};
+use crate::ip::{Family, Ip, Outgoing, Path, Received};
 use crate::link::LinkId;
 use crate::port::BindError;
-use crate::udp::{Envelope, Inbox, cost_bytes};
+use crate::udp::{Envelope, Inbox, Outbox, cost_bytes};
 use crate::{ConnectError, Datagram, SendFields, Stack};
 
 slotmap::new_key_type! {
@@ -72,10 +72,8 @@ struct Endpoint {
     inbox: Inbox,
     /// An ICMP error about a request, not yet taken.
     error: Option<Unreachable>,
-    /// What was sent and has not left, in bytes with overhead.
-    owed_bytes: usize,
-    /// A request was refused for want of room: say so when there is some.
-    awaits_room: bool,
+    /// What was sent and has not left.
+    outbox: Outbox,
 }
 
 /// A request on its way out.
@@ -91,19 +89,6 @@ struct Request {
 
 /// A family and an identifier.
 type Name = (Family, u16);
-
-/// Which ICMP an endpoint speaks.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Family {
-    Ip4,
-    Ip6,
-}
-
-impl Family {
-    fn of(address: IpAddr) -> Family {
-        if address.is_ipv4() { Family::Ip4 } else { Family::Ip6 }
-    }
-}
 
 /// All ping endpoints of a stack.
 #[derive(Debug, Default)]
@@ -125,7 +110,8 @@ impl Ping {
         let endpoint = self.endpoints.get_mut(id).ok_or(Drop::IcmpKind)?;
         let source = SocketAddr::new(received.source, 0);
         let destination = SocketAddr::new(received.destination, identifier);
-        let envelope = Envelope { source, destination, ttl: received.ttl, tos: received.tos };
+        let Received { link, ttl, tos, .. } = *received;
+        let envelope = Envelope { source, destination, link, ttl, tos, segment_bytes: None };
         if !endpoint.inbox.push(envelope, received.payload) {
             return Err(Drop::PingQueueFull);
         }
@@ -204,12 +190,9 @@ impl Ping {
 
     fn owe(&mut self, request: Request) -> Result<(), PingSendError> {
         let endpoint = self.endpoints.get_mut(request.endpoint).ok_or(PingSendError::Gone)?;
-        let cost_bytes = cost_bytes(&request.message);
-        if endpoint.owed_bytes + cost_bytes > UDP_SEND_QUEUE_BYTES_MAX {
-            endpoint.awaits_room = true;
+        if !endpoint.outbox.enter(cost_bytes(&request.message)) {
             return Err(PingSendError::QueueFull);
         }
-        endpoint.owed_bytes += cost_bytes;
         self.owed.push_back(request);
         Ok(())
     }
@@ -217,9 +200,7 @@ impl Ping {
     fn discharge(&mut self, request: &Request, events: &mut Events) {
         // The endpoint may have been closed meanwhile; what it sent still leaves.
         let Some(endpoint) = self.endpoints.get_mut(request.endpoint) else { return };
-        endpoint.owed_bytes -= cost_bytes(&request.message);
-        if endpoint.awaits_room && endpoint.owed_bytes <= UDP_SEND_QUEUE_BYTES_MAX / 2 {
-            endpoint.awaits_room = false;
+        if endpoint.outbox.leave(cost_bytes(&request.message)) {
             events.push(Event::Ping(request.endpoint));
         }
     }
@@ -246,8 +227,7 @@ impl Stack {
             reuse,
             inbox: Inbox::new(crate::bounds::UDP_RECEIVE_QUEUE_BYTES_MAX),
             error: None,
-            owed_bytes: 0,
-            awaits_room: false,
+            outbox: Outbox::default(),
         });
         ping.by_identifier.entry(name(bound)).or_default().push(id);
         Ok(id)
@@ -338,7 +318,7 @@ impl Stack {
 
     /// What waits to be taken, and what was sent and has not left, in bytes as charged.
     pub fn ping_queued_bytes(&self, id: PingId) -> (usize, usize) {
-        let queued = |endpoint: &Endpoint| (endpoint.inbox.bytes(), endpoint.owed_bytes);
+        let queued = |endpoint: &Endpoint| (endpoint.inbox.bytes(), endpoint.outbox.bytes());
         self.icmp.ping.endpoints.get(id).map_or((0, 0), queued)
     }
 

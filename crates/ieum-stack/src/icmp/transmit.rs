@@ -47,6 +47,10 @@ fn build(owed: &Owed, ip: &mut Ip) -> Packet {
     };
     let tos = match owed.what {
         What::EchoReply { tos, .. } => tos,
+        // RFC 1812 §4.3.2.5: an error travels as routing does, and keeps what the packet asked for of a service (Linux too).
+        What::Unreachable(_) | What::FragmentsLate if owed.to.is_ipv4() => {
+            owed.bytes.get(1).map_or(0, |tos| tos & 0x1e) | INTERNETWORK_CONTROL
+        }
         What::Unreachable(_) | What::FragmentsLate => 0,
     };
     let outgoing = Outgoing {
@@ -83,6 +87,9 @@ fn message6(owed: &Owed) -> icmp6::Message<'_> {
         What::FragmentsLate => icmp6::Message::TimeExceeded { code: 1, original: bytes },
     }
 }
+
+/// The precedence of routing in IPv4's type of service (RFC 791 §3.1).
+const INTERNETWORK_CONTROL: u8 = 0xc0;
 
 /// A bucket of permissions to send errors, refilled as time passes.
 #[derive(Debug)]

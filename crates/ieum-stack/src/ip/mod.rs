@@ -40,16 +40,35 @@ pub(crate) use groups::{Groups, stays_inside};
 pub use groups::{MembershipId, SourceFilter};
 pub(crate) use receive::{For, Incoming, Received};
 pub(crate) use route::Path;
-pub use route::RouteTarget;
+pub use route::{Route, RouteTarget};
 pub(crate) use transmit::Outgoing;
 
 use path_mtu::PathMtus;
 use reassembly::Reassembly;
-use route::Route;
+
+/// Which IP an endpoint speaks that speaks one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Family {
+    Ip4,
+    Ip6,
+}
+
+impl Family {
+    /// That of an address.
+    pub(crate) fn of(address: IpAddr) -> Family {
+        if address.is_ipv4() { Family::Ip4 } else { Family::Ip6 }
+    }
+}
 
 /// The addresses of a host that never leave it (RFC 1122 §3.2.1.3 (g), RFC 4291 §2.5.3).
 pub(crate) fn loopback_networks() -> [Cidr; 2] {
     [loopback4(), Cidr::host(Ipv6Addr::LOCALHOST.into())]
+}
+
+/// Those of them that its loopback link bears.
+fn loopback_addresses() -> [Cidr; 2] {
+    let four = Cidr::new(Ipv4Addr::LOCALHOST.into(), 8).expect("8 bits are a prefix of an IPv4 address");
+    [four, Cidr::host(Ipv6Addr::LOCALHOST.into())]
 }
 
 fn loopback4() -> Cidr {
@@ -156,6 +175,23 @@ impl Ip {
     pub(crate) fn index_of(&self, link: LinkId) -> Option<u32> {
         let at = self.links.keys().position(|other| other == link)?;
         u32::try_from(at + 1).ok()
+    }
+
+    /// All links, each with what it can do, as they are counted.
+    pub(crate) fn links(&self) -> impl Iterator<Item = (LinkId, LinkConfig)> {
+        self.links.iter().map(|(link, config)| (link, *config))
+    }
+
+    /// The own addresses that belong to a link, in the order in which they were added, each in its network.
+    pub(crate) fn addresses_of(&self, link: LinkId) -> impl Iterator<Item = Cidr> {
+        let itself = (link == self.loopback).then(loopback_addresses);
+        let added = self.addresses.iter().filter(move |own| own.link == link).map(|own| own.cidr);
+        itself.into_iter().flatten().chain(added)
+    }
+
+    /// The routing table, the most specific networks first.
+    pub(crate) fn routes(&self) -> &[Route] {
+        &self.routes
     }
 
     /// The link that an own address belongs to.

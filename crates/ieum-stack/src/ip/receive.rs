@@ -50,6 +50,8 @@ pub(crate) struct Received<'a> {
     pub(crate) payload: &'a [u8],
     /// How many frames of a wire it stands for.
     pub(crate) frames: usize,
+    /// It is several datagrams of so many bytes each, the last one perhaps shorter, behind one header.
+    pub(crate) segment_bytes: Option<u16>,
 }
 
 impl Ip {

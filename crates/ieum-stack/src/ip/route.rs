@@ -20,7 +20,8 @@ pub enum RouteTarget {
 }
 
 impl RouteTarget {
-    fn link(self) -> Option<LinkId> {
+    /// The link it leads over.
+    pub fn link(self) -> Option<LinkId> {
         match self {
             RouteTarget::Link(link) | RouteTarget::Gateway(link, _) => Some(link),
             RouteTarget::Unreachable(_) => None,
@@ -29,12 +30,14 @@ impl RouteTarget {
 }
 
 /// One line of the routing table.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Route {
-    network: Cidr,
-    target: RouteTarget,
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Route {
+    /// Where its packets want to go.
+    pub network: Cidr,
+    /// Where they are sent.
+    pub target: RouteTarget,
     /// What packets of unbound sockets leave with; `None`: the link's address.
-    source: Option<IpAddr>,
+    pub source: Option<IpAddr>,
 }
 
 impl Route {
@@ -146,8 +149,9 @@ impl Ip {
     ) -> Result<Path, Unreachable> {
         let source = match source {
             Some(source) if is_loopback(source) && !self.accept_any_destination => {
-                // A socket bound to 127.0.0.1 reaches its own host and nobody else.
-                return if is_loopback(destination) {
+                // A socket bound to 127.0.0.1 reaches its own host and nobody else. By IPv6 Linux lets packets from ::1 out,
+                // and nobody may take them (RFC 4291 §2.5.3): ours end at home, where nobody has their destination.
+                return if is_loopback(destination) || source.is_ipv6() {
                     self.path_of(self.loopback, source)
                 } else {
                     Err(Unreachable::Host)

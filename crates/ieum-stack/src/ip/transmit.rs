@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ieum_wire::{Gso, GsoKind, Packet, Protocol, ip4, ip6, segmentation};
 
 use super::{Ip, Path};
+use crate::bounds::UDP_WHOLE_BYTES_END;
 use crate::link::LinkId;
 
 /// What a transport says about a packet it begins.
@@ -78,13 +79,16 @@ impl Ip {
         self.identification
     }
 
-    /// A finished packet without `gso` takes its way: as it is, marked for a link that cuts, or cut here and now. What
-    /// is cut here comes out of [`Ip::transmit`], the first fragment at once.
+    /// A finished packet takes its way: as it is, marked for a link that cuts, or cut here and now, into fragments or into
+    /// the datagrams that it says it is. What is cut here comes out of [`Ip::transmit`], the first fragment at once.
     ///
     /// # Errors
     ///
     /// [`TooLarge`] when the link has no room for a fragment.
     pub(crate) fn fit(&mut self, path: &Path, mut packet: Packet) -> Result<(LinkId, Packet), TooLarge> {
+        if packet.gso.is_some() {
+            return self.cut(path, packet);
+        }
         if u32::try_from(packet.len()).is_ok_and(|bytes| bytes <= path.mtu_bytes) {
             return Ok((path.link, packet));
         }
@@ -100,7 +104,13 @@ impl Ip {
         }
         let identification = self.identification(false);
         packet.gso = Some(Gso { kind: GsoKind::Fragments { identification }, size_bytes });
-        if path.segmentation_offload {
+        self.cut(path, packet)
+    }
+
+    /// Cuts a packet that says how, unless the link does.
+    fn cut(&mut self, path: &Path, packet: Packet) -> Result<(LinkId, Packet), TooLarge> {
+        let is_datagrams = packet.gso.is_some_and(|gso| gso.kind == GsoKind::Datagrams);
+        if path.segmentation_offload && !(is_datagrams && packet.len() >= UDP_WHOLE_BYTES_END) {
             return Ok((path.link, packet));
         }
         segmentation::cut(&packet, |fragment| self.fragments.push_back((path.link, fragment)));

@@ -52,6 +52,17 @@ pub(super) enum Holder {
     Nobody,
 }
 
+/// Who reads what arrives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Reader {
+    /// The user does.
+    There,
+    /// The user has said that it reads no more (SHUT_RD). What comes is kept for it all the same, until it says no more either.
+    Deaf,
+    /// Nobody does, for ever: nobody holds the connection.
+    Gone,
+}
+
 /// A connection.
 pub(super) struct Connection {
     pub(super) tuple: FourTuple,
@@ -61,6 +72,8 @@ pub(super) struct Connection {
     pub(super) failure: Option<Failure>,
     /// Of one that is over: data went with the SYN and was taken.
     pub(super) syn_data: bool,
+    /// Its user has said that it reads no more.
+    pub(super) deaf: bool,
     /// It counts among those that nobody holds.
     pub(super) orphan: bool,
     /// Its address and port may be bound again by who allows that (SO_REUSEADDR).
@@ -88,11 +101,21 @@ impl Connection {
             holder,
             failure: None,
             syn_data: false,
+            deaf: false,
             orphan: false,
             reuse,
             in_debt: false,
             news: false,
             timer_at: None,
+        }
+    }
+
+    /// Who reads what arrives.
+    pub(super) fn reader(&self) -> Reader {
+        match self.holder {
+            Holder::Nobody => Reader::Gone,
+            Holder::User | Holder::Listener(_) if self.deaf => Reader::Deaf,
+            Holder::User | Holder::Listener(_) => Reader::There,
         }
     }
 

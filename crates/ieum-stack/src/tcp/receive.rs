@@ -152,7 +152,7 @@ impl Tcp {
     /// The connection is open: RFC 9293 §3.10.7.4, and what becomes of it.
     fn open_receives(&mut self, cx: &mut Context<'_>, id: ConnectionId, segment: &Segment<'_>) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let (orphan, settings) = (connection.holder == Holder::Nobody, connection.settings);
+        let (reader, settings) = (connection.reader(), connection.settings);
         let Some(open) = connection.open_mut() else { return };
         if let Some(listener) = open.syn_ack.as_ref().map(|syn_ack| syn_ack.listener) {
             match open.handshake_goes_on(cx.now, segment) {
@@ -178,7 +178,7 @@ impl Tcp {
         }
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(open) = connection.open_mut() else { return };
-        match open.segment_arrives(cx.now, segment, orphan, &settings) {
+        match open.segment_arrives(cx.now, segment, reader, &settings) {
             Outcome::Taken { news } => connection.news |= news,
             Outcome::Dropped { reason, news } => {
                 connection.news |= news;

@@ -377,6 +377,11 @@ impl Tcp {
         self.connections.get(id).and_then(Connection::recv).is_some_and(|recv| recv.is_at_mark())
     }
 
+    /// How many readable bytes come before the urgent one, which is readable too.
+    pub(crate) fn urgent_ahead(&self, id: ConnectionId) -> Option<usize> {
+        self.connections.get(id).and_then(Connection::recv)?.urgent_offset()
+    }
+
     /// Queues bytes to be sent, the last of which is urgent.
     pub(crate) fn send_urgent(&mut self, cx: &mut Context<'_>, id: ConnectionId, bytes: &[u8]) -> usize {
         let count = self.send(cx, id, bytes, WriteEnd::Push);
@@ -422,6 +427,14 @@ impl Tcp {
             Phase::Closed(_) => {}
         }
         self.settle(cx, id);
+    }
+
+    /// The user reads no more. When it says no more either, data that comes resets the connection (RFC 1122 §4.2.2.13); until
+    /// then it is kept, as on Linux.
+    pub(crate) fn stop_reading(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.deaf = true;
+        }
     }
 
     /// The user is done with it. Bytes queued are still delivered, then a FIN; but when received bytes were left

@@ -3,10 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ieum_wire::Unreachable;
-use ieum_wire::{Instant, Protocol, ip4, udp};
+use ieum_wire::{Instant, Protocol, ip4, udp, udp_lite};
 
 use super::endpoint::Endpoint;
-use super::{Datagram, DatagramError, SendFields, UdpId, UdpSendError};
+use super::{Coverage, Datagram, DatagramError, SendFields, UdpId, UdpSendError};
 use crate::context::Context;
 use crate::ip::{MembershipId, Outgoing};
 use crate::link::LinkId;
@@ -20,9 +20,24 @@ impl Stack {
     ///
     /// [`BindError`], as for TCP; broadcast and multicast addresses may be bound too.
     pub fn udp_bind(&mut self, request: BindRequest) -> Result<UdpId, BindError> {
-        let binding = self.ports.bind(Protocol::Udp, request, &mut self.chance)?;
+        self.udp_bind_by(Protocol::Udp, request)
+    }
+
+    /// The same for UDP-Lite, whose ports are others. All else that is said of UDP endpoints is true of these.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stack::udp_bind`].
+    pub fn udp_lite_bind(&mut self, request: BindRequest) -> Result<UdpId, BindError> {
+        self.udp_bind_by(udp_lite::PROTOCOL, request)
+    }
+
+    fn udp_bind_by(&mut self, protocol: Protocol, request: BindRequest) -> Result<UdpId, BindError> {
+        let binding = self.ports.bind(protocol, request, &mut self.chance)?;
         let bound = self.ports.address(binding).ok_or(BindError::InUse)?;
-        let endpoint = Endpoint::new(binding, bound, !request.v6_only, request.reuse_port);
+        let loopback = self.ip.loopback();
+        let mut endpoint = Endpoint::new(binding, bound, !request.v6_only, request.reuse_port, loopback);
+        endpoint.protocol = protocol;
         let id = self.udp.endpoints.insert(endpoint);
         self.udp.demux.insert(&self.udp.endpoints[id], id);
         Ok(id)
@@ -61,17 +76,21 @@ impl Stack {
         link: Option<LinkId>,
     ) -> Result<(), ConnectError> {
         let Some(endpoint) = self.udp.endpoints.get(id) else { return Ok(()) };
-        let bound = endpoint.bound;
+        let (bound, protocol) = (endpoint.bound, endpoint.protocol);
+        // The address that a route has chosen stays until the association is dissolved (Linux's inet_saddr).
+        let is_kept = |remote: SocketAddr| remote.is_ipv4() == endpoint.local.is_ipv4();
         let remote = remote.map(plain);
+        let before =
+            if endpoint.remote.is_some() && remote.is_some_and(is_kept) { endpoint.local } else { bound };
         let local = match remote {
             None => bound,
             Some(remote) if !endpoint.speaks_to(remote) => return Err(ConnectError::Family),
             Some(remote) => {
                 let (_, _, cx) = self.parts(Instant::ZERO);
-                let source = source_of(&cx, bound);
+                let source = source_of(&cx, before);
                 let path = match link_to_group(&cx, link, source, remote) {
                     Some(link) => cx.ip.path_to_group(link, source, remote.ip()),
-                    None => cx.path(Protocol::Udp, source, remote),
+                    None => cx.path(protocol, source, remote),
                 };
                 let path = path.map_err(ConnectError::Unreachable)?;
                 if cx.ip.is_for_many(bound.ip()) { bound } else { SocketAddr::new(path.source, bound.port()) }
@@ -80,6 +99,8 @@ impl Stack {
         if let Some(endpoint) = self.udp.endpoints.get_mut(id) {
             self.udp.demux.remove(endpoint, id);
             (endpoint.local, endpoint.remote) = (local, remote);
+            // Others may have the port on the addresses that it does not hear any more.
+            self.ports.set_address(endpoint.binding, local.ip());
             self.udp.demux.insert(endpoint, id);
         }
         Ok(())
@@ -120,6 +141,7 @@ impl Stack {
         }
         // What a connected endpoint leaves with is not what it must leave with towards others of the other family.
         let local = if endpoint.local.is_ipv4() == to.is_ipv4() { endpoint.local } else { endpoint.bound };
+        let protocol = endpoint.protocol;
         let (_, udp, cx) = self.parts(now);
         let source = match fields.source {
             Some(source) if !cx.ip.is_local(source) => {
@@ -130,7 +152,10 @@ impl Stack {
         };
         let path = match link_to_group(&cx, fields.link, source, to) {
             Some(link) => cx.ip.path_to_group(link, source, to.ip()).map_err(UdpSendError::Unreachable)?,
-            None => path(&cx, source, to)?,
+            None => match fields.link.filter(|_| to.port() != 0 && !cx.ip.is_local(to.ip())) {
+                Some(link) => cx.ip.path_over(link, source, to.ip()).map_err(UdpSendError::Unreachable)?,
+                None => path(&cx, protocol, source, to)?,
+            },
         };
         udp.owe(Some(id), path, local.port(), to, payload, fields)
     }
@@ -149,7 +174,7 @@ impl Stack {
     ) -> Result<(), UdpSendError> {
         let to = plain(to);
         let (_, udp, cx) = self.parts(now);
-        let path = path(&cx, Some(source.ip()), to)?;
+        let path = path(&cx, Protocol::Udp, Some(source.ip()), to)?;
         udp.owe(None, path, source.port(), to, payload, SendFields::default())
     }
 
@@ -166,7 +191,7 @@ impl Stack {
     /// What waits to be taken, and what was sent and has not left: in bytes as they are charged against the bounds of
     /// both queues, with a share for each datagram (as Linux shows them).
     pub fn udp_queued_bytes(&self, id: UdpId) -> (usize, usize) {
-        let queued = |endpoint: &Endpoint| (endpoint.inbox.bytes(), endpoint.owed_bytes);
+        let queued = |endpoint: &Endpoint| (endpoint.inbox.bytes(), endpoint.outbox.bytes());
         self.udp.endpoints.get(id).map_or((0, 0), queued)
     }
 
@@ -190,6 +215,21 @@ impl Stack {
     pub fn udp_set_groups(&mut self, id: UdpId, memberships: Vec<MembershipId>, all_groups: [bool; 2]) {
         if let Some(endpoint) = self.udp.endpoints.get_mut(id) {
             (endpoint.memberships, endpoint.all_groups) = (memberships, all_groups);
+        }
+    }
+
+    /// Whether datagrams of one size and flow may be received together ([`Datagram::segment_bytes`]): those that were sent in
+    /// one call, and those that came one after the other over a link and wait.
+    pub fn udp_set_gro(&mut self, id: UdpId, joins: bool) {
+        if let Some(endpoint) = self.udp.endpoints.get_mut(id) {
+            endpoint.joins = joins;
+        }
+    }
+
+    /// (UDP-Lite) How much of what it sends and receives is under the checksum.
+    pub fn udp_set_coverage(&mut self, id: UdpId, coverage: Coverage) {
+        if let Some(endpoint) = self.udp.endpoints.get_mut(id) {
+            endpoint.coverage = coverage;
         }
     }
 
@@ -258,13 +298,15 @@ fn link_to_group(
 ) -> Option<LinkId> {
     // The link of the source is Linux's rule for IPv4 alone.
     let link = chosen.or_else(|| cx.ip.link_of(source.filter(IpAddr::is_ipv4)?));
-    link.filter(|_| to.ip().is_multicast() && to.port() != 0)
+    link.filter(|_| to.ip().is_multicast())
 }
 
 /// The way to a datagram's receiver.
-fn path(cx: &Context<'_>, source: Option<IpAddr>, to: SocketAddr) -> Result<crate::ip::Path, UdpSendError> {
-    if to.port() == 0 {
-        return Err(UdpSendError::Unreachable(Unreachable::Port));
-    }
-    cx.path(Protocol::Udp, source, to).map_err(UdpSendError::Unreachable)
+fn path(
+    cx: &Context<'_>,
+    protocol: Protocol,
+    source: Option<IpAddr>,
+    to: SocketAddr,
+) -> Result<crate::ip::Path, UdpSendError> {
+    cx.path(protocol, source, to).map_err(UdpSendError::Unreachable)
 }

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ieum_wire::Protocol;
 use slotmap::SlotMap;
 
 use super::UdpId;
 use super::endpoint::Endpoint;
 use crate::chance::{Chance, Keyed};
 
-/// Local address, and the remote of connected endpoints.
-pub(super) type Key = (SocketAddr, Option<SocketAddr>);
+/// UDP or UDP-Lite, local address, and the remote of connected endpoints.
+pub(super) type Key = (Protocol, SocketAddr, Option<SocketAddr>);
 
 /// Endpoints by their addresses. Several share a key only where their sockets allowed it.
 #[derive(Debug)]
@@ -49,8 +50,8 @@ impl Demux {
     }
 
     /// All that share one place.
-    pub(super) fn group(&self, local: SocketAddr, remote: Option<SocketAddr>) -> &[UdpId] {
-        self.table.get(&(local, remote)).map_or(&[], Vec::as_slice)
+    pub(super) fn group(&self, place: Key) -> &[UdpId] {
+        self.table.get(&place).map_or(&[], Vec::as_slice)
     }
 
     /// How many places are taken, all told.
@@ -62,10 +63,11 @@ impl Demux {
     pub(super) fn find(
         &self,
         endpoints: &SlotMap<UdpId, Endpoint>,
+        protocol: Protocol,
         destination: SocketAddr,
         source: SocketAddr,
     ) -> Option<UdpId> {
-        let keys = [(destination, Some(source)), (destination, None), (any_address(destination), None)];
+        let keys = places(protocol, destination, source);
         let group = keys.iter().find_map(|key| self.table.get(key))?;
         let last = *group.last()?;
         // Among those that share by SO_REUSEADDR the last bound gets everything, by SO_REUSEPORT a peer always
@@ -79,13 +81,18 @@ impl Demux {
     }
 
     /// The endpoint connected to exactly this peer.
-    pub(super) fn find_connected(&self, local: SocketAddr, remote: SocketAddr) -> Option<UdpId> {
-        self.table.get(&(local, Some(remote)))?.last().copied()
+    pub(super) fn find_connected(
+        &self,
+        protocol: Protocol,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Option<UdpId> {
+        self.table.get(&(protocol, local, Some(remote)))?.last().copied()
     }
 
     /// The endpoint that sends from there without being connected.
-    pub(super) fn find_bound(&self, local: SocketAddr) -> Option<UdpId> {
-        let keys = [(local, None), (any_address(local), None)];
+    pub(super) fn find_bound(&self, protocol: Protocol, local: SocketAddr) -> Option<UdpId> {
+        let keys = [(protocol, local, None), (protocol, any_address(local), None)];
         keys.iter().find_map(|key| self.table.get(key))?.last().copied()
     }
 
@@ -93,13 +100,20 @@ impl Demux {
     /// alone.
     pub(super) fn find_all(
         &self,
+        protocol: Protocol,
         destination: SocketAddr,
         source: SocketAddr,
     ) -> impl Iterator<Item = UdpId> + use<> {
-        let keys = [(destination, Some(source)), (destination, None), (any_address(destination), None)];
+        let keys = places(protocol, destination, source);
         let groups = keys.map(|key| self.table.get(&key).cloned().unwrap_or_default());
         groups.into_iter().flatten()
     }
+}
+
+/// Where the receivers of a datagram may stand, the closest first.
+fn places(protocol: Protocol, destination: SocketAddr, source: SocketAddr) -> [Key; 3] {
+    let any = any_address(destination);
+    [(protocol, destination, Some(source)), (protocol, destination, None), (protocol, any, None)]
 }
 
 /// The same port, whatever the address of that family.

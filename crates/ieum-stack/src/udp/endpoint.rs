@@ -3,17 +3,25 @@
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use ieum_wire::Unreachable;
+use ieum_wire::{Protocol, Unreachable};
 
 use super::demux::Key;
-use super::{Datagram, DatagramError, Envelope};
-use crate::bounds::{DATAGRAM_OVERHEAD_BYTES, UDP_ERRORS_MAX, UDP_RECEIVE_QUEUE_BYTES_MAX};
+use super::{Coverage, Datagram, DatagramError, Envelope, Outbox};
+use crate::bounds::{
+    DATAGRAM_OVERHEAD_BYTES, UDP_ERRORS_MAX, UDP_JOINED_DATAGRAMS_MAX, UDP_PAYLOAD_BYTES_MAX_IP4,
+    UDP_RECEIVE_QUEUE_BYTES_MAX,
+};
 use crate::ip::MembershipId;
+use crate::link::LinkId;
 use crate::port::BindingId;
 
-/// A UDP endpoint.
+/// An endpoint of UDP, or of UDP-Lite.
 #[derive(Debug)]
 pub(super) struct Endpoint {
+    /// Which of the two.
+    pub(super) protocol: Protocol,
+    /// UDP-Lite: how much of its datagrams is under the checksum.
+    pub(super) coverage: Coverage,
     /// The port it holds.
     pub(super) binding: BindingId,
     /// What was bound: where it returns to when its association is dissolved.
@@ -30,10 +38,8 @@ pub(super) struct Endpoint {
     pub(super) inbox: Inbox,
     /// An ICMP error about a datagram of ours, not yet taken (RFC 1122 §4.1.3.3).
     pub(super) error: Option<Unreachable>,
-    /// What was sent and has not left, in bytes with overhead.
-    pub(super) owed_bytes: usize,
-    /// A datagram was refused for want of room: say so when there is some.
-    pub(super) awaits_room: bool,
+    /// What was sent and has not left.
+    pub(super) outbox: Outbox,
     /// Marked datagrams that have left since this was asked for.
     pub(super) left: u32,
     /// Errors with all that was said, for those who ask for them.
@@ -42,6 +48,10 @@ pub(super) struct Endpoint {
     pub(super) memberships: Vec<MembershipId>,
     /// Of other groups of this host everything is heard as well: over IPv4, over IPv6.
     pub(super) all_groups: [bool; 2],
+    /// Several datagrams of one size and flow are received together.
+    pub(super) joins: bool,
+    /// Those too that came one by one over another link than this, the loopback link.
+    loopback: LinkId,
 }
 
 impl Endpoint {
@@ -51,8 +61,11 @@ impl Endpoint {
         bound: SocketAddr,
         both_families: bool,
         reuse_port: bool,
+        loopback: LinkId,
     ) -> Endpoint {
         Endpoint {
+            protocol: Protocol::Udp,
+            coverage: Coverage::default(),
             binding,
             bound,
             local: bound,
@@ -61,12 +74,13 @@ impl Endpoint {
             reuse_port,
             inbox: Inbox::new(UDP_RECEIVE_QUEUE_BYTES_MAX),
             error: None,
-            owed_bytes: 0,
-            awaits_room: false,
+            outbox: Outbox::default(),
             left: 0,
             errors: KeptErrors::default(),
             memberships: Vec::new(),
             all_groups: [true, true],
+            joins: false,
+            loopback,
         }
     }
 
@@ -81,11 +95,22 @@ impl Endpoint {
         self.all_groups[usize::from(group.is_ipv6())]
     }
 
+    /// Queues what came; `false` when there is no room for any of it.
+    pub(super) fn receive(&mut self, envelope: Envelope, payload: &[u8]) -> bool {
+        match self.joins {
+            false => self.inbox.push_apart(envelope, payload),
+            // As on Linux: what comes from devices is joined, what a host says to itself comes as it was sent.
+            true if envelope.link != self.loopback && self.inbox.join(envelope, payload) => true,
+            true => self.inbox.push(envelope, payload),
+        }
+    }
+
     /// Where it stands in the demux.
     pub(super) fn places(&self) -> impl Iterator<Item = Key> + use<> {
         let second = (self.both_families && self.local.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED))
-            .then(|| (SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), self.local.port()), self.remote));
-        std::iter::once((self.local, self.remote)).chain(second)
+            .then(|| SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), self.local.port()));
+        let (protocol, remote) = (self.protocol, self.remote);
+        std::iter::once(self.local).chain(second).map(move |local| (protocol, local, remote))
     }
 }
 
@@ -149,8 +174,39 @@ impl Inbox {
             return false;
         }
         self.bytes += cost_bytes(payload);
-        let Envelope { source, destination, ttl, tos } = envelope;
-        self.queue.push_back(Datagram { source, destination, ttl, tos, payload: payload.to_vec() });
+        let Envelope { source, destination, link, ttl, tos, segment_bytes } = envelope;
+        let payload = payload.to_vec();
+        self.queue.push_back(Datagram { source, destination, link, ttl, tos, segment_bytes, payload });
+        true
+    }
+
+    /// The same with each datagram by itself; `false` when there is no room for any.
+    pub(crate) fn push_apart(&mut self, envelope: Envelope, payload: &[u8]) -> bool {
+        let Some(size) = envelope.segment_bytes else { return self.push(envelope, payload) };
+        let each = Envelope { segment_bytes: None, ..envelope };
+        let parts = payload.chunks(usize::from(size).max(1));
+        parts.take_while(|part| self.push(each, part)).count() > 0
+    }
+
+    /// Adds a single datagram to the last one that waits, if it continues it: the same flow and header, no larger than the
+    /// first, and none before it smaller. `false` when it does not, or there is no room.
+    pub(crate) fn join(&mut self, envelope: Envelope, payload: &[u8]) -> bool {
+        let Some(last) = self.queue.back_mut() else { return false };
+        let size = last.segment_bytes.map_or(last.payload.len(), usize::from);
+        let together = last.payload.len() + payload.len();
+        let continues = envelope.segment_bytes.is_none()
+            && (last.source, last.destination, last.link)
+                == (envelope.source, envelope.destination, envelope.link)
+            && (last.ttl, last.tos) == (envelope.ttl, envelope.tos)
+            && (1..=size).contains(&payload.len())
+            && last.payload.len().is_multiple_of(size)
+            && last.payload.len() / size < UDP_JOINED_DATAGRAMS_MAX
+            && together <= UDP_PAYLOAD_BYTES_MAX_IP4
+            && self.bytes + payload.len() <= self.bytes_max;
+        let Some(size) = u16::try_from(size).ok().filter(|_| continues) else { return false };
+        last.segment_bytes = Some(size);
+        last.payload.extend_from_slice(payload);
+        self.bytes += payload.len();
         true
     }
 
@@ -176,10 +232,42 @@ impl Inbox {
 mod tests {
     use super::*;
 
+    fn of_link(link: LinkId) -> Envelope {
+        let address = SocketAddr::from(([10, 0, 0, 1], 1));
+        Envelope { source: address, destination: address, link, ttl: 64, tos: 0, segment_bytes: None }
+    }
+
+    #[test]
+    fn what_continues_the_last_datagram_joins_it() {
+        let envelope = of_link(LinkId::default());
+        let mut inbox = Inbox::new(1 << 20);
+        assert!(!inbox.join(envelope, b"abc"), "nothing waits");
+        assert!(inbox.push(envelope, b"abc"));
+        assert!(!inbox.join(envelope, b""), "an empty one stands for itself");
+        assert!(!inbox.join(envelope, b"abcd"), "it is larger");
+        assert!(!inbox.join(Envelope { tos: 1, ..envelope }, b"abc"), "its header says something else");
+        assert!(inbox.join(envelope, b"def") && inbox.join(envelope, b"g"));
+        assert!(!inbox.join(envelope, b"h"), "a shorter one was the last");
+        assert_eq!(inbox.bytes(), 7 + DATAGRAM_OVERHEAD_BYTES);
+        let joined = inbox.pop().unwrap();
+        assert_eq!(
+            (joined.segment_bytes, joined.payload.as_slice(), inbox.bytes()),
+            (Some(3), &b"abcdefg"[..], 0)
+        );
+    }
+
+    #[test]
+    fn no_more_are_joined_than_linux_joins() {
+        let envelope = of_link(LinkId::default());
+        let mut inbox = Inbox::new(1 << 20);
+        assert!(inbox.push(envelope, &[0; 10]));
+        assert_eq!((0..100).take_while(|_| inbox.join(envelope, &[0; 10])).count(), 63);
+        assert!(inbox.push(envelope, &[0; 40_000]) && !inbox.join(envelope, &[0; 40_000]));
+    }
+
     #[test]
     fn empty_datagrams_are_charged_too() {
-        let address = SocketAddr::from(([10, 0, 0, 1], 1));
-        let envelope = Envelope { source: address, destination: address, ttl: 64, tos: 0 };
+        let envelope = of_link(LinkId::default());
         let mut inbox = Inbox::new(10 * DATAGRAM_OVERHEAD_BYTES);
         let taken = (0..20).filter(|_| inbox.push(envelope, &[])).count();
         assert_eq!(taken, 10);

@@ -1,4 +1,4 @@
-//! UDP (RFC 768): endpoints, their queues, and who gets which datagram.
+//! UDP (RFC 768) and UDP-Lite (RFC 3828): endpoints, their queues, and who gets which datagram.
 //!
 //! An endpoint is made by binding and stands in the [`Demux`] under its local address and, once connected, its remote.
 //! Received datagrams wait in its [`Inbox`]; sent ones in one FIFO for all, each with the way it will take, until the
@@ -10,6 +10,12 @@
 //! A datagram to a group goes to everybody who hears its sender there, and comes around to members on this host. What it
 //! does not do: a datagram to everybody is not looped back to our own endpoints.
 //!
+//! One call may send several datagrams of one size (Linux's UDP_SEGMENT). They are one packet ([`ieum_wire::GsoKind`]) as
+//! far as links take it, and are taken apart where they arrive, unless the endpoint asked for them together (UDP_GRO); such an
+//! endpoint also has datagrams joined that came one by one over a link and wait.
+//!
+//! The two protocols differ in their headers and have ports of their own; all else is common to them.
+//!
 //! Invariants:
 //!
 //! 1. Each endpoint stands in the demux exactly once: under (local, remote) when connected, else under local alone; one
@@ -17,10 +23,12 @@
 //! 2. A connected endpoint's local address is a single one, or the group or broadcast address it was bound to.
 //! 3. An endpoint holds exactly one binding, given up when it closes; datagrams it had sent still leave.
 //!
-//! Files: `endpoint` (one, and its queue), `demux` (who), `receive` (up), `calls` (the doors), `transmit` (down).
+//! Files: `endpoint` (one, and its queue), `outbox` (what of it has not left), `demux` (who), `receive` (up), `calls` (the
+//! doors), `transmit` (down).
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU16;
 
 use ieum_wire::{Unreachable, ip4};
 use slotmap::SlotMap;
@@ -32,12 +40,14 @@ use crate::link::LinkId;
 mod calls;
 mod demux;
 mod endpoint;
+mod outbox;
 mod receive;
 mod transmit;
 
 use demux::Demux;
 use endpoint::Endpoint;
 pub(crate) use endpoint::{Inbox, cost_bytes};
+pub(crate) use outbox::Outbox;
 use transmit::Owed;
 
 slotmap::new_key_type! {
@@ -50,8 +60,12 @@ slotmap::new_key_type! {
 pub(crate) struct Envelope {
     pub(crate) source: SocketAddr,
     pub(crate) destination: SocketAddr,
+    /// Over which link it came.
+    pub(crate) link: LinkId,
     pub(crate) ttl: u8,
     pub(crate) tos: u8,
+    /// It is several datagrams of so many bytes each, the last one perhaps shorter.
+    pub(crate) segment_bytes: Option<u16>,
 }
 
 /// A received datagram.
@@ -61,10 +75,15 @@ pub struct Datagram {
     pub source: SocketAddr,
     /// The address and port it was sent to.
     pub destination: SocketAddr,
+    /// Over which link it came; what the host said to itself, over the loopback link.
+    pub link: LinkId,
     /// How many hops it still had when it came: IPv4's TTL, IPv6's hop limit.
     pub ttl: u8,
     /// DSCP and ECN (RFC 2474, RFC 3168): IPv4's type of service, IPv6's traffic class.
     pub tos: u8,
+    /// These are several datagrams of one flow, of so many bytes each; the last one may be shorter. Only for those who
+    /// asked for it ([`crate::Stack::udp_set_gro`]).
+    pub segment_bytes: Option<u16>,
     /// Its bytes; there may be none.
     pub payload: Vec<u8>,
 }
@@ -86,7 +105,7 @@ pub struct DatagramError {
     pub payload: Vec<u8>,
 }
 
-/// What the IP header of a datagram says beside where it goes.
+/// What is said of a datagram that is sent, beside where it goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SendFields {
     /// From which address of ours; `None`: the endpoint's, or the one that the route says.
@@ -95,16 +114,37 @@ pub struct SendFields {
     pub ttl: u8,
     /// DSCP and ECN (RFC 2474, RFC 3168): IPv4's type of service, IPv6's traffic class.
     pub tos: u8,
-    /// The link by which it leaves to a group; `None`: the one that the route says, or that its source belongs to.
+    /// The link by which it leaves, but to an own address; `None`: the one that the route says, to a group the one that its
+    /// source belongs to.
     pub link: Option<LinkId>,
     /// To a group: members on this host hear it too.
     pub loops: bool,
+    /// What is sent is several datagrams of so many bytes each; the last one may be shorter. They leave as one packet
+    /// where the link takes such, and arrive each with a header of its own. Of UDP alone.
+    pub segment_bytes: Option<NonZeroU16>,
 }
 
 impl Default for SendFields {
     fn default() -> SendFields {
-        SendFields { source: None, ttl: ip4::TTL_DEFAULT, tos: 0, link: None, loops: true }
+        SendFields {
+            source: None,
+            ttl: ip4::TTL_DEFAULT,
+            tos: 0,
+            link: None,
+            loops: true,
+            segment_bytes: None,
+        }
     }
+}
+
+/// How much of the datagrams of an endpoint of UDP-Lite the checksum covers (RFC 3828 §3.1).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Coverage {
+    /// In bytes of those that are sent, the header's 8 included; 0: all.
+    pub sent_bytes: u16,
+    /// At least so many of those that are received, or all of them: others are dropped. `Some(0)`: all of them; `None`: it does
+    /// not matter.
+    pub received_bytes: Option<u16>,
 }
 
 /// Why a datagram was not taken for sending.
@@ -113,9 +153,12 @@ pub enum UdpSendError {
     /// No way leads there; nothing leads to port 0.
     #[error("no route")]
     Unreachable(Unreachable),
-    /// More than 65,507 bytes, or 65,527 over IPv6.
+    /// More than 65,507 bytes, or 65,527 over IPv6; or one of several datagrams is larger than the path takes whole.
     #[error("too large")]
     TooLarge,
+    /// More than 128 datagrams in one call.
+    #[error("too many datagrams at once")]
+    TooMany,
     /// Too much is waiting to be sent: [`crate::Event::Udp`] comes when there is room again.
     #[error("queue full")]
     QueueFull,
@@ -153,8 +196,8 @@ impl Udp {
     pub(crate) fn check(&self) {
         let mut places = 0;
         for (id, endpoint) in &self.endpoints {
-            for (local, remote) in endpoint.places() {
-                let group = self.demux.group(local, remote);
+            for place in endpoint.places() {
+                let group = self.demux.group(place);
                 let times = group.iter().filter(|other| **other == id).count();
                 assert_eq!(times, 1, "each endpoint stands in each of its places once");
                 places += 1;

@@ -5,42 +5,62 @@ use std::net::SocketAddr;
 use ieum_wire::Unreachable;
 use ieum_wire::checksum::pseudo_header;
 use ieum_wire::udp::{Header, ParseError};
-use ieum_wire::{ChecksumState, Protocol};
+use ieum_wire::{ChecksumState, Protocol, udp_lite};
 
-use super::{DatagramError, Envelope, Udp};
+use super::{DatagramError, Envelope, Udp, UdpId};
 use crate::drops::Drop;
 use crate::event::{Event, Events};
 use crate::icmp::{Quoted, Word};
 use crate::ip::{For, Groups, Received};
-use crate::link::LinkId;
 
 impl Udp {
-    /// Delivers a datagram, or says why not. Nobody at home ([`Drop::UdpPortUnknown`]) deserves an ICMP error.
+    /// Delivers a datagram of UDP or UDP-Lite, or says why not. Nobody at home ([`Drop::UdpPortUnknown`]) deserves an ICMP error.
     pub(crate) fn receive(
         &mut self,
+        protocol: Protocol,
         received: &Received<'_>,
         checksum: ChecksumState,
         for_whom: For,
         groups: &Groups,
         events: &mut Events,
     ) -> Result<(), Drop> {
-        let (header, payload) = parse(received, checksum)?;
+        let is_lite = protocol == udp_lite::PROTOCOL;
+        let (header, payload, covered) = match is_lite {
+            true => parse_lite(received)?,
+            false => parse(received, checksum).map(|(header, payload)| (header, payload, Covered::All))?,
+        };
         let source = SocketAddr::new(received.source, header.source_port);
         let destination = SocketAddr::new(received.destination, header.destination_port);
-        let envelope = Envelope { source, destination, ttl: received.ttl, tos: received.tos };
+        let Received { link, ttl, tos, segment_bytes, .. } = *received;
+        let envelope = Envelope { source, destination, link, ttl, tos, segment_bytes };
         if for_whom == For::Everybody {
-            return self.deliver_to_all(received.link, envelope, payload, groups, events);
+            let all = self.demux.find_all(protocol, destination, source);
+            let all: Vec<UdpId> = all.filter(|id| !self.misses_coverage(*id, covered)).collect();
+            return self.deliver_to_all(&all, envelope, payload, groups, events);
         }
-        match self.demux.find(&self.endpoints, destination, source) {
+        match self.demux.find(&self.endpoints, protocol, destination, source) {
+            Some(id) if self.misses_coverage(id, covered) => Err(Drop::UdpChecksum),
             Some(id) => {
                 let endpoint = self.endpoints.get_mut(id).ok_or(Drop::UdpPortUnknown)?;
-                if !endpoint.inbox.push(envelope, payload) {
+                if !endpoint.receive(envelope, payload) {
                     return Err(Drop::UdpQueueFull);
                 }
                 events.push(Event::Udp(id));
                 Ok(())
             }
+            // An exit carries UDP alone.
+            None if is_lite => Err(Drop::UdpPortUnknown),
             None => self.deliver_to_nobody(envelope, payload, events),
+        }
+    }
+
+    /// Does the endpoint want more of a datagram under the checksum?
+    fn misses_coverage(&self, id: UdpId, covered: Covered) -> bool {
+        let wanted = self.endpoints.get(id).and_then(|endpoint| endpoint.coverage.received_bytes);
+        match (wanted, covered) {
+            (None, _) | (Some(_), Covered::All) => false,
+            (Some(0), Covered::Part(_)) => true,
+            (Some(wanted), Covered::Part(bytes)) => bytes < usize::from(wanted),
         }
     }
 
@@ -48,7 +68,7 @@ impl Udp {
     /// group, everyone who hears that sender in it.
     fn deliver_to_all(
         &mut self,
-        link: LinkId,
+        all: &[UdpId],
         envelope: Envelope,
         payload: &[u8],
         groups: &Groups,
@@ -56,15 +76,15 @@ impl Udp {
     ) -> Result<(), Drop> {
         let mut outcome = Err(Drop::UdpPortUnknown);
         let (group, source) = (envelope.destination.ip(), envelope.source);
-        for id in self.demux.find_all(envelope.destination, source) {
+        for &id in all {
             let Some(endpoint) = self.endpoints.get_mut(id) else { continue };
             if group.is_multicast() {
                 let all = endpoint.hears_all_groups(group);
-                if !groups.allow(&endpoint.memberships, link, group, source.ip(), all) {
+                if !groups.allow(&endpoint.memberships, envelope.link, group, source.ip(), all) {
                     continue;
                 }
             }
-            if endpoint.inbox.push(envelope, payload) {
+            if endpoint.receive(envelope, payload) {
                 events.push(Event::Udp(id));
                 outcome = Ok(());
             } else if outcome.is_err() {
@@ -82,7 +102,7 @@ impl Udp {
         events: &mut Events,
     ) -> Result<(), Drop> {
         let any = self.any.as_mut().ok_or(Drop::UdpPortUnknown)?;
-        if !any.push(envelope, payload) {
+        if !any.push_apart(envelope, payload) {
             return Err(Drop::UdpAnyQueueFull);
         }
         events.push(Event::AnyDatagram);
@@ -92,8 +112,10 @@ impl Udp {
     /// An ICMP error about a datagram of ours. An endpoint connected to exactly that peer is told; so is, of all that was
     /// sent from its address and port, one that keeps errors. `true`: it was a connected one, and the word is believed.
     pub(crate) fn on_unreachable(&mut self, word: &Word, quoted: &Quoted<'_>, events: &mut Events) -> bool {
-        let connected = self.demux.find_connected(quoted.ours, quoted.theirs);
-        let Some(id) = connected.or_else(|| self.demux.find_bound(quoted.ours)) else { return false };
+        let connected = self.demux.find_connected(quoted.protocol, quoted.ours, quoted.theirs);
+        let Some(id) = connected.or_else(|| self.demux.find_bound(quoted.protocol, quoted.ours)) else {
+            return false;
+        };
         let Some(endpoint) = self.endpoints.get_mut(id) else { return false };
         if connected.is_none() && !endpoint.errors.is_kept() {
             return false;
@@ -139,4 +161,27 @@ fn parse<'a>(received: &Received<'a>, checksum: ChecksumState) -> Result<(Header
     }
     let payload = datagram.get(ieum_wire::udp::HEADER_BYTES..).ok_or(Drop::UdpTruncated)?;
     Ok((parsed.header, payload))
+}
+
+/// How much of a datagram its checksum covers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Covered {
+    All,
+    /// So many bytes, the header's included.
+    Part(usize),
+}
+
+/// The same of a datagram of UDP-Lite, which ends where its packet does.
+fn parse_lite<'a>(received: &Received<'a>) -> Result<(Header, &'a [u8], Covered), Drop> {
+    let datagram = received.payload;
+    let parsed = udp_lite::parse(datagram, received.source, received.destination);
+    let parsed = parsed.map_err(|error| match error {
+        udp_lite::ParseError::Truncated => Drop::UdpTruncated,
+        udp_lite::ParseError::Coverage => Drop::UdpLength,
+        udp_lite::ParseError::Checksum => Drop::UdpChecksum,
+    })?;
+    let payload = datagram.get(ieum_wire::udp::HEADER_BYTES..).ok_or(Drop::UdpTruncated)?;
+    let whole = parsed.covered_bytes == datagram.len();
+    let covered = if whole { Covered::All } else { Covered::Part(parsed.covered_bytes) };
+    Ok((parsed.header, payload, covered))
 }

@@ -5,8 +5,15 @@
 //! by `bind` and `connect` they are the [process's own host's](crate::Host::of_process); made by a [`crate::Host`], that
 //! host's.
 //!
+//! [`Socket`] has the calls of Linux where std's types do not reach: options, flags, any order; [`poll`] and [`Epoll`] wait for many at once.
+//! [`RawSocket`] speaks IP itself, on hosts that let it.
+//!
 //! For tasks each call that may block has a `poll_` beside it, for any executor; crate `ieum-tokio` puts tokio's traits on them.
 
+mod epoll;
+mod poll;
+mod raw_socket;
+mod socket;
 mod tcp_listener;
 mod tcp_stream;
 mod udp_socket;
@@ -15,6 +22,10 @@ pub use std::net::{
     IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs,
 };
 
+pub use self::epoll::Epoll;
+pub use self::poll::poll;
+pub use self::raw_socket::RawSocket;
+pub use self::socket::Socket;
 pub use self::tcp_listener::{Incoming, TcpListener};
 pub use self::tcp_stream::TcpStream;
 pub use self::udp_socket::UdpSocket;

@@ -6,7 +6,7 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use ieum_socket::numbers::{IP_TTL, IPPROTO_IP, SO_REUSEADDR, SOL_SOCKET};
+use ieum_socket::numbers::{IP_TTL, IPPROTO_IP, IPPROTO_IPV6, IPV6_V6ONLY, SO_REUSEADDR, SOL_SOCKET};
 use ieum_socket::{Kind, Wait};
 
 use crate::bounds::BACKLOG;
@@ -16,7 +16,7 @@ use crate::room::Way;
 use crate::socket::Socket;
 
 /// As [`std::net::TcpListener`].
-pub struct TcpListener(Arc<Socket>);
+pub struct TcpListener(pub(super) Arc<Socket>);
 
 impl TcpListener {
     /// Listens on the process's own host.
@@ -110,6 +110,24 @@ impl TcpListener {
     /// Those of getsockopt(2).
     pub fn ttl(&self) -> io::Result<u32> {
         self.0.option(IPPROTO_IP, IP_TTL).map(i32::unsigned_abs)
+    }
+
+    /// IPv6 alone, and no IPv4 (IPV6_V6ONLY). Of a socket that is bound it cannot be changed any more, as std's deprecation says.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2): EINVAL once it is bound.
+    pub fn set_only_v6(&self, only: bool) -> io::Result<()> {
+        self.0.set_option(IPPROTO_IPV6, IPV6_V6ONLY, only.into())
+    }
+
+    /// See [`TcpListener::set_only_v6`].
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn only_v6(&self) -> io::Result<bool> {
+        self.0.option(IPPROTO_IPV6, IPV6_V6ONLY).map(|value| value != 0)
     }
 
     /// Takes the pending error (SO_ERROR).

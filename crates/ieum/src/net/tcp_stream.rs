@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ieum_socket::numbers::{IP_TTL, IPPROTO_IP, IPPROTO_TCP, TCP_NODELAY};
-use ieum_socket::{Errno, How, Kind, Wait, Writing};
+use ieum_socket::{Errno, Kind, Wait, Writing};
 
 use ieum_stack::WriteEnd;
 
@@ -17,7 +17,7 @@ use crate::room::Way;
 use crate::socket::Socket;
 
 /// As [`std::net::TcpStream`].
-pub struct TcpStream(Arc<Socket>);
+pub struct TcpStream(pub(super) Arc<Socket>);
 
 impl From<Socket> for TcpStream {
     fn from(socket: Socket) -> TcpStream {
@@ -104,12 +104,7 @@ impl TcpStream {
     ///
     /// NotConnected.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        let how = match how {
-            Shutdown::Read => How::Read,
-            Shutdown::Write => How::Write,
-            Shutdown::Both => How::Both,
-        };
-        self.0.call(|now, host, id| host.shutdown(now, id, how))
+        self.0.shutdown(how)
     }
 
     /// Another handle of the same connection.

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use ieum_socket::numbers::{
     IP_ADD_MEMBERSHIP, IP_DROP_MEMBERSHIP, IP_MULTICAST_LOOP, IP_MULTICAST_TTL, IP_TTL, IPPROTO_IP,
-    IPPROTO_IPV6, IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP, IPV6_MULTICAST_LOOP, SO_BROADCAST, SOL_SOCKET,
+    IPPROTO_IPV6, IPPROTO_UDP, IPV6_ADD_MEMBERSHIP, IPV6_DROP_MEMBERSHIP, IPV6_MULTICAST_LOOP, SO_BROADCAST,
+    SOL_SOCKET, UDP_GRO, UDP_SEGMENT,
 };
 use ieum_socket::{Errno, Kind, SocketId, Wait, Writing};
 use ieum_wire::Instant;
@@ -20,7 +21,7 @@ use crate::room::Way;
 use crate::socket::{Socket, invalid};
 
 /// As [`std::net::UdpSocket`].
-pub struct UdpSocket(Arc<Socket>);
+pub struct UdpSocket(pub(super) Arc<Socket>);
 
 impl UdpSocket {
     /// Binds on the process's own host.
@@ -244,6 +245,50 @@ impl UdpSocket {
     /// Those of getsockopt(2).
     pub fn broadcast(&self) -> io::Result<bool> {
         self.0.option(SOL_SOCKET, SO_BROADCAST).map(|value| value != 0)
+    }
+
+    /// What is sent from now on is cut into datagrams of so many bytes, the last one perhaps shorter: many in one call, at most
+    /// 128 (UDP_SEGMENT; 0: each call is one). `std` has nothing like it.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2). A size that the path does not take whole is told by the call that sends.
+    pub fn set_segment_size(&self, bytes: u16) -> io::Result<()> {
+        self.0.set_option(IPPROTO_UDP, UDP_SEGMENT, bytes.into())
+    }
+
+    /// See [`UdpSocket::set_segment_size`].
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockopt(2).
+    pub fn segment_size(&self) -> io::Result<u16> {
+        self.0.option(IPPROTO_UDP, UDP_SEGMENT).map(|bytes| u16::try_from(bytes).unwrap_or_default())
+    }
+
+    /// May datagrams of one size and one sender be received together (UDP_GRO)? [`UdpSocket::recv_joined`] says which came so.
+    ///
+    /// # Errors
+    ///
+    /// Those of setsockopt(2).
+    pub fn set_joined(&self, joined: bool) -> io::Result<()> {
+        self.0.set_option(IPPROTO_UDP, UDP_GRO, joined.into())
+    }
+
+    /// The next datagram or datagrams, who sent them, and of which size they are, the last one perhaps shorter; `None`: it is
+    /// one. `into` should have room for 65,507 bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::recv_from`].
+    pub fn recv_joined(&self, into: &mut [u8]) -> io::Result<(usize, SocketAddr, Option<u16>)> {
+        let (count, source, size) =
+            self.0.block(Way::Read, Wait::default(), |now, host, id, blocks, wait| {
+                let size = host.next_arrival(id).and_then(|arrival| arrival.segment_bytes);
+                let read = host.read_waiting(now, id, into, false, blocks, wait)?;
+                Some(read.map(|(count, source)| (count, source, size)))
+            })?;
+        source.map(|source| (count, source, size)).ok_or_else(|| invalid("a datagram has a source"))
     }
 
     /// Does the host hear what it sends to a group itself (IP_MULTICAST_LOOP)?

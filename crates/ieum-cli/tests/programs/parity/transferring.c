@@ -70,7 +70,8 @@ static void urgent(void)
     line("urgent.before-mark", recv(both.server, into, sizeof into, 0));
     line("urgent.at-mark", sockatmark(both.server));
     must(send(both.client, "cd", 2, 0) == 2, "bytes are sent");
-    settle(both.server, POLLIN);
+    /* Not by poll, which AF_UNIX answers too early at a mark whose byte was read. */
+    blocking(both.server, true);
     line("urgent.after-mark", recv(both.server, into, sizeof into, 0));
     close(both.client);
     close(both.server);

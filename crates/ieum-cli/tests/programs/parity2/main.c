@@ -23,7 +23,14 @@ int main(int count, char **arguments)
     header();
     groups();
     identity();
+    interfaces();
     undelivered();
+    offload();
+    lite();
+    more_urgent();
+    raw();
+    children();
+    links();
     six();
     printf("end: 0\n");
     return 0;

@@ -10,8 +10,6 @@ use std::{ptr, slice};
 use ieum_socket::Errno;
 use libc::{iovec, sockaddr, socklen_t};
 
-use crate::call::address;
-
 /// A length of C's.
 pub(in crate::door) fn length(length: socklen_t) -> usize {
     usize::try_from(length).unwrap_or(0)
@@ -90,7 +88,7 @@ pub(in crate::door) unsafe fn named(
     len: socklen_t,
 ) -> Result<Option<SocketAddr>, Errno> {
     // SAFETY: as above.
-    address::decode(unsafe { bytes(at.cast(), length(len)) }?)
+    ieum_socket::sockaddr::decode(unsafe { bytes(at.cast(), length(len)) }?)
 }
 
 /// Buffers of `readv`, `writev` and messages.

@@ -5,11 +5,11 @@
 
 use std::ffi::{c_int, c_ulong, c_void};
 
+use ieum_socket::sockaddr::encode;
 use libc::{sockaddr, socklen_t};
 
 use super::super::memory::sys::{bytes, fill_value, length, named};
 use super::super::sys::{answer, nothing, shared};
-use crate::call::address;
 use crate::shared::Shared;
 
 pub(in crate::door) unsafe extern "C" fn socket(
@@ -52,7 +52,7 @@ pub(in crate::door) unsafe extern "C" fn accept(
     let accepted = unsafe { shared(userdata) }.accept(number);
     answer(accepted.map(|(number, peer)| {
         // SAFETY: as above.
-        unsafe { fill_value(at.cast(), len, &address::encode(peer), true) };
+        unsafe { fill_value(at.cast(), len, &encode(peer), true) };
         i64::from(number)
     }))
 }

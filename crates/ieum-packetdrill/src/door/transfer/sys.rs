@@ -6,12 +6,12 @@
 use std::ffi::{c_int, c_uint, c_void};
 use std::ptr;
 
+use ieum_socket::sockaddr::encode;
 use ieum_socket::{Control, Errno};
 use libc::{cmsghdr, iovec, msghdr, off64_t, sockaddr, socklen_t};
 
 use super::super::memory::sys::{bytes, fill, fill_value, gather, list, named, scatter};
 use super::super::sys::{count, nothing, shared};
-use crate::call::address;
 use crate::call::transfer::{Read, Room};
 use crate::shared::Shared;
 
@@ -78,7 +78,7 @@ pub(in crate::door) unsafe extern "C" fn recvfrom(
     // SAFETY: as above.
     let read = unsafe { read_into(shared(userdata), number, &[buffer], flags) };
     count(read.map(|read| {
-        let source = read.received.source.map(address::encode).unwrap_or_default();
+        let source = read.received.source.map(encode).unwrap_or_default();
         // SAFETY: as above.
         unsafe { fill_value(at.cast(), at_len, &source, true) };
         read.answer
@@ -101,7 +101,7 @@ pub(in crate::door) unsafe extern "C" fn recvmsg(
     // SAFETY: as above.
     let read = buffers.and_then(|buffers| unsafe { read_into(shared(userdata), number, buffers, flags) });
     count(read.map(|read| {
-        let source = read.received.source.map(address::encode).unwrap_or_default();
+        let source = read.received.source.map(encode).unwrap_or_default();
         // SAFETY: as above.
         unsafe { fill_value(message.msg_name, &raw mut message.msg_namelen, &source, true) };
         message.msg_flags = read.received.flags;

@@ -111,7 +111,7 @@ impl Recv {
     }
 
     /// Where the urgent byte lies among the readable ones.
-    fn urgent_offset(&self) -> Option<usize> {
+    pub(in crate::tcp) fn urgent_offset(&self) -> Option<usize> {
         let offset = usize::try_from(self.urgent?.at.since(self.front())).ok()?;
         (offset < self.readable).then_some(offset)
     }

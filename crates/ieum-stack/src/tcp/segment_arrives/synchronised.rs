@@ -4,9 +4,10 @@ use ieum_wire::{Instant, SeqNumber};
 
 use super::Outcome;
 use crate::drops::Drop;
-use crate::tcp::connection::Failure;
+use crate::tcp::connection::{Failure, Reader};
 use crate::tcp::ecn::Ecn;
 use crate::tcp::ecn::accurate::Delivery;
+
 use crate::tcp::open::Open;
 use crate::tcp::recv::{Arrived, Data};
 use crate::tcp::segment::Segment;
@@ -23,12 +24,12 @@ enum Unwanted {
 }
 
 impl Open {
-    /// `orphan`: nobody will read what arrives.
+    /// `reader`: of what arrives.
     pub(in crate::tcp) fn segment_arrives(
         &mut self,
         now: Instant,
         segment: &Segment<'_>,
-        orphan: bool,
+        reader: Reader,
         settings: &TcpSettings,
     ) -> Outcome {
         self.totals.received(now, segment.frames, segment.payload.len());
@@ -68,14 +69,14 @@ impl Open {
         if let (Some(stamps), Some(theirs)) = (&mut self.stamps, segment.header.options.timestamps) {
             stamps.seen(now, segment.header.seq, theirs.value);
         }
-        if orphan && news && self.state() == State::FinWait2 {
+        if reader == Reader::Gone && news && self.state() == State::FinWait2 {
             if self.fin_timeout.is_none() {
                 return Outcome::Aborted(Drop::TcpNoReader);
             }
             self.orphaned(now, self.fin_timeout);
         }
         let news = self.recv.urgent_arrives(segment, settings.urgent_inline) || news;
-        let received = match self.take_data(now, segment, orphan, settings) {
+        let received = match self.take_data(now, segment, reader, settings) {
             Ok(received) => received,
             // What the acknowledgement brought stays news.
             Err(Unwanted::TooManyHoles) => return Outcome::Dropped { reason: Drop::TcpTooManyHoles, news },
@@ -235,7 +236,7 @@ impl Open {
         &mut self,
         now: Instant,
         segment: &Segment<'_>,
-        orphan: bool,
+        reader: Reader,
         settings: &TcpSettings,
     ) -> Result<bool, Unwanted> {
         let nxt = self.recv.nxt();
@@ -258,7 +259,12 @@ impl Open {
             self.recv.acknowledge_again();
             self.came_twice(seq, nxt);
         }
-        if orphan && !data.is_empty() {
+        let is_for_nobody = match reader {
+            Reader::There => false,
+            Reader::Deaf => matches!(self.state(), State::FinWait1 | State::FinWait2),
+            Reader::Gone => true,
+        };
+        if is_for_nobody && !data.is_empty() {
             // RFC 9293 §3.6.1: data for which there is no reader any more. The peer must learn that it is lost.
             return Err(Unwanted::NoReader);
         }

@@ -1,8 +1,12 @@
-//! Socket addresses, as C writes them.
+//! Socket addresses as C writes them: `struct sockaddr_in` and `sockaddr_in6` (ip(7), ipv6(7)).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
-use ieum_socket::Errno;
+use crate::Errno;
+
+const AF_UNSPEC: u16 = 0;
+const AF_INET: u16 = 2;
+const AF_INET6: u16 = 10;
 
 /// sizeof struct sockaddr_in.
 const ADDRESS4_BYTES: usize = 16;
@@ -10,16 +14,20 @@ const ADDRESS4_BYTES: usize = 16;
 const ADDRESS6_BYTES_MIN: usize = 24;
 
 /// The address in the bytes of a `struct sockaddr`; `None` for AF_UNSPEC.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Option<SocketAddr>, Errno> {
+///
+/// # Errors
+///
+/// EINVAL where there are too few bytes, EAFNOSUPPORT for any other family.
+pub fn decode(bytes: &[u8]) -> Result<Option<SocketAddr>, Errno> {
     let (family, rest) = bytes.split_first_chunk::<2>().ok_or(Errno::EINVAL)?;
-    match i32::from(u16::from_ne_bytes(*family)) {
-        libc::AF_UNSPEC => Ok(None),
-        libc::AF_INET if bytes.len() >= ADDRESS4_BYTES => {
+    match u16::from_ne_bytes(*family) {
+        AF_UNSPEC => Ok(None),
+        AF_INET if bytes.len() >= ADDRESS4_BYTES => {
             let (port, rest) = rest.split_first_chunk::<2>().ok_or(Errno::EINVAL)?;
             let ip = rest.first_chunk::<4>().ok_or(Errno::EINVAL)?;
             Ok(Some(SocketAddr::new(Ipv4Addr::from(*ip).into(), u16::from_be_bytes(*port))))
         }
-        libc::AF_INET6 if bytes.len() >= ADDRESS6_BYTES_MIN => {
+        AF_INET6 if bytes.len() >= ADDRESS6_BYTES_MIN => {
             let (port, rest) = rest.split_first_chunk::<2>().ok_or(Errno::EINVAL)?;
             let (flow, rest) = rest.split_first_chunk::<4>().ok_or(Errno::EINVAL)?;
             let (ip, rest) = rest.split_first_chunk::<16>().ok_or(Errno::EINVAL)?;
@@ -27,18 +35,17 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Option<SocketAddr>, Errno> {
             let flow = u32::from_be_bytes(*flow);
             Ok(Some(SocketAddrV6::new(Ipv6Addr::from(*ip), u16::from_be_bytes(*port), flow, scope).into()))
         }
-        libc::AF_INET | libc::AF_INET6 => Err(Errno::EINVAL),
+        AF_INET | AF_INET6 => Err(Errno::EINVAL),
         _ => Err(Errno::EAFNOSUPPORT),
     }
 }
 
 /// The bytes of an address: a `struct sockaddr_in` or `sockaddr_in6`.
-pub(crate) fn encode(address: SocketAddr) -> Vec<u8> {
-    let family = |family: i32| u16::try_from(family).unwrap_or(0).to_ne_bytes();
+pub fn encode(address: SocketAddr) -> Vec<u8> {
     let port = address.port().to_be_bytes();
     match (address, address.ip()) {
         (SocketAddr::V6(six), IpAddr::V6(ip)) => {
-            let head = [family(libc::AF_INET6), port].concat();
+            let head = [AF_INET6.to_ne_bytes(), port].concat();
             let scope = six.scope_id().to_ne_bytes();
             [&head[..], &six.flowinfo().to_be_bytes(), &ip.octets(), &scope].concat()
         }
@@ -47,7 +54,7 @@ pub(crate) fn encode(address: SocketAddr) -> Vec<u8> {
                 IpAddr::V4(ip) => ip.octets(),
                 IpAddr::V6(_) => [0; 4],
             };
-            [&family(libc::AF_INET)[..], &port, &octets, &[0; 8]].concat()
+            [&AF_INET.to_ne_bytes()[..], &port, &octets, &[0; 8]].concat()
         }
     }
 }

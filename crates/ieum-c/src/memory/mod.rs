@@ -1,0 +1,3 @@
+//! Memory of C's. All of it is unsafe.
+
+pub(crate) mod sys;

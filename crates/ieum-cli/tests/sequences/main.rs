@@ -1,0 +1,181 @@
+//! Sequences of socket calls by chance: up to forty calls on six sockets of two hosts, made on Linux's sockets, on the
+//! library's and on those of programs under `ieum run`. What every call returns must be the same, save what
+//! `docs/DIFFERENCES.md` lists; a sequence that differs is shrunk.
+//!
+//! `IEUM_SEQUENCES=50000 cargo test -p ieum-cli --test sequences` makes as many, from fresh seeds; otherwise they are the same
+//! every time.
+#![allow(clippy::disallowed_methods, reason = "real programs run in real time: each wait has a deadline")]
+
+mod call;
+mod library;
+mod players;
+#[path = "../end_to_end/support/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "shared with end_to_end, which uses all of it")]
+mod support;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use call::{Call, PORTS, sequences};
+use library::Library;
+use players::Players;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use support::{Folder, compiled, is_root, peers};
+
+/// Sequences of a usual run.
+const SEQUENCES: u32 = 500;
+/// Sequences that two players play: fresh ones then, since a test's program has a time in which to end.
+const SEQUENCES_PER_PLAYERS: usize = 100;
+/// Where the ports of sequences begin, and how many sequences have ports of their own before they begin anew.
+const FIRST_PORT: u16 = 1024;
+const PORTS_BEFORE: u16 = 32_000;
+
+/// Somebody who makes the calls of a sequence.
+trait Plays {
+    fn fresh(program: &str) -> Self;
+    fn play(&mut self, calls: &[Call], base: u16) -> Vec<String>;
+}
+
+struct Native(Players);
+struct OnIeum(Players);
+
+impl Plays for Native {
+    fn fresh(program: &str) -> Native {
+        Native(Players::native(program))
+    }
+
+    fn play(&mut self, calls: &[Call], base: u16) -> Vec<String> {
+        self.0.play(calls, base)
+    }
+}
+
+impl Plays for OnIeum {
+    fn fresh(program: &str) -> OnIeum {
+        OnIeum(Players::on_ieum(program))
+    }
+
+    fn play(&mut self, calls: &[Call], base: u16) -> Vec<String> {
+        self.0.play(calls, base)
+    }
+}
+
+impl Plays for Library {
+    fn fresh(_program: &str) -> Library {
+        Library::new()
+    }
+
+    fn play(&mut self, calls: &[Call], base: u16) -> Vec<String> {
+        // Hosts of the library cost nothing: each sequence has its own.
+        *self = Library::new();
+        Library::play(self, calls, base)
+    }
+}
+
+/// Differences that are known: call, what Linux says, what ieum says; and whether sockets are in different states from then
+/// on, so that what comes after is not compared.
+type Known = BTreeMap<(String, String, String), bool>;
+
+/// The rows of a table in `docs/DIFFERENCES.md`, below the heading that says `heading`.
+fn known(heading: &str) -> Known {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/DIFFERENCES.md");
+    let page = std::fs::read_to_string(path).expect("docs/DIFFERENCES.md is there");
+    let section = page.split("\n## ").find(|section| section.starts_with(heading)).unwrap_or_default();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|row| {
+        let mut cells =
+            row.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`').to_owned());
+        let mut next = || cells.next().expect("a row has call, Linux, ieum and reason");
+        let row = (next(), next(), next());
+        (row, next().ends_with('†'))
+    })
+    .collect()
+}
+
+/// Plays the same on both sides.
+fn compare<Ours: Plays>(heading: &str) {
+    if !is_root() || !peers(&["gcc", "unshare", "nsenter", "ip", "ping", "taskset"]) {
+        let advice = "this test needs root and namespaces, so it proves nothing here";
+        assert!(!is_root() || std::env::var_os("CI").is_none(), "{advice}");
+        return println!("{advice}");
+    }
+    let folder = Folder::new();
+    let program = compiled("player", &folder);
+    let known = known(heading);
+    let wanted = std::env::var("IEUM_SEQUENCES").ok().and_then(|count| count.parse().ok());
+    let config = Config {
+        cases: wanted.unwrap_or(SEQUENCES),
+        max_shrink_iters: 400,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let mut runner = match wanted {
+        Some(_) => TestRunner::new(config),
+        None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+    };
+    let sides = RefCell::new((Native::fresh(&program), Ours::fresh(&program)));
+    let played = RefCell::new(0usize);
+    let used = RefCell::new(BTreeMap::new());
+    let outcome = runner.run(&sequences(), |calls| {
+        let number = played.replace_with(|number| *number + 1);
+        if number % SEQUENCES_PER_PLAYERS == SEQUENCES_PER_PLAYERS - 1 {
+            sides.replace((Native::fresh(&program), Ours::fresh(&program)));
+        }
+        let slice = PORTS + 1;
+        let turn = u16::try_from(number % usize::from((PORTS_BEFORE - FIRST_PORT) / slice)).expect("few");
+        let base = FIRST_PORT + turn * slice;
+        let (native, ours) = &mut *sides.borrow_mut();
+        let (expected, got) = (native.play(&calls, base), ours.play(&calls, base));
+        for (index, call) in calls.iter().enumerate() {
+            let (linux, ieum) = (plain(&expected[index], base), plain(&got[index], base));
+            if linux == ieum {
+                continue;
+            }
+            let row = (call.name().to_owned(), kind(call, &linux), kind(call, &ieum));
+            let Some(parts) = known.get(&row) else {
+                return Err(TestCaseError::fail(format!(
+                    "call {index}, {call:?}: Linux {linux}, ieum {ieum}\n{}",
+                    told(&calls, &expected, &got)
+                )));
+            };
+            *used.borrow_mut().entry(row).or_insert(0usize) += 1;
+            if *parts {
+                break;
+            }
+        }
+        Ok(())
+    });
+    if let Err(error) = outcome {
+        panic!("{error}");
+    }
+    println!("{} sequences; differences that are listed and were seen: {:?}", played.borrow(), used.borrow());
+}
+
+/// What was returned, with a sequence's own ports as 1, 2 and 3.
+fn plain(told: &str, base: u16) -> String {
+    (1..=PORTS).fold(told.to_owned(), |text, port| {
+        let own = format!(" {}", base + port);
+        if text.ends_with(&own) { format!("{} {port}", text.trim_end_matches(&own)) } else { text }
+    })
+}
+
+/// What the table says of a result: of bytes and of counts of them only that there were some.
+fn kind(call: &Call, told: &str) -> String {
+    let counts = ["recv", "recvfrom", "send", "sendto", "FIONREAD"].contains(&call.name());
+    let is_some = counts && told.starts_with(|first: char| first.is_ascii_digit()) && told != "0";
+    if is_some { "some".to_owned() } else { told.to_owned() }
+}
+
+fn told(calls: &[Call], expected: &[String], got: &[String]) -> String {
+    let lines = calls.iter().zip(expected).zip(got).enumerate();
+    lines.map(|(index, ((call, linux), ieum))| format!("{index}: {call:?}: {linux} | {ieum}\n")).collect()
+}
+
+#[test]
+fn sequences_of_calls_return_the_same_on_linux_and_in_the_library() {
+    compare::<Library>("Seen in sequences of calls, in the library");
+}
+
+#[test]
+fn sequences_of_calls_return_the_same_on_linux_and_under_ieum_run() {
+    compare::<OnIeum>("Seen in sequences of calls, under ieum run");
+}

@@ -1,0 +1,259 @@
+//! `epoll(7)`: waiting for any of very many sockets, of any hosts.
+//!
+//! A socket that may have something puts its number into the list of those to be looked at (`touched`); a call looks at those and no
+//! others, so that it costs what is ready and not what is watched. Who is told by level and still is ready stays in the list;
+//! who is told by edges is put there by each change.
+//!
+//! Two locks, neither of which is held while a socket is asked: a socket's answer may wake other people's tasks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::{Wake, Waker};
+use std::time::Duration;
+
+use ieum_engine::Clock;
+use ieum_socket::UNASKED;
+use ieum_socket::numbers::{EPOLL_CTL_DEL, EPOLLET};
+
+use super::Socket;
+use crate::network::until;
+use crate::room::Way;
+use crate::socket::new_key;
+
+/// An epoll of ieum's sockets.
+///
+/// Sockets are known by numbers that their user chooses, as they are by their descriptors in C. A socket whose last handle is
+/// dropped leaves by itself.
+#[derive(Debug, Default)]
+pub struct Epoll(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    watched: Mutex<Watched>,
+    touched: Mutex<Touched>,
+    came: Condvar,
+}
+
+/// What is watched, and how.
+#[derive(Debug, Default)]
+struct Watched {
+    epoll: ieum_socket::Epoll,
+    members: BTreeMap<i32, Member>,
+}
+
+/// Who is to be looked at.
+#[derive(Debug, Default)]
+struct Touched {
+    /// And whether something changed there, which those who are told by edges hear.
+    numbers: BTreeMap<i32, bool>,
+    /// Rung for those who wait with the kernel's poll, once there is one.
+    bell: Option<OwnedFd>,
+}
+
+/// A socket that is watched.
+#[derive(Clone, Debug)]
+struct Member {
+    socket: Weak<crate::socket::Socket>,
+    key: u64,
+}
+
+/// What a socket wakes: its number is to be looked at.
+struct Touch {
+    shared: Weak<Shared>,
+    number: i32,
+}
+
+impl Epoll {
+    /// An epoll that watches nothing.
+    pub fn new() -> Epoll {
+        Epoll::default()
+    }
+
+    /// epoll_ctl(2): `event` has the events and the data that are told with them.
+    ///
+    /// # Errors
+    ///
+    /// EEXIST, ENOENT, EINVAL for an operation that is none, EFAULT without an event where one is needed.
+    pub fn control(
+        &self,
+        operation: i32,
+        number: i32,
+        socket: &Socket,
+        event: Option<(u32, u64)>,
+    ) -> io::Result<()> {
+        let mut watched = self.0.watched();
+        let gone = watched.forget_closed(number);
+        let done = watched.epoll.control(operation, number, event).map_err(crate::socket::error);
+        let left = match (&done, operation) {
+            (Err(_), _) => None,
+            (Ok(()), EPOLL_CTL_DEL) => watched.members.remove(&number),
+            (Ok(()), _) => {
+                let key = watched.members.get(&number).map_or_else(new_key, |member| member.key);
+                watched.members.insert(number, Member { socket: Arc::downgrade(&socket.0), key })
+            }
+        };
+        drop(watched);
+        drop(gone);
+        if let (Some(member), EPOLL_CTL_DEL) = (left, operation) {
+            member.leave();
+        } else if done.is_ok() {
+            self.0.touch([(number, true)]);
+        }
+        done
+    }
+
+    /// epoll_wait(2): events and data of at most `most` sockets. Waits until there are some, or until the time is over (`None`: never).
+    pub fn wait(&self, most: usize, timeout: Option<Duration>) -> Vec<(u32, u64)> {
+        let clock = Clock::start();
+        let end = timeout.map(|timeout| clock.now() + timeout);
+        loop {
+            let found = self.look(most);
+            let now = clock.now();
+            if !found.is_empty() || end.is_some_and(|end| end <= now) {
+                return found;
+            }
+            self.0.wait(end.map(|end| until(now, end)));
+        }
+    }
+
+    /// A descriptor of the machine that is readable while this epoll may have something to tell: for a loop that waits for the machine's
+    /// own descriptors as well. Then [`Epoll::wait`] without waiting says what there is.
+    ///
+    /// # Errors
+    ///
+    /// When the machine gives no descriptor.
+    pub fn descriptor(&self) -> io::Result<OwnedFd> {
+        let mut touched = self.0.touched();
+        let bell = match touched.bell.take() {
+            Some(bell) => bell,
+            None => {
+                let flags = rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK;
+                rustix::event::eventfd(u32::from(!touched.numbers.is_empty()), flags)?
+            }
+        };
+        touched.bell.insert(bell).try_clone()
+    }
+
+    /// Looks at those who were touched.
+    fn look(&self, most: usize) -> Vec<(u32, u64)> {
+        let mut numbers = self.0.take_touched();
+        let (mut found, mut again) = (Vec::new(), BTreeSet::new());
+        while found.len() < most
+            && let Some((number, changed)) = numbers.pop_first()
+        {
+            let Some((events, member)) = self.0.watched().member(number) else { continue };
+            let Some(socket) = member.socket.upgrade() else {
+                self.0.watched().forget_closed(number);
+                continue;
+            };
+            let by_edges = events & EPOLLET != 0;
+            let way = if by_edges { Way::Change } else { Way::Events(events | UNASKED) };
+            let touch = Arc::new(Touch { shared: Arc::downgrade(&self.0), number });
+            let ready = socket.watch(way, member.key, Waker::from(touch));
+            let mut watched = self.0.watched();
+            if changed {
+                watched.epoll.changed(number);
+            }
+            let told = watched.epoll.ask(number, ready);
+            drop(watched);
+            if told.is_some() && !by_edges {
+                again.insert(number);
+            }
+            found.extend(told);
+        }
+        let left = numbers.into_iter().chain(again.into_iter().map(|number| (number, false)));
+        self.0.touch(left);
+        found
+    }
+}
+
+impl Drop for Epoll {
+    fn drop(&mut self) {
+        let members = std::mem::take(&mut self.0.watched().members);
+        members.values().for_each(Member::leave);
+    }
+}
+
+impl Watched {
+    fn member(&self, number: i32) -> Option<(u32, Member)> {
+        Some((self.epoll.events(number)?, self.members.get(&number)?.clone()))
+    }
+
+    /// Who was closed is not watched any more. What is returned is dropped without the lock.
+    fn forget_closed(&mut self, number: i32) -> Option<Member> {
+        let closed = self.members.get(&number).is_some_and(|member| member.socket.strong_count() == 0);
+        if !closed {
+            return None;
+        }
+        // It is there: it cannot fail.
+        let _ = self.epoll.control(EPOLL_CTL_DEL, number, None);
+        self.members.remove(&number)
+    }
+}
+
+impl Member {
+    fn leave(&self) {
+        if let Some(socket) = self.socket.upgrade() {
+            socket.unwatch(self.key);
+        }
+    }
+}
+
+impl Shared {
+    fn watched(&self) -> MutexGuard<'_, Watched> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn touched(&self) -> MutexGuard<'_, Touched> {
+        self.touched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn touch(&self, numbers: impl IntoIterator<Item = (i32, bool)>) {
+        let mut touched = self.touched();
+        for (number, changed) in numbers {
+            *touched.numbers.entry(number).or_default() |= changed;
+        }
+        if touched.numbers.is_empty() {
+            return;
+        }
+        if let Some(bell) = &touched.bell {
+            // It fails only when it has been rung 2⁶⁴ − 2 times and not heard once: then it rings already.
+            let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
+        }
+        drop(touched);
+        self.came.notify_all();
+    }
+
+    fn take_touched(&self) -> BTreeMap<i32, bool> {
+        let mut touched = self.touched();
+        if let Some(bell) = &touched.bell {
+            // EAGAIN: it did not ring.
+            let _ = rustix::io::read(bell, &mut [0_u8; 8]);
+        }
+        std::mem::take(&mut touched.numbers)
+    }
+
+    /// Waits until somebody is to be looked at.
+    fn wait(&self, longest: Option<Duration>) {
+        let touched = self.touched();
+        let nobody = |touched: &mut Touched| touched.numbers.is_empty();
+        let guard = match longest {
+            None => self.came.wait_while(touched, nobody).unwrap_or_else(PoisonError::into_inner),
+            Some(longest) => {
+                let waited = self.came.wait_timeout_while(touched, longest, nobody);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        drop(guard);
+    }
+}
+
+impl Wake for Touch {
+    fn wake(self: Arc<Self>) {
+        if let Some(shared) = self.shared.upgrade() {
+            shared.touch([(self.number, true)]);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Links that lead out of the process: to a TUN interface, or to whoever carries packets.
+//!
+//! A device stands on a link as a room of its own and takes what is for nobody else there. A TUN's is [`DeviceRoom`]; for those who have a
+//! device that ieum does not know, [`OutletRoom`] is a queue: its user takes packets from it and puts packets in.
+//!
+//! Invariants: packets leave an outlet as a wire has them, cut to the MTU and with their checksums; what comes in is verified. No waker is
+//! called or dropped under either lock.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use ieum_device::Tun;
+use ieum_engine::{DeviceRoom, Notice, Ready, Room, Turn};
+use ieum_stack::{LinkConfig, LinkId};
+use ieum_wire::packet::PACKET_BYTES_MAX;
+use ieum_wire::{Instant, Packet, segmentation};
+
+use crate::bounds::{MTU_BYTES_MIN, OUTLET_PACKETS_MAX};
+use crate::network::{Link, Network};
+use crate::socket::invalid;
+
+/// A link's end for packets: what its hosts send to nobody on the link comes out, and what is put in reaches them.
+///
+/// For whoever has a device of his own: a VPN's packets, a virtual machine's network card, a radio. Dropped, the link leads nowhere any more.
+pub struct Outlet {
+    network: Network,
+    number: usize,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    came: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    packets: VecDeque<Packet>,
+    /// The task that waits for one.
+    waker: Option<Waker>,
+    dropped: u64,
+}
+
+/// The room at the other end of an outlet.
+pub(crate) struct OutletRoom {
+    shared: Arc<Shared>,
+    /// Put in, and not on the link yet.
+    incoming: VecDeque<Packet>,
+    woken: Vec<Waker>,
+    /// To be told: the outlet is gone.
+    notice: Option<Notice>,
+}
+
+impl Network {
+    /// A link whose other end is a TUN interface, with its MTU: what its hosts send to nobody else on the link goes to the machine's kernel,
+    /// and what that sends there is for the host with its address, or for the one that [stands for any](crate::HostBuilder::any_destination).
+    ///
+    /// # Errors
+    ///
+    /// InvalidInput for a TAP, whose frames no host of the library speaks; when the device cannot be watched.
+    pub fn tun_link(&self, tun: Tun) -> io::Result<Link> {
+        if tun.kind() != ieum_device::tun::TunKind::Tun {
+            return Err(invalid("a link of the library carries packets, and a TAP carries frames"));
+        }
+        let mtu_bytes = tun.mtu_bytes();
+        // When the interface goes, the hosts on the link hear of it: it is down.
+        let room = DeviceRoom::new(tun, LinkId::default(), |_sentence| {});
+        let (room_link, room) = (room.link(), Box::new(room));
+        self.leading(mtu_bytes, |inner| Ok((inner.add_room(room)?, room_link))).map(|(link, _)| link)
+    }
+
+    /// A link with an end for packets.
+    ///
+    /// # Errors
+    ///
+    /// InvalidInput for an MTU below 1280 bytes, which IPv6 needs (RFC 8200 §5), or above 65,535.
+    pub fn outlet_link(&self, mtu_bytes: u32) -> io::Result<(Link, Outlet)> {
+        let shared = Arc::new(Shared::default());
+        let room = OutletRoom {
+            shared: Arc::clone(&shared),
+            incoming: VecDeque::new(),
+            woken: Vec::new(),
+            notice: None,
+        };
+        let (link, number) =
+            self.leading(mtu_bytes, |inner| Ok((inner.add_outlet(room), LinkId::default())))?;
+        Ok((link, Outlet { network: self.clone(), number, shared }))
+    }
+
+    /// A link with a room on it that takes what is for nobody else.
+    fn leading(
+        &self,
+        mtu_bytes: u32,
+        add: impl FnOnce(&mut crate::network::Inner) -> io::Result<(usize, LinkId)>,
+    ) -> io::Result<(Link, usize)> {
+        if !(MTU_BYTES_MIN..=65_535).contains(&mtu_bytes) {
+            return Err(invalid(format!("{mtu_bytes} bytes: the MTU of a link is 1280 to 65535 bytes")));
+        }
+        let link = self.link_like(LinkConfig { mtu_bytes, ..LinkConfig::in_process() });
+        let mut inner = self.lock();
+        let (number, room_link) = add(&mut inner)?;
+        let end = inner.plug(number, room_link, link.number);
+        inner.segments[link.number].add_gateway(end);
+        drop(inner);
+        Ok((link, number))
+    }
+}
+
+impl Outlet {
+    /// Puts a packet on the link, IP header first. What is none, or has a wrong checksum, is lost on its way as on any wire.
+    ///
+    /// # Errors
+    ///
+    /// InvalidInput for more bytes than any packet has.
+    pub fn send(&self, packet: &[u8]) -> io::Result<()> {
+        if packet.len() > PACKET_BYTES_MAX {
+            return Err(invalid("an IP packet has at most 65,575 bytes"));
+        }
+        let packet = Packet::from_wire(packet);
+        self.network.with_outlet(self.number, |room| room.incoming.push_back(packet));
+        Ok(())
+    }
+
+    /// The next packet that leaves the link, in bytes; waits for one.
+    pub fn recv(&self) -> Vec<u8> {
+        let nothing = |queue: &mut Queue| queue.packets.is_empty();
+        let mut queue =
+            self.shared.came.wait_while(self.shared.lock(), nothing).unwrap_or_else(PoisonError::into_inner);
+        queue.packets.pop_front().map(|packet| packet.bytes().to_vec()).unwrap_or_default()
+    }
+
+    /// The next packet, if there is one.
+    pub fn try_recv(&self) -> Option<Vec<u8>> {
+        self.shared.lock().packets.pop_front().map(|packet| packet.bytes().to_vec())
+    }
+
+    /// The next packet, for a task; the last one that asked is woken.
+    pub fn poll_recv(&self, cx: &Context<'_>) -> Poll<Vec<u8>> {
+        // Cloned and dropped without the lock: it is somebody else's code.
+        let waker = cx.waker().clone();
+        let mut queue = self.shared.lock();
+        if let Some(packet) = queue.packets.pop_front() {
+            drop(queue);
+            return Poll::Ready(packet.bytes().to_vec());
+        }
+        let before = queue.waker.replace(waker);
+        drop(queue);
+        drop(before);
+        Poll::Pending
+    }
+
+    /// The next packet; dropped before its end it takes none.
+    pub async fn recv_async(&self) -> Vec<u8> {
+        std::future::poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// Packets that were lost because nobody took those before them.
+    pub fn dropped(&self) -> u64 {
+        self.shared.lock().dropped
+    }
+}
+
+impl Drop for Outlet {
+    fn drop(&mut self) {
+        let down = Notice::LinkDown { link: LinkId::default() };
+        self.network.with_outlet(self.number, |room| room.notice = Some(down));
+    }
+}
+
+impl fmt::Debug for Outlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outlet").finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OutletRoom {
+    /// Wakers go where they may be called.
+    pub(crate) fn hand_over(&mut self, woken: &mut Vec<Waker>) {
+        woken.append(&mut self.woken);
+    }
+
+    fn leave(&mut self, mut packet: Packet) {
+        segmentation::finish_checksum(&mut packet);
+        let mut queue = self.shared.lock();
+        if queue.packets.len() >= OUTLET_PACKETS_MAX {
+            queue.dropped += 1;
+            return;
+        }
+        queue.packets.push_back(packet);
+        self.woken.extend(queue.waker.take());
+        self.shared.came.notify_one();
+    }
+}
+
+impl Room for OutletRoom {
+    fn start(&mut self, _turn: &Turn<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn on_ready(&mut self, _turn: &Turn<'_>, _key: u64, _ready: Ready) {}
+
+    fn on_frame(&mut self, _turn: &Turn<'_>, _link: LinkId, frame: Packet) {
+        if frame.gso.is_none() {
+            return self.leave(frame);
+        }
+        segmentation::cut(&frame, |packet| self.leave(packet));
+    }
+
+    fn on_deadline(&mut self, _turn: &Turn<'_>) {}
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn settle(&mut self, _turn: &Turn<'_>) {}
+
+    fn poll_frame(&mut self, _turn: &Turn<'_>) -> Option<(LinkId, Packet)> {
+        Some((LinkId::default(), self.incoming.pop_front()?))
+    }
+
+    fn poll_notice(&mut self) -> Option<Notice> {
+        self.notice.take()
+    }
+
+    fn on_notice(&mut self, _turn: &Turn<'_>, _notice: Notice) {}
+
+    /// What its user does not take is his affair.
+    fn is_unfinished(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,102 @@
+//! Sockets by Linux's calls, and waiting for many of them at once.
+#![allow(clippy::unwrap_used, reason = "in tests, what must not fail may panic")]
+
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::thread;
+use std::time::Duration;
+
+use ieum::net::{Epoll, Socket, TcpStream, poll};
+use ieum::sockets::numbers::{
+    EPOLL_CTL_ADD, EPOLLET, IPPROTO_TCP, POLLIN, POLLOUT, SO_REUSEADDR, SOL_SOCKET,
+};
+use ieum::{Host, Network};
+
+const TCP_USER_TIMEOUT: i32 = 18;
+
+/// Two hosts of a network of their own.
+fn two() -> (Host, Host) {
+    let network = Network::new().unwrap();
+    let link = network.link();
+    let host = |address| network.host().address(&link, address).build().unwrap();
+    (host("10.1.0.1/24"), host("10.1.0.2/24"))
+}
+
+/// A connection: its client and its server.
+fn connected(server: &Host, client: &Host, port: u16) -> (Socket, Socket) {
+    let listener = server.listen(("10.1.0.1", port)).unwrap();
+    let one = client.connect(("10.1.0.1", port)).unwrap();
+    (one.into(), listener.accept().unwrap().0.into())
+}
+
+#[test]
+fn a_socket_is_shaped_before_it_connects_and_becomes_a_stream() {
+    let (server, client) = two();
+    let listener = server.socket(2, 1, 0).unwrap();
+    listener.set_option(SOL_SOCKET, SO_REUSEADDR, &1_i32.to_ne_bytes()).unwrap();
+    listener.bind("10.1.0.1:80".parse().unwrap()).unwrap();
+    listener.listen(5).unwrap();
+    let one = client.socket(2, 1, 0).unwrap();
+    let own: SocketAddr = "10.1.0.2:4000".parse().unwrap();
+    one.bind(own).unwrap();
+    one.set_option(IPPROTO_TCP, TCP_USER_TIMEOUT, &5000_i32.to_ne_bytes()).unwrap();
+    one.connect(Some("10.1.0.1:80".parse().unwrap())).unwrap();
+    let (other, peer) = listener.accept().unwrap();
+    assert_eq!(
+        (peer, one.option(IPPROTO_TCP, TCP_USER_TIMEOUT).unwrap()),
+        (own, 5000_i32.to_ne_bytes().to_vec())
+    );
+    let (mut one, mut other) = (TcpStream::from(one), TcpStream::from(other));
+    one.write_all(b"word").unwrap();
+    drop(one);
+    let mut word = String::new();
+    other.read_to_string(&mut word).unwrap();
+    assert_eq!(word, "word");
+}
+
+#[test]
+fn poll_waits_for_any_of_several_networks() {
+    let ((server, client), (other_server, other_client)) = (two(), two());
+    let (one, far) = connected(&server, &client, 1);
+    let (two, _far_too) = connected(&other_server, &other_client, 1);
+    assert_eq!(poll(&[(&one, POLLIN), (&two, POLLIN)], Some(Duration::from_millis(1))), [0, 0]);
+    assert_eq!(poll(&[(&one, POLLIN), (&two, POLLOUT)], None), [0, POLLOUT]);
+    let waiting = thread::spawn(move || poll(&[(&one, POLLIN), (&two, POLLIN)], None));
+    far.send(b"x", 0, None).unwrap();
+    assert_eq!(waiting.join().unwrap(), [POLLIN, 0]);
+}
+
+#[test]
+fn an_epoll_tells_of_who_is_ready_and_forgets_who_is_closed() {
+    let (server, client) = two();
+    let pairs: Vec<_> = (0..50).map(|number| connected(&server, &client, 1000 + number)).collect();
+    let epoll = Epoll::new();
+    for (number, (one, _)) in (0_i32..).zip(&pairs) {
+        let event = Some((
+            POLLIN | if number % 2 == 0 { EPOLLET } else { 0 },
+            100 + u64::from(number.cast_unsigned()),
+        ));
+        epoll.control(EPOLL_CTL_ADD, number, one, event).unwrap();
+    }
+    assert_eq!(epoll.wait(9, Some(Duration::ZERO)), []);
+    pairs[7].1.send(b"x", 0, None).unwrap();
+    pairs[8].1.send(b"x", 0, None).unwrap();
+    assert_eq!(epoll.wait(9, None), [(POLLIN, 107), (POLLIN, 108)]);
+    assert_eq!(epoll.wait(9, None), [(POLLIN, 107)], "by level it is told again, by edges it is not");
+    assert_eq!(pairs[7].0.read(&mut [0; 9], false).unwrap().0, 1);
+    assert_eq!(epoll.wait(9, Some(Duration::ZERO)), []);
+    let far: Vec<Socket> = pairs
+        .into_iter()
+        .map(|(one, far)| {
+            drop(one);
+            far
+        })
+        .collect();
+    assert_eq!(epoll.wait(9, Some(Duration::ZERO)), []);
+    let (one, far_too) = connected(&server, &client, 2000);
+    epoll.control(EPOLL_CTL_ADD, 7, &one, Some((POLLIN, 1))).unwrap();
+    let waiting = thread::spawn(move || (epoll.wait(9, None), epoll));
+    far_too.send(b"x", 0, None).unwrap();
+    assert_eq!(waiting.join().unwrap().0, [(POLLIN, 1)]);
+    drop(far);
+}

@@ -1,0 +1,105 @@
+//! Links that lead out of their network: to whoever carries packets, and to a descriptor.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+use std::future::Future;
+use std::io::{ErrorKind, Read, Write};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
+
+use ieum::device::Tun;
+use ieum::net::{TcpListener, TcpStream};
+use ieum::{Host, Link, Network, Outlet};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+fn host_on(network: &Network, link: &Link, address: &str) -> Host {
+    network.host().address(link, address).build().unwrap()
+}
+
+/// Carries packets from one to the other until there is nothing to carry to.
+fn carry(from: &Arc<Outlet>, to: &Arc<Outlet>) {
+    let (from, to) = (Arc::clone(from), Arc::clone(to));
+    thread::spawn(move || {
+        loop {
+            to.send(&from.recv()).unwrap();
+        }
+    });
+}
+
+fn speak(listener: &TcpListener, mut one: TcpStream) {
+    let bytes: Vec<u8> = (0..500_000_u32).map(|at| (at % 253).to_le_bytes()[0]).collect();
+    let (mut other, _) = listener.accept().unwrap();
+    let sent = bytes.clone();
+    let writing = thread::spawn(move || one.write_all(&sent).unwrap());
+    let mut all = Vec::new();
+    other.read_to_end(&mut all).unwrap();
+    writing.join().unwrap();
+    assert!(all == bytes);
+}
+
+#[test]
+fn two_networks_are_joined_by_whoever_carries_their_packets() {
+    let (here, there) = (Network::new().unwrap(), Network::new().unwrap());
+    let (link, out) = here.outlet_link(1400).unwrap();
+    let (far_link, far_out) = there.outlet_link(1400).unwrap();
+    let (one, other) = (host_on(&here, &link, "10.1.0.1/24"), host_on(&there, &far_link, "10.1.0.2/24"));
+    let (out, far_out) = (Arc::new(out), Arc::new(far_out));
+    carry(&out, &far_out);
+    carry(&far_out, &out);
+    let listener = other.listen("10.1.0.2:80").unwrap();
+    speak(&listener, one.connect("10.1.0.2:80").unwrap());
+    assert_eq!((out.dropped(), far_out.dropped()), (0, 0));
+}
+
+#[test]
+fn what_leaves_is_as_on_a_wire_and_a_task_is_woken_by_it() {
+    struct Unpark(thread::Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let network = Network::new().unwrap();
+    let (link, out) = network.outlet_link(1280).unwrap();
+    let host = host_on(&network, &link, "10.1.0.1/24");
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut waiting = Box::pin(out.recv_async());
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    let socket = host.udp("10.1.0.1:9").unwrap();
+    socket.send_to(&[7; 2000], "10.1.0.9:9").unwrap();
+    thread::park();
+    let Poll::Ready(first) = waiting.as_mut().poll(&mut Context::from_waker(&waker)) else {
+        panic!("who was woken has its packet")
+    };
+    let second = out.try_recv().unwrap();
+    assert_eq!(out.try_recv(), None);
+    // Two fragments, neither larger than the link takes.
+    assert!(first.len() <= 1280 && second.len() <= 1280 && first.len() + second.len() == 2000 + 8 + 40);
+    assert_eq!(first[16..20], [10, 1, 0, 9]);
+    assert_eq!(out.send(&[0; 70_000]).unwrap_err().kind(), ErrorKind::InvalidInput);
+    out.send(b"no packet").unwrap();
+}
+
+#[test]
+fn a_descriptor_that_carries_packets_is_a_link() {
+    let kind = SocketType::SEQPACKET;
+    let (here, there) = socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).unwrap();
+    let (one_network, other_network) = (Network::new().unwrap(), Network::new().unwrap());
+    let link = one_network.tun_link(Tun::of_descriptor(here, 1500).unwrap()).unwrap();
+    let far_link = other_network.tun_link(Tun::of_descriptor(there, 1500).unwrap()).unwrap();
+    let (one, other) =
+        (host_on(&one_network, &link, "fd01::1/64"), host_on(&other_network, &far_link, "fd01::2/64"));
+    let listener = other.listen("[fd01::2]:80").unwrap();
+    speak(&listener, one.connect("[fd01::2]:80").unwrap());
+}
+
+#[test]
+fn a_link_without_its_outlet_leads_nowhere() {
+    let network = Network::new().unwrap();
+    let (link, out) = network.outlet_link(1500).unwrap();
+    let host = host_on(&network, &link, "10.1.0.1/24");
+    drop(out);
+    let lost = host.connect("10.1.0.2:80").unwrap_err().kind();
+    assert!(matches!(lost, ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable), "{lost:?}");
+    assert_eq!(network.outlet_link(1000).unwrap_err().kind(), ErrorKind::InvalidInput);
+}
