@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use ieum_stack::{BindingId, ConnectionId, ListenerId};
+use ieum_stack::{BindingId, ConnectionId, ListenerId, TcpSettings};
 
 use crate::Errno;
 use crate::endpoint::Endpoint;
@@ -156,6 +156,12 @@ impl Description {
     /// Which kind it is.
     pub(crate) fn kind(&self) -> Kind {
         self.make.kind()
+    }
+
+    /// What its options mean to a connection: over the family of the one it has, else over the socket's own.
+    pub(crate) fn tcp_settings(&self, defaults: &TcpSettings) -> TcpSettings {
+        let domain = self.active().map_or(self.make.domain, |active| Domain::of(active.remote.ip()));
+        self.options.tcp_settings(domain, defaults)
     }
 
     /// The address of what is not bound.

@@ -70,6 +70,11 @@ impl Host {
         links.find(|(_, index)| name_of(*index).as_bytes() == name).map(|((link, _), _)| link)
     }
 
+    /// The name of that link.
+    pub fn name_of_link(&self, link: LinkId) -> Option<String> {
+        self.stack().index_of(link).map(name_of)
+    }
+
     /// The number of the interface over which a route leads; 0 for none.
     pub fn interface_of(&self, target: RouteTarget) -> u32 {
         target.link().and_then(|link| self.stack().index_of(link)).unwrap_or(0)

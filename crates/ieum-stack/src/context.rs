@@ -9,6 +9,7 @@ use crate::chance::Chance;
 use crate::drops::Drops;
 use crate::event::Events;
 use crate::ip::{self, Ip};
+use crate::link::LinkId;
 use crate::port::Ports;
 
 /// Lent to a transport for the length of one call.
@@ -32,18 +33,19 @@ impl Context<'_> {
     /// before, else what the route says.
     ///
     /// Own destinations lead over the loopback link; a loopback exception leads over its link unless somebody here
-    /// is bound to it.
+    /// is bound to it. `link`: whoever asks keeps to that one ([`Ip::path_by`]).
     pub(crate) fn path(
         &self,
         protocol: Protocol,
+        link: Option<LinkId>,
         source: Option<IpAddr>,
         destination: SocketAddr,
     ) -> Result<ip::Path, Unreachable> {
-        let path = match self.ip.loopback_exception(destination) {
-            Some(link) if !self.ports.is_bound(protocol, destination) => {
+        let path = match (link, self.ip.loopback_exception(destination)) {
+            (None, Some(link)) if !self.ports.is_bound(protocol, destination) => {
                 self.ip.path_over(link, source, destination.ip())
             }
-            Some(_) | None => self.ip.path(source, destination.ip()),
+            (_, _) => self.ip.path_by(link, source, destination.ip()),
         }?;
         let known = self.ip.path_mtus.of(self.now, destination.ip());
         Ok(ip::Path { mtu_bytes: known.map_or(path.mtu_bytes, |known| known.min(path.mtu_bytes)), ..path })

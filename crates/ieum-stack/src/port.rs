@@ -4,7 +4,7 @@
 //! which hold their local address and port without a name and are only counted.
 //!
 //! The rules are Linux's (socket(7), ip(7)). Two holders of one port conflict when their addresses overlap: they are
-//! equal, or one is unspecified. A conflict is forgiven when both allow it: both said SO_REUSEADDR and neither
+//! equal, or one is unspecified, and neither keeps to a link that the other does not hear. A conflict is forgiven when both allow it: both said SO_REUSEADDR and neither
 //! listens, or both said SO_REUSEPORT. Connections inherit what their socket had said.
 //!
 //! Invariants: a port's entry exists exactly while somebody holds it; every binding stands in its port's entry.
@@ -18,6 +18,7 @@ use slotmap::SlotMap;
 
 use crate::ListenError;
 use crate::chance::{Chance, Keyed};
+use crate::link::LinkId;
 
 slotmap::new_key_type! {
     /// Names a reserved local address and port.
@@ -40,6 +41,8 @@ pub struct BindRequest {
     pub v6_only: bool,
     /// What an ephemeral one is chosen from.
     pub ports: PortRange,
+    /// It is reached over this link alone, and speaks over it alone (SO_BINDTODEVICE).
+    pub link: Option<LinkId>,
 }
 
 impl BindRequest {
@@ -52,6 +55,7 @@ impl BindRequest {
             reuse_port: false,
             v6_only: false,
             ports: PortRange::default(),
+            link: None,
         }
     }
 }
@@ -88,12 +92,13 @@ struct Binding {
     reuse_address: bool,
     reuse_port: bool,
     v6_only: bool,
+    link: Option<LinkId>,
     listening: bool,
 }
 
 impl Binding {
     fn span(&self) -> Span {
-        Span { address: self.address.ip(), v6_only: self.v6_only }
+        Span { address: self.address.ip(), v6_only: self.v6_only, link: self.link }
     }
 }
 
@@ -102,6 +107,8 @@ impl Binding {
 struct Span {
     address: IpAddr,
     v6_only: bool,
+    /// The only link, if there is but one.
+    link: Option<LinkId>,
 }
 
 /// Who holds one port of one protocol.
@@ -117,7 +124,8 @@ impl Holders {
     fn has_connection(&self, span: Span, reuse: bool) -> bool {
         let refuses = |occupants: &Occupants| !reuse || occupants.alone > 0;
         if span.address.is_unspecified() {
-            let at = |address: &IpAddr| overlap(span, Span { address: *address, v6_only: true });
+            // Connections are not asked for their link: a port stays busy by those of all.
+            let at = |address: &IpAddr| overlap(span, Span { address: *address, v6_only: true, link: None });
             self.occupants.iter().any(|(address, occupants)| at(address) && refuses(occupants))
         } else {
             self.occupants.get(&span.address).is_some_and(refuses)
@@ -189,6 +197,7 @@ impl Ports {
             reuse_address: request.reuse_address,
             reuse_port: request.reuse_port,
             v6_only: request.v6_only,
+            link: request.link,
             listening: false,
         });
         self.holders.entry((protocol, port)).or_default().bindings.push(id);
@@ -235,6 +244,13 @@ impl Ports {
         if let Some(binding) = self.bindings.get_mut(id) {
             binding.reuse_address = reuse_address;
             binding.reuse_port = reuse_port;
+        }
+    }
+
+    /// The binding keeps to that link from now on, or to none in particular; conflicts that exist already stay.
+    pub(crate) fn set_link(&mut self, id: BindingId, link: Option<LinkId>) {
+        if let Some(binding) = self.bindings.get_mut(id) {
+            binding.link = link;
         }
     }
 
@@ -307,7 +323,8 @@ impl Ports {
     pub(crate) fn is_bound(&self, protocol: Protocol, local: SocketAddr) -> bool {
         self.holders.get(&(protocol, local.port())).is_some_and(|holders| {
             let mut bound = holders.bindings.iter().filter_map(|id| self.bindings.get(*id));
-            bound.any(|binding| overlap(binding.span(), Span { address: local.ip(), v6_only: true }))
+            let local = Span { address: local.ip(), v6_only: true, link: None };
+            bound.any(|binding| overlap(binding.span(), local))
         })
     }
 
@@ -346,7 +363,7 @@ impl Ports {
                 || (binding.reuse_port && request.reuse_port)
         };
         let mut bindings = holders.bindings.iter().filter_map(|id| self.bindings.get(*id));
-        let span = Span { address: request.address, v6_only: request.v6_only };
+        let span = Span { address: request.address, v6_only: request.v6_only, link: request.link };
         if bindings.any(|binding| overlap(binding.span(), span) && !shares(binding)) {
             return true;
         }
@@ -371,6 +388,11 @@ const BROADCAST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
 fn overlap(one: Span, other: Span) -> bool {
     let any = |span: Span| span.address.is_unspecified();
     let both_families = |span: Span| any(span) && span.address.is_ipv6() && !span.v6_only;
+    if let (Some(one), Some(other)) = (one.link, other.link)
+        && one != other
+    {
+        return false;
+    }
     if one.address.is_ipv4() == other.address.is_ipv4() {
         one.address == other.address || any(one) || any(other)
     } else {

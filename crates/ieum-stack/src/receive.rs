@@ -72,8 +72,11 @@ impl Stack {
 
     fn on_packet(&mut self, now: Instant, link: LinkId, packet: &Packet, incoming: &Incoming) {
         let Incoming { parsed, for_whom, fragmented } = *incoming;
+        let said_to_itself = link == self.ip.loopback();
+        let home = self.ip.link_of(parsed.header.destination).filter(|_| said_to_itself);
         let received = Received {
             link,
+            heard_over: home.unwrap_or(link),
             source: parsed.header.source,
             destination: parsed.header.destination,
             ttl: parsed.header.ttl,

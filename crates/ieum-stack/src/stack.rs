@@ -148,8 +148,8 @@ impl Stack {
 
     /// A link is gone: its routes too, and every connection that runs over it fails at once, as unreachable.
     pub fn link_down(&mut self, now: Instant, link: LinkId) {
-        let over = |cx: &Context<'_>, local, remote| {
-            cx.path(Protocol::Tcp, Some(local), remote).is_ok_and(|path| path.link == link)
+        let over = |cx: &Context<'_>, kept_to, local, remote| {
+            cx.path(Protocol::Tcp, kept_to, Some(local), remote).is_ok_and(|path| path.link == link)
         };
         let (tcp, mut cx) = self.split(now);
         tcp.fail_all(&mut cx, Unreachable::Network, over);
@@ -161,7 +161,7 @@ impl Stack {
     /// A neighbour is known to be gone: every connection to that address fails at once, as unreachable.
     pub fn tcp_fail_remote(&mut self, now: Instant, remote: IpAddr) {
         let (tcp, mut cx) = self.split(now);
-        tcp.fail_all(&mut cx, Unreachable::Host, |_, _, other| other.ip() == remote);
+        tcp.fail_all(&mut cx, Unreachable::Host, |_, _, _, other| other.ip() == remote);
     }
 
     /// `endpoint`, an address in 127/8 with a port, is reached over `link` unless a socket here is bound to it: so a

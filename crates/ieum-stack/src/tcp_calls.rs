@@ -11,8 +11,8 @@ use ieum_wire::{Instant, Protocol};
 
 use crate::{
     BindError, BindRequest, BindingId, ConnectError, ConnectionId, EcnRules, FastOpenKeys, HalfOpenId, Info,
-    Listed, ListenError, ListenerId, Passed, Refusal, Request, Stack, Status, StreamPosition, TcpRules,
-    TcpSettings, UrgentByte, WriteEnd,
+    LinkId, Listed, ListenError, ListenerId, Passed, Refusal, Request, Stack, Status, StreamPosition,
+    TcpRules, TcpSettings, UrgentByte, WriteEnd,
 };
 
 impl Stack {
@@ -39,6 +39,11 @@ impl Stack {
     /// again. Conflicts that exist already stay.
     pub fn binding_set_address(&mut self, binding: BindingId, address: IpAddr) {
         self.ports.set_address(binding, address);
+    }
+
+    /// A binding keeps to that link from now on (SO_BINDTODEVICE), or to none in particular. Conflicts that exist already stay.
+    pub fn binding_set_link(&mut self, binding: BindingId, link: Option<LinkId>) {
+        self.ports.set_link(binding, link);
     }
 
     /// Gives a binding up. Connections made from it keep the port busy until they end.

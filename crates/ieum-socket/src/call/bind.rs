@@ -121,6 +121,7 @@ impl Host {
             self.tell_joining(id);
             self.tell_coverage(id);
         }
+        self.tell_link(id);
         if make.protocol == Protocol::Udp {
             self.tell_serving(Kind::Datagram, bound, v6_only, true);
         }
@@ -155,6 +156,7 @@ fn request(description: &Description, address: SocketAddr) -> BindRequest {
         reuse_port: description.options.reuse_port(),
         v6_only: description.options.v6_only(),
         ports: description.options.ports(),
+        link: description.options.link,
     }
 }
 

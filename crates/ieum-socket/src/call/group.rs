@@ -169,8 +169,15 @@ impl Host {
                 Some((self.stack.link_at(index).ok_or(Errno::EADDRNOTAVAIL)?, address))
             }
         };
+        self.check_kept_link(id, chosen.map(|(link, _)| link))?;
         self.groups_mut(id)?.link4 = chosen;
         Ok(())
+    }
+
+    /// Who keeps to one link speaks to groups by no other.
+    fn check_kept_link(&self, id: SocketId, chosen: Option<LinkId>) -> Result<(), Errno> {
+        let kept = self.kept_link(id);
+        if kept.is_some() && chosen.is_some() && kept != chosen { Err(Errno::EINVAL) } else { Ok(()) }
     }
 
     fn speak_by6(&mut self, id: SocketId, value: &[u8]) -> Result<(), Errno> {
@@ -178,6 +185,7 @@ impl Host {
             0 => None,
             index => Some(self.stack.link_at(index).ok_or(Errno::ENODEV)?),
         };
+        self.check_kept_link(id, chosen)?;
         self.groups_mut(id)?.link6 = chosen;
         Ok(())
     }

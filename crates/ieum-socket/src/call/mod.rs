@@ -5,6 +5,7 @@ mod bind;
 mod close;
 pub(crate) mod connect;
 pub(crate) mod destination;
+mod device;
 mod disconnect;
 mod group;
 mod group_list;

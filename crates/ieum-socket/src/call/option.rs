@@ -1,5 +1,6 @@
 //! `getsockopt(2)` and `setsockopt(2)`, and SO_ERROR by its own doors.
 
+use ieum_stack::TcpSettings;
 use ieum_wire::Instant;
 
 use crate::description::{Datagram, Phase, Stream};
@@ -87,9 +88,7 @@ impl Host {
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         let make = description.make;
         let level = make.level(level);
-        // A connection is configured for the family it runs over; what will have one, for the socket's own.
-        let domain = description.active().map_or(make.domain, |active| Domain::of(active.remote.ip()));
-        let before = description.options.tcp_settings(domain, &self.tcp_defaults);
+        let before = description.tcp_settings(&self.tcp_defaults);
         if (make.domain, level, name) == (Domain::Ip6, IPPROTO_IPV6, IPV6_V6ONLY) && self.has_port(id) {
             // ipv6(7): only before it is bound, by name or by use.
             return Err(Errno::EINVAL);
@@ -99,6 +98,9 @@ impl Host {
         }
         if level == SOL_SOCKET {
             self.check_error_queue(id, name, value)?;
+        }
+        if let Some(done) = self.set_device_option(id, level, name, value) {
+            return done;
         }
         if let Some(done) = self.set_group_option(now, id, level, name, value) {
             return done;
@@ -139,7 +141,7 @@ impl Host {
             let options = &description.options;
             self.stack.binding_set_reuse(bound.binding, options.reuse_address(), options.reuse_port());
         }
-        let after = description.options.tcp_settings(domain, &self.tcp_defaults);
+        let after = description.tcp_settings(&self.tcp_defaults);
         let flushed = match (&description.phase, level, name) {
             // tcp(7): both let go what waits, whether they change anything or not.
             (Phase::Stream(Stream::Active(active)), IPPROTO_TCP, TCP_NODELAY | TCP_CORK)
@@ -149,26 +151,34 @@ impl Host {
             }
             (_, _, _) => None,
         };
-        if before != after {
-            match &mut description.phase {
-                Phase::Stream(Stream::Active(active)) => {
-                    self.stack.tcp_configure(now, active.connection, after);
-                }
-                Phase::Stream(Stream::Listening(listening)) => {
-                    listening.reconfigured = true;
-                    self.stack.tcp_configure_listener(listening.listener, after);
-                }
-                Phase::Stream(Stream::Unbound | Stream::Bound(_)) | Phase::Datagram(_) => {}
-            }
-        }
         let keys = description.options.fast_open_keys().filter(|_| name == TCP_FASTOPEN_KEY);
         if let (Some(keys), Phase::Stream(Stream::Listening(listening))) = (keys, &description.phase) {
             self.stack.tcp_set_fast_open_keys(listening.listener, keys);
         }
+        self.reconfigure(id, &before);
         if let Some(connection) = flushed {
             self.stack.tcp_flush(now, connection);
         }
         Ok(())
+    }
+
+    /// A stream's connection or listener is told what its options mean, if that is not what they meant before.
+    pub(crate) fn reconfigure(&mut self, id: SocketId, before: &TcpSettings) {
+        let Some(description) = self.descriptions.get_mut(id) else { return };
+        let after = description.tcp_settings(&self.tcp_defaults);
+        if *before == after {
+            return;
+        }
+        match &mut description.phase {
+            Phase::Stream(Stream::Active(active)) => {
+                self.stack.tcp_configure(self.now, active.connection, after);
+            }
+            Phase::Stream(Stream::Listening(listening)) => {
+                listening.reconfigured = true;
+                self.stack.tcp_configure_listener(listening.listener, after);
+            }
+            Phase::Stream(Stream::Unbound | Stream::Bound(_)) | Phase::Datagram(_) => {}
+        }
     }
 
     /// Options of Fast Open belong to sockets without a connection, and the client's to hosts that have it switched on.

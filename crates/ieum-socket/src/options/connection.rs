@@ -20,6 +20,7 @@ impl Options {
         let flag = |option, default| if self.is_set(option) { self.flag(option) } else { default };
         let byte = |option, default| if self.is_set(option) { self.byte(option) } else { default };
         TcpSettings {
+            link: self.link,
             no_delay: flag(known::NO_DELAY, defaults.no_delay),
             cork: flag(known::CORK, defaults.cork),
             // As it is read back: what lies in it is counted with its overhead, as in Linux.

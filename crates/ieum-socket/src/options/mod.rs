@@ -18,7 +18,7 @@ mod special;
 mod statistics;
 mod table;
 
-use ieum_stack::{CongestionName, FastOpenKeys, PortRange, TcpSettings};
+use ieum_stack::{CongestionName, FastOpenKeys, LinkId, PortRange, TcpSettings};
 
 use crate::make::Protocol;
 use crate::{Errno, Make};
@@ -142,6 +142,8 @@ pub(crate) struct Options {
     pacing_rate_max: Option<u64>,
     /// SO_TIMESTAMPING: SOF_TIMESTAMPING_….
     stamping: u32,
+    /// The only link it speaks and hears over (SO_BINDTODEVICE).
+    pub(crate) link: Option<LinkId>,
     /// Those of a raw socket.
     raw: Option<Box<raw::RawOptions>>,
 }

@@ -66,7 +66,14 @@ impl Host {
             SO_TIMESTAMPING | SO_TIMESTAMPING_NEW if !self.hold_requests => {
                 [description.options.stamping(), 0].map(u32::to_ne_bytes).concat()
             }
-            SO_BINDTODEVICE => Vec::new(),
+            SO_BINDTODEVICE => match self.kept_link(id).and_then(|link| self.name_of_link(link)) {
+                None => Vec::new(),
+                Some(name) => [name.as_bytes(), &[0]].concat(),
+            },
+            SO_BINDTOIFINDEX => {
+                let index = self.kept_link(id).and_then(|link| self.stack.index_of(link)).unwrap_or(0);
+                number(index.cast_signed())
+            }
             SO_MAX_PACING_RATE => description.options.pacing_rate_max_bytes(),
             // Nobody in particular: pid 0, user and group -1, as for every socket that is not of AF_UNIX.
             SO_PEERCRED => [0, -1, -1].map(i32::to_ne_bytes).concat(),

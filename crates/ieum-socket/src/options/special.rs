@@ -42,8 +42,6 @@ impl Options {
                 stamping_of(value).map(|flags| self.stamping = flags)
             }
             (SOL_SOCKET, SO_MAX_PACING_RATE, _) => self.set_pacing_rate_max(value),
-            // The links of a host have no names a program could know: only "no device" can be chosen.
-            (SOL_SOCKET, SO_BINDTODEVICE, _) => named(value, b"", Errno::ENODEV),
             (IPPROTO_TCP, TCP_CONGESTION, Kind::Stream) if value.is_empty() => Err(Errno::EINVAL),
             (IPPROTO_TCP, TCP_CONGESTION, Kind::Stream) => self.set_congestion(value),
             (IPPROTO_TCP, TCP_ULP, Kind::Stream) if value.is_empty() => Err(Errno::EINVAL),
@@ -141,11 +139,6 @@ pub(crate) fn stamping_of(value: &[u8]) -> Result<u32, Errno> {
 /// Keys as TCP_FASTOPEN_KEY has them.
 pub(super) fn key_bytes(keys: FastOpenKeys) -> Vec<u8> {
     std::iter::once(keys.primary).chain(keys.backup).flatten().collect()
-}
-
-/// Accepts `only` as a name that may end before its last byte, and refuses any other.
-fn named(value: &[u8], only: &[u8], errno: Errno) -> Result<(), Errno> {
-    if name_in(value) == only { Ok(()) } else { Err(errno) }
 }
 
 /// A name ends with the first zero, or with the value.
@@ -259,8 +252,6 @@ mod tests {
         assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"cubic\0\0"), Ok(()));
         assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"bbr"), Ok(()));
         assert_eq!(set(IPPROTO_TCP, TCP_CONGESTION, b"vegas"), Err(Errno::ENOENT));
-        assert_eq!(set(SOL_SOCKET, SO_BINDTODEVICE, b""), Ok(()));
-        assert_eq!(set(SOL_SOCKET, SO_BINDTODEVICE, b"eth0"), Err(Errno::ENODEV));
         assert_eq!(set(IPPROTO_IP, IP_ADD_MEMBERSHIP, &[224, 0, 0, 5, 0, 0, 0, 0]), Err(Errno::EPROTO));
     }
 }

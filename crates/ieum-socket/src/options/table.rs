@@ -142,7 +142,6 @@ pub(super) const ROWS: &[Row] = &[
     socket(SO_MEMINFO, 0, READ_ONLY),
     socket(SO_INCOMING_NAPI_ID, 0, READ_ONLY),
     socket(SO_ZEROCOPY, 0, Within(0, 1)),
-    socket(SO_BINDTOIFINDEX, 0, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::ENODEV) })),
     socket(SO_TIMESTAMP_NEW, 0, Flag),
     socket(SO_TIMESTAMPNS_NEW, 0, Flag),
     socket(SO_PREFER_BUSY_POLL, 0, Flag),

@@ -67,6 +67,8 @@ struct Endpoint {
     local: SocketAddr,
     /// Where requests go that name no destination.
     remote: Option<SocketAddr>,
+    /// The only link it speaks and hears over, if it keeps to one.
+    link: Option<LinkId>,
     /// Its identifier may be had by others that say so too.
     reuse: bool,
     inbox: Inbox,
@@ -106,7 +108,8 @@ impl Ping {
         identifier: u16,
         events: &mut Events,
     ) -> Result<(), Drop> {
-        let id = self.find(received.destination, identifier).ok_or(Drop::IcmpKind)?;
+        let id =
+            self.find(Some(received.heard_over), received.destination, identifier).ok_or(Drop::IcmpKind)?;
         let endpoint = self.endpoints.get_mut(id).ok_or(Drop::IcmpKind)?;
         let source = SocketAddr::new(received.source, 0);
         let destination = SocketAddr::new(received.destination, identifier);
@@ -127,7 +130,7 @@ impl Ping {
         identifier: u16,
         events: &mut Events,
     ) {
-        if let Some(id) = self.find(ours, identifier)
+        if let Some(id) = self.find(None, ours, identifier)
             && let Some(endpoint) = self.endpoints.get_mut(id)
         {
             endpoint.error = Some(reason);
@@ -164,10 +167,15 @@ impl Ping {
         assert_eq!(named, self.endpoints.len(), "no identifier names an endpoint that is gone");
     }
 
-    fn find(&self, local: IpAddr, identifier: u16) -> Option<PingId> {
+    /// Whose request had that address and identifier; by an answer over `link`, if it is one.
+    fn find(&self, link: Option<LinkId>, local: IpAddr, identifier: u16) -> Option<PingId> {
         let reached = |id: &&PingId| {
-            let own = self.endpoints.get(**id).map(|endpoint| endpoint.local.ip());
-            own.is_some_and(|own| own == local || own.is_unspecified())
+            let endpoint = self.endpoints.get(**id);
+            endpoint.is_some_and(|endpoint| {
+                let (own, kept_to) = (endpoint.local.ip(), endpoint.link);
+                let is_heard = link.is_none() || kept_to.is_none() || kept_to == link;
+                is_heard && (own == local || own.is_unspecified())
+            })
         };
         self.by_identifier.get(&(Family::of(local), identifier))?.iter().rev().find(reached).copied()
     }
@@ -224,6 +232,7 @@ impl Stack {
             bound,
             local: bound,
             remote: None,
+            link: None,
             reuse,
             inbox: Inbox::new(crate::bounds::UDP_RECEIVE_QUEUE_BYTES_MAX),
             error: None,
@@ -255,7 +264,7 @@ impl Stack {
             None => bound,
             Some(remote) if remote.is_ipv4() != bound.is_ipv4() => return Err(ConnectError::Family),
             Some(remote) => {
-                let path = self.ip.path(specific(bound.ip()), remote.ip());
+                let path = self.ip.path_by(endpoint.link, specific(bound.ip()), remote.ip());
                 SocketAddr::new(path.map_err(ConnectError::Unreachable)?.source, bound.port())
             }
         };
@@ -285,7 +294,8 @@ impl Stack {
         fields: SendFields,
     ) -> Result<(), PingSendError> {
         let endpoint = self.icmp.ping.endpoints.get(id).ok_or(PingSendError::Gone)?;
-        let (local, family) = (endpoint.local, Family::of(endpoint.bound.ip()));
+        let (local, kept_to) = (endpoint.local, endpoint.link);
+        let family = Family::of(endpoint.bound.ip());
         let echo = Echo::parse(family, message).ok_or(PingSendError::NotAnEchoRequest)?;
         if family != Family::of(to) {
             return Err(PingSendError::Family);
@@ -301,9 +311,16 @@ impl Stack {
             return Err(PingSendError::Unreachable(Unreachable::Network));
         }
         let source = fields.source.or_else(|| specific(local.ip()));
-        let path = self.ip.path(source, to).map_err(PingSendError::Unreachable)?;
+        let path = self.ip.path_by(kept_to, source, to).map_err(PingSendError::Unreachable)?;
         let message = echo.emit(local.port(), path.source, to).ok_or(PingSendError::Family)?;
         self.icmp.ping.owe(Request { endpoint: id, path, destination: to, message, fields })
+    }
+
+    /// From now on it speaks and hears over that link alone (SO_BINDTODEVICE); `None`: over all.
+    pub fn ping_set_link(&mut self, id: PingId, link: Option<LinkId>) {
+        if let Some(endpoint) = self.icmp.ping.endpoints.get_mut(id) {
+            endpoint.link = link;
+        }
     }
 
     /// The oldest reply: from whom (its port is 0), and the whole message.

@@ -36,6 +36,8 @@ pub(crate) struct Incoming {
 pub(crate) struct Received<'a> {
     /// Over which link it came; what came around to ourselves, over which it left.
     pub(crate) link: LinkId,
+    /// To which link somebody who keeps to one must keep to hear it: for what a host says to itself, that of the address.
+    pub(crate) heard_over: LinkId,
     /// Who sent it.
     pub(crate) source: IpAddr,
     /// The address it was sent to: the one to answer from.

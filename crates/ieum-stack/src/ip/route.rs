@@ -114,6 +114,26 @@ impl Ip {
         }
     }
 
+    /// The same for who may keep to one link (SO_BINDTODEVICE): an own address of that link is reached as ever, everything else
+    /// by it, whatever the routes say, and over the loopback link every own address.
+    pub(crate) fn path_by(
+        &self,
+        link: Option<LinkId>,
+        source: Option<IpAddr>,
+        destination: IpAddr,
+    ) -> Result<Path, Unreachable> {
+        let Some(link) = link else { return self.path(source, destination) };
+        let at_home = self.link_of(destination).is_some_and(|home| home == link || link == self.loopback);
+        if at_home || destination.is_unspecified() {
+            return self.path(source, destination);
+        }
+        // Loopback addresses are on no other link (RFC 1122 §3.2.1.3 (g)).
+        if is_loopback(destination) {
+            return Err(Unreachable::Host);
+        }
+        self.path_over(link, source, destination)
+    }
+
     /// The way to a group on `link`, whatever the routes say.
     pub(crate) fn path_to_group(
         &self,

@@ -8,6 +8,7 @@ use super::endpoint::Endpoint;
 use super::transmit::{Owed, prepared};
 use super::{RawForm, RawId, RawSendError};
 use crate::ip::{Family, MembershipId};
+use crate::link::LinkId;
 use crate::port::BindError;
 use crate::{ConnectError, Datagram, SendFields, Stack};
 
@@ -69,7 +70,8 @@ impl Stack {
             Some(remote) if endpoint.family != Family::of(remote.ip()) => return Err(ConnectError::Family),
             Some(remote) => {
                 let own = Some(endpoint.local).filter(|local| self.ip.is_local(*local));
-                let path = self.ip.path(own, remote.ip()).map_err(ConnectError::Unreachable)?;
+                let path = self.ip.path_by(endpoint.link, own, remote.ip());
+                let path = path.map_err(ConnectError::Unreachable)?;
                 if endpoint.local.is_unspecified() {
                     endpoint.local = path.source;
                 }
@@ -95,7 +97,7 @@ impl Stack {
     ) -> Result<(), RawSendError> {
         let endpoint = self.raw.endpoints.get(id).ok_or(RawSendError::Gone)?;
         let (family, protocol, local) = (endpoint.family, endpoint.protocol, endpoint.local);
-        let checksum_at = endpoint.checksum_at;
+        let (checksum_at, kept_to) = (endpoint.checksum_at, endpoint.link);
         if family != Family::of(to) {
             return Err(RawSendError::Family);
         }
@@ -103,11 +105,11 @@ impl Stack {
             return Err(RawSendError::Unreachable(Unreachable::Network));
         }
         let source = fields.source.or_else(|| Some(local).filter(|local| self.ip.is_local(*local)));
-        let path = match fields.link.filter(|_| to.is_multicast()) {
+        let path = match fields.link.or(kept_to).filter(|_| to.is_multicast()) {
             Some(link) => self.ip.path_to_group(link, source, to),
             None => {
                 let (_, _, cx) = self.parts(now);
-                cx.path(Protocol::from(protocol), source, SocketAddr::new(to, 0))
+                cx.path(Protocol::from(protocol), kept_to, source, SocketAddr::new(to, 0))
             }
         };
         let path = path.map_err(RawSendError::Unreachable)?;
@@ -121,6 +123,13 @@ impl Stack {
         }
         let bytes = prepared(family, form, checksum_at, protocol, (path.source, to), bytes)?;
         self.raw.owe(Owed { endpoint: id, path, destination: to, protocol, form, bytes, fields })
+    }
+
+    /// From now on it speaks and hears over that link alone (SO_BINDTODEVICE); `None`: over all.
+    pub fn raw_set_link(&mut self, id: RawId, link: Option<LinkId>) {
+        if let Some(endpoint) = self.raw.endpoints.get_mut(id) {
+            endpoint.link = link;
+        }
     }
 
     /// The oldest packet received: from whom (its port is 0), over IPv4 from its IP header on.

@@ -7,6 +7,7 @@ use ieum_wire::Unreachable;
 use super::Key;
 use crate::bounds::UDP_RECEIVE_QUEUE_BYTES_MAX;
 use crate::ip::{Family, MembershipId};
+use crate::link::LinkId;
 use crate::udp::{Inbox, Outbox};
 
 /// A raw endpoint.
@@ -21,6 +22,8 @@ pub(super) struct Endpoint {
     pub(super) remote: Option<SocketAddr>,
     /// It hears nothing any more: its association was dissolved, which on Linux takes it out of the tables for ever.
     pub(super) is_deaf: bool,
+    /// The only link it speaks and hears over, if it keeps to one.
+    pub(super) link: Option<LinkId>,
     /// What was received and not yet taken.
     pub(super) inbox: Inbox,
     /// ICMP types that it does not want: a bit for each.
@@ -46,6 +49,7 @@ impl Endpoint {
             local,
             remote: None,
             is_deaf: false,
+            link: None,
             inbox: Inbox::new(UDP_RECEIVE_QUEUE_BYTES_MAX),
             blocked: [0; 8],
             checksum_at: None,
@@ -61,7 +65,7 @@ impl Endpoint {
         (self.family, self.protocol)
     }
 
-    /// Is a packet between these two for it?
+    /// Is a packet between these two for it, whatever link it came by?
     pub(super) fn is_for(&self, source: IpAddr, destination: IpAddr) -> bool {
         let is_peer = self.remote.is_none_or(|remote| remote.ip() == source);
         !self.is_deaf && is_peer && (self.local.is_unspecified() || self.local == destination)

@@ -47,7 +47,10 @@ impl Raw {
 
     fn is_for(&self, id: RawId, received: &Received<'_>) -> bool {
         let endpoint = self.endpoints.get(id);
-        endpoint.is_some_and(|endpoint| endpoint.is_for(received.source, received.destination))
+        endpoint.is_some_and(|endpoint| {
+            endpoint.link.is_none_or(|kept| kept == received.heard_over)
+                && endpoint.is_for(received.source, received.destination)
+        })
     }
 
     /// An ICMP error about a packet of ours: those are told that are connected to where it went. `true`: somebody is.

@@ -83,6 +83,7 @@ use self::half_open::HalfOpen;
 use self::isn::Secrets;
 use self::listener::Listener;
 use self::reply::Reply;
+use self::segment::Segment;
 use self::syn_cookie::SynCookie;
 use self::time_wait::TimeWait;
 use self::timers::{Sleeper, Timers};
@@ -91,6 +92,7 @@ use crate::chance::{Chance, Keyed};
 use crate::context::Context;
 use crate::drops::{Drop, Drops};
 use crate::event::Event;
+use crate::link::LinkId;
 
 slotmap::new_key_type! {
     /// Names a listening TCP endpoint.
@@ -289,7 +291,7 @@ impl Tcp {
     fn abort(&mut self, cx: &mut Context<'_>, id: ConnectionId, failure: Option<Failure>) {
         let withdraws = self.rules.resets_silent_ends;
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let tuple = connection.tuple;
+        let (tuple, link) = (connection.tuple, connection.settings.link);
         let reply = match &mut connection.phase {
             Phase::Open(open) => Some(open.active_reset(cx.now, tuple)),
             // Whoever holds our SYN for a verdict need not think about it any longer.
@@ -300,14 +302,15 @@ impl Tcp {
             Phase::Closed(_) => None,
         };
         // Not bound by REPLIES_MAX: a peer that has nothing to say would never ask again.
-        self.replies.extend(reply);
+        self.replies.extend(reply.map(|reply| Reply { link, ..reply }));
         self.leave(cx, id, failure);
     }
 
     /// FIN-WAIT-2 or CLOSING → TIME-WAIT: a small struct takes the connection's place in the tables.
     fn time_wait(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let (tuple, reuse, users_tos) = (connection.tuple, connection.reuse, connection.settings.tos);
+        let (tuple, reuse) = (connection.tuple, connection.reuse);
+        let TcpSettings { tos: users_tos, link, .. } = connection.settings;
         let Some(open) = connection.open_mut() else { return };
         let tos = ecn::tos(users_tos, open.ecn.accurate().is_some_and(|accurate| accurate.may_be_marked()));
         let time_wait = TimeWait {
@@ -319,6 +322,7 @@ impl Tcp {
             reuse,
             since: cx.now,
             tos,
+            link,
             until: cx.now + TIME_WAIT,
         };
         // The peer's FIN is acknowledged from here, should that still be owed.
@@ -345,7 +349,7 @@ impl Tcp {
         let timestamps = waiting.stamps.as_mut().map(|stamps| stamps.option(cx.now, recv_nxt));
         let options = ieum_wire::tcp::Options { timestamps, ..Default::default() };
         let ack = Reply::ack(waiting.tuple, waiting.nxt, recv_nxt, waiting.window, options);
-        let reply = Reply { tos: waiting.tos, ..ack };
+        let reply = Reply { tos: waiting.tos, link: waiting.link, ..ack };
         self.owe_reply(cx.drops, reply);
     }
 
@@ -386,28 +390,40 @@ impl Tcp {
 
     /// The listener for `local`: of that very address before one of all addresses. Several that share it take turns
     /// by the hash of the tuple, so that a repeated SYN finds the same.
-    fn listener_for(&self, tuple: &FourTuple) -> Option<ListenerId> {
+    fn listener_for(&self, segment: &Segment<'_>) -> Option<ListenerId> {
         use std::hash::BuildHasher;
+        let tuple = &segment.tuple;
         let specific = tuple.local;
         let unspecified = SocketAddr::new(unspecified_like(specific), specific.port());
-        let group = [specific, unspecified].into_iter().find_map(|place| self.listening.get(&place));
-        let Some(group) = group else { return self.listens_any };
-        let hash = usize::try_from(self.spread.hash_one(tuple.words()) >> 33).unwrap_or(0);
-        group.get(hash % group.len().max(1)).copied()
+        let kept_to = |id: ListenerId| self.listeners.get(id).and_then(|listener| listener.settings.link);
+        for group in [specific, unspecified].iter().filter_map(|place| self.listening.get(place)) {
+            // Who keeps to the link has it before those who keep to none.
+            for wanted in [Some(segment.link), None] {
+                let hearing = || group.iter().copied().filter(|id| kept_to(*id) == wanted);
+                let count = hearing().count();
+                if count > 0 {
+                    let hash = usize::try_from(self.spread.hash_one(tuple.words()) >> 33).unwrap_or(0);
+                    return hearing().nth(hash % count);
+                }
+            }
+        }
+        self.listens_any
     }
 
-    /// Every connection whose local and remote address `meant` names fails as unreachable, and the peer is not told: no
+    /// Every connection whose link (where it keeps to one), local and remote address `meant` names fails as unreachable, and the peer is not told: no
     /// way leads there. In the order of their making, so that same calls give same events.
     pub(crate) fn fail_all(
         &mut self,
         cx: &mut Context<'_>,
         reason: ieum_wire::Unreachable,
-        meant: impl Fn(&Context<'_>, std::net::IpAddr, SocketAddr) -> bool,
+        meant: impl Fn(&Context<'_>, Option<LinkId>, std::net::IpAddr, SocketAddr) -> bool,
     ) {
         let lives = |connection: &Connection| !matches!(connection.phase, Phase::Closed(_));
         let all = self.connections.iter().filter(|(_, connection)| lives(connection));
         let ids: Vec<_> = all
-            .filter(|(_, connection)| meant(cx, connection.tuple.local.ip(), connection.tuple.remote))
+            .filter(|(_, Connection { tuple, settings, .. })| {
+                meant(cx, settings.link, tuple.local.ip(), tuple.remote)
+            })
             .map(|(id, _)| id)
             .collect();
         for id in ids {

@@ -26,6 +26,7 @@ use crate::context::Context;
 use crate::drops::Drop;
 use crate::event::Event;
 use crate::ip::{Path, Received};
+use crate::link::LinkId;
 use ieum_wire::Protocol;
 
 impl Tcp {
@@ -36,11 +37,22 @@ impl Tcp {
             Err(error) => return cx.drops.count(reason(error)),
         };
         match self.demux.get(&segment.tuple).copied() {
+            Some(owner) if !self.hears(owner, segment.link) => self.refuse(cx, &segment),
             Some(Owner::Connection(id)) => self.connection_receives(cx, id, &segment),
             Some(Owner::HalfOpen(id)) => self.half_open_receives(cx, id, &segment),
             Some(Owner::TimeWait(id)) => self.time_wait_receives(cx, id, &segment),
             None => self.nobody_receives(cx, &segment),
         }
+    }
+
+    /// Does a connection hear what comes over that link?
+    fn hears(&self, owner: Owner, link: LinkId) -> bool {
+        let kept_to = match owner {
+            Owner::Connection(id) => self.connections.get(id).and_then(|it| it.settings.link),
+            Owner::HalfOpen(id) => self.half_opens.get(id).and_then(|it| it.settings.link),
+            Owner::TimeWait(id) => self.time_waits.get(id).and_then(|it| it.link),
+        };
+        kept_to.is_none_or(|kept| kept == link)
     }
 
     /// An ICMP error about a segment of ours at `seq`; the error is why it changes nothing.
@@ -302,7 +314,8 @@ impl Tcp {
         listener.cookie_sent(cx.now);
         let own = self.cookies.syn(cx.now, &segment.tuple, own, peer);
         let header = syn(cx.now, &segment.tuple, &own, Some(peer), 0, &listener.settings);
-        self.owe_reply(cx.drops, Reply::with_header(segment.tuple, header));
+        let link = listener.settings.link;
+        self.owe_reply(cx.drops, Reply { link, ..Reply::with_header(segment.tuple, header) });
     }
 
     /// LISTEN → ESTABLISHED: an acknowledgement for a listener shows that we answered its sender once.
@@ -310,7 +323,7 @@ impl Tcp {
         let Some(listener) = self.listeners.get(listener_id) else { return };
         let (tuple, settings) = (segment.tuple, listener.settings);
         let (expected, full) = (listener.expects_cookies(cx.now), listener.accept_queue_is_full());
-        let path = cx.path(Protocol::Tcp, Some(tuple.local.ip()), tuple.remote);
+        let path = cx.path(Protocol::Tcp, settings.link, Some(tuple.local.ip()), tuple.remote);
         let own = path.map(|path| self.own_syn(cx, &tuple, &path, &settings)).ok();
         let own = own.filter(|_| expected);
         let read = own.and_then(|own| Some((own, self.cookies.peer(cx.now, segment, &own)?)));
@@ -408,7 +421,7 @@ impl Tcp {
         }
         if flags.syn && !flags.ack {
             let stamp = header.options.timestamps.map(|stamps| stamps.value);
-            let listener = self.listener_for(&segment.tuple);
+            let listener = self.listener_for(segment);
             if let Some(listener) = listener.filter(|_| waiting.allows(header.seq, stamp)) {
                 let iss = waiting.next_iss();
                 self.end_time_wait(cx, id);
@@ -425,17 +438,19 @@ impl Tcp {
     /// No connection: a listener takes a SYN, everything else is reset (RFC 9293 §3.10.7.1, §3.10.7.2).
     fn nobody_receives(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
         let flags = segment.header.flags;
-        if flags.rst {
-            return cx.drops.count(Drop::TcpNoConnection);
-        }
-        let listener = if flags.syn == flags.ack { None } else { self.listener_for(&segment.tuple) };
+        let listener = if flags.rst || flags.syn == flags.ack { None } else { self.listener_for(segment) };
         match listener {
             Some(id) if flags.ack => self.cookie_comes_back(cx, id, segment),
             Some(id) => self.listener_receives(cx, id, segment, None),
-            None => {
-                cx.drops.count(Drop::TcpNoConnection);
-                self.owe_reply(cx.drops, Reply::reset_for(segment));
-            }
+            None => self.refuse(cx, segment),
+        }
+    }
+
+    /// A segment that is for nobody: a RST answers it, unless it is one.
+    fn refuse(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
+        cx.drops.count(Drop::TcpNoConnection);
+        if !segment.header.flags.rst {
+            self.owe_reply(cx.drops, Reply::reset_for(segment));
         }
     }
 
@@ -462,7 +477,7 @@ impl Tcp {
             return cx.drops.count(Drop::TcpAcceptQueueFull);
         }
         let (tuple, settings, held) = (segment.tuple, listener.settings, listener.held);
-        let Ok(path) = cx.path(Protocol::Tcp, Some(tuple.local.ip()), tuple.remote) else {
+        let Ok(path) = cx.path(Protocol::Tcp, settings.link, Some(tuple.local.ip()), tuple.remote) else {
             return cx.drops.count(Drop::TcpNoWayBack);
         };
         let mut own = self.own_syn(cx, &tuple, &path, &settings);

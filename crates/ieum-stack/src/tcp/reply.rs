@@ -5,6 +5,7 @@ use ieum_wire::tcp::{Flags, Header, Options};
 
 use super::segment::Segment;
 use super::tuple::FourTuple;
+use crate::link::LinkId;
 
 /// A segment without data, owed to a peer.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +14,8 @@ pub(super) struct Reply {
     pub(super) header: Header,
     /// DSCP and ECN of its packet.
     pub(super) tos: u8,
+    /// The only link that it may leave by, where its connection kept to one.
+    pub(super) link: Option<LinkId>,
 }
 
 impl Reply {
@@ -45,7 +48,7 @@ impl Reply {
 
     /// A segment whose header is known.
     pub(super) fn with_header(tuple: FourTuple, header: Header) -> Reply {
-        Reply { tuple, header, tos: 0 }
+        Reply { tuple, header, tos: 0, link: None }
     }
 
     /// A bare acknowledgement.
@@ -69,6 +72,6 @@ impl Reply {
     ) -> Reply {
         let (source_port, destination_port) = (tuple.local.port(), tuple.remote.port());
         let header = Header { source_port, destination_port, seq, ack, flags, window, urgent: 0, options };
-        Reply { tuple, header, tos: 0 }
+        Reply { tuple, header, tos: 0, link: None }
     }
 }

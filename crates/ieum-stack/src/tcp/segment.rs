@@ -7,6 +7,7 @@ use ieum_wire::tcp::{Header, ParseError, sequence_length};
 
 use super::tuple::FourTuple;
 use crate::ip::Received;
+use crate::link::LinkId;
 
 /// One received segment, possibly standing for several frames.
 pub(super) struct Segment<'a> {
@@ -17,6 +18,8 @@ pub(super) struct Segment<'a> {
     /// DSCP and ECN of its packet.
     pub(super) tos: u8,
     pub(super) tuple: FourTuple,
+    /// To which link somebody who keeps to one must keep to hear it.
+    pub(super) link: LinkId,
 }
 
 impl<'a> Segment<'a> {
@@ -26,6 +29,7 @@ impl<'a> Segment<'a> {
             payload: &received.payload[range],
             frames: received.frames,
             tos: received.tos,
+            link: received.heard_over,
             tuple: FourTuple {
                 local: SocketAddr::new(received.destination, header.destination_port),
                 remote: SocketAddr::new(received.source, header.source_port),

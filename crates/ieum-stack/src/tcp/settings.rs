@@ -1,9 +1,10 @@
 //! What a user may choose for a connection.
 
-use crate::port::PortRange;
 use std::time::Duration;
 
 use super::bounds;
+use crate::link::LinkId;
+use crate::port::PortRange;
 use ieum_wire::ip4::TTL_DEFAULT;
 
 /// Per-connection settings. A listener's are inherited by the connections it accepts.
@@ -87,6 +88,8 @@ pub struct TcpSettings {
     pub ports: PortRange,
     /// Never faster than so many bytes a second, and spread over time (SO_MAX_PACING_RATE).
     pub pacing_rate_max: Option<u64>,
+    /// Segments leave by this link alone, and are heard from it alone (SO_BINDTODEVICE).
+    pub link: Option<LinkId>,
 }
 
 impl Default for TcpSettings {
@@ -127,6 +130,7 @@ impl Default for TcpSettings {
             fast_open_no_cookie: false,
             ports: PortRange::default(),
             pacing_rate_max: None,
+            link: None,
         }
     }
 }

@@ -149,6 +149,7 @@ mod tests {
 
     use super::*;
     use crate::chance::Chance;
+    use crate::link::LinkId;
     use crate::tcp::ecn::{EcnMode, EcnRules};
 
     const NOW: Instant = Instant::from_micros(7_000_000_123);
@@ -201,7 +202,8 @@ mod tests {
             urgent: 0,
             options: Options { timestamps, ..Options::default() },
         };
-        let segment = Segment { header, payload: &[], frames: 1, tos: 0, tuple: tuple() };
+        let segment =
+            Segment { header, payload: &[], frames: 1, tos: 0, tuple: tuple(), link: LinkId::default() };
         let (iss, read) = cookie.peer(NOW + later, &segment, &ours)?;
         assert_eq!((iss, read.irs), (told.iss, peer.irs));
         Some(read)

@@ -9,6 +9,7 @@ use ieum_wire::{Instant, SeqNumber};
 use super::bounds::{TIME_WAIT_ISN_STEP, TIME_WAIT_REUSE_AFTER};
 use super::open::Stamps;
 use super::tuple::FourTuple;
+use crate::link::LinkId;
 
 /// A connection in TIME-WAIT: enough to acknowledge the peer's FIN once more, and to know old segments.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +27,8 @@ pub(super) struct TimeWait {
     /// DSCP and ECN of what is answered: those that the connection had (Linux).
     pub(super) tos: u8,
     pub(super) until: Instant,
+    /// The link that the connection kept to.
+    pub(super) link: Option<LinkId>,
 }
 
 impl TimeWait {
@@ -68,6 +71,7 @@ mod tests {
             tos: 0,
             since: Instant::ZERO,
             until: Instant::ZERO,
+            link: None,
         };
         let plain = waiting(None);
         assert!(plain.allows(SeqNumber::new(7001), None) && !plain.allows(SeqNumber::new(7000), Some(9)));

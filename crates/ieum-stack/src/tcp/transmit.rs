@@ -31,12 +31,14 @@ struct Draft<'a, I: Iterator<Item = &'a [u8]>> {
     ip: IpFields,
 }
 
-/// What a user chooses of the IP header.
+/// What a user chooses of the IP header, and of the way.
 #[derive(Clone, Copy)]
 struct IpFields {
     ttl: u8,
     tos: u8,
     dont_fragment: bool,
+    /// The only link, if the connection keeps to one.
+    link: Option<LinkId>,
 }
 
 impl IpFields {
@@ -45,6 +47,7 @@ impl IpFields {
             ttl: settings.ttl,
             tos: ecn::tos(settings.tos, may_be_marked),
             dont_fragment: settings.discovers_path_mtu,
+            link: settings.link,
         }
     }
 }
@@ -130,7 +133,7 @@ impl HalfOpen {
 
 impl Reply {
     fn emit(&self, cx: &mut Context<'_>) -> Option<(LinkId, Packet)> {
-        let ip = IpFields { tos: self.tos, ..IpFields::of(&TcpSettings::default(), false) };
+        let ip = IpFields { tos: self.tos, link: self.link, ..IpFields::of(&TcpSettings::default(), false) };
         emit_alone(cx, self.tuple, self.header, &[], ip)
     }
 }
@@ -154,7 +157,7 @@ impl Open {
         if !(self.send.wants_turn() || self.recv.ack.is_due() || self.keepalive_owed) {
             return None;
         }
-        let path = cx.path(Protocol::Tcp, Some(tuple.local.ip()), tuple.remote);
+        let path = cx.path(Protocol::Tcp, settings.link, Some(tuple.local.ip()), tuple.remote);
         let (sack, acc_ecn) = self.reports(cx.now, rules);
         let report_bytes = SackBlocks::len_bytes_of(sack.as_slice().len())
             + acc_ecn.map_or(0, |option| AccEcn::len_bytes_of(option.fields().len()));
@@ -278,7 +281,7 @@ fn emit_alone(
     data: &[u8],
     ip: IpFields,
 ) -> Option<(LinkId, Packet)> {
-    let Ok(path) = cx.path(Protocol::Tcp, Some(tuple.local.ip()), tuple.remote) else {
+    let Ok(path) = cx.path(Protocol::Tcp, ip.link, Some(tuple.local.ip()), tuple.remote) else {
         cx.drops.count(Drop::TcpNoRoute);
         return None;
     };

@@ -237,7 +237,8 @@ impl Tcp {
         if !own_family && !both_families {
             return Err(ConnectError::Family);
         }
-        let path = cx.path(Protocol::Tcp, source, remote).map_err(ConnectError::Unreachable)?;
+        let path =
+            cx.path(Protocol::Tcp, settings.link, source, remote).map_err(ConnectError::Unreachable)?;
         let tuple = match bound {
             Some(local) => FourTuple { local: SocketAddr::new(path.source, local.port()), remote },
             None => {

@@ -37,7 +37,7 @@ impl Stack {
         let bound = self.ports.address(binding).ok_or(BindError::InUse)?;
         let loopback = self.ip.loopback();
         let mut endpoint = Endpoint::new(binding, bound, !request.v6_only, request.reuse_port, loopback);
-        endpoint.protocol = protocol;
+        (endpoint.protocol, endpoint.link) = (protocol, request.link);
         let id = self.udp.endpoints.insert(endpoint);
         self.udp.demux.insert(&self.udp.endpoints[id], id);
         Ok(id)
@@ -76,7 +76,7 @@ impl Stack {
         link: Option<LinkId>,
     ) -> Result<(), ConnectError> {
         let Some(endpoint) = self.udp.endpoints.get(id) else { return Ok(()) };
-        let (bound, protocol) = (endpoint.bound, endpoint.protocol);
+        let (bound, protocol, kept_to) = (endpoint.bound, endpoint.protocol, endpoint.link);
         // The address that a route has chosen stays until the association is dissolved (Linux's inet_saddr).
         let is_kept = |remote: SocketAddr| remote.is_ipv4() == endpoint.local.is_ipv4();
         let remote = remote.map(plain);
@@ -88,9 +88,9 @@ impl Stack {
             Some(remote) => {
                 let (_, _, cx) = self.parts(Instant::ZERO);
                 let source = source_of(&cx, before);
-                let path = match link_to_group(&cx, link, source, remote) {
+                let path = match link_to_group(&cx, kept_to.or(link), source, remote) {
                     Some(link) => cx.ip.path_to_group(link, source, remote.ip()),
-                    None => cx.path(protocol, source, remote),
+                    None => cx.path(protocol, kept_to, source, remote),
                 };
                 let path = path.map_err(ConnectError::Unreachable)?;
                 if cx.ip.is_for_many(bound.ip()) { bound } else { SocketAddr::new(path.source, bound.port()) }
@@ -141,7 +141,7 @@ impl Stack {
         }
         // What a connected endpoint leaves with is not what it must leave with towards others of the other family.
         let local = if endpoint.local.is_ipv4() == to.is_ipv4() { endpoint.local } else { endpoint.bound };
-        let protocol = endpoint.protocol;
+        let (protocol, kept_to) = (endpoint.protocol, endpoint.link);
         let (_, udp, cx) = self.parts(now);
         let source = match fields.source {
             Some(source) if !cx.ip.is_local(source) => {
@@ -150,11 +150,11 @@ impl Stack {
             Some(source) => Some(source),
             None => source_of(&cx, local),
         };
-        let path = match link_to_group(&cx, fields.link, source, to) {
+        let path = match link_to_group(&cx, fields.link.or(kept_to), source, to) {
             Some(link) => cx.ip.path_to_group(link, source, to.ip()).map_err(UdpSendError::Unreachable)?,
             None => match fields.link.filter(|_| to.port() != 0 && !cx.ip.is_local(to.ip())) {
                 Some(link) => cx.ip.path_over(link, source, to.ip()).map_err(UdpSendError::Unreachable)?,
-                None => path(&cx, protocol, source, to)?,
+                None => path(&cx, protocol, kept_to, source, to)?,
             },
         };
         udp.owe(Some(id), path, local.port(), to, payload, fields)
@@ -174,7 +174,7 @@ impl Stack {
     ) -> Result<(), UdpSendError> {
         let to = plain(to);
         let (_, udp, cx) = self.parts(now);
-        let path = path(&cx, Protocol::Udp, Some(source.ip()), to)?;
+        let path = path(&cx, Protocol::Udp, None, Some(source.ip()), to)?;
         udp.owe(None, path, source.port(), to, payload, SendFields::default())
     }
 
@@ -223,6 +223,14 @@ impl Stack {
     pub fn udp_set_gro(&mut self, id: UdpId, joins: bool) {
         if let Some(endpoint) = self.udp.endpoints.get_mut(id) {
             endpoint.joins = joins;
+        }
+    }
+
+    /// From now on the endpoint speaks and hears over that link alone (SO_BINDTODEVICE); `None`: over all. What waits stays.
+    pub fn udp_set_link(&mut self, id: UdpId, link: Option<LinkId>) {
+        if let Some(endpoint) = self.udp.endpoints.get_mut(id) {
+            endpoint.link = link;
+            self.ports.set_link(endpoint.binding, link);
         }
     }
 
@@ -305,8 +313,9 @@ fn link_to_group(
 fn path(
     cx: &Context<'_>,
     protocol: Protocol,
+    kept_to: Option<LinkId>,
     source: Option<IpAddr>,
     to: SocketAddr,
 ) -> Result<crate::ip::Path, UdpSendError> {
-    cx.path(protocol, source, to).map_err(UdpSendError::Unreachable)
+    cx.path(protocol, kept_to, source, to).map_err(UdpSendError::Unreachable)
 }

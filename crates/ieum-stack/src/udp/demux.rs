@@ -10,6 +10,7 @@ use slotmap::SlotMap;
 use super::UdpId;
 use super::endpoint::Endpoint;
 use crate::chance::{Chance, Keyed};
+use crate::link::LinkId;
 
 /// UDP or UDP-Lite, local address, and the remote of connected endpoints.
 pub(super) type Key = (Protocol, SocketAddr, Option<SocketAddr>);
@@ -66,18 +67,26 @@ impl Demux {
         protocol: Protocol,
         destination: SocketAddr,
         source: SocketAddr,
+        link: LinkId,
     ) -> Option<UdpId> {
+        let kept_to = |id: UdpId| endpoints.get(id).and_then(|endpoint| endpoint.link);
         let keys = places(protocol, destination, source);
-        let group = keys.iter().find_map(|key| self.table.get(key))?;
-        let last = *group.last()?;
-        // Among those that share by SO_REUSEADDR the last bound gets everything, by SO_REUSEPORT a peer always
-        // meets the same one: both as on Linux.
-        if group.len() > 1 && endpoints.get(last).is_some_and(|endpoint| endpoint.reuse_port) {
-            let hash = self.table.hasher().hash_one((source, destination));
-            let at = hash % u64::try_from(group.len()).unwrap_or(1);
-            return usize::try_from(at).ok().and_then(|at| group.get(at)).copied();
+        for group in keys.iter().filter_map(|key| self.table.get(key)) {
+            // Who keeps to the link has it before those who keep to none.
+            for wanted in [Some(link), None] {
+                let mut hearing = group.iter().copied().filter(|id| kept_to(*id) == wanted);
+                let Some(last) = hearing.clone().next_back() else { continue };
+                // Among those that share by SO_REUSEADDR the last bound gets everything, by SO_REUSEPORT a peer always
+                // meets the same one: both as on Linux.
+                if endpoints.get(last).is_some_and(|endpoint| endpoint.reuse_port) {
+                    let count = u64::try_from(hearing.clone().count()).unwrap_or(1);
+                    let at = self.table.hasher().hash_one((source, destination)) % count;
+                    return usize::try_from(at).ok().and_then(|at| hearing.nth(at));
+                }
+                return Some(last);
+            }
         }
-        Some(last)
+        None
     }
 
     /// The endpoint connected to exactly this peer.

@@ -22,6 +22,8 @@ pub(super) struct Endpoint {
     pub(super) protocol: Protocol,
     /// UDP-Lite: how much of its datagrams is under the checksum.
     pub(super) coverage: Coverage,
+    /// The only link it speaks and hears over, if it keeps to one.
+    pub(super) link: Option<LinkId>,
     /// The port it holds.
     pub(super) binding: BindingId,
     /// What was bound: where it returns to when its association is dissolved.
@@ -66,6 +68,7 @@ impl Endpoint {
         Endpoint {
             protocol: Protocol::Udp,
             coverage: Coverage::default(),
+            link: None,
             binding,
             bound,
             local: bound,

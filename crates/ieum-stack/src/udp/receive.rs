@@ -12,6 +12,7 @@ use crate::drops::Drop;
 use crate::event::{Event, Events};
 use crate::icmp::{Quoted, Word};
 use crate::ip::{For, Groups, Received};
+use crate::link::LinkId;
 
 impl Udp {
     /// Delivers a datagram of UDP or UDP-Lite, or says why not. Nobody at home ([`Drop::UdpPortUnknown`]) deserves an ICMP error.
@@ -35,10 +36,11 @@ impl Udp {
         let envelope = Envelope { source, destination, link, ttl, tos, segment_bytes };
         if for_whom == For::Everybody {
             let all = self.demux.find_all(protocol, destination, source);
-            let all: Vec<UdpId> = all.filter(|id| !self.misses_coverage(*id, covered)).collect();
+            let hears = |id: &UdpId| self.hears(*id, received.heard_over);
+            let all: Vec<UdpId> = all.filter(|id| hears(id) && !self.misses_coverage(*id, covered)).collect();
             return self.deliver_to_all(&all, envelope, payload, groups, events);
         }
-        match self.demux.find(&self.endpoints, protocol, destination, source) {
+        match self.demux.find(&self.endpoints, protocol, destination, source, received.heard_over) {
             Some(id) if self.misses_coverage(id, covered) => Err(Drop::UdpChecksum),
             Some(id) => {
                 let endpoint = self.endpoints.get_mut(id).ok_or(Drop::UdpPortUnknown)?;
@@ -52,6 +54,12 @@ impl Udp {
             None if is_lite => Err(Drop::UdpPortUnknown),
             None => self.deliver_to_nobody(envelope, payload, events),
         }
+    }
+
+    /// Does the endpoint keep to that link, or to none?
+    fn hears(&self, id: UdpId, link: LinkId) -> bool {
+        let kept = self.endpoints.get(id).and_then(|endpoint| endpoint.link);
+        kept.is_none_or(|kept| kept == link)
     }
 
     /// Does the endpoint want more of a datagram under the checksum?

@@ -31,6 +31,7 @@ int main(int count, char **arguments)
     raw();
     children();
     links();
+    devices();
     six();
     printf("end: 0\n");
     return 0;

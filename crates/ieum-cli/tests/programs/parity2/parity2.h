@@ -47,6 +47,7 @@ void more_urgent(void);
 void raw(void);
 void children(void);
 void links(void);
+void devices(void);
 void six(void);
 void pings(void);
 void refused_calls(void);
