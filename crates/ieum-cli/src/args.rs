@@ -10,6 +10,7 @@ use ieum_exit::{Named, Publish};
 use ieum_wire::Cidr;
 
 use crate::drill::Typed as Drill;
+use crate::forward::Typed as Forward;
 use crate::lab::Typed as Lab;
 use crate::tour::Typed as Tour;
 use crate::tun::{FaultSpec, Interface};
@@ -29,6 +30,8 @@ pub(crate) enum Command {
     Run(Box<Run>),
     /// Show the sockets of programs under ieum
     Ss(Ss),
+    /// Forward ports to other addresses, of this machine or of a running host
+    Forward(Forward),
     /// Run scripts in packetdrill's language against a host in virtual time
     Drill(Box<Drill>),
     /// Run worlds from a seed, and experiments with flows, in virtual time
@@ -100,6 +103,10 @@ pub(crate) struct Run {
     /// With --in: reach the program's memory through its own ieum process even where the kernel allows the host's to look
     #[arg(long, help_heading = "Diagnosis", requires = "within")]
     pub(crate) through: bool,
+
+    /// With --in: do not keep the host alive
+    #[arg(long, hide = true, requires = "within")]
+    pub(crate) attends: bool,
 
     /// Put the host on the link of NET, with the others that are there: each has the next free address of 10.77.0.0/24 and
     /// fd77::/64, and a name below NET.ieum

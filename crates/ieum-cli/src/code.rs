@@ -58,6 +58,7 @@ fn help_about(typed: Option<&OsStr>) -> &'static str {
     match typed.and_then(OsStr::to_str) {
         Some("run") => "ieum run --help",
         Some("ss") => "ieum ss --help",
+        Some("forward") => "ieum forward --help",
         Some("drill") => "ieum drill --help",
         Some("lab") => "ieum lab --help",
         Some("tour") => "ieum tour --help",

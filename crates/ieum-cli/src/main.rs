@@ -1,7 +1,7 @@
 //! The command `ieum`.
 //!
 //! `args` is what can be typed; `run` what `ieum run` makes of it, from a `host`, its `exit` or `tun`, the `net` it is in and the program;
-//! `desk` is where other processes find the host, `within` a program on another's host, `ss` the view of all sockets; `drill` scripts and `lab` worlds in virtual time,
+//! `desk` is where other processes find the host, `within` a program on another's host, `ss` the view of all sockets; `forward` ports that lead elsewhere; `drill` scripts and `lab` worlds in virtual time,
 //! `tour` the socket explained by running it;
 //! `seed` what nobody can guess; `code` how it ends.
 #![forbid(unsafe_code)]
@@ -11,6 +11,7 @@ mod code;
 mod desk;
 mod drill;
 mod exit;
+mod forward;
 mod host;
 mod lab;
 mod net;
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
     let code = match args.command {
         Command::Run(run) => run::run(*run),
         Command::Ss(ss) => ss::ss(&ss),
+        Command::Forward(typed) => forward::forward(typed),
         Command::Drill(typed) => drill::drill(&typed),
         Command::Lab(typed) => lab::lab(&typed),
         Command::Tour(typed) => tour::tour(&typed),

@@ -16,7 +16,7 @@ pub(crate) fn run(run: Run, name: &Name) -> Result<Code, Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::own(error.to_string());
     let back = front::split().map_err(cannot_go_on)?;
     let directory = Directory::of_user().map_err(|error| failed(&error))?;
-    let entrance = Entrance::find(&directory, name).map_err(|error| failed(&error))?;
+    let entrance = Entrance::find(&directory, name, run.attends).map_err(|error| failed(&error))?;
     let program = Program { argv: run.program };
     let mut guest = entrance.spawn(&program, run.through).map_err(spawn_failure)?;
     back.stand_apart().map_err(cannot_go_on)?;

@@ -174,7 +174,7 @@ impl Datagrams {
         };
         let serial = self.serials.next();
         watch(cx, &socket, serial).map_err(|_| (Reason::NoDescriptor, None))?;
-        if self.idle.len() >= DATAGRAM_FLOWS_MAX
+        if self.idle.count() >= DATAGRAM_FLOWS_MAX
             && let Some(oldest) = self.idle.oldest()
         {
             cx.counts.count(Reason::FlowEvicted);

@@ -11,24 +11,24 @@ const GRAIN: Duration = Duration::from_secs(1);
 
 /// Names in the order of their last use.
 #[derive(Debug)]
-pub(crate) struct Idle<K> {
+pub struct Idle<K> {
     order: BTreeSet<(Instant, K)>,
     patience: Duration,
 }
 
 impl<K: Copy + Ord> Idle<K> {
     /// Nobody yet; who is not used for `patience` is due.
-    pub(crate) fn new(patience: Duration) -> Idle<K> {
+    pub fn new(patience: Duration) -> Idle<K> {
         Idle { order: BTreeSet::new(), patience }
     }
 
     /// A new name; the caller keeps the time beside what is named.
-    pub(crate) fn insert(&mut self, now: Instant, name: K) {
+    pub fn insert(&mut self, now: Instant, name: K) {
         self.order.insert((now, name));
     }
 
     /// It was used; `last` is the time the caller keeps.
-    pub(crate) fn touch(&mut self, now: Instant, name: K, last: &mut Instant) {
+    pub fn touch(&mut self, now: Instant, name: K, last: &mut Instant) {
         if now.since(*last) >= GRAIN && self.order.remove(&(*last, name)) {
             *last = now;
             self.order.insert((now, name));
@@ -36,27 +36,27 @@ impl<K: Copy + Ord> Idle<K> {
     }
 
     /// It is gone.
-    pub(crate) fn remove(&mut self, name: K, last: Instant) {
+    pub fn remove(&mut self, name: K, last: Instant) {
         self.order.remove(&(last, name));
     }
 
     /// When the next one is due.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self) -> Option<Instant> {
         self.order.first().map(|(last, _)| *last + self.patience)
     }
 
     /// One that is due.
-    pub(crate) fn due(&self, now: Instant) -> Option<K> {
+    pub fn due(&self, now: Instant) -> Option<K> {
         self.order.first().filter(|(last, _)| *last + self.patience <= now).map(|(_, name)| *name)
     }
 
     /// The one unused for longest.
-    pub(crate) fn oldest(&self) -> Option<K> {
+    pub fn oldest(&self) -> Option<K> {
         self.order.first().map(|(_, name)| *name)
     }
 
     /// How many there are.
-    pub(crate) fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.order.len()
     }
 }
@@ -78,6 +78,6 @@ mod tests {
         assert_eq!(idle.due(at(121)), Some('b'));
         idle.remove('b', second);
         assert_eq!((idle.due(at(219)), idle.due(at(220))), (None, Some('a')));
-        assert_eq!(idle.len(), 1);
+        assert_eq!(idle.count(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! The machine's sockets: making them, and what their errors mean inside.
+//! The machine's sockets: making them, and what their errors mean inside. Forwarded ports are made of the same.
 
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -11,13 +11,13 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
 
 /// Both directions, by edges.
-pub(crate) const BOTH: Interest = Interest { read: true, write: true, edge: true };
+pub const BOTH: Interest = Interest { read: true, write: true, edge: true };
 
 /// Reading, by edges.
-pub(crate) const READ: Interest = Interest { read: true, write: false, edge: true };
+pub const READ: Interest = Interest { read: true, write: false, edge: true };
 
 /// A socket for addresses like that one, which never blocks and no program inherits.
-pub(crate) fn socket(kind: SocketType, for_address: SocketAddr) -> Result<OwnedFd, Errno> {
+pub fn socket(kind: SocketType, for_address: SocketAddr) -> Result<OwnedFd, Errno> {
     let family = match for_address {
         SocketAddr::V4(_) => AddressFamily::INET,
         SocketAddr::V6(_) => AddressFamily::INET6,
@@ -26,14 +26,14 @@ pub(crate) fn socket(kind: SocketType, for_address: SocketAddr) -> Result<OwnedF
 }
 
 /// A datagram socket whose only peer is `to`.
-pub(crate) fn connect_datagram(to: SocketAddr) -> Result<OwnedFd, Errno> {
+pub fn connect_datagram(to: SocketAddr) -> Result<OwnedFd, Errno> {
     let socket = socket(SocketType::DGRAM, to)?;
     connect(&socket, &to).map_err(|error| as_seen_from(to, error))?;
     Ok(socket)
 }
 
 /// Sets a stream as a relay needs it. Each is an improvement only: should one be refused, bytes still pass.
-pub(crate) fn prepare_stream(socket: &OwnedFd) {
+pub fn prepare_stream(socket: &OwnedFd) {
     // Passed on at once: whether to wait was decided by who wrote it.
     let _ = sockopt::set_tcp_nodelay(socket, true);
     // The remote may die without a word. The inside cannot find that out, since its peer is our stack, which lives: so
@@ -44,7 +44,7 @@ pub(crate) fn prepare_stream(socket: &OwnedFd) {
 }
 
 /// How a connect began.
-pub(crate) enum Begun {
+pub enum Begun {
     /// Over loopback the kernel often is done at once.
     Connected(OwnedFd),
     /// Wait until it is writable.
@@ -52,7 +52,7 @@ pub(crate) enum Begun {
 }
 
 /// Begins to connect a stream.
-pub(crate) fn connect_stream(to: SocketAddr) -> Result<Begun, Errno> {
+pub fn connect_stream(to: SocketAddr) -> Result<Begun, Errno> {
     let stream = socket(SocketType::STREAM, to)?;
     prepare_stream(&stream);
     match connect(&stream, &to) {
@@ -69,7 +69,7 @@ fn as_seen_from(to: SocketAddr, error: Errno) -> Errno {
 }
 
 /// How a connect that was in progress stands: `None` while it still is.
-pub(crate) fn outcome(stream: &OwnedFd) -> Option<Result<(), Errno>> {
+pub fn outcome(stream: &OwnedFd) -> Option<Result<(), Errno>> {
     match sockopt::socket_error(stream) {
         Ok(Err(error)) | Err(error) => Some(Err(error)),
         // Without an error it is connected when it has a peer.
@@ -78,13 +78,13 @@ pub(crate) fn outcome(stream: &OwnedFd) -> Option<Result<(), Errno>> {
 }
 
 /// Closes a stream with a RST.
-pub(crate) fn reset(stream: OwnedFd) {
+pub fn reset(stream: OwnedFd) {
     // Should it be refused, a FIN must do.
     let _ = sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
 }
 
 /// No descriptor was to be had: nothing about the destination.
-pub(crate) fn is_shortage(error: Errno) -> bool {
+pub fn is_shortage(error: Errno) -> bool {
     matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
 }
 

@@ -39,7 +39,7 @@ mod counts;
 mod datagram;
 mod exit;
 mod idle;
-mod kernel;
+pub mod kernel;
 mod key;
 mod name_service;
 mod published;
@@ -49,7 +49,8 @@ mod target;
 
 pub use bounds::NAME_ADDRESSES_MAX;
 pub use exit::{Exit, ExitConfig};
+pub use idle::Idle;
 pub use name_service::{Named, NamedParseError};
-pub use published::{Publish, PublishError, PublishParseError, Published, Transport};
+pub use published::{Publish, PublishError, PublishParseError, Published, Transport, port_of};
 pub use resolv::Resolvers;
 pub use target::Ends;

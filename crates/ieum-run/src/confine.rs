@@ -128,11 +128,20 @@ const REFUSED_OF_THIS_MACHINE: &[i64] = &[];
 ///
 /// The kernel refuses: a filter of the same kind was accepted for the program, so that it should not.
 pub fn confine() -> io::Result<()> {
-    set_no_new_privs(true)?;
-    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
-    drop_capabilities()?;
+    confine_but_for_programs()?;
     sys::refuse_from_now_on(&filter())?;
     Ok(())
+}
+
+/// The same without the filter, which every program would inherit: for a process that starts some later on.
+///
+/// # Errors
+///
+/// The kernel refuses.
+pub fn confine_but_for_programs() -> io::Result<()> {
+    set_no_new_privs(true)?;
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    drop_capabilities()
 }
 
 fn drop_capabilities() -> io::Result<()> {

@@ -80,6 +80,6 @@ mod turn;
 
 pub use access::{Granted, Wish};
 pub use address::decode_address;
-pub use confine::confine;
+pub use confine::{confine, confine_but_for_programs};
 pub use program::{ExitStatus, Program, SpawnError};
 pub use runner::Runner;

@@ -13,6 +13,7 @@ mod crowds;
 mod escape;
 mod exit_codes;
 mod exit_mirrors;
+mod forward;
 mod gigabyte;
 mod given_names;
 mod handed_on;

@@ -173,7 +173,7 @@ impl DatagramPort {
 
     /// A port of ours for a new peer.
     fn endpoint(&mut self, cx: &mut Context<'_>, peer: SocketAddr) -> Option<UdpId> {
-        if self.idle.len() >= DATAGRAM_FLOWS_MAX
+        if self.idle.count() >= DATAGRAM_FLOWS_MAX
             && let Some(oldest) = self.idle.oldest()
         {
             cx.counts.count(Reason::FlowEvicted);

@@ -116,8 +116,13 @@ fn host(text: &str) -> Option<IpAddr> {
 }
 
 fn port(text: &str, transport: Transport) -> Result<u16, PublishParseError> {
+    port_of(text, transport).ok_or_else(|| PublishParseError::Port(text.into()))
+}
+
+/// The port that a text means: a number of 16 bits, or the name of a service of that protocol in /etc/services.
+pub fn port_of(text: &str, transport: Transport) -> Option<u16> {
     let named = || service::port(&std::fs::read_to_string(service::FILE).ok()?, text, transport);
-    text.parse().ok().or_else(named).ok_or_else(|| PublishParseError::Port(text.into()))
+    text.parse().ok().or_else(named)
 }
 
 /// Why a port could not be published.

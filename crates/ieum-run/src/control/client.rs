@@ -1,6 +1,7 @@
 //! Who asks something of a host and goes.
 
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use ieum_control::{Channel, ChannelError, Directory, Kind, Name, Received};
 
@@ -41,6 +42,12 @@ impl Asked {
         Ok(channel.map(|channel| Asked { channel }))
     }
 
+    /// Whether it has ended, or has hung up. Asked only while no answer is to come; until then the descriptor has nothing to
+    /// read.
+    pub fn is_gone(&self) -> bool {
+        !matches!(self.channel.receive::<Answer>(), Ok(Received::Nothing))
+    }
+
     /// All its sockets.
     ///
     /// # Errors
@@ -77,6 +84,12 @@ impl Asked {
             Answer::Drops { counts } => Ok(counts),
             Answer::Welcome | Answer::Refused { .. } | Answer::Sockets { .. } => Err(AskError::NotUnderstood),
         }
+    }
+}
+
+impl AsFd for Asked {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.channel.as_fd()
     }
 }
 

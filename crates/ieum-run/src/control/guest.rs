@@ -26,6 +26,8 @@ use crate::program::{ExitStatus, Program, SpawnError};
 #[derive(Debug)]
 pub struct Entrance {
     name: Name,
+    /// Its program does not keep the host alive.
+    attends: bool,
     channel: Channel,
 }
 
@@ -33,6 +35,7 @@ pub struct Entrance {
 #[derive(Debug)]
 pub struct Guest {
     name: Name,
+    attends: bool,
     family: Family,
     /// To the owner; `None` once it is gone.
     owner: Option<Channel>,
@@ -67,20 +70,21 @@ const WISHES: u64 = 2;
 const LEVEL: Interest = Interest { read: true, write: false, edge: false };
 
 impl Entrance {
-    /// Asks the host that has `name` whether it takes a program.
+    /// Asks the host that has `name` whether it takes a program; one that `attends` does not keep the host alive.
     ///
     /// # Errors
     ///
     /// [`EnterError`] says what a person should be told.
-    pub fn find(directory: &Directory, name: &Name) -> Result<Entrance, EnterError> {
+    pub fn find(directory: &Directory, name: &Name, attends: bool) -> Result<Entrance, EnterError> {
         let failed = |error: AskError| EnterError::Failed(name.clone(), error);
         let channel = Channel::connect(directory, Kind::Host, name)
             .map_err(|error| failed(AskError::Failed(ChannelError::from(error))))?;
         let Some(channel) = channel else {
             return Err(EnterError::Unknown(name.clone(), named_hosts(directory)));
         };
-        match ask(&channel, &Request::Enter).map_err(failed)? {
-            Answer::Welcome => Ok(Entrance { name: name.clone(), channel }),
+        let request = if attends { Request::Attend } else { Request::Enter };
+        match ask(&channel, &request).map_err(failed)? {
+            Answer::Welcome => Ok(Entrance { name: name.clone(), attends, channel }),
             Answer::Refused { sentence } => Err(EnterError::Refused(sentence)),
             Answer::Sockets { .. } | Answer::Drops { .. } => Err(failed(AskError::NotUnderstood)),
         }
@@ -100,7 +104,13 @@ impl Entrance {
         self.channel
             .send(&request, &[listener.as_fd(), theirs.as_fd()])
             .map_err(|error| own(io::Error::other(error)))?;
-        Ok(Guest { name: self.name, family, owner: Some(self.channel), wishes: Some(wishes) })
+        Ok(Guest {
+            name: self.name,
+            attends: self.attends,
+            family,
+            owner: Some(self.channel),
+            wishes: Some(wishes),
+        })
     }
 }
 
@@ -125,7 +135,8 @@ impl Guest {
         }
         self.owner = None;
         self.wishes = None;
-        if !self.family.is_gone() {
+        // Who was there for the host's sake knows by itself.
+        if !self.family.is_gone() && !self.attends {
             eprintln!("ieum: the host {} is gone; its programs have no network any more", self.name);
         }
     }

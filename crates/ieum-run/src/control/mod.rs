@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   who                     asks            is answered
-//!   ieum run --in NAME      Enter           Welcome, or Refused
+//!   ieum run --in NAME      Enter, Attend   Welcome, or Refused
 //!                           Serve           nothing: with it come the listener of its program's filter and a channel to
 //!                                           its memory; its calls are answered by the host from now on
 //!   ieum ss                 Sockets, More   Sockets, in parts
@@ -32,6 +32,8 @@ pub use guest::{EnterError, Entrance, Guest};
 pub enum Request {
     /// May a program run here?
     Enter,
+    /// The same for a program that is there for those of the host: it does not keep the host alive.
+    Attend,
     /// It runs: the listener of its filter and a channel for [`crate::Wish`]es come with this.
     Serve {
         /// Its first process.

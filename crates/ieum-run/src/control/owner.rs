@@ -37,9 +37,22 @@ enum Role {
     /// It looks.
     Visitor,
     /// It was told that its program may run here.
-    Expected,
+    Expected(Stay),
     /// Its program runs here.
-    Host(TreeId),
+    Host(TreeId, Stay),
+}
+
+/// Whether a guest keeps the host alive.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stay {
+    Keeps,
+    Attends,
+}
+
+impl Role {
+    fn keeps_the_host(self) -> bool {
+        matches!(self, Role::Expected(Stay::Keeps) | Role::Host(_, Stay::Keeps))
+    }
 }
 
 /// New callers are told of once each: while there are no descriptors for one, this process does not spin. Those that one
@@ -55,9 +68,9 @@ impl Desk {
         turn.watch(self.listener.as_fd(), Source::Desk.key(), CALLERS)
     }
 
-    /// Programs of others run here, or are about to.
+    /// Programs of others run here, or are about to, for whose sake the host goes on.
     pub(crate) fn has_guests(&self) -> bool {
-        self.talkers.values().any(|talker| talker.role != Role::Visitor)
+        self.talkers.values().any(|talker| talker.role.keeps_the_host())
     }
 }
 
@@ -112,7 +125,8 @@ impl Runner {
         descriptors: Vec<OwnedFd>,
     ) -> Option<()> {
         let answer = match request {
-            Request::Enter => self.admit(number)?,
+            Request::Enter => self.admit(number, Stay::Keeps)?,
+            Request::Attend => self.admit(number, Stay::Attends)?,
             Request::Serve { first, through } => {
                 return self.take_tree(turn, number, *first, *through, descriptors);
             }
@@ -132,7 +146,7 @@ impl Runner {
         self.talker(number)?.channel.send(&answer, &[]).ok()
     }
 
-    fn admit(&mut self, number: u64) -> Option<Answer> {
+    fn admit(&mut self, number: u64, stay: Stay) -> Option<Answer> {
         let desk = self.desk.as_mut()?;
         let talker = desk.talkers.get_mut(&number)?;
         if desk.name.is_none() {
@@ -143,7 +157,7 @@ impl Runner {
             let sentence = "this host cannot see processes of another pid namespace".to_owned();
             return Some(Answer::Refused { sentence });
         }
-        talker.role = Role::Expected;
+        talker.role = Role::Expected(stay);
         Some(Answer::Welcome)
     }
 
@@ -158,12 +172,13 @@ impl Runner {
         let [listener, wishes] = <[OwnedFd; 2]>::try_from(descriptors).ok()?;
         let talker = self.talker(number)?;
         let root = is_process(i32::try_from(talker.channel.peer_pid()?).ok()?)?;
-        if talker.role != Role::Expected || !sys::is_listener(listener.as_fd()) {
+        let Role::Expected(stay) = talker.role else { return None };
+        if !sys::is_listener(listener.as_fd()) {
             return None;
         }
         let access = Access::to_guest(first, Channel::from(wishes), through);
         let tree = self.trees.add(listener, access, root);
-        self.talker(number)?.role = Role::Host(tree);
+        self.talker(number)?.role = Role::Host(tree, stay);
         turn.watch(self.trees.fd(tree)?, Source::Calls(tree).key(), LEVEL).ok()
     }
 
@@ -180,7 +195,7 @@ impl Runner {
     /// The conversation is over, and with it the guest.
     fn hang_up(&mut self, turn: &Turn<'_>, number: u64) {
         let talker = self.desk.as_mut().and_then(|desk| desk.talkers.remove(&number));
-        if let Some(Talker { role: Role::Host(tree), .. }) = talker {
+        if let Some(Talker { role: Role::Host(tree, _), .. }) = talker {
             self.give_up_tree(turn, tree);
         }
         self.notice_end(turn);
@@ -198,7 +213,10 @@ impl Runner {
     pub(crate) fn hang_up_on_unreachable(&mut self, turn: &Turn<'_>) {
         while let Some(tree) = self.trees.unreachable() {
             let Some(desk) = &self.desk else { return };
-            let found = desk.talkers.iter().find(|(_, talker)| talker.role == Role::Host(tree));
+            let found = desk
+                .talkers
+                .iter()
+                .find(|(_, talker)| matches!(talker.role, Role::Host(its, _) if its == tree));
             match found.map(|(number, _)| *number) {
                 Some(number) => self.hang_up(turn, number),
                 None => self.give_up_tree(turn, tree),

@@ -1,0 +1,193 @@
+//! Into a running host, and out of one.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::super::support::{
+    Folder, Running, Runtime, nginx, path_of, payload, peer, peers, script, server_of,
+};
+use super::{
+    PATIENCE, address, echo, is_reset_after, joined, listener, patient, pattern, reset, rest, say, words,
+};
+
+/// `ieum forward WORDS`, where the hosts of `runtime` are.
+fn forward_in(runtime: &Runtime, given: &[&str]) -> Running {
+    runtime.start(&words(given))
+}
+
+/// A host `a` with an echo server on its port 7.
+fn host(runtime: &Runtime) -> Running {
+    let mut host = runtime.guest(&["--name", "a"], &["echo", "7"]);
+    host.line("ready");
+    host
+}
+
+#[test]
+fn a_port_of_the_machine_leads_into_a_host_and_a_port_of_the_host_to_the_machine() {
+    if !peer("python3") {
+        return;
+    }
+    let runtime = Runtime::new();
+    let _host = host(&runtime);
+    let (listener, target) = listener();
+    echo(listener);
+    let mut forward = forward_in(&runtime, &["--in", "a", "0", "7", "99@a", &target]);
+    let lines = [forward.error_line("ieum: forwarding "), forward.error_line("ieum: forwarding ")];
+    let into = lines.iter().find(|line| line.ends_with("→ localhost:7@a")).expect("one leads into the host");
+    assert!(lines.iter().any(|line| line.contains("127.0.0.1:99@a")), "{lines:?}");
+    let into: SocketAddr =
+        into.split_whitespace().nth(2).and_then(|word| word.parse().ok()).expect("an address");
+    let mut client = patient(TcpStream::connect(into).expect("the port listens"));
+    let mut other = client.try_clone().expect("a socket is duplicated");
+    say(&mut client, &mut other, "into the host and back");
+    client.shutdown(Shutdown::Write).expect("one direction ends");
+    assert_eq!(rest(&mut client), b"");
+
+    let printed = runtime.guest(&["--in", "a"], &["ask", "99", "outwards"]).finish().success();
+    assert!(printed.contains("outwards"), "{printed}");
+    forward.signal(Signal::TERM);
+    let finished = forward.finish();
+    assert_eq!(finished.code, 0, "{finished:?}");
+}
+
+#[test]
+fn curl_fetches_a_gigabyte_from_nginx_in_a_host() {
+    if !peers(&["nginx", "curl", "sha256sum"]) {
+        return;
+    }
+    let (runtime, folder, payload) = (Runtime::new(), Folder::new(), payload());
+    let command = nginx(&folder, &format!("listen 127.0.0.1:80; root {};", payload.folder), false);
+    let words: Vec<&str> = command.iter().map(String::as_str).collect();
+    let mut nginx = runtime.run(&["--name", "web"], &words);
+    while !runtime.ss(&[]).contains("LISTEN") {
+        nginx.look_on("it listens");
+    }
+    let mut forward = forward_in(&runtime, &["--in", "web", "0", "80"]);
+    let url = format!("http://{}/{}", address(&mut forward), payload.name);
+    let fetch = format!("{} -sS --fail --max-time 110 {url} | sha256sum", path_of("curl"));
+    let printed = Running::start(&["sh", "-c", &fetch]).finish().success();
+    assert_eq!(printed.split_whitespace().next(), Some(payload.sha256));
+}
+
+#[test]
+fn ends_and_resets_come_through_a_host_both_ways() {
+    if !peer("python3") {
+        return;
+    }
+    let runtime = Runtime::new();
+    let _host = host(&runtime);
+    let (listener, target) = listener();
+    // In at port 98, out at port 99: a connection crosses the host.
+    let mut forward = forward_in(&runtime, &["98@a", &target, "0", "98@a"]);
+    let address = loop {
+        let line = forward.error_line("ieum: forwarding ");
+        if line.ends_with("→ localhost:98@a") {
+            break line.split_whitespace().nth(2).and_then(|word| word.parse().ok()).expect("an address");
+        }
+    };
+    for client_first in [true, false] {
+        let (client, server) = joined(address, &listener);
+        let (mut first, mut second) = if client_first { (client, server) } else { (server, client) };
+        say(&mut first, &mut second, "a last word");
+        first.shutdown(Shutdown::Write).expect("one direction ends");
+        assert_eq!(rest(&mut second), b"");
+        say(&mut second, &mut first, "an answer to the end");
+        second.shutdown(Shutdown::Write).expect("the other direction ends");
+        assert_eq!(rest(&mut first), b"");
+
+        let (client, server) = joined(address, &listener);
+        let (mut resets, mut other) = if client_first { (client, server) } else { (server, client) };
+        say(&mut other, &mut resets, "begin");
+        let before = pattern(1, 5000);
+        resets.write_all(&before).expect("bytes are taken");
+        reset(resets);
+        is_reset_after(&mut other, &before);
+    }
+}
+
+#[test]
+fn a_port_that_nobody_in_the_host_has_is_a_reset() {
+    if !peer("python3") {
+        return;
+    }
+    let runtime = Runtime::new();
+    let _host = host(&runtime);
+    let mut forward = forward_in(&runtime, &["--in", "a", "0", "8"]);
+    let outcome = TcpStream::connect(address(&mut forward)).and_then(|stream| patient(stream).read(&mut [0]));
+    assert_eq!(outcome.expect_err("nobody is there").kind(), ErrorKind::ConnectionReset);
+}
+
+#[test]
+fn a_host_that_is_not_there_is_told_with_those_that_are() {
+    if !peer("python3") {
+        return;
+    }
+    let runtime = Runtime::new();
+    let finished = forward_in(&runtime, &["--in", "b", "0", "80"]).finish();
+    let expected = "ieum: there is no host b: give one a name with `ieum run --name`\n";
+    assert_eq!((finished.code, finished.stderr.as_str()), (125, expected));
+    let _host = host(&runtime);
+    let finished = forward_in(&runtime, &["--in", "b", "0", "80"]).finish();
+    assert_eq!((finished.code, finished.stderr.as_str()), (125, "ieum: there is no host b: there are a\n"));
+}
+
+#[test]
+fn a_forward_out_of_a_host_that_is_killed_ends_and_says_so() {
+    if !peer("python3") {
+        return;
+    }
+    let runtime = Runtime::new();
+    let host = host(&runtime);
+    let mut forward = forward_in(&runtime, &["7@a", "80", "--in", "a", "0", "7"]);
+    forward.error_line("ieum: port 127.0.0.1:7@a is in use");
+    drop(forward);
+    let mut forward = forward_in(&runtime, &["--in", "a", "0", "7"]);
+    address(&mut forward);
+    let server = Pid::from_raw(server_of(&host)).expect("a process number");
+    kill_process(server, Signal::KILL).expect("a running process can be killed");
+    forward.error_line("ieum: the host a is gone, and with it what was forwarded there (1)");
+    let finished = forward.finish();
+    assert_eq!(finished.code, 125, "{finished:?}");
+}
+
+#[test]
+fn a_forward_does_not_keep_its_host_alive() {
+    if !peer("python3") {
+        return;
+    }
+    let runtime = Runtime::new();
+    let host = host(&runtime);
+    let mut forward = forward_in(&runtime, &["--in", "a", "0", "7"]);
+    address(&mut forward);
+    host.signal(Signal::TERM);
+    host.finish();
+    forward.error_line("ieum: the host a is gone, and with it what was forwarded there (1)");
+    // The name is free again.
+    let _next = self::host(&runtime);
+}
+
+#[test]
+fn datagrams_go_into_a_host_and_back() {
+    if !peer("python3") {
+        return;
+    }
+    let runtime = Runtime::new();
+    let (python, echo) = (path_of("python3"), script("echo_udp.py"));
+    let mut host = runtime.run(&["--name", "a"], &[&python, &echo, "serve", "127.0.0.1", "7"]);
+    host.line("ready");
+    let mut forward = forward_in(&runtime, &["--in", "a", "0/udp", "7"]);
+    let address = address(&mut forward);
+    for number in 0..3 {
+        let sender = UdpSocket::bind("127.0.0.1:0").expect("a free port is bound");
+        sender.set_read_timeout(Some(PATIENCE)).expect("a time is taken");
+        for size in [1, 1200, 9000] {
+            let datagram = pattern(number, size);
+            sender.send_to(&datagram, address).expect("a datagram is sent");
+            let mut answer = vec![0; 10_000];
+            let count = sender.recv(&mut answer).expect("it comes back");
+            assert!(answer[..count] == datagram);
+        }
+    }
+}

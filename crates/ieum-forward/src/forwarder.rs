@@ -1,0 +1,203 @@
+//! What leads where in one process, and all that passes: the machine's own rules in the first process, those of a host in
+//! its worker.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use ieum_control::Name;
+use ieum_engine::{Ready, Turn};
+use ieum_exit::Transport;
+use ieum_wire::Instant;
+
+use crate::counts::Counts;
+use crate::datagrams::Datagrams;
+use crate::dial::{Dialer, Outcome};
+use crate::key::{Serial, Source};
+use crate::spot::Spot;
+use crate::streams::{Context, Streams};
+
+/// A rule, by a number that is given once.
+pub(crate) type RuleId = u64;
+
+/// Where rules lead, and what passed.
+#[derive(Debug, Default)]
+pub(crate) struct Leads {
+    leads: BTreeMap<RuleId, Lead>,
+}
+
+#[derive(Debug)]
+struct Lead {
+    to: Spot,
+    transport: Transport,
+    counts: Counts,
+    /// It listens; else its last connections go on.
+    is_open: bool,
+}
+
+impl Leads {
+    /// Where a rule leads at the moment.
+    pub(crate) fn target(&self, rule: RuleId) -> Option<(Spot, Transport)> {
+        self.leads.get(&rule).map(|lead| (lead.to.clone(), lead.transport))
+    }
+
+    pub(crate) fn count(&mut self, rule: RuleId, add: impl FnOnce(&mut Counts)) {
+        if let Some(lead) = self.leads.get_mut(&rule) {
+            add(&mut lead.counts);
+        }
+    }
+
+    /// A rule that listens no more is forgotten with its last connection.
+    pub(crate) fn forget_if_over(&mut self, rule: RuleId) {
+        if self.leads.get(&rule).is_some_and(|lead| !lead.is_open && lead.counts.now == 0) {
+            self.leads.remove(&rule);
+        }
+    }
+}
+
+/// Rules and what passes them.
+#[derive(Debug)]
+pub(crate) struct Forwarder {
+    leads: Leads,
+    streams: Streams,
+    datagrams: Datagrams,
+    dialer: Dialer,
+    /// Attempts that were none of ours: somebody else has asked for them.
+    reached: Vec<(Serial, Outcome)>,
+}
+
+impl Forwarder {
+    /// Without rules, in the host `home` or the machine.
+    pub(crate) fn new(home: Option<Name>) -> io::Result<Forwarder> {
+        Ok(Forwarder {
+            leads: Leads::default(),
+            streams: Streams::new(),
+            datagrams: Datagrams::new(),
+            dialer: Dialer::new(home)?,
+            reached: Vec::new(),
+        })
+    }
+
+    pub(crate) fn start(&self, turn: &Turn<'_>) -> io::Result<()> {
+        self.dialer.start(turn)
+    }
+
+    /// From now on what comes to these sockets goes to `to`.
+    pub(crate) fn open(
+        &mut self,
+        turn: &Turn<'_>,
+        rule: RuleId,
+        to: Spot,
+        transport: Transport,
+        sockets: Vec<OwnedFd>,
+    ) -> io::Result<()> {
+        self.leads.leads.insert(rule, Lead { to, transport, counts: Counts::default(), is_open: true });
+        sockets.into_iter().try_for_each(|socket| match transport {
+            Transport::Tcp => self.streams.open(turn, rule, socket),
+            Transport::Udp => self.datagrams.open(turn, rule, socket),
+        })
+    }
+
+    /// What comes from now on goes elsewhere; connections that are there stay where they are.
+    pub(crate) fn aim(&mut self, turn: &Turn<'_>, rule: RuleId, to: Spot) {
+        if let Some(lead) = self.leads.leads.get_mut(&rule) {
+            lead.to = to;
+        }
+        let (mut cx, _, datagrams) = self.parts(turn);
+        datagrams.renew(&mut cx, rule);
+    }
+
+    /// Nothing new comes over a rule; connections go on to their end.
+    pub(crate) fn close(&mut self, turn: &Turn<'_>, rule: RuleId) {
+        let (mut cx, streams, datagrams) = self.parts(turn);
+        streams.close(&mut cx, rule);
+        datagrams.close(&mut cx, rule);
+        if let Some(lead) = self.leads.leads.get_mut(&rule) {
+            lead.is_open = false;
+        }
+        self.leads.forget_if_over(rule);
+    }
+
+    /// Nothing new comes over any rule.
+    pub(crate) fn close_all(&mut self, turn: &Turn<'_>) {
+        for rule in self.leads.leads.keys().copied().collect::<Vec<_>>() {
+            let (mut cx, streams, datagrams) = self.parts(turn);
+            streams.close(&mut cx, rule);
+            datagrams.close(&mut cx, rule);
+        }
+    }
+
+    /// Ends all connections by a reset; how many there were.
+    pub(crate) fn cut(&mut self, turn: &Turn<'_>) -> usize {
+        let (mut cx, streams, _) = self.parts(turn);
+        streams.cut(&mut cx)
+    }
+
+    /// No connection is left.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.streams.is_idle()
+    }
+
+    /// What passed each rule.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (RuleId, Counts)> {
+        self.leads.leads.iter().map(|(rule, lead)| (*rule, lead.counts))
+    }
+
+    /// What reaches targets, for others too.
+    pub(crate) fn dialer(&mut self) -> &mut Dialer {
+        &mut self.dialer
+    }
+
+    /// Attempts that others have asked for, and what became of them.
+    pub(crate) fn take_reached(&mut self) -> Vec<(Serial, Outcome)> {
+        std::mem::take(&mut self.reached)
+    }
+
+    /// A source is ready; false: it is none of these.
+    pub(crate) fn on_ready(&mut self, turn: &Turn<'_>, source: Source, ready: Ready) -> bool {
+        match source {
+            Source::Client(serial) => self.streams.on_client(serial, ready),
+            Source::Server(serial) => self.streams.on_server(serial, ready),
+            Source::Port(serial) => self.streams.on_port(serial),
+            Source::DatagramPort(serial) => self.datagrams.on_port(serial),
+            Source::Association(serial) => self.datagrams.on_association(serial),
+            Source::Attempt(serial) => self.dialer.on_ready(turn, serial),
+            Source::Lookups => self.dialer.on_lookups(turn),
+            Source::Worker(_) | Source::Signal(_) | Source::File => return false,
+        }
+        true
+    }
+
+    pub(crate) fn settle(&mut self, turn: &Turn<'_>) {
+        let (mut cx, streams, datagrams) = self.parts(turn);
+        streams.settle(&mut cx);
+        datagrams.settle(&mut cx);
+        while let Some((attempt, outcome)) = self.dialer.poll() {
+            let (mut cx, streams, datagrams) = self.parts(turn);
+            let others = streams
+                .on_reached(&mut cx, attempt, outcome)
+                .and_then(|outcome| datagrams.on_reached(&mut cx, attempt, outcome));
+            self.reached.extend(others.map(|outcome| (attempt, outcome)));
+        }
+    }
+
+    /// Somebody has more to do than one turn's share.
+    pub(crate) fn has_work(&self) -> bool {
+        self.streams.has_work() || self.datagrams.has_work() || self.dialer.has_work()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        [self.streams.deadline(), self.datagrams.deadline()].into_iter().flatten().min()
+    }
+
+    pub(crate) fn on_deadline(&mut self, turn: &Turn<'_>) {
+        let (mut cx, streams, datagrams) = self.parts(turn);
+        streams.on_deadline(turn.now);
+        datagrams.on_deadline(&mut cx);
+    }
+
+    fn parts<'a>(&'a mut self, turn: &'a Turn<'a>) -> (Context<'a>, &'a mut Streams, &'a mut Datagrams) {
+        let Forwarder { leads, streams, datagrams, dialer, .. } = self;
+        (Context { turn, leads, dialer }, streams, datagrams)
+    }
+}

@@ -1,0 +1,206 @@
+//! The process that forwards for one host: a program on that host like any other (`ieum run --in`), whose socket calls the
+//! host answers.
+//!
+//! Sockets of the machine it cannot make, and does not: those that listen come from the first process when a rule begins,
+//! those that are connected when a connection came for them. All of them are moved, counted and ended by the same code as
+//! between two addresses of the machine. It ends when the first process does, or says so.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+
+use ieum_control::{Channel, Name};
+use ieum_engine::{Notice, Ready, Room, Turn};
+use ieum_stack::LinkId;
+use ieum_wire::{Instant, Packet};
+use rustix::io::Errno;
+
+use crate::forwarder::{Forwarder, RuleId};
+use crate::key::{Serial, Source};
+use crate::listen;
+use crate::spot::Spot;
+use crate::words::{Mailbox, Order, Word, transport};
+
+const FIRST: Serial = Serial(0);
+
+/// The room of a worker.
+#[derive(Debug)]
+pub struct Worker {
+    forwarder: Forwarder,
+    first: Mailbox<Word>,
+    /// The rule whose sockets are still to come, and how many.
+    coming: Option<(RuleId, Spot, bool, usize, Vec<OwnedFd>)>,
+    is_draining: bool,
+    is_over: bool,
+}
+
+impl Worker {
+    /// One in the host `home`, which is told over `channel` what to do.
+    ///
+    /// # Errors
+    ///
+    /// The machine has no room for it.
+    pub fn new(home: Name, channel: OwnedFd) -> io::Result<Worker> {
+        Ok(Worker {
+            forwarder: Forwarder::new(Some(home))?,
+            first: Mailbox::new(Channel::from(channel)),
+            coming: None,
+            is_draining: false,
+            is_over: false,
+        })
+    }
+
+    fn obey(&mut self, turn: &Turn<'_>, order: Order, descriptor: Option<OwnedFd>) {
+        match order {
+            Order::Forward { rule, from, to, udp, sockets } => {
+                self.forward(turn, rule, [&from, &to], udp, sockets)
+            }
+            Order::Socket { rule } => self.socket(turn, rule, descriptor),
+            Order::Aim { rule, to } => {
+                // Which protocol it has is known, and a number means the same in both.
+                if let Some(to) = Spot::read(&to, transport(false)) {
+                    self.forwarder.aim(turn, rule, to);
+                }
+            }
+            Order::Close { rule } => self.forwarder.close(turn, rule),
+            Order::Reached { attempt, error } => {
+                let error = error.map_or(Errno::CONNREFUSED, Errno::from_raw_os_error);
+                self.forwarder.dialer().on_answer(Serial(attempt), descriptor.ok_or(error));
+            }
+            Order::Report => self.report(),
+            Order::Drain => {
+                self.forwarder.close_all(turn);
+                self.is_draining = true;
+            }
+            Order::Cut => {
+                let cut = self.forwarder.cut(turn);
+                self.end(cut);
+            }
+        }
+    }
+
+    fn forward(&mut self, turn: &Turn<'_>, rule: RuleId, ends: [&str; 2], udp: bool, sockets: usize) {
+        let [from, to] = ends.map(|text| Spot::read(text, transport(udp)));
+        let (Some(from), Some(to)) = (from, to) else {
+            let sentence = "a worker of another version of ieum does not understand it".to_owned();
+            return self.first.say(Word::Failed { rule, sentence }, None);
+        };
+        if sockets > 0 {
+            self.coming = Some((rule, to, udp, sockets, Vec::new()));
+            return;
+        }
+        match listen::open(&from, transport(udp)) {
+            Ok(open) => {
+                let (sockets, addresses) = open.into_iter().unzip();
+                self.open(turn, rule, to, udp, sockets, addresses);
+            }
+            Err(error) => self.first.say(Word::Failed { rule, sentence: error.to_string() }, None),
+        }
+    }
+
+    fn socket(&mut self, turn: &Turn<'_>, rule: RuleId, descriptor: Option<OwnedFd>) {
+        let Some((coming, _, _, expected, sockets)) = &mut self.coming else { return };
+        if *coming != rule {
+            return;
+        }
+        sockets.extend(descriptor);
+        if sockets.len() < *expected {
+            return;
+        }
+        if let Some((rule, to, udp, _, sockets)) = self.coming.take() {
+            self.open(turn, rule, to, udp, sockets, Vec::new());
+        }
+    }
+
+    fn open(
+        &mut self,
+        turn: &Turn<'_>,
+        rule: RuleId,
+        to: Spot,
+        udp: bool,
+        sockets: Vec<OwnedFd>,
+        addresses: Vec<SocketAddr>,
+    ) {
+        let word = match self.forwarder.open(turn, rule, to, transport(udp), sockets) {
+            Ok(()) => Word::Listening { rule, addresses },
+            Err(error) => Word::Failed { rule, sentence: error.to_string() },
+        };
+        self.first.say(word, None);
+    }
+
+    fn report(&mut self) {
+        for (rule, counts) in self.forwarder.counts().collect::<Vec<_>>() {
+            self.first.say(Word::Counts { rule, counts }, None);
+        }
+        self.first.say(Word::Reported, None);
+    }
+
+    fn end(&mut self, cut: usize) {
+        if !self.is_over {
+            self.report();
+            self.first.say(Word::Over { cut }, None);
+            self.is_over = true;
+        }
+    }
+}
+
+impl Room for Worker {
+    fn start(&mut self, turn: &Turn<'_>) -> io::Result<()> {
+        self.first.start(turn, FIRST)?;
+        self.forwarder.start(turn)
+    }
+
+    fn on_ready(&mut self, turn: &Turn<'_>, key: u64, ready: Ready) {
+        if self.forwarder.on_ready(turn, Source::of(key), ready) {
+            return;
+        }
+        while let Some((order, descriptor)) = self.first.hear() {
+            self.obey(turn, order, descriptor);
+        }
+        self.first.flush();
+        if self.first.is_gone() {
+            self.forwarder.cut(turn);
+            self.is_over = true;
+        }
+    }
+
+    fn on_frame(&mut self, _turn: &Turn<'_>, _link: LinkId, _frame: Packet) {}
+
+    fn on_deadline(&mut self, turn: &Turn<'_>) {
+        self.forwarder.on_deadline(turn);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        if self.forwarder.has_work() { Some(Instant::ZERO) } else { self.forwarder.deadline() }
+    }
+
+    fn settle(&mut self, turn: &Turn<'_>) {
+        self.forwarder.settle(turn);
+        while let Some(away) = self.forwarder.dialer().poll_away() {
+            let udp = away.transport == ieum_exit::Transport::Udp;
+            let word = Word::Reach { attempt: away.attempt.0, to: away.to.to_string(), udp };
+            self.first.say(word, None);
+        }
+        if self.is_draining && self.forwarder.is_idle() {
+            self.end(0);
+        }
+    }
+
+    fn poll_frame(&mut self, _turn: &Turn<'_>) -> Option<(LinkId, Packet)> {
+        None
+    }
+
+    fn poll_notice(&mut self) -> Option<Notice> {
+        None
+    }
+
+    fn on_notice(&mut self, _turn: &Turn<'_>, _notice: Notice) {}
+
+    fn is_unfinished(&self) -> bool {
+        false
+    }
+
+    fn is_finished(&self) -> bool {
+        self.is_over && self.first.is_empty()
+    }
+}
