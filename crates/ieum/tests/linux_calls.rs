@@ -7,8 +7,10 @@ use std::thread;
 use std::time::Duration;
 
 use ieum::net::{Epoll, Socket, TcpStream, poll};
+use ieum::sockets::Errno;
 use ieum::sockets::numbers::{
-    EPOLL_CTL_ADD, EPOLLET, IPPROTO_TCP, POLLIN, POLLOUT, SO_REUSEADDR, SOL_SOCKET,
+    EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLET, IPPROTO_TCP, POLLIN, POLLOUT, SO_REUSEADDR,
+    SOL_SOCKET,
 };
 use ieum::{Host, Network};
 
@@ -99,4 +101,44 @@ fn an_epoll_tells_of_who_is_ready_and_forgets_who_is_closed() {
     far_too.send(b"x", 0, None).unwrap();
     assert_eq!(waiting.join().unwrap().0, [(POLLIN, 1)]);
     drop(far);
+}
+
+#[test]
+fn a_socket_that_is_always_ready_does_not_keep_an_epoll_from_the_others() {
+    let (server, client) = two();
+    let pairs: Vec<_> = (0..3).map(|number| connected(&server, &client, 1000 + number)).collect();
+    let epoll = Epoll::new();
+    for (number, (one, far)) in (0..).zip(&pairs) {
+        epoll.control(EPOLL_CTL_ADD, number, one, Some((POLLIN, number.try_into().unwrap()))).unwrap();
+        far.send(b"x", 0, None).unwrap();
+    }
+    let told: Vec<u64> = (0..6).map(|_| epoll.wait(1, None)[0].1).collect();
+    assert_eq!(told, [0, 1, 2, 0, 1, 2]);
+    assert_eq!(epoll.wait(2, None), [(POLLIN, 0), (POLLIN, 1)]);
+    assert_eq!(epoll.wait(2, None), [(POLLIN, 2), (POLLIN, 0)]);
+}
+
+#[test]
+fn a_number_that_names_another_socket_by_now_is_watched_anew() {
+    let (server, client) = two();
+    let (old, far_old) = connected(&server, &client, 1);
+    let (new, far_new) = connected(&server, &client, 2);
+    let epoll = Epoll::new();
+    epoll.control(EPOLL_CTL_ADD, 5, &old, Some((POLLIN, 1))).unwrap();
+    let errno = |done: std::io::Result<()>| done.unwrap_err().raw_os_error();
+    for operation in [EPOLL_CTL_MOD, EPOLL_CTL_DEL] {
+        assert_eq!(errno(epoll.control(operation, 5, &new, Some((POLLIN, 2)))), Some(Errno::ENOENT.0));
+    }
+    assert_eq!(errno(epoll.control(EPOLL_CTL_ADD, 5, &new, None)), Some(Errno::EFAULT.0));
+    far_old.send(b"x", 0, None).unwrap();
+    assert_eq!(epoll.wait(9, None), [(POLLIN, 1)], "what could not be done changed nothing");
+    epoll.control(EPOLL_CTL_ADD, 5, &new, Some((POLLIN, 2))).unwrap();
+    assert_eq!(errno(epoll.control(EPOLL_CTL_ADD, 5, &new, Some((POLLIN, 2)))), Some(Errno::EEXIST.0));
+    assert_eq!(
+        epoll.wait(9, Some(Duration::ZERO)),
+        [],
+        "of the old one it does not tell under the new one's data"
+    );
+    far_new.send(b"x", 0, None).unwrap();
+    assert_eq!(epoll.wait(9, None), [(POLLIN, 2)]);
 }

@@ -1,12 +1,14 @@
 //! `epoll(7)`: waiting for any of very many sockets, of any hosts.
 //!
 //! A socket that may have something puts its number into the list of those to be looked at (`touched`); a call looks at those and no
-//! others, so that it costs what is ready and not what is watched. Who is told by level and still is ready stays in the list;
-//! who is told by edges is put there by each change.
+//! others, so that it costs what is ready and not what is watched. The list is a queue: who is told by level comes to its end and is
+//! looked at again when all others have been, so that nobody starves however few a call asks for, as on Linux. Who is told by edges
+//! is put there by each change.
 //!
 //! Two locks, neither of which is held while a socket is asked: a socket's answer may wake other people's tasks.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -15,7 +17,7 @@ use std::time::Duration;
 
 use ieum_engine::Clock;
 use ieum_socket::UNASKED;
-use ieum_socket::numbers::{EPOLL_CTL_DEL, EPOLLET};
+use ieum_socket::numbers::{EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLLET};
 
 use super::Socket;
 use crate::network::until;
@@ -25,7 +27,8 @@ use crate::socket::new_key;
 /// An epoll of ieum's sockets.
 ///
 /// Sockets are known by numbers that their user chooses, as they are by their descriptors in C. A socket whose last handle is
-/// dropped leaves by itself.
+/// dropped leaves by itself. One whose number is given to another socket is not watched any more from the moment on that the other is
+/// added; Linux would go on telling of it under a number that nobody can name.
 #[derive(Debug, Default)]
 pub struct Epoll(Arc<Shared>);
 
@@ -46,10 +49,17 @@ struct Watched {
 /// Who is to be looked at.
 #[derive(Debug, Default)]
 struct Touched {
-    /// And whether something changed there, which those who are told by edges hear.
-    numbers: BTreeMap<i32, bool>,
+    queue: Queue,
     /// Rung for those who wait with the kernel's poll, once there is one.
     bell: Option<OwnedFd>,
+}
+
+/// Numbers in the order in which they are looked at, each once.
+#[derive(Debug, Default)]
+struct Queue {
+    order: VecDeque<i32>,
+    /// Those in the queue, and whether something changed there, which those who are told by edges hear.
+    changed: BTreeMap<i32, bool>,
 }
 
 /// A socket that is watched.
@@ -84,7 +94,16 @@ impl Epoll {
         event: Option<(u32, u64)>,
     ) -> io::Result<()> {
         let mut watched = self.0.watched();
-        let gone = watched.forget_closed(number);
+        let mut gone = watched.forget_closed(number);
+        // Linux's key is the number and the file: what is open under the number now is not watched.
+        let is_another = watched.is_another(number, socket);
+        if is_another && operation == EPOLL_CTL_ADD && event.is_some() {
+            gone = watched.forget(number);
+        } else if is_another {
+            return ieum_socket::Epoll::default()
+                .control(operation, number, event)
+                .map_err(crate::socket::error);
+        }
         let done = watched.epoll.control(operation, number, event).map_err(crate::socket::error);
         let left = match (&done, operation) {
             (Err(_), _) => None,
@@ -95,11 +114,11 @@ impl Epoll {
             }
         };
         drop(watched);
-        drop(gone);
+        gone.iter().for_each(Member::leave);
         if let (Some(member), EPOLL_CTL_DEL) = (left, operation) {
             member.leave();
         } else if done.is_ok() {
-            self.0.touch([(number, true)]);
+            self.0.touch(number);
         }
         done
     }
@@ -130,7 +149,7 @@ impl Epoll {
             Some(bell) => bell,
             None => {
                 let flags = rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK;
-                rustix::event::eventfd(u32::from(!touched.numbers.is_empty()), flags)?
+                rustix::event::eventfd(u32::from(!touched.queue.is_empty()), flags)?
             }
         };
         touched.bell.insert(bell).try_clone()
@@ -139,9 +158,9 @@ impl Epoll {
     /// Looks at those who were touched.
     fn look(&self, most: usize) -> Vec<(u32, u64)> {
         let mut numbers = self.0.take_touched();
-        let (mut found, mut again) = (Vec::new(), BTreeSet::new());
+        let (mut found, mut again) = (Vec::new(), Vec::new());
         while found.len() < most
-            && let Some((number, changed)) = numbers.pop_first()
+            && let Some((number, changed)) = numbers.pop()
         {
             let Some((events, member)) = self.0.watched().member(number) else { continue };
             let Some(socket) = member.socket.upgrade() else {
@@ -159,12 +178,11 @@ impl Epoll {
             let told = watched.epoll.ask(number, ready);
             drop(watched);
             if told.is_some() && !by_edges {
-                again.insert(number);
+                again.push(number);
             }
             found.extend(told);
         }
-        let left = numbers.into_iter().chain(again.into_iter().map(|number| (number, false)));
-        self.0.touch(left);
+        self.0.put_back(numbers, again);
         found
     }
 }
@@ -184,12 +202,42 @@ impl Watched {
     /// Who was closed is not watched any more. What is returned is dropped without the lock.
     fn forget_closed(&mut self, number: i32) -> Option<Member> {
         let closed = self.members.get(&number).is_some_and(|member| member.socket.strong_count() == 0);
-        if !closed {
-            return None;
-        }
-        // It is there: it cannot fail.
+        if closed { self.forget(number) } else { None }
+    }
+
+    /// Is the socket that is watched under this number another one?
+    fn is_another(&self, number: i32, socket: &Socket) -> bool {
+        let member = self.members.get(&number);
+        member.is_some_and(|member| member.socket.as_ptr() != Arc::as_ptr(&socket.0))
+    }
+
+    /// It is not watched any more.
+    fn forget(&mut self, number: i32) -> Option<Member> {
+        // For a number that is watched it cannot fail.
         let _ = self.epoll.control(EPOLL_CTL_DEL, number, None);
         self.members.remove(&number)
+    }
+}
+
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    /// Who is in the queue already keeps the place.
+    fn push(&mut self, number: i32, changed: bool) {
+        match self.changed.entry(number) {
+            Entry::Occupied(mut known) => *known.get_mut() |= changed,
+            Entry::Vacant(place) => {
+                place.insert(changed);
+                self.order.push_back(number);
+            }
+        }
+    }
+
+    fn pop(&mut self) -> Option<(i32, bool)> {
+        let number = self.order.pop_front()?;
+        Some((number, self.changed.remove(&number).unwrap_or_default()))
     }
 }
 
@@ -210,14 +258,29 @@ impl Shared {
         self.touched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn touch(&self, numbers: impl IntoIterator<Item = (i32, bool)>) {
+    /// Something changed there.
+    fn touch(&self, number: i32) {
         let mut touched = self.touched();
-        for (number, changed) in numbers {
-            *touched.numbers.entry(number).or_default() |= changed;
+        touched.queue.push(number, true);
+        self.announce(touched);
+    }
+
+    /// Who was not looked at goes before all who were touched meanwhile, and who is to be looked at `again` behind them.
+    fn put_back(&self, mut left: Queue, again: Vec<i32>) {
+        let mut touched = self.touched();
+        let mut meanwhile = std::mem::take(&mut touched.queue);
+        while let Some((number, changed)) = meanwhile.pop() {
+            left.push(number, changed);
         }
-        if touched.numbers.is_empty() {
-            return;
+        again.into_iter().for_each(|number| left.push(number, false));
+        touched.queue = left;
+        if !touched.queue.is_empty() {
+            self.announce(touched);
         }
+    }
+
+    /// There is somebody to be looked at.
+    fn announce(&self, touched: MutexGuard<'_, Touched>) {
         if let Some(bell) = &touched.bell {
             // It fails only when it has been rung 2⁶⁴ − 2 times and not heard once: then it rings already.
             let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
@@ -226,19 +289,19 @@ impl Shared {
         self.came.notify_all();
     }
 
-    fn take_touched(&self) -> BTreeMap<i32, bool> {
+    fn take_touched(&self) -> Queue {
         let mut touched = self.touched();
         if let Some(bell) = &touched.bell {
             // EAGAIN: it did not ring.
             let _ = rustix::io::read(bell, &mut [0_u8; 8]);
         }
-        std::mem::take(&mut touched.numbers)
+        std::mem::take(&mut touched.queue)
     }
 
     /// Waits until somebody is to be looked at.
     fn wait(&self, longest: Option<Duration>) {
         let touched = self.touched();
-        let nobody = |touched: &mut Touched| touched.numbers.is_empty();
+        let nobody = |touched: &mut Touched| touched.queue.is_empty();
         let guard = match longest {
             None => self.came.wait_while(touched, nobody).unwrap_or_else(PoisonError::into_inner),
             Some(longest) => {
@@ -253,7 +316,7 @@ impl Shared {
 impl Wake for Touch {
     fn wake(self: Arc<Self>) {
         if let Some(shared) = self.shared.upgrade() {
-            shared.touch([(self.number, true)]);
+            shared.touch(self.number);
         }
     }
 }
