@@ -279,9 +279,16 @@ impl Inner {
         self.is_broken = true;
         let Inner { dwellers, woken, spent, .. } = self;
         for dweller in dwellers {
-            if let Inhabitant::Host(host) = &mut dweller.room {
-                host.break_down();
-                host.hand_over(woken, spent);
+            match &mut dweller.room {
+                Inhabitant::Host(host) => {
+                    host.break_down();
+                    host.hand_over(woken, spent);
+                }
+                Inhabitant::Outlet(outlet) => {
+                    outlet.break_down();
+                    outlet.hand_over(woken);
+                }
+                Inhabitant::Other(_) => {}
             }
         }
     }
@@ -294,7 +301,10 @@ impl Inner {
     }
 
     /// The end of a link.
-    pub(crate) fn add_outlet(&mut self, outlet: OutletRoom) -> usize {
+    pub(crate) fn add_outlet(&mut self, mut outlet: OutletRoom) -> usize {
+        if self.is_broken {
+            outlet.break_down();
+        }
         self.add(Inhabitant::Outlet(Box::new(outlet)), u8::MAX)
     }
 
@@ -512,6 +522,7 @@ pub(crate) fn until(now: Instant, then: Instant) -> Duration {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
+    use std::task::{Context, Poll};
 
     use ieum_engine::Ready;
     use ieum_socket::Errno;
@@ -552,6 +563,8 @@ mod tests {
         let host = network.host().build().unwrap();
         let listener = host.listen("127.0.0.1:80").unwrap();
         let waiting = thread::spawn(move || (listener.accept().map(drop).unwrap_err(), listener));
+        let (_link, outlet) = network.outlet_link(1500).unwrap();
+        let carrying = thread::spawn(move || (outlet.recv().unwrap_err(), outlet));
         let (end, heard) = mpsc::channel();
         network.lock().add_room(Box::new(Breaks(heard))).unwrap();
         network.with(0, |_, _| {});
@@ -559,6 +572,11 @@ mod tests {
         let (error, listener) = waiting.join().unwrap();
         assert_eq!(error.raw_os_error(), Some(Errno::ENOTRECOVERABLE.0));
         assert!(listener.accept().is_err(), "nor does anybody wait who comes later");
+        let (error, outlet) = carrying.join().unwrap();
+        assert_eq!(error.raw_os_error(), Some(Errno::ENOTRECOVERABLE.0));
+        assert!(outlet.recv().is_err() && network.outlet_link(1500).unwrap().1.recv().is_err());
+        let asked = outlet.poll_recv(&Context::from_waker(Waker::noop()));
+        assert!(matches!(asked, Poll::Ready(Err(_))));
         assert!(network.host().build().unwrap().udp("127.0.0.1:1").unwrap().recv(&mut [0]).is_err());
     }
 }

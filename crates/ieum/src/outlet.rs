@@ -14,13 +14,14 @@ use std::task::{Context, Poll, Waker};
 
 use ieum_device::Tun;
 use ieum_engine::{DeviceRoom, Notice, Ready, Room, Turn};
+use ieum_socket::Errno;
 use ieum_stack::{LinkConfig, LinkId};
 use ieum_wire::packet::PACKET_BYTES_MAX;
 use ieum_wire::{Instant, Packet, segmentation};
 
 use crate::bounds::{MTU_BYTES_MIN, OUTLET_PACKETS_MAX};
 use crate::network::{Link, Network};
-use crate::socket::invalid;
+use crate::socket::{error, invalid};
 
 /// A link's end for packets: what its hosts send to nobody on the link comes out, and what is put in reaches them.
 ///
@@ -43,6 +44,8 @@ struct Queue {
     /// The task that waits for one.
     waker: Option<Waker>,
     dropped: u64,
+    /// The network's thread has ended: who waits would wait for ever.
+    is_broken: bool,
 }
 
 /// The room at the other end of an outlet.
@@ -126,11 +129,17 @@ impl Outlet {
     }
 
     /// The next packet that leaves the link, in bytes; waits for one.
-    pub fn recv(&self) -> Vec<u8> {
-        let nothing = |queue: &mut Queue| queue.packets.is_empty();
+    ///
+    /// # Errors
+    ///
+    /// ENOTRECOVERABLE instead of waiting when the network's thread has broken an assertion.
+    pub fn recv(&self) -> io::Result<Vec<u8>> {
+        let nothing = |queue: &mut Queue| queue.packets.is_empty() && !queue.is_broken;
         let mut queue =
             self.shared.came.wait_while(self.shared.lock(), nothing).unwrap_or_else(PoisonError::into_inner);
-        queue.packets.pop_front().map(|packet| packet.bytes().to_vec()).unwrap_or_default()
+        let next = queue.packets.pop_front();
+        drop(queue);
+        next.map(|packet| packet.bytes().to_vec()).ok_or_else(broken)
     }
 
     /// The next packet, if there is one.
@@ -139,13 +148,21 @@ impl Outlet {
     }
 
     /// The next packet, for a task; the last one that asked is woken.
-    pub fn poll_recv(&self, cx: &Context<'_>) -> Poll<Vec<u8>> {
+    ///
+    /// # Errors
+    ///
+    /// As [`Outlet::recv`].
+    pub fn poll_recv(&self, cx: &Context<'_>) -> Poll<io::Result<Vec<u8>>> {
         // Cloned and dropped without the lock: it is somebody else's code.
         let waker = cx.waker().clone();
         let mut queue = self.shared.lock();
         if let Some(packet) = queue.packets.pop_front() {
             drop(queue);
-            return Poll::Ready(packet.bytes().to_vec());
+            return Poll::Ready(Ok(packet.bytes().to_vec()));
+        }
+        if queue.is_broken {
+            drop(queue);
+            return Poll::Ready(Err(broken()));
         }
         let before = queue.waker.replace(waker);
         drop(queue);
@@ -154,7 +171,11 @@ impl Outlet {
     }
 
     /// The next packet; dropped before its end it takes none.
-    pub async fn recv_async(&self) -> Vec<u8> {
+    ///
+    /// # Errors
+    ///
+    /// As [`Outlet::recv`].
+    pub async fn recv_async(&self) -> io::Result<Vec<u8>> {
         std::future::poll_fn(|cx| self.poll_recv(cx)).await
     }
 
@@ -177,6 +198,10 @@ impl fmt::Debug for Outlet {
     }
 }
 
+fn broken() -> io::Error {
+    error(Errno::ENOTRECOVERABLE)
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -187,6 +212,14 @@ impl OutletRoom {
     /// Wakers go where they may be called.
     pub(crate) fn hand_over(&mut self, woken: &mut Vec<Waker>) {
         woken.append(&mut self.woken);
+    }
+
+    /// The network's thread has ended: who waits is told so.
+    pub(crate) fn break_down(&mut self) {
+        let mut queue = self.shared.lock();
+        queue.is_broken = true;
+        self.woken.extend(queue.waker.take());
+        self.shared.came.notify_all();
     }
 
     fn leave(&mut self, mut packet: Packet) {

@@ -21,7 +21,7 @@ fn carry(from: &Arc<Outlet>, to: &Arc<Outlet>) {
     let (from, to) = (Arc::clone(from), Arc::clone(to));
     thread::spawn(move || {
         loop {
-            to.send(&from.recv()).unwrap();
+            to.send(&from.recv().unwrap()).unwrap();
         }
     });
 }
@@ -74,6 +74,7 @@ fn what_leaves_is_as_on_a_wire_and_a_task_is_woken_by_it() {
     let second = out.try_recv().unwrap();
     assert_eq!(out.try_recv(), None);
     // Two fragments, neither larger than the link takes.
+    let first = first.unwrap();
     assert!(first.len() <= 1280 && second.len() <= 1280 && first.len() + second.len() == 2000 + 8 + 40);
     assert_eq!(first[16..20], [10, 1, 0, 9]);
     assert_eq!(out.send(&[0; 70_000]).unwrap_err().kind(), ErrorKind::InvalidInput);
