@@ -29,7 +29,7 @@ pub struct AnyDatagram {
 
 impl AnyDatagrams {
     pub(crate) fn on(host: &Host) -> io::Result<AnyDatagrams> {
-        match host.look(|_, room| room.takes_any) {
+        match host.look(|_, room| room.check_present().map(|()| room.takes_any)).map_err(error)? {
             true => Ok(AnyDatagrams { host: host.clone() }),
             false => Err(invalid("the host takes only its own addresses: make it with `any_destination()`")),
         }
@@ -39,7 +39,7 @@ impl AnyDatagrams {
     ///
     /// # Errors
     ///
-    /// None that is known.
+    /// EBADF when the host is [removed](Host::remove).
     pub fn recv(&self) -> io::Result<AnyDatagram> {
         block(&self.host, Wish::Datagram, |_, room| room.host.recv_any().map(Ok).ok_or(None))
             .map(AnyDatagram::of)
@@ -49,7 +49,7 @@ impl AnyDatagrams {
     ///
     /// # Errors
     ///
-    /// None that is known.
+    /// EBADF when the host is [removed](Host::remove).
     pub async fn recv_async(&self) -> io::Result<AnyDatagram> {
         let next =
             wait_for(&self.host, Wish::Datagram, |_, room| room.host.recv_any().ok_or(Errno::EAGAIN)).await?;
@@ -60,9 +60,14 @@ impl AnyDatagrams {
     ///
     /// # Errors
     ///
-    /// As sendto(2): EMSGSIZE, ENETUNREACH, EAGAIN when too much waits; EINVAL for addresses of two families.
+    /// As sendto(2): EMSGSIZE, ENETUNREACH, EAGAIN when too much waits; EINVAL for addresses of two families, EBADF when the host is
+    /// removed.
     pub fn send(&self, payload: &[u8], from: SocketAddr, to: SocketAddr) -> io::Result<()> {
-        self.host.with(|now, room| room.host.send_any(now, payload, from, to)).map_err(error)
+        let sent = self.host.with(|now, room| {
+            room.check_present()?;
+            room.host.send_any(now, payload, from, to)
+        });
+        sent.map_err(error)
     }
 
     /// Answers a datagram by an ICMP error: a connected socket that sent it hears of it.

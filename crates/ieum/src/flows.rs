@@ -49,6 +49,7 @@ pub(crate) struct FlowTable {
 impl Flows {
     pub(crate) fn on(host: &Host) -> io::Result<Flows> {
         let listens = host.with(|_, room| {
+            room.check_present()?;
             if !room.takes_any {
                 return Ok(false);
             }
@@ -64,7 +65,7 @@ impl Flows {
     ///
     /// # Errors
     ///
-    /// None that is known.
+    /// EBADF when the host is [removed](Host::remove).
     pub fn accept(&self) -> io::Result<Flow> {
         let next = block(&self.host, Wish::Flow, |_, room| room.next_flow().map(Ok).ok_or(None))?;
         Ok(self.flow(next))
@@ -74,7 +75,7 @@ impl Flows {
     ///
     /// # Errors
     ///
-    /// None that is known.
+    /// EBADF when the host is [removed](Host::remove).
     pub async fn accept_async(&self) -> io::Result<Flow> {
         let next = wait_for(&self.host, Wish::Flow, |_, room| room.next_flow().ok_or(Errno::EAGAIN)).await?;
         Ok(self.flow(next))
@@ -111,7 +112,7 @@ impl Flow {
     ///
     /// # Errors
     ///
-    /// ConnectionAborted when its peer has given up.
+    /// ConnectionAborted when its peer has given up; EBADF when the host is removed.
     pub fn accept(mut self) -> io::Result<TcpStream> {
         self.answer();
         let request = self.request;
@@ -126,7 +127,7 @@ impl Flow {
     ///
     /// # Errors
     ///
-    /// ConnectionAborted when its peer has given up.
+    /// ConnectionAborted when its peer has given up; EBADF when the host is removed.
     pub async fn accept_async(mut self) -> io::Result<TcpStream> {
         self.answer();
         let request = self.request;

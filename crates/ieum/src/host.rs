@@ -123,7 +123,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// AddrInUse when it does already, InvalidInput when it takes only its own addresses.
+    /// AddrInUse when it does already, InvalidInput when it takes only its own addresses, EBADF when it is removed.
     pub fn listen_any(&self) -> io::Result<Flows> {
         Flows::on(self)
     }
@@ -133,7 +133,7 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// InvalidInput when it takes only its own addresses.
+    /// InvalidInput when it takes only its own addresses, EBADF when it is removed.
     pub fn datagrams_any(&self) -> io::Result<AnyDatagrams> {
         AnyDatagrams::on(self)
     }

@@ -25,6 +25,8 @@ pub(crate) struct HostRoom {
     notices: VecDeque<Notice>,
     /// The network's thread has ended: whoever waits would wait for ever.
     pub(crate) is_broken: bool,
+    /// It has left its network: its sockets are closed, and it has no others.
+    is_removed: bool,
     /// The host's sockets had more to say to each other than one turn could hear.
     is_restless: bool,
     /// To be called, and to be dropped, when the lock is free again.
@@ -95,6 +97,7 @@ impl HostRoom {
             flows: FlowTable::default(),
             notices: VecDeque::new(),
             is_broken: false,
+            is_removed: false,
             is_restless: false,
             woken: Vec::new(),
             spent: Vec::new(),
@@ -142,6 +145,7 @@ impl HostRoom {
 
     /// The host leaves its network: its sockets are gone, and it has no others.
     pub(crate) fn leave(&mut self, now: Instant) {
+        self.is_removed = true;
         self.host.abort_all(now);
         self.host.set_sockets_max(0);
         self.wake_all();
@@ -156,7 +160,18 @@ impl HostRoom {
     /// What poll(2) shows of a socket; an error, where nothing will ever come.
     pub(crate) fn readiness(&self, id: SocketId) -> Readiness {
         let ready = self.host.readiness(id);
-        Readiness { error: ready.error || self.is_broken, ..ready }
+        Readiness { error: ready.error || self.is_broken || self.is_removed, ..ready }
+    }
+
+    /// EBADF on a host that has left its network: nothing of it is open.
+    pub(crate) fn check_present(&self) -> Result<(), Errno> {
+        if self.is_removed { Err(Errno::EBADF) } else { Ok(()) }
+    }
+
+    /// How many wait for a socket.
+    #[cfg(test)]
+    pub(crate) fn waiters_of(&self, id: SocketId) -> usize {
+        self.waiting.get(id).map_or(0, Vec::len)
     }
 
     /// Whoever waits asks again.

@@ -71,6 +71,11 @@ impl Socket {
         Socket { host: host.clone(), id, nonblocking: AtomicBool::new(false) }
     }
 
+    #[cfg(test)]
+    pub(crate) fn id(&self) -> SocketId {
+        self.id
+    }
+
     /// A connection that this one, a listener, has accepted.
     pub(crate) fn accepted(&self, id: SocketId) -> Socket {
         Socket::of(&self.host, id)
@@ -248,6 +253,9 @@ pub(crate) fn block<T>(
     let (asker, parker) = (Asker::new(host, wish), Parking::begin());
     loop {
         let asked = host.with(|now, room| {
+            if let Err(errno) = room.check_present() {
+                return Ok(Err(errno));
+            }
             let asked = ask(now, room);
             if room.is_broken && matches!(asked, Err(_) | Ok(Err(Errno::EAGAIN))) {
                 // What is not there now will never come.
@@ -274,6 +282,7 @@ pub(crate) fn poll<T>(
     cx: &Context<'_>,
     mut ask: impl FnMut(Instant, &mut HostRoom) -> Result<T, Errno>,
 ) -> Poll<io::Result<T>> {
+    let mut ask = |now, room: &mut HostRoom| room.check_present().and_then(|()| ask(now, room));
     let answer = match host.with(&mut ask) {
         Err(Errno::EAGAIN) => {
             // Cloned without the lock: it is somebody else's code. So we ask a second time.

@@ -8,6 +8,9 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
+use ieum::net::{Epoll, Socket, poll};
+use ieum::sockets::Errno;
+use ieum::sockets::numbers::{EPOLL_CTL_ADD, POLLERR, POLLIN};
 use ieum::wire::Unreachable;
 use ieum::{Host, Network, Refusal};
 
@@ -116,4 +119,35 @@ fn only_a_host_for_any_destination_listens_for_any_and_only_once() {
     drop(flows);
     assert_eq!(inside.connect("192.0.2.7:443").unwrap_err().kind(), ErrorKind::ConnectionRefused);
     let _again = tunnel.listen_any().unwrap();
+}
+
+#[test]
+fn who_waits_at_a_host_that_is_removed_is_told_so() {
+    let (_inside, tunnel) = pair();
+    let (flows, datagrams) = (tunnel.listen_any().unwrap(), tunnel.datagrams_any().unwrap());
+    let socket = Socket::from(tunnel.udp("10.1.0.1:9").unwrap());
+    let epoll = Epoll::new();
+    epoll.control(EPOLL_CTL_ADD, 1, &socket, Some((POLLIN, 7))).unwrap();
+    let polled = socket.clone();
+    thread::scope(|scope| {
+        // Whoever comes too late to wait is told the same.
+        let accepting = scope.spawn(|| flows.accept().map(drop));
+        let receiving = scope.spawn(|| datagrams.recv().map(drop));
+        let reading = scope.spawn(|| socket.read(&mut [0], false).map(drop));
+        let polling = scope.spawn(|| poll(&[(&polled, POLLIN)], None));
+        let waiting = scope.spawn(|| epoll.wait(1, None));
+        tunnel.remove();
+        for told in [accepting, receiving, reading] {
+            assert_eq!(told.join().unwrap().unwrap_err().raw_os_error(), Some(Errno::EBADF.0));
+        }
+        assert_eq!((polling.join().unwrap(), waiting.join().unwrap()), (vec![POLLERR], vec![(POLLERR, 7)]));
+    });
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(matches!(pin!(flows.accept_async()).poll(&mut cx), Poll::Ready(Err(_))));
+    assert!(matches!(pin!(datagrams.recv_async()).poll(&mut cx), Poll::Ready(Err(_))));
+    let sent = datagrams.send(b"x", "10.1.0.1:1".parse().unwrap(), "10.1.0.2:1".parse().unwrap());
+    drop(flows);
+    for none in [sent, tunnel.listen_any().map(drop), tunnel.datagrams_any().map(drop)] {
+        assert_eq!(none.unwrap_err().raw_os_error(), Some(Errno::EBADF.0));
+    }
 }

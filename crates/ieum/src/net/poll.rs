@@ -21,13 +21,15 @@ pub fn poll(askers: &[(&Socket, u32)], timeout: Option<Duration>) -> Vec<u32> {
     }
     let (clock, parker) = (Clock::start(), Parking::begin());
     let end = timeout.map(|timeout| clock.now() + timeout);
-    let watching = Watching { askers, key: new_key() };
+    // Each asker has a key of its own: the same socket may be asked for twice, for different events.
+    let watching = Watching { keyed: askers.iter().map(|(socket, _)| (*socket, new_key())).collect() };
     loop {
         let found: Vec<u32> = askers
             .iter()
-            .map(|(socket, events)| {
+            .zip(&watching.keyed)
+            .map(|((socket, events), (_, key))| {
                 let waker = Waker::from(Arc::clone(&parker.0));
-                socket.0.watch(Way::Events(told(*events)), watching.key, waker) & told(*events)
+                socket.0.watch(Way::Events(told(*events)), *key, waker) & told(*events)
             })
             .collect();
         let now = clock.now();
@@ -45,14 +47,37 @@ fn told(events: u32) -> u32 {
 
 /// Those at whom somebody waits, until they are forgotten.
 struct Watching<'a> {
-    askers: &'a [(&'a Socket, u32)],
-    key: u64,
+    keyed: Vec<(&'a Socket, u64)>,
 }
 
 impl Drop for Watching<'_> {
     fn drop(&mut self) {
-        for (socket, _) in self.askers {
-            socket.0.unwatch(self.key);
+        for (socket, key) in &self.keyed {
+            socket.0.unwatch(*key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use ieum_socket::numbers::{POLLIN, POLLPRI};
+
+    use super::*;
+    use crate::Network;
+
+    #[test]
+    fn the_same_socket_may_be_asked_for_twice_in_one_call() {
+        let host = Network::new().unwrap().host().build().unwrap();
+        let [one, other] = [1, 2].map(|port| host.udp(("127.0.0.1", port)).unwrap());
+        let asked = Socket::from(&one);
+        let waiting = thread::spawn(move || poll(&[(&asked, POLLIN), (&asked, POLLPRI)], None));
+        while host.look(|_, room| room.waiters_of(one.0.id())) < 2 {
+            thread::yield_now();
+        }
+        other.send_to(b"x", "127.0.0.1:1").unwrap();
+        assert_eq!(waiting.join().unwrap(), [POLLIN, 0]);
+        assert_eq!(host.look(|_, room| room.waiters_of(one.0.id())), 0);
     }
 }
