@@ -27,7 +27,7 @@
 //! 1. No byte is read from one side before all that was read before it was written to the other: a direction buffers one
 //!    pipe at most, and who does not read stops who writes.
 //! 2. An end is passed on after every byte before it; a reset after every byte before it was acknowledged, or
-//!    [`RESET_WITHIN`](bounds) has passed.
+//!    five seconds have passed (`RESET_WITHIN`).
 //! 3. A connection whose target cannot be reached is reset, and never ended.
 //! 4. A rule that stays, whatever becomes of others, keeps its sockets and its connections; one that goes closes its
 //!    sockets, and its connections go on.
