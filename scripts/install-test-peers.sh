@@ -5,7 +5,7 @@
 set -eu
 
 packages="ca-certificates curl dnsutils g++ gcc golang-go iperf3 iproute2 iputils-ping libc-bin libc6-dev mount nginx-light \
-nodejs openjdk-17-jdk-headless openssh-client openssh-server procps python3 redis-server redis-tools tcpdump tshark \
+nodejs openjdk-17-jdk-headless openssh-client openssh-server procps python3 redis-server redis-tools socat tcpdump tshark \
 util-linux wrk"
 
 missing=""

@@ -39,7 +39,7 @@ pub(crate) struct Typed {
     within: Option<Name>,
 
     /// Rules from a TOML file, which is read again when it changes: `[[forward]]` with from, to and perhaps protocol =
-    /// \"udp\" and in = \"NAME\"
+    /// "udp" and in = "NAME"
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 

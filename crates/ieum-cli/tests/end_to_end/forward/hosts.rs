@@ -191,3 +191,62 @@ fn datagrams_go_into_a_host_and_back() {
         }
     }
 }
+
+#[test]
+fn connections_of_a_host_drain_and_are_cut_as_those_of_the_machine() {
+    if !peer("python3") {
+        return;
+    }
+    let runtime = Runtime::new();
+    let _host = host(&runtime);
+    let (listener, target) = listener();
+    for drains in [true, false] {
+        let mut forward = forward_in(&runtime, &["98@a", &target, "0", "98@a"]);
+        let address = loop {
+            let line = forward.error_line("ieum: forwarding ");
+            if line.ends_with("→ localhost:98@a") {
+                break line.split_whitespace().nth(2).and_then(|word| word.parse().ok()).expect("an address");
+            }
+        };
+        let (mut client, mut server) = joined(address, &listener);
+        say(&mut client, &mut server, "through");
+        forward.signal(Signal::TERM);
+        forward.error_line("ieum: no more connections are taken; ");
+        say(&mut server, &mut client, "still here");
+        let (code, last) = if drains {
+            drop(client);
+            assert_eq!(rest(&mut server), b"");
+            drop(server);
+            (0, "ieum: no more connections are taken; those that are there have 30 s to end")
+        } else {
+            forward.signal(Signal::TERM);
+            is_reset_after(&mut client, b"");
+            is_reset_after(&mut server, b"");
+            // One at its way in, one at its way out.
+            (125, "ieum: 2 connections were cut")
+        };
+        let finished = forward.finish();
+        assert_eq!((finished.code, finished.stderr.lines().last()), (code, Some(last)), "{finished:?}");
+    }
+}
+
+#[test]
+fn a_file_s_rules_for_a_host_come_back_with_the_host() {
+    if !peer("python3") {
+        return;
+    }
+    let (runtime, folder) = (Runtime::new(), Folder::new());
+    let path = folder.write("forward.toml", "[[forward]]\nfrom = \"127.0.0.1:0\"\nto = 7\nin = \"a\"\n");
+    let first = host(&runtime);
+    let mut forward = forward_in(&runtime, &["--config", &path]);
+    address(&mut forward);
+    first.signal(Signal::TERM);
+    first.finish();
+    forward
+        .error_line("ieum: the host a is gone, and with it what was forwarded there (1); SIGHUP tries again");
+    let _second = host(&runtime);
+    forward.signal(Signal::HUP);
+    let mut client = patient(TcpStream::connect(address(&mut forward)).expect("the port listens"));
+    let mut other = client.try_clone().expect("a socket is duplicated");
+    say(&mut client, &mut other, "into the next one");
+}
