@@ -119,5 +119,9 @@ pub(crate) const GROUP_REPORT_BYTES_MAX: usize = 1200;
 /// Datagrams to groups of our own that wait to come around, in packets; who sends more at once loses what is beyond.
 pub(crate) const LOOPED_PACKETS_MAX: usize = 1024;
 
+/// Packets on their way to or from a stack that has the datagrams of this host, in packets: each keeps its whole buffer of
+/// 64 KiB, and all leave in the turn they came in.
+pub(crate) const DELEGATED_PACKETS_MAX: usize = 1024;
+
 /// Answers to neighbours that wait to be fetched, in frames: whoever gets none asks again.
 pub(crate) const NEIGHBOR_ANSWERS_MAX: usize = 256;

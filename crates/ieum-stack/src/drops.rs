@@ -120,6 +120,10 @@ reasons! {
         UdpQueueFull => "udp queue full",
         /// The queue of datagrams for nobody in particular is full.
         UdpAnyQueueFull => "udp any queue full",
+        /// More packets are on their way to or from the stack that has the datagrams than are kept.
+        DelegateQueueFull => "delegate queue full",
+        /// A packet of the stack that has the datagrams, and no way leads to its destination.
+        DelegateNoRoute => "delegate no route",
         /// Shorter than a TCP header.
         TcpTruncated => "tcp truncated",
         /// The data offset is below 5 words or beyond the segment.

@@ -9,6 +9,7 @@
 //!
 //! - `link`: what a link can do. `receive`: the way up, layer by layer; `transmit`: the way down; `deadline`: timers.
 //! - `ip/`: addresses, routes, headers. `icmp/`: echoes and errors. `udp/`, `tcp/`: the transports. `raw/`: users who speak IP.
+//! - `delegate`: another stack that has the datagrams of this host.
 //! - `port`: who holds which port. `event`: what users are told. `drops`: what was dropped and why.
 //! - `bounds`: every bound. `chance`: the seeded generator. `context`: what a transport may use in one call.
 #![forbid(unsafe_code)]
@@ -17,6 +18,7 @@ mod bounds;
 mod chance;
 mod context;
 mod deadline;
+mod delegate;
 mod drops;
 mod event;
 mod icmp;

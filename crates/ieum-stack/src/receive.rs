@@ -27,6 +27,9 @@ impl Stack {
     }
 
     fn on_ip(&mut self, now: Instant, link: LinkId, packet: &Packet) {
+        if self.is_of_delegate(link, packet) {
+            return;
+        }
         let to_many = packet.ethernet.is_some_and(|header| header.destination.is_group());
         match self.ip.receive(link, packet) {
             // RFC 1122 §3.3.6, §3.2.2: everybody heard it, so it is no packet for one, and nobody answers it.
@@ -35,10 +38,14 @@ impl Stack {
             }
             Ok(incoming) => match incoming.parsed.header.fragment {
                 Some(part) if !part.is_whole() => {
+                    if self.is_for_delegate(link, packet, &incoming) {
+                        return;
+                    }
                     self.on_fragment(now, link, packet, &incoming.parsed, part);
                 }
                 Some(_) | None => self.on_packet(now, link, packet, &incoming),
             },
+            Err(Drop::NotForUs) if self.is_for_delegates_groups(link, packet) => {}
             Err(reason) => self.drops.count(reason),
         }
     }
@@ -71,6 +78,9 @@ impl Stack {
     }
 
     fn on_packet(&mut self, now: Instant, link: LinkId, packet: &Packet, incoming: &Incoming) {
+        if self.is_for_delegate(link, packet, incoming) {
+            return;
+        }
         let Incoming { parsed, for_whom, fragmented } = *incoming;
         let said_to_itself = link == self.ip.loopback();
         let home = self.ip.link_of(parsed.header.destination).filter(|_| said_to_itself);

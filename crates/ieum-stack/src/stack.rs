@@ -7,6 +7,7 @@ use ieum_wire::{Cidr, Instant, Protocol, Unreachable};
 
 use crate::chance::Chance;
 use crate::context::Context;
+use crate::delegate::Delegate;
 use crate::drops::{Drops, Tally};
 use crate::event::{Event, Events};
 use crate::icmp::Icmp;
@@ -70,6 +71,7 @@ pub struct Stack {
     pub(crate) udp: Udp,
     pub(crate) tcp: Tcp,
     pub(crate) raw: Raw,
+    pub(crate) delegate: Delegate,
     pub(crate) ports: Ports,
     pub(crate) events: Events,
     pub(crate) drops: Drops,
@@ -99,6 +101,7 @@ impl Stack {
             udp,
             tcp,
             raw: Raw::default(),
+            delegate: Delegate::default(),
             ports,
             events,
             drops,
@@ -168,6 +171,11 @@ impl Stack {
     /// host's programs find the resolver stub of the machine where its resolv.conf says.
     pub fn add_loopback_exception(&mut self, endpoint: SocketAddr, link: LinkId) {
         self.ip.add_loopback_exception(endpoint, link);
+    }
+
+    /// The endpoints at loopback addresses that are reached over a link, each with its link.
+    pub fn loopback_exceptions(&self) -> impl Iterator<Item = (SocketAddr, LinkId)> {
+        self.ip.loopback_exceptions()
     }
 
     /// Is this address one of our own? All of 127/8 is, and ::1.
@@ -299,7 +307,8 @@ impl Stack {
 
     /// Both transports and what they may use.
     pub(crate) fn parts(&mut self, now: Instant) -> (&mut Tcp, &mut Udp, Context<'_>) {
-        let Stack { neighbors: _, ip, icmp: _, udp, tcp, raw: _, ports, events, drops, chance } = self;
+        let Stack { neighbors: _, ip, icmp: _, udp, tcp, raw: _, delegate: _, ports, events, drops, chance } =
+            self;
         (tcp, udp, Context { now, ip, ports, events, drops, chance })
     }
 }

@@ -35,12 +35,15 @@ impl Stack {
         }
     }
 
-    /// What is cut already goes out whole; then errors and echoes, since they are few and somebody waits for them; then
+    /// What is cut already goes out whole; then what another stack sends or hears in this one's name; then errors and echoes, since they are few and somebody waits for them; then
     /// requests of ping endpoints, raw packets and datagrams, which were promised to leave at once; then TCP, which can wait and
     /// fills whatever is left.
     fn transmit(&mut self, now: Instant) -> Option<(LinkId, Packet)> {
         if let Some(fragment) = self.ip.transmit() {
             return Some(fragment);
+        }
+        if let Some(passing) = self.delegate.poll() {
+            return Some(passing);
         }
         if let Some(report) = self.ip.poll_group_report() {
             return Some(report);

@@ -38,7 +38,7 @@ mod transmit;
 
 pub(crate) use groups::{Groups, stays_inside};
 pub use groups::{MembershipId, SourceFilter};
-pub(crate) use receive::{For, Incoming, Received};
+pub(crate) use receive::{For, Incoming, Received, parse};
 pub(crate) use route::Path;
 pub use route::{Route, RouteTarget};
 pub(crate) use transmit::Outgoing;
@@ -97,6 +97,8 @@ pub(crate) struct Ip {
     addresses: Vec<Address>,
     routes: Vec<Route>,
     exceptions: Vec<Exception>,
+    /// Links that are no interfaces.
+    shadows: Vec<LinkId>,
     /// Packets for any unicast address are taken as ours.
     accept_any_destination: bool,
     /// The identification of the next packet that may be fragmented (RFC 6864 §4.3).
@@ -126,6 +128,7 @@ impl Ip {
             addresses: Vec::new(),
             routes: Vec::new(),
             exceptions: Vec::new(),
+            shadows: Vec::new(),
             accept_any_destination,
             identification: chance.next_u32(),
             path_mtus: PathMtus::new(chance),
@@ -140,6 +143,18 @@ impl Ip {
     /// Adds a link.
     pub(crate) fn add_link(&mut self, config: LinkConfig) -> LinkId {
         self.links.insert(config)
+    }
+
+    /// Adds a link that is no interface: it has no number, and no address belongs to it.
+    pub(crate) fn add_shadow(&mut self, config: LinkConfig) -> LinkId {
+        let shadow = self.links.insert(config);
+        self.shadows.push(shadow);
+        shadow
+    }
+
+    /// The largest IP packet of a link's frame, in bytes; of one that is not there, the least that IPv6 wants.
+    pub(crate) fn mtu_bytes(&self, link: LinkId) -> u32 {
+        self.links.get(link).map_or(PATH_MTU_MIN_IP6_BYTES, |config| config.mtu_bytes)
     }
 
     /// Adds an own address and the route to its network.
@@ -168,18 +183,19 @@ impl Ip {
 
     /// Links in the order in which they were added, from 1 on, as interfaces are counted; the loopback link is the first.
     pub(crate) fn link_at(&self, index: u32) -> Option<LinkId> {
-        self.links.keys().nth(usize::try_from(index).ok()?.checked_sub(1)?)
+        self.links().nth(usize::try_from(index).ok()?.checked_sub(1)?).map(|(link, _)| link)
     }
 
     /// Its number.
     pub(crate) fn index_of(&self, link: LinkId) -> Option<u32> {
-        let at = self.links.keys().position(|other| other == link)?;
+        let at = self.links().position(|(other, _)| other == link)?;
         u32::try_from(at + 1).ok()
     }
 
     /// All links, each with what it can do, as they are counted.
     pub(crate) fn links(&self) -> impl Iterator<Item = (LinkId, LinkConfig)> {
-        self.links.iter().map(|(link, config)| (link, *config))
+        let all = self.links.iter().map(|(link, config)| (link, *config));
+        all.filter(|(link, _)| !self.shadows.contains(link))
     }
 
     /// The own addresses that belong to a link, in the order in which they were added, each in its network.
@@ -268,6 +284,11 @@ impl Ip {
             IpAddr::V6(_) => mtu_bytes,
         };
         self.path_mtus.learned(now, destination, mtu_bytes);
+    }
+
+    /// All loopback endpoints that are reached over a link.
+    pub(crate) fn loopback_exceptions(&self) -> impl Iterator<Item = (SocketAddr, LinkId)> {
+        self.exceptions.iter().map(|exception| (exception.endpoint, exception.link))
     }
 
     /// The link that leads to an excepted loopback endpoint.

@@ -62,7 +62,7 @@ impl Ip {
         if !self.links.contains_key(link) {
             return Err(Drop::LinkUnknown);
         }
-        let parsed = ip::parse(packet.bytes()).map_err(reason)?;
+        let parsed = parse(packet)?;
         let header = &parsed.header;
         let payload = packet.bytes().get(parsed.header_bytes..parsed.total_bytes).unwrap_or_default();
         if !self.may_come_from(link, header, payload) {
@@ -125,6 +125,11 @@ impl Ip {
 /// An IPv4 address in IPv6's clothes never stands in a packet (RFC 4942 §2.2): it would pass by rules made for IPv4.
 fn is_mapped(address: IpAddr) -> bool {
     matches!(address, IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some())
+}
+
+/// A packet's header, or why it has none.
+pub(crate) fn parse(packet: &Packet) -> Result<Parsed, Drop> {
+    ip::parse(packet.bytes()).map_err(reason)
 }
 
 fn reason(error: ParseError) -> Drop {
