@@ -9,6 +9,7 @@ use ieum_control::Name;
 use ieum_exit::{Named, Publish};
 use ieum_wire::Cidr;
 
+use crate::datagrams::Datagrams;
 use crate::drill::Typed as Drill;
 use crate::forward::Typed as Forward;
 use crate::lab::Typed as Lab;
@@ -85,6 +86,11 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) raw: bool,
 
+    /// Who serves the program's UDP sockets: `namespace`, the kernel, in a network namespace that leads to the host alone and
+    /// needs user namespaces and /dev/net/tun; `carrier`, ieum, a call for each datagram; `auto`, the first where it can be
+    #[arg(long, value_name = "auto|namespace|carrier", default_value = "carrier")]
+    pub(crate) udp: Datagrams,
+
     /// Let NAME mean ADDR for the program; give it again for more addresses or names (this machine's /etc/hosts comes
     /// first)
     #[arg(long = "host", value_name = "NAME=ADDR")]
@@ -95,7 +101,7 @@ pub(crate) struct Run {
     pub(crate) name: Option<Name>,
 
     /// Run the program on the host NAME, which `ieum run --name NAME` has made, beside the programs that are there
-    #[arg(long = "in", value_name = "NAME", conflicts_with_all = ["published", "capture", "no_exit", "raw", "hosts", "name",
+    #[arg(long = "in", value_name = "NAME", conflicts_with_all = ["published", "capture", "no_exit", "raw", "udp", "hosts", "name",
         "net", "address", "gateway", "address6", "gateway6", "no_ipv6", "no_timestamps", "tun", "tap", "mtu",
         "no_offload", "fault", "verbose"])]
     pub(crate) within: Option<Name>,

@@ -8,6 +8,7 @@
 
 mod args;
 mod code;
+mod datagrams;
 mod desk;
 mod drill;
 mod exit;

@@ -14,6 +14,7 @@ use ieum_stack::{LinkConfig, LinkId};
 use crate::Failure;
 use crate::args::Run;
 use crate::code::{Code, complain};
+use crate::datagrams;
 use crate::desk::Desk;
 use crate::exit::exit;
 use crate::host::{Addresses, host};
@@ -33,6 +34,7 @@ pub(crate) fn run(run: Run) -> Result<Code, Failure> {
     // Where others may rely on the host or its net, it must be able to outlive its program.
     let parts = run.name.is_some() || run.net.is_some();
     let back = parts.then(front::split).transpose().map_err(cannot_go_on)?;
+    let datagrams = datagrams::choose(&run)?;
     let desk = Desk::open(&run)?;
     let seat = net::enter(&run, &addresses)?;
     let addresses = seat.as_ref().map_or(Ok(addresses), net::addresses)?;
@@ -47,10 +49,11 @@ pub(crate) fn run(run: Run) -> Result<Code, Failure> {
         let link = net::link(&mut host, &addresses);
         (link, seat.into_room(link))
     });
+    let (namespace, mut shadows) = datagrams.settle(&mut host, net.as_ref().map(|(link, _)| *link))?;
     let mut exit = exit(&run, &addresses, resolvers)?;
     let mut device = tun.map(|tun| tun::room(&run, tun, host_link));
     let program = Program { argv: run.program.clone() };
-    let mut runner = Runner::spawn(host, program).map_err(spawn_failure)?;
+    let mut runner = Runner::spawn_with(host, program, namespace).map_err(spawn_failure)?;
     back.as_ref().map(Back::stand_apart).transpose().map_err(cannot_go_on)?;
     if let Some(desk) = desk {
         desk.serve(&mut runner);
@@ -63,11 +66,18 @@ pub(crate) fn run(run: Run) -> Result<Code, Failure> {
     if let Some(far_link) = far_link {
         engine.join((0, host_link), (1, far_link), capture);
     }
+    let mut next = 1 + usize::from(far_link.is_some());
     if let Some((net_link, room)) = &net {
-        engine.join((0, *net_link), (1 + usize::from(far_link.is_some()), room.link()), net_capture);
+        engine.join((0, *net_link), (next, room.link()), net_capture);
+        next += 1;
+    }
+    for (place, (link, room)) in (next..).zip(&shadows) {
+        engine.join((0, *link), (place, room.link()), None);
     }
     ieum_run::confine().map_err(cannot_go_on)?;
-    engine.run(&mut rooms(&mut runner, &mut exit, &mut device, &mut net)).map_err(cannot_go_on)?;
+    engine
+        .run(&mut rooms(&mut runner, &mut exit, &mut device, &mut net, &mut shadows))
+        .map_err(cannot_go_on)?;
     if run.verbose {
         tell("the host dropped", &runner.host().stack().drops());
         if let Some(exit) = &exit {
@@ -77,12 +87,15 @@ pub(crate) fn run(run: Run) -> Result<Code, Failure> {
         if let Some(device) = &device {
             tell("the interface dropped", &device.drops());
         }
+        for (_, shadow) in &shadows {
+            tell("the namespace's interface dropped", &shadow.drops());
+        }
         if let Some((_, net)) = &net {
             tell("the net dropped", &net.counts());
         }
     }
     let code = runner.exit_status().code();
-    let mut rooms = rooms(&mut runner, &mut exit, &mut device, &mut net);
+    let mut rooms = rooms(&mut runner, &mut exit, &mut device, &mut net, &mut shadows);
     if let Some(back) = back.filter(|_| rooms.iter().any(|room| room.is_needed())) {
         back.release(code).map_err(cannot_go_on)?;
         engine.run_while_needed(&mut rooms).map_err(cannot_go_on)?;
@@ -91,12 +104,13 @@ pub(crate) fn run(run: Run) -> Result<Code, Failure> {
 }
 
 /// The rooms of a run, each in its place: the program's first, then what is at the other end of its host's link, then its
-/// net.
+/// net, then its namespace.
 fn rooms<'a>(
     runner: &'a mut Runner,
     exit: &'a mut Option<Exit>,
     device: &'a mut Option<DeviceRoom>,
     net: &'a mut Option<(LinkId, NetRoom)>,
+    shadows: &'a mut [(LinkId, DeviceRoom)],
 ) -> Vec<&'a mut dyn Room> {
     let mut rooms: Vec<&mut dyn Room> = vec![runner];
     if let Some(exit) = exit {
@@ -107,6 +121,7 @@ fn rooms<'a>(
     if let Some((_, net)) = net {
         rooms.push(net.as_room());
     }
+    rooms.extend(shadows.iter_mut().map(|(_, room)| room as &mut dyn Room));
     rooms
 }
 

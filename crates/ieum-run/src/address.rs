@@ -92,6 +92,15 @@ pub fn decode_address(bytes: &[u8], domain: i32) -> [Result<Option<SocketAddr>, 
     })
 }
 
+/// An address as the kernel writes it, of IPv4 or IPv6.
+pub(crate) fn of_kernel(bytes: &[u8]) -> Option<SocketAddr> {
+    match family_of(bytes)? {
+        n::AF_INET => decode_4(bytes),
+        n::AF_INET6 => decode_6(bytes),
+        _ => None,
+    }
+}
+
 fn family_of(bytes: &[u8]) -> Option<i32> {
     bytes.first_chunk::<2>().map(|family| i32::from(u16::from_ne_bytes(*family)))
 }

@@ -125,3 +125,11 @@ pub(crate) const ROUTE_REQUEST_BYTES_MAX: usize = 8192;
 
 /// Requests about interfaces and routes that one socket is answered in a turn.
 pub(crate) const ROUTE_REQUESTS_PER_TURN_MAX: usize = 32;
+
+/// Sockets of the namespace of each kind that are made ahead: as many as two messages carry, so that programs that open
+/// one after the other find each of them made.
+pub(crate) const NAMESPACE_SOCKETS_AHEAD: usize = 8;
+
+/// How long the helper of a namespace may take for an order. It has nothing else to do; the first order, in which a kernel
+/// makes a namespace, takes tens of milliseconds on a machine with many processors.
+pub(crate) const HELPER_ANSWERS_WITHIN: Duration = Duration::from_secs(10);

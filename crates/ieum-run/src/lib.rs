@@ -32,11 +32,12 @@
 //! - `notification`, `memory`, `tracee`, `address`: who called, with what, on which socket.
 //! - `serve`, `call/…`: one file a call; `held`: calls that wait; `late`: answers that do; `signals`: what interrupts them.
 //! - `socket`: the table; `carrier/…`: the AF_UNIX sockets; `name`: their names.
+//! - [`namespace`]: datagram sockets of the kernel, where there is a namespace for them; `call/namespace`: calls on them.
 //! - `route/…`: sockets that ask for interfaces and routes.
 //! - `runner`: the room; `turn`: what the host's events mean for carriers.
 //! - [`control`]: what other processes of the user ask of a host; `snapshot`: its sockets, as `ieum ss` shows them.
 //! - `confine`: what our own process gives up; `bpf`: what filters are written with.
-//! - `bounds`: every bound; `sys`, `program/sys`: unsafe code.
+//! - `bounds`: every bound; `sys`, `program/sys`, `namespace/sys`: unsafe code.
 //!
 //! # What differs from the kernel's sockets
 //!
@@ -64,6 +65,7 @@ mod held;
 mod late;
 mod memory;
 mod name;
+pub mod namespace;
 mod notification;
 pub mod program;
 mod route;
@@ -72,7 +74,7 @@ mod serve;
 mod sleep;
 mod snapshot;
 mod socket;
-#[allow(unsafe_code, reason = "one of the two files of this crate with unsafe code")]
+#[allow(unsafe_code, reason = "one of the three files of this crate with unsafe code")]
 mod sys;
 mod tracee;
 mod tree;

@@ -1,7 +1,7 @@
 //! The room: a program, its sockets, and the host behind them.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::net::IpAddr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 
 use ieum_engine::{Interest, Notice, Ready, Room, Turn};
 use ieum_socket::Host;
@@ -15,7 +15,9 @@ use crate::control::owner::Desk;
 use crate::held::Held;
 use crate::late::Late;
 use crate::name::Names;
+use crate::namespace::Namespace;
 use crate::program::family::Family;
+use crate::program::filter::DatagramCalls;
 use crate::program::{ExitStatus, Program, SpawnError, spawn};
 use crate::route::RouteSockets;
 use crate::socket::{Carrier, Connecting, Sockets};
@@ -33,6 +35,10 @@ pub struct Runner {
     pub(crate) probe: Probe,
     pub(crate) sockets: Sockets,
     pub(crate) routes: RouteSockets,
+    /// Where the datagram sockets are made, unless carriers stand for them.
+    pub(crate) namespace: Option<Namespace>,
+    /// Its ports of UDP that others were told of, each with the word whether `::` means IPv6 alone.
+    pub(crate) namespace_ports: BTreeMap<SocketAddr, bool>,
     pub(crate) held: Held,
     pub(crate) late: Late,
     /// Sockets whose share of the last turn did not suffice: work for the next.
@@ -127,10 +133,24 @@ impl Runner {
     ///
     /// [`SpawnError`] says what a person should be told, and each kind has its exit code.
     pub fn spawn(host: Host, program: Program) -> Result<Runner, SpawnError> {
+        Runner::spawn_with(host, program, None)
+    }
+
+    /// The same with datagram sockets of a namespace of the host's, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Runner::spawn`].
+    pub fn spawn_with(
+        host: Host,
+        program: Program,
+        namespace: Option<Namespace>,
+    ) -> Result<Runner, SpawnError> {
         let own = |error: std::io::Error| SpawnError::Own("cannot prepare the program's sockets", error);
         let names = Names::new().map_err(own)?;
         let joint = Joint::new(&names).map_err(|error| own(error.into()))?;
-        let (family, listener) = Family::new(spawn::spawn(&program)?);
+        let (family, listener) =
+            Family::new(spawn::spawn(&program, DatagramCalls::with(namespace.is_some()))?);
         Ok(Runner {
             host,
             trees: Trees::of_own(listener),
@@ -141,6 +161,8 @@ impl Runner {
             probe: Probe::default(),
             sockets: Sockets::default(),
             routes: RouteSockets::default(),
+            namespace,
+            namespace_ports: BTreeMap::new(),
             held: Held::default(),
             late: Late::default(),
             more: BTreeSet::new(),
@@ -223,7 +245,8 @@ impl Runner {
         }
         if due(&mut self.timers.sweep_at) {
             self.sweep(turn);
-            if self.serves() {
+            self.sweep_namespace();
+            if self.serves() || !self.namespace_ports.is_empty() {
                 self.sweep_later(now);
             }
         }

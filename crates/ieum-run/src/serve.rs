@@ -106,6 +106,9 @@ impl Runner {
         if let Some(number) = self.identify_route(call) {
             return self.serve_route(turn, call, number);
         }
+        if let Some(socket) = self.identify_in_namespace(call) {
+            return self.serve_in_namespace(turn, call, &socket);
+        }
         match call.number {
             n::SYS_socket => self.call_socket(turn, call),
             n::SYS_bind => self.call_bind(turn, call),

@@ -20,31 +20,44 @@ impl Runner {
     pub(crate) fn rows(&mut self, turn: &Turn<'_>) -> Vec<Row> {
         self.sweep(turn);
         let holders = self.holders();
+        let listed = self.namespace_sockets();
+        let of_namespace = listed.into_iter().map(|one| {
+            let places = holders.get(&one.inode).map_or(&[][..], Vec::as_slice);
+            Row {
+                holders: places.iter().take(HOLDERS_MAX).map(|place| holder(*place)).collect(),
+                protocol: one.make.name().to_owned(),
+                state: if one.remote.is_some() { "ESTAB" } else { UNCONNECTED }.to_owned(),
+                recv_queue: one.recv_queue,
+                send_queue: one.send_queue,
+                local: one.local,
+                remote: one.remote,
+            }
+        });
+        let of_namespace: Vec<Row> = of_namespace.collect();
         let views = self.host.sockets();
-        views
-            .into_iter()
-            .filter_map(|view| {
-                let number = view.id.and_then(|id| self.sockets.by_host(id));
-                let inode = number.and_then(|number| self.sockets.get(number)?.inode);
-                let places = inode.and_then(|inode| holders.get(&inode)).map_or(&[][..], Vec::as_slice);
-                if view.state == UNCONNECTED
-                    && places.is_empty()
-                    && number.is_some_and(|number| self.is_over(number))
-                {
-                    return None;
-                }
-                let (received, sent) = number.map_or((0, 0), |number| self.on_the_way(number));
-                Some(Row {
-                    holders: places.iter().take(HOLDERS_MAX).map(|place| holder(*place)).collect(),
-                    protocol: view.make.name().to_owned(),
-                    state: view.state.to_owned(),
-                    recv_queue: view.recv_queue.saturating_add(received),
-                    send_queue: view.send_queue.saturating_add(sent),
-                    local: view.local,
-                    remote: view.remote,
-                })
+        let of_host = views.into_iter().filter_map(|view| {
+            let number = view.id.and_then(|id| self.sockets.by_host(id));
+            let inode = number.and_then(|number| self.sockets.get(number)?.inode);
+            let places = inode.and_then(|inode| holders.get(&inode)).map_or(&[][..], Vec::as_slice);
+            if view.state == UNCONNECTED
+                && places.is_empty()
+                && number.is_some_and(|number| self.is_over(number))
+            {
+                return None;
+            }
+            let (received, sent) = number.map_or((0, 0), |number| self.on_the_way(number));
+            Some(Row {
+                holders: places.iter().take(HOLDERS_MAX).map(|place| holder(*place)).collect(),
+                protocol: view.make.name().to_owned(),
+                state: view.state.to_owned(),
+                recv_queue: view.recv_queue.saturating_add(received),
+                send_queue: view.send_queue.saturating_add(sent),
+                local: view.local,
+                remote: view.remote,
             })
-            .collect()
+        });
+        let of_host: Vec<Row> = of_host.collect();
+        of_host.into_iter().chain(of_namespace).collect()
     }
 
     /// Its connection is over. Who accepted it may have closed it and told nobody, since it bears no name to ask after.

@@ -45,7 +45,7 @@ fn corpus() -> Vec<String> {
         text(encode(&Request::Sockets)),
         text(encode(&Request::More)),
         text(encode(&Request::Drops)),
-        text(encode(&Answer::Welcome)),
+        text(encode(&Answer::Welcome { native_datagrams: false })),
         text(encode(&Answer::Refused { sentence: "no".into() })),
         text(encode(&Answer::Sockets { rows: vec![row], more: true })),
         text(encode(&Answer::Drops { counts: vec![("checksum".into(), u64::MAX)] })),

@@ -1,4 +1,5 @@
 //! A host whose datagrams another stack has: what goes there, what comes from there, and what stays.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod common;
 

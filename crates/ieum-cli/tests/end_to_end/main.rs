@@ -10,6 +10,7 @@
 
 mod capture;
 mod crowds;
+mod datagrams;
 mod escape;
 mod exit_codes;
 mod exit_mirrors;

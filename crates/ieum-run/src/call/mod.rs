@@ -10,6 +10,7 @@ mod ioctl;
 mod listen;
 mod message;
 mod name;
+mod namespace;
 mod option;
 mod receive;
 mod renew;

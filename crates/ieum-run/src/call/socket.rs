@@ -21,6 +21,9 @@ impl Runner {
         if self.tracees.is_hidden(call.thread) {
             return Err(Errno(rustix::io::Errno::PERM.raw_os_error()));
         }
+        if let Some(served) = self.call_socket_in_namespace(call) {
+            return served;
+        }
         if domain == n::AF_NETLINK {
             return self.call_route_socket(turn, call);
         }

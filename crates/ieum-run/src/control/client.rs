@@ -82,7 +82,9 @@ impl Asked {
     pub fn drops(&self) -> Result<Vec<(String, u64)>, AskError> {
         match ask(&self.channel, &Request::Drops)? {
             Answer::Drops { counts } => Ok(counts),
-            Answer::Welcome | Answer::Refused { .. } | Answer::Sockets { .. } => Err(AskError::NotUnderstood),
+            Answer::Welcome { .. } | Answer::Refused { .. } | Answer::Sockets { .. } => {
+                Err(AskError::NotUnderstood)
+            }
         }
     }
 }

@@ -19,6 +19,7 @@ use super::client::{AskError, ask};
 use super::{Answer, Request};
 use crate::access::{self, Wish};
 use crate::program::family::Family;
+use crate::program::filter::DatagramCalls;
 use crate::program::spawn::spawn;
 use crate::program::{ExitStatus, Program, SpawnError};
 
@@ -29,6 +30,8 @@ pub struct Entrance {
     /// Its program does not keep the host alive.
     attends: bool,
     channel: Channel,
+    /// Who serves the calls that move datagrams there.
+    datagrams: DatagramCalls,
 }
 
 /// A program on another's host.
@@ -84,7 +87,10 @@ impl Entrance {
         };
         let request = if attends { Request::Attend } else { Request::Enter };
         match ask(&channel, &request).map_err(failed)? {
-            Answer::Welcome => Ok(Entrance { name: name.clone(), attends, channel }),
+            Answer::Welcome { native_datagrams } => {
+                let datagrams = DatagramCalls::with(native_datagrams);
+                Ok(Entrance { name: name.clone(), attends, channel, datagrams })
+            }
             Answer::Refused { sentence } => Err(EnterError::Refused(sentence)),
             Answer::Sockets { .. } | Answer::Drops { .. } => Err(failed(AskError::NotUnderstood)),
         }
@@ -99,7 +105,7 @@ impl Entrance {
     pub fn spawn(self, program: &Program, through: bool) -> Result<Guest, SpawnError> {
         let own = |error: io::Error| SpawnError::Own("cannot hand the program to its host", error);
         let (wishes, theirs) = Channel::pair().map_err(own)?;
-        let (family, listener) = Family::new(spawn(program)?);
+        let (family, listener) = Family::new(spawn(program, self.datagrams)?);
         let request = Request::Serve { first: family.first(), through };
         self.channel
             .send(&request, &[listener.as_fd(), theirs.as_fd()])

@@ -54,7 +54,10 @@ pub enum Request {
 #[serde(deny_unknown_fields)]
 pub enum Answer {
     /// It may.
-    Welcome,
+    Welcome {
+        /// Datagram sockets are the kernel's there, so that their calls are not to be notified.
+        native_datagrams: bool,
+    },
     /// It may not.
     Refused {
         /// Why, in a sentence for a person.

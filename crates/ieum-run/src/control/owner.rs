@@ -158,7 +158,7 @@ impl Runner {
             return Some(Answer::Refused { sentence });
         }
         talker.role = Role::Expected(stay);
-        Some(Answer::Welcome)
+        Some(Answer::Welcome { native_datagrams: self.namespace.is_some() })
     }
 
     fn take_tree(

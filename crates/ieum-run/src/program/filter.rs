@@ -8,7 +8,8 @@
 //!    (AF_PACKET, AF_SMC, AF_RXRPC, AF_TIPC). So is NETLINK_SOCK_DIAG, which lists the machine's sockets, and lets root
 //!    destroy them.
 //! 3. Control calls are notified: ours is told from the kernel's by the descriptor, which a filter cannot look into.
-//! 4. Data calls are native, save where an address is asked for or given: AF_UNIX would show through. MSG_FASTOPEN is
+//! 4. Data calls are native, save where an address is asked for or given: AF_UNIX would show through. Where datagram sockets
+//!    are the kernel's ([`DatagramCalls::Native`]) all are native but those with a few flags. MSG_FASTOPEN is
 //!    refused: it would connect a TCP socket of the machine, which came from elsewhere, past Landlock's hook.
 //! 5. `io_uring_…`: ENOSYS, since a ring makes sockets without asking anybody.
 //! 6. `prctl(PR_SET_DUMPABLE, 0)`: done in word only. We answer calls by reading the caller's memory, and the kernel keeps
@@ -30,10 +31,29 @@ const NATIVE_TIMEOUTS: [u32; 4] = [20, 21, 66, 67];
 /// TIOCSTI and TIOCLINUX; the same on every served machine.
 const TYPING: [u32; 2] = [0x5412, 0x541c];
 
+/// Who serves the calls that move datagrams.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum DatagramCalls {
+    /// We, by carriers: those with an address are notified.
+    Notified,
+    /// The kernel, by sockets of the host's namespace.
+    Native,
+}
+
+impl DatagramCalls {
+    /// Those of a host that has a namespace, or has none.
+    pub(crate) fn with(namespace: bool) -> DatagramCalls {
+        if namespace { DatagramCalls::Native } else { DatagramCalls::Notified }
+    }
+}
+
 /// The filter.
-pub(crate) fn filter() -> Vec<FilterInstruction> {
+pub(crate) fn filter(datagrams: DatagramCalls) -> Vec<FilterInstruction> {
     let mut a = Assembler::of_this_machine();
-    data_calls(&mut a);
+    match datagrams {
+        DatagramCalls::Notified => data_calls(&mut a),
+        DatagramCalls::Native => native_data_calls(&mut a),
+    }
     control_calls(&mut a);
     for call in [n::SYS_io_uring_setup, n::SYS_io_uring_enter, n::SYS_io_uring_register] {
         a.on_call(call, |a| a.refuse(ENOSYS));
@@ -84,6 +104,41 @@ fn data_calls(a: &mut Assembler) {
     }
     for call in [n::SYS_recvmsg, n::SYS_recvmmsg] {
         a.on_call(call, |a| a.ret(n::SECCOMP_RET_USER_NOTIF));
+    }
+}
+
+/// Where the kernel has the datagrams, flags decide: those that mean something else to a stream than to its carrier. Asked
+/// about is also what may be said to netlink, which would take it for the word of the namespace's owner: sendmsg, and sendto
+/// with an address as long as netlink's.
+fn native_data_calls(a: &mut Assembler) {
+    const ASKED: i32 = n::MSG_TRUNC | n::MSG_OOB | n::MSG_ERRQUEUE;
+    /// sizeof struct sockaddr_nl; those of IP have 16 bytes or more.
+    const NETLINK_ADDRESS_BYTES: u32 = 12;
+    a.on_call(n::SYS_sendto, |a| {
+        a.load_argument(3);
+        a.if_any_bit(bits(n::MSG_FASTOPEN), n::SECCOMP_RET_ERRNO | EOPNOTSUPP);
+        a.if_any_bit(bits(n::MSG_OOB), n::SECCOMP_RET_USER_NOTIF);
+        a.load_argument(5);
+        a.if_equal(NETLINK_ADDRESS_BYTES, n::SECCOMP_RET_USER_NOTIF);
+        a.ret(n::SECCOMP_RET_ALLOW);
+    });
+    a.on_call(n::SYS_sendmsg, |a| {
+        a.load_argument(2);
+        a.if_any_bit(bits(n::MSG_FASTOPEN), n::SECCOMP_RET_ERRNO | EOPNOTSUPP);
+        a.ret(n::SECCOMP_RET_USER_NOTIF);
+    });
+    for (call, flags_at, refused, asked) in [
+        (n::SYS_sendmmsg, 3, n::MSG_FASTOPEN, n::MSG_OOB),
+        (n::SYS_recvfrom, 3, 0, ASKED),
+        (n::SYS_recvmsg, 2, 0, ASKED),
+        (n::SYS_recvmmsg, 3, 0, ASKED),
+    ] {
+        a.on_call(call, |a| {
+            a.load_argument(flags_at);
+            a.if_any_bit(bits(refused), n::SECCOMP_RET_ERRNO | EOPNOTSUPP);
+            a.if_any_bit(bits(asked), n::SECCOMP_RET_USER_NOTIF);
+            a.ret(n::SECCOMP_RET_ALLOW);
+        });
     }
 }
 
@@ -158,7 +213,10 @@ mod tests {
 
     /// Runs the filter over one call, as the kernel would.
     fn verdict(call: i64, arguments: [u64; 6]) -> u32 {
-        let code = filter();
+        verdict_of(&filter(DatagramCalls::Notified), call, arguments)
+    }
+
+    fn verdict_of(code: &[FilterInstruction], call: i64, arguments: [u64; 6]) -> u32 {
         let (mut at, mut word) = (0, 0);
         loop {
             let i = code[at];
@@ -209,6 +267,30 @@ mod tests {
         assert_eq!(verdict(n::SYS_sendto, [3, 1, 1, 0, 0, 0]), n::SECCOMP_RET_ALLOW);
         assert_eq!(verdict(n::SYS_sendto, [3, 1, 1, 0, 0x1000, 16]), n::SECCOMP_RET_USER_NOTIF);
         assert_eq!(verdict(n::SYS_sendto, [3, 1, 1, 0, 0x1_0000_0000, 16]), n::SECCOMP_RET_USER_NOTIF);
+    }
+
+    #[test]
+    fn where_the_kernel_has_the_datagrams_their_calls_are_native() {
+        let code = filter(DatagramCalls::Native);
+        let verdict = |call, arguments| verdict_of(&code, call, arguments);
+        assert_eq!(verdict(n::SYS_sendto, [3, 1, 1, 0, 0x1000, 16]), n::SECCOMP_RET_ALLOW);
+        assert_eq!(verdict(n::SYS_recvfrom, [3, 1, 1, 0, 0x1000, 0x2000]), n::SECCOMP_RET_ALLOW);
+        for call in [n::SYS_sendmmsg, n::SYS_recvmsg, n::SYS_recvmmsg] {
+            assert_eq!(verdict(call, [3, 0x1000, 0, 0, 0, 0]), n::SECCOMP_RET_ALLOW);
+        }
+        // What may be for netlink.
+        assert_eq!(verdict(n::SYS_sendmsg, [3, 0x1000, 0, 0, 0, 0]), n::SECCOMP_RET_USER_NOTIF);
+        assert_eq!(verdict(n::SYS_sendto, [3, 1, 1, 0, 0x1000, 12]), n::SECCOMP_RET_USER_NOTIF);
+        let flags = |flags: i32| u64::from(bits(flags));
+        assert_eq!(
+            verdict(n::SYS_recvmsg, [3, 1, flags(n::MSG_ERRQUEUE), 0, 0, 0]),
+            n::SECCOMP_RET_USER_NOTIF
+        );
+        assert_eq!(verdict(n::SYS_sendmsg, [3, 1, flags(n::MSG_OOB), 0, 0, 0]), n::SECCOMP_RET_USER_NOTIF);
+        let refused = n::SECCOMP_RET_ERRNO | EOPNOTSUPP;
+        assert_eq!(verdict(n::SYS_sendmsg, [3, 1, flags(n::MSG_FASTOPEN), 0, 0, 0]), refused);
+        assert_eq!(verdict(n::SYS_sendto, [3, 1, 1, flags(n::MSG_FASTOPEN), 1, 16]), refused);
+        assert_eq!(verdict(n::SYS_bind, [3, 1, 16, 0, 0, 0]), n::SECCOMP_RET_USER_NOTIF);
     }
 
     #[test]

@@ -5,7 +5,7 @@ pub(crate) mod filter;
 pub mod front;
 mod privilege;
 pub(crate) mod spawn;
-#[allow(unsafe_code, reason = "one of the two files of this crate with unsafe code")]
+#[allow(unsafe_code, reason = "one of the three files of this crate with unsafe code")]
 pub(crate) mod sys;
 
 use std::ffi::OsString;

@@ -21,7 +21,7 @@ use rustix::process::{
     set_child_subreaper, setrlimit,
 };
 
-use super::filter::filter;
+use super::filter::{DatagramCalls, filter};
 use super::sys::{self as child, Report};
 use super::{Program, SpawnError};
 use crate::sys::{self, number as n};
@@ -39,8 +39,8 @@ pub(crate) struct Started {
     pub(crate) signals: OwnedFd,
 }
 
-/// Starts `program` behind the filter.
-pub(crate) fn spawn(program: &Program) -> Result<Started, SpawnError> {
+/// Starts `program` behind the filter for `datagrams`.
+pub(crate) fn spawn(program: &Program, datagrams: DatagramCalls) -> Result<Started, SpawnError> {
     let argv = arguments(program)?;
     let name = argv.first().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     set_child_subreaper(Some(getpid())).map_err(own("cannot become the reaper of the program's children"))?;
@@ -52,7 +52,7 @@ pub(crate) fn spawn(program: &Program) -> Result<Started, SpawnError> {
     let domain = child::network_domain();
     let first = child::fork(&child::Child {
         argv: &argv,
-        filter: &filter(),
+        filter: &filter(datagrams),
         domain: domain.as_ref().map(AsFd::as_fd),
         report: child_report.as_fd(),
         go: child_go.as_fd(),

@@ -23,7 +23,15 @@ pub(crate) use user::User;
 
 /// The command line `ieum run FLAGS -- PROGRAM`.
 pub(crate) fn ieum<'a>(flags: &[&'a str], program: &[&'a str]) -> Vec<&'a str> {
-    [&[env!("CARGO_BIN_EXE_ieum"), "run"], flags, &["--"], program].concat()
+    [&[env!("CARGO_BIN_EXE_ieum"), "run"], with_way(flags), flags, &["--"], program].concat()
+}
+
+/// The way that datagrams are to take in runs whose flags do not say it, by the environment variable `IEUM_TEST_UDP`
+/// (`namespace`): so that the same tests try both.
+pub(crate) fn with_way(flags: &[&str]) -> &'static [&'static str] {
+    const SAYS: [&str; 3] = ["--udp", "--raw", "--in"];
+    let is_asked = std::env::var_os("IEUM_TEST_UDP").is_some_and(|way| way == "namespace");
+    if is_asked && !flags.iter().any(|flag| SAYS.contains(flag)) { &["--udp", "namespace"] } else { &[] }
 }
 
 /// Whether the tests run as root.

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 
-use super::{Folder, Running, is_root, path_of, peer};
+use super::{Folder, Running, is_root, path_of, peer, with_way};
 
 /// The user and group `nobody`, who own nothing.
 const NOBODY: u32 = 65534;
@@ -84,7 +84,7 @@ impl User {
     /// The words that start `ieum run FLAGS -- PROGRAM` as this user.
     pub(crate) fn ieum(&self, flags: &[&str], program: &[&str]) -> Vec<String> {
         let ieum = self.home.file("ieum");
-        self.words(&[&[ieum.as_str(), "run"], flags, &["--"], program].concat())
+        self.words(&[&[ieum.as_str(), "run"], with_way(flags), flags, &["--"], program].concat())
     }
 
     /// Starts `words` in its home.
