@@ -119,7 +119,7 @@ macro_rules! told_by {
                 {
                     told.push(line("only IPv6 set", listener.set_only_v6(true)));
                 }
-                let third = TcpStream::connect_timeout(&at, Duration::from_secs(5)).unwrap();
+                let third = TcpStream::connect_timeout(&at, Duration::from_secs(60)).unwrap();
                 let came = second.incoming().next().unwrap().unwrap();
                 told.push(line(
                     "incoming",
@@ -143,7 +143,7 @@ macro_rules! told_by {
                 told.push(line("nobody listens", TcpStream::connect(at).map(drop)));
                 told.push(line(
                     "nobody listens in time",
-                    TcpStream::connect_timeout(&at, Duration::from_secs(5)).map(drop),
+                    TcpStream::connect_timeout(&at, Duration::from_secs(60)).map(drop),
                 ));
                 told.push(line("nobody of that name", TcpStream::connect("no port").map(drop)));
                 told.push(line("not ours", TcpListener::bind("198.51.100.1:0").map(drop)));
