@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::BufMut;
 use ieum::sockets::Readiness;
+use ieum::sockets::numbers::{POLLIN, POLLOUT, POLLRDHUP};
 use tokio::io::{Interest, Ready};
 use tokio::net::{ToSocketAddrs, lookup_host};
 use tokio::task::coop::poll_proceed;
@@ -36,6 +37,12 @@ pub(crate) async fn when<T, R: Future<Output = io::Result<()>>>(
             answer => return answer,
         }
     }
+}
+
+/// What is waited for, in the bits of poll(2).
+pub(crate) fn events(interest: Interest) -> u32 {
+    let write = if interest.is_writable() { POLLOUT } else { 0 };
+    if interest.is_readable() || !interest.is_writable() { write | POLLIN | POLLRDHUP } else { write }
 }
 
 /// What of `interest` there is.
@@ -141,7 +148,8 @@ macro_rules! readiness {
             }
         }
 
-        /// Makes a call each time that there is any of `interest`, until it does not say WouldBlock.
+        /// Makes a call when there is any of `interest`, and again each time that something has changed, until it does not say
+        /// WouldBlock.
         ///
         /// # Errors
         ///
@@ -149,16 +157,10 @@ macro_rules! readiness {
         pub async fn async_io<T>(
             &self,
             interest: ::tokio::io::Interest,
-            mut call: impl FnMut() -> ::std::io::Result<T>,
+            call: impl FnMut() -> ::std::io::Result<T>,
         ) -> ::std::io::Result<T> {
-            loop {
-                self.ready(interest).await?;
-                ::tokio::task::coop::consume_budget().await;
-                match call() {
-                    Err(error) if error.kind() == ::std::io::ErrorKind::WouldBlock => {}
-                    answer => return answer,
-                }
-            }
+            ::tokio::task::coop::consume_budget().await;
+            ::ieum::net::Socket::from(&self.0).when_ready(crate::ready::events(interest), call).await
         }
     };
 }

@@ -4,10 +4,12 @@
 use std::future::Future;
 use std::io::ErrorKind;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use ieum::{Host, Network};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 
 /// Declares a module that does everything with the types of `$net` and tells what came of it, a line a call.
 macro_rules! told_by {
@@ -224,10 +226,10 @@ async fn any_number_of_tasks_waits_for_one_listener_and_each_gets_a_connection()
     const TASKS: usize = 50;
     let (one, other) = pair();
     let listener = ieum_tokio::TcpListener::from_std(other.listen("10.1.0.2:80").unwrap()).unwrap();
-    let listener = std::sync::Arc::new(listener);
+    let listener = Arc::new(listener);
     let serving: Vec<_> = (0..TASKS)
         .map(|_| {
-            let listener = std::sync::Arc::clone(&listener);
+            let listener = Arc::clone(&listener);
             tokio::spawn(async move {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut byte = [0];
@@ -285,6 +287,35 @@ async fn a_socket_that_is_always_ready_leaves_others_their_turn() {
     // Without the budget this would never end: both calls are always ready, and there is one thread.
     told.await.unwrap();
     busy.abort();
+}
+
+#[tokio::test]
+async fn a_call_that_would_block_is_made_again_when_something_has_changed_and_not_before() {
+    struct Count(AtomicUsize);
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let (one, _other) = pair();
+    let socket = ieum_tokio::UdpSocket::from_std(one.udp("10.1.0.1:0").unwrap()).unwrap();
+    let (to, calls) = (socket.local_addr().unwrap(), AtomicUsize::new(0));
+    let mut waiting = pin!(socket.async_io(Interest::READABLE, || {
+        match calls.fetch_add(1, Ordering::Relaxed) {
+            // It wants two datagrams at once.
+            0 => Err(ErrorKind::WouldBlock.into()),
+            earlier => Ok(earlier),
+        }
+    }));
+    let woken = Arc::new(Count(AtomicUsize::new(0)));
+    let waker = Waker::from(Arc::clone(&woken));
+    socket.try_send_to(b"x", to).unwrap();
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert_eq!((calls.load(Ordering::Relaxed), woken.0.load(Ordering::Relaxed)), (1, 0));
+    socket.try_send_to(b"x", to).unwrap();
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    let polled = waiting.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(matches!(polled, Poll::Ready(Ok(1))));
 }
 
 #[tokio::test]

@@ -137,6 +137,29 @@ impl Socket {
         wait_for(&self.host, wish, |_, room| way.is_there(room.host.readiness(self.id))).await
     }
 
+    /// Makes a call when there is what `way` waits for, and, should it say WouldBlock, again when something has changed and it is there;
+    /// for any number of tasks at once.
+    pub(crate) async fn when<T>(&self, way: Way, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        let wish = Wish::Of(self.id, Way::Change);
+        let asker = Asker::new(&self.host, wish);
+        std::future::poll_fn(|cx| {
+            let waker = cx.waker().clone();
+            // Remembered before the call is made: what changes after that is not missed.
+            let (there, is_broken) = self.host.with(|_, room| {
+                room.wait(wish, asker.key, waker);
+                let there = room.check_present().and_then(|()| way.is_there(room.readiness(self.id)));
+                (there, room.is_broken)
+            });
+            match there.map(|()| call()) {
+                Err(Errno::EAGAIN) => Poll::Pending,
+                Err(errno) => Poll::Ready(Err(error(errno))),
+                Ok(Err(told)) if told.kind() == io::ErrorKind::WouldBlock && !is_broken => Poll::Pending,
+                Ok(answer) => Poll::Ready(answer),
+            }
+        })
+        .await
+    }
+
     pub(crate) fn readiness(&self) -> ieum_socket::Readiness {
         self.host.look(|_, room| room.readiness(self.id))
     }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use ieum::net::{Epoll, Socket, TcpStream, poll};
+use ieum::net::{Epoll, RawSocket, Socket, TcpStream, poll};
 use ieum::sockets::Errno;
 use ieum::sockets::numbers::{
     EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLET, IPPROTO_TCP, POLLIN, POLLOUT, SO_REUSEADDR,
@@ -54,6 +54,17 @@ fn a_socket_is_shaped_before_it_connects_and_becomes_a_stream() {
     let mut word = String::new();
     other.read_to_string(&mut word).unwrap();
     assert_eq!(word, "word");
+}
+
+#[test]
+fn a_raw_socket_becomes_one_by_linuxs_calls_and_back() {
+    let host = Network::new().unwrap().host().raw_sockets().build().unwrap();
+    let made = RawSocket::from(host.socket(2, 3, 253).unwrap());
+    made.bind([127, 0, 0, 1].into()).unwrap();
+    let (again, sender) = (Socket::from(&made), host.raw_v4(253).unwrap());
+    assert_eq!(sender.send_to(b"x", [127, 0, 0, 1].into()).unwrap(), 1);
+    assert_eq!(again.read(&mut [0; 64], false).unwrap().0, 20 + 1);
+    assert_eq!(Socket::from(made).local_addr().unwrap(), again.local_addr().unwrap());
 }
 
 #[test]

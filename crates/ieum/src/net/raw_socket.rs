@@ -17,7 +17,7 @@ use crate::socket::{Socket, invalid};
 /// has nothing like it; hosts have them that [were made so](crate::HostBuilder::raw_sockets).
 ///
 /// Over IPv4 what is received begins with the IP header, over IPv6 with what stands behind the headers (RFC 3542 §3).
-pub struct RawSocket(Arc<Socket>);
+pub struct RawSocket(pub(super) Arc<Socket>);
 
 impl RawSocket {
     pub(crate) fn on(host: &Host, domain: Domain, protocol: u8) -> io::Result<RawSocket> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use ieum_socket::{How, Readiness, Reading, Received, Wait, Writing};
 
-use super::{TcpListener, TcpStream, UdpSocket};
+use super::{RawSocket, TcpListener, TcpStream, UdpSocket};
 use crate::host::Host;
 use crate::room::Way;
 
@@ -182,6 +182,16 @@ impl Socket {
         self.0.readiness()
     }
 
+    /// Makes a call when there is any of these events of poll(2), or POLLERR or POLLHUP, and, should it say WouldBlock, again each time that
+    /// something has changed. For a task, of which any number may wait; dropped before its end it makes no call any more.
+    ///
+    /// # Errors
+    ///
+    /// The call's own; EBADF when the host is removed.
+    pub async fn when_ready<T>(&self, events: u32, call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        self.0.when(Way::Events(events), call).await
+    }
+
     /// O_NONBLOCK: calls say EAGAIN instead of waiting. For all handles of the socket.
     pub fn set_nonblocking(&self, nonblocking: bool) {
         self.0.set_nonblocking(nonblocking);
@@ -234,7 +244,7 @@ macro_rules! becomes {
     };
 }
 
-becomes!(TcpListener TcpStream UdpSocket);
+becomes!(TcpListener TcpStream UdpSocket RawSocket);
 
 impl crate::socket::Socket {
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
