@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use ieum_exit::{Ends, Exit, ExitConfig, Publish, Resolvers};
 use ieum_socket::Domain;
-use ieum_stack::{CongestionName, LinkConfig, LinkId, RouteTarget, StackConfig, TcpRules, TcpSettings};
+use ieum_stack::{CongestionName, LinkId, RouteTarget, StackConfig, TcpRules, TcpSettings};
 use ieum_wire::{Cidr, Instant};
 
 use crate::any_datagrams::AnyDatagrams;
@@ -16,7 +16,6 @@ use crate::flows::Flows;
 use crate::net::{RawSocket, TcpListener, TcpStream, UdpSocket};
 use crate::network::{Inner, Link, Network};
 use crate::room::HostRoom;
-use crate::segment::Segment;
 use crate::socket::invalid;
 
 /// The ends of the link between a host and its exit, as `ieum run` has them: the exit's own, with the network's prefix, and the host's.
@@ -139,7 +138,8 @@ impl Host {
     }
 
     /// Takes the host out of its network: its connections are reset, its sockets are closed (EBADF), it has no others (ENFILE), and its
-    /// addresses are free for another host. What its other handles name is this, a host without links.
+    /// addresses are free for another host. Its exit goes with it, and the machine's ports that led to it are free. What its other handles
+    /// name is this, a host without links or sockets.
     pub fn remove(&self) {
         self.network.remove(self.number);
     }
@@ -306,7 +306,7 @@ impl HostBuilder {
         host.allow_raw_sockets(self.has_raw_sockets);
         self.sockets_max.into_iter().for_each(|sockets| host.set_sockets_max(sockets));
         self.rules.into_iter().for_each(|rules| host.stack_mut().tcp_set_rules(rules));
-        let mut inner = self.network.lock();
+        let mut inner = if exit.is_some() { self.network.lock_for_source() } else { self.network.lock() };
         inner.check_plan(&addresses, &routes)?;
         let exit = match exit {
             Some(exit) => Some((exit.link(), inner.add_room(Box::new(exit))?)),
@@ -385,8 +385,7 @@ impl Inner {
 
     /// An exit at the other end of a link that only it and the host are on.
     fn join_exit(&mut self, number: usize, exit: usize, exit_link: LinkId) {
-        self.segments.push(Segment::new(LinkConfig::in_process()));
-        let segment = self.segments.len() - 1;
+        let segment = self.exit_segment(number, exit);
         let link = self.new_link(number, segment);
         let exit_end = self.plug(exit, exit_link, segment);
         self.segments[segment].add_gateway(exit_end);

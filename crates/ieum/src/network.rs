@@ -1,11 +1,13 @@
 //! Hosts and the links between them, under one lock; and the thread that sleeps for them.
 
+mod leave;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use ieum_engine::{Clock, Notice, Poller, Room, Sleeper, Told, Turn};
@@ -13,7 +15,7 @@ use ieum_stack::{LinkConfig, LinkId};
 use ieum_wire::{Instant, Packet};
 
 use crate::bell::Bell;
-use crate::bounds::{LINGER, SOURCES_MAX, TURNS_PER_CALL_MAX};
+use crate::bounds::{LINGER, TURNS_PER_CALL_MAX};
 use crate::host::HostBuilder;
 use crate::outlet::OutletRoom;
 use crate::room::HostRoom;
@@ -43,6 +45,8 @@ struct Handle(Arc<Shared>);
 struct Shared {
     inner: Mutex<Inner>,
     bell: Bell,
+    /// The thread has handed on what it was told, and somebody had left.
+    heard: Condvar,
 }
 
 /// All that is under the lock.
@@ -56,11 +60,21 @@ struct Shared {
 pub(crate) struct Inner {
     poller: Poller,
     clock: Clock,
-    /// Their places are their numbers: who has left keeps his.
+    /// Their places are their numbers: a host that has left keeps its own.
     dwellers: Vec<Dweller>,
+    /// Places of others that have left.
+    spare_places: Vec<usize>,
     pub(crate) segments: Vec<Segment>,
+    /// Links of exits that have left.
+    spare_segments: Vec<usize>,
     /// Who waits for descriptors of the machine, by the numbers of the poller. 0 is the bell's.
     sources: Vec<usize>,
+    /// Numbers of the poller that nobody has.
+    spare_sources: Vec<u8>,
+    /// The same of those who have left since the thread handed on what it was told.
+    retired_sources: Vec<u8>,
+    /// The network's own thread.
+    thread: Option<ThreadId>,
     busy: VecDeque<usize>,
     deadlines: BTreeSet<(Instant, usize)>,
     sleep: Sleep,
@@ -81,6 +95,8 @@ struct Dweller {
     source: u8,
     /// Where each of its links leads.
     links: Vec<(LinkId, usize)>,
+    /// A host's exit, and the link between them.
+    exit: Option<(usize, usize)>,
     is_busy: bool,
     /// What stands in `deadlines`.
     deadline: Option<Instant>,
@@ -92,6 +108,8 @@ enum Inhabitant {
     Outlet(Box<OutletRoom>),
     /// An exit, a device.
     Other(Box<dyn Room + Send>),
+    /// Whoever it was has left.
+    Nobody,
 }
 
 /// What the network's own thread does.
@@ -117,8 +135,13 @@ impl Network {
             poller,
             clock: Clock::start(),
             dwellers: Vec::new(),
+            spare_places: Vec::new(),
             segments: Vec::new(),
+            spare_segments: Vec::new(),
             sources: vec![usize::MAX],
+            spare_sources: Vec::new(),
+            retired_sources: Vec::new(),
+            thread: None,
             busy: VecDeque::new(),
             deadlines: BTreeSet::new(),
             sleep: Sleep::Awake,
@@ -127,7 +150,7 @@ impl Network {
             is_left: false,
             is_broken: false,
         };
-        let shared = Arc::new(Shared { inner: Mutex::new(inner), bell });
+        let shared = Arc::new(Shared { inner: Mutex::new(inner), bell, heard: Condvar::new() });
         let sleepless = Arc::clone(&shared);
         thread::Builder::new().name("ieum".to_owned()).spawn(move || sleepless.run(&watched))?;
         Ok(Network(Arc::new(Handle(shared))))
@@ -147,8 +170,7 @@ impl Network {
     /// Another link of which the choice is yours.
     pub fn link_like(&self, config: LinkConfig) -> Link {
         let mut inner = self.lock();
-        inner.segments.push(Segment::new(config));
-        Link { network: self.clone(), number: inner.segments.len() - 1 }
+        Link { network: self.clone(), number: inner.new_segment(config) }
     }
 
     /// Are the two handles of one network?
@@ -172,14 +194,6 @@ impl Network {
         let mut inner = self.lock();
         let now = inner.clock.now();
         question(now, inner.host(number))
-    }
-
-    /// A host leaves its links: what it has said until now has crossed them.
-    pub(crate) fn remove(&self, number: usize) {
-        self.with(number, |now, room| room.leave(now));
-        let mut inner = self.lock();
-        inner.unplug(number);
-        self.0.0.settle(inner);
     }
 
     /// [`Network::with`] for the end of a link.
@@ -253,7 +267,11 @@ impl Shared {
         let (mut sleeper, mut told, mut left_at) = (Sleeper::new(poller), Vec::new(), None);
         loop {
             let mut inner = self.lock();
+            inner.thread = Some(thread::current().id());
             inner.hand_on(&self.bell, &told);
+            if inner.recall_sources() {
+                self.heard.notify_all();
+            }
             let mut due = inner.settle();
             let now = inner.clock.now();
             if inner.is_left {
@@ -288,7 +306,7 @@ impl Inner {
                     outlet.break_down();
                     outlet.hand_over(woken);
                 }
-                Inhabitant::Other(_) => {}
+                Inhabitant::Other(_) | Inhabitant::Nobody => {}
             }
         }
     }
@@ -314,22 +332,45 @@ impl Inner {
     ///
     /// When it cannot begin, or there are too many of its like.
     pub(crate) fn add_room(&mut self, mut room: Box<dyn Room + Send>) -> io::Result<usize> {
-        let source = match u8::try_from(self.sources.len()) {
-            Ok(source) if self.sources.len() < SOURCES_MAX => source,
-            Ok(_) | Err(_) => {
-                return Err(io::Error::other("a network has no more than 254 exits and devices"));
-            }
-        };
-        room.start(&self.poller.turn(self.clock.now(), source))?;
-        self.sources.push(self.dwellers.len());
-        Ok(self.add(Inhabitant::Other(room), source))
+        let many = || io::Error::other("a network has no more than 254 exits and devices");
+        let source = self.new_source().ok_or_else(many)?;
+        if let Err(error) = room.start(&self.poller.turn(self.clock.now(), source)) {
+            self.retired_sources.push(source);
+            return Err(error);
+        }
+        let number = self.add(Inhabitant::Other(room), source);
+        self.sources[usize::from(source)] = number;
+        Ok(number)
     }
 
     fn add(&mut self, room: Inhabitant, source: u8) -> usize {
-        let number = self.dwellers.len();
-        self.dwellers.push(Dweller { room, source, links: Vec::new(), is_busy: false, deadline: None });
+        let dweller = Dweller { room, source, links: Vec::new(), exit: None, is_busy: false, deadline: None };
+        let number = if let Some(spare) = self.spare_places.pop() {
+            self.dwellers[spare] = dweller;
+            spare
+        } else {
+            self.dwellers.push(dweller);
+            self.dwellers.len() - 1
+        };
         self.touch(number);
         number
+    }
+
+    /// Another link.
+    fn new_segment(&mut self, config: LinkConfig) -> usize {
+        if let Some(spare) = self.spare_segments.pop() {
+            self.segments[spare] = Segment::new(config);
+            return spare;
+        }
+        self.segments.push(Segment::new(config));
+        self.segments.len() - 1
+    }
+
+    /// A link for a host and its exit, which goes with it.
+    pub(crate) fn exit_segment(&mut self, host: usize, exit: usize) -> usize {
+        let segment = self.new_segment(LinkConfig::in_process());
+        self.dwellers[host].exit = Some((exit, segment));
+        segment
     }
 
     /// A room comes to a link, which it calls `link`.
@@ -339,21 +380,10 @@ impl Inner {
         (number, link)
     }
 
-    /// A host leaves its links, which for it lead nowhere any more; its number stays its own.
-    fn unplug(&mut self, number: usize) {
-        let now = self.clock.now();
-        for (link, segment) in std::mem::take(&mut self.dwellers[number].links) {
-            self.segments[segment].remove((number, link));
-            let (room, turn) = turn_of(&mut self.dwellers, &self.poller, now, number);
-            room.on_notice(&turn, Notice::LinkDown { link });
-        }
-        self.touch(number);
-    }
-
     pub(crate) fn host(&mut self, number: usize) -> &mut HostRoom {
         match self.dwellers.get_mut(number).map(|dweller| &mut dweller.room) {
             Some(Inhabitant::Host(host)) => host,
-            Some(Inhabitant::Outlet(_) | Inhabitant::Other(_)) | None => {
+            Some(Inhabitant::Outlet(_) | Inhabitant::Other(_) | Inhabitant::Nobody) | None => {
                 unreachable!("a host's handle has the number of a host")
             }
         }
@@ -420,7 +450,7 @@ impl Inner {
         match &mut dweller.room {
             Inhabitant::Host(host) => host.hand_over(woken, spent),
             Inhabitant::Outlet(outlet) => outlet.hand_over(woken),
-            Inhabitant::Other(_) => {}
+            Inhabitant::Other(_) | Inhabitant::Nobody => {}
         }
         let deadline = dweller.room().deadline();
         if deadline != dweller.deadline {
@@ -482,6 +512,7 @@ impl Inner {
                 Inhabitant::Host(host) => host.is_unfinished(),
                 Inhabitant::Outlet(outlet) => outlet.is_unfinished(),
                 Inhabitant::Other(room) => room.is_unfinished(),
+                Inhabitant::Nobody => false,
             })
     }
 }
@@ -492,6 +523,7 @@ impl Dweller {
             Inhabitant::Host(host) => &mut **host,
             Inhabitant::Outlet(outlet) => &mut **outlet,
             Inhabitant::Other(room) => &mut **room,
+            Inhabitant::Nobody => unreachable!("nothing names the place of who has left"),
         }
     }
 }

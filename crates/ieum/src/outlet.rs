@@ -54,8 +54,6 @@ pub(crate) struct OutletRoom {
     /// Put in, and not on the link yet.
     incoming: VecDeque<Packet>,
     woken: Vec<Waker>,
-    /// To be told: the outlet is gone.
-    notice: Option<Notice>,
 }
 
 impl Network {
@@ -83,12 +81,7 @@ impl Network {
     /// InvalidInput for an MTU below 1280 bytes, which IPv6 needs (RFC 8200 §5), or above 65,535.
     pub fn outlet_link(&self, mtu_bytes: u32) -> io::Result<(Link, Outlet)> {
         let shared = Arc::new(Shared::default());
-        let room = OutletRoom {
-            shared: Arc::clone(&shared),
-            incoming: VecDeque::new(),
-            woken: Vec::new(),
-            notice: None,
-        };
+        let room = OutletRoom { shared: Arc::clone(&shared), incoming: VecDeque::new(), woken: Vec::new() };
         let (link, number) =
             self.leading(mtu_bytes, |inner| Ok((inner.add_outlet(room), LinkId::default())))?;
         Ok((link, Outlet { network: self.clone(), number, shared }))
@@ -104,7 +97,7 @@ impl Network {
             return Err(invalid(format!("{mtu_bytes} bytes: the MTU of a link is 1280 to 65535 bytes")));
         }
         let link = self.link_like(LinkConfig { mtu_bytes, ..LinkConfig::in_process() });
-        let mut inner = self.lock();
+        let mut inner = self.lock_for_source();
         let (number, room_link) = add(&mut inner)?;
         let end = inner.plug(number, room_link, link.number);
         inner.segments[link.number].add_gateway(end);
@@ -187,8 +180,7 @@ impl Outlet {
 
 impl Drop for Outlet {
     fn drop(&mut self) {
-        let down = Notice::LinkDown { link: LinkId::default() };
-        self.network.with_outlet(self.number, |room| room.notice = Some(down));
+        self.network.remove_outlet(self.number);
     }
 }
 
@@ -262,7 +254,7 @@ impl Room for OutletRoom {
     }
 
     fn poll_notice(&mut self) -> Option<Notice> {
-        self.notice.take()
+        None
     }
 
     fn on_notice(&mut self, _turn: &Turn<'_>, _notice: Notice) {}

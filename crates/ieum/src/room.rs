@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use ieum_engine::{Notice, Ready, Room, Turn};
 use ieum_socket::{Errno, Event, Host, Kind, Readiness, RequestId, SocketId};
-use ieum_stack::LinkId;
+use ieum_stack::{LinkId, StackConfig};
 use ieum_wire::{Instant, Packet};
 use slotmap::SecondaryMap;
 
@@ -149,6 +149,14 @@ impl HostRoom {
         self.host.abort_all(now);
         self.host.set_sockets_max(0);
         self.wake_all();
+    }
+
+    /// It has left, and gives back what it holds: its handles name a host with nothing in it.
+    pub(crate) fn clear(&mut self) {
+        self.host = Host::with_stack(StackConfig::new([0; 32]), false);
+        self.host.set_sockets_max(0);
+        self.notices.clear();
+        self.is_restless = false;
     }
 
     /// The network's thread has ended: who waits is told so.
