@@ -1,7 +1,7 @@
 //! Who holds which local port, for TCP and UDP alike.
 //!
 //! Two kinds of holders: *bindings*, made by name ([`Ports::bind`]), and *occupants*, TCP connections and TIME-WAITs,
-//! which hold their local address and port without a name and are only counted.
+//! which hold their local address and port without a name and are only counted, by what their sockets had said.
 //!
 //! The rules are Linux's (socket(7), ip(7)). Two holders of one port conflict when their addresses overlap: they are
 //! equal, or one is unspecified, and neither keeps to a link that the other does not hear. A conflict is forgiven when both allow it: both said SO_REUSEADDR and neither
@@ -115,29 +115,39 @@ struct Span {
 #[derive(Debug, Default)]
 struct Holders {
     bindings: Vec<BindingId>,
-    /// Connections by their local address, and how many of them allow sharing.
-    occupants: BTreeMap<IpAddr, Occupants>,
+    /// Connections by their local address, counted by what their sockets had said.
+    occupants: BTreeMap<IpAddr, Vec<(Hold, u32)>>,
 }
 
 impl Holders {
     /// Has a connection the port on one of these addresses, that does not share it with who allows so (`reuse`) or not?
     fn has_connection(&self, span: Span, reuse: bool) -> bool {
-        let refuses = |occupants: &Occupants| !reuse || occupants.alone > 0;
+        let refuses = |(hold, _): &(Hold, u32)| !(reuse && hold.reuse) && links_meet(hold.link, span.link);
         if span.address.is_unspecified() {
-            // Connections are not asked for their link: a port stays busy by those of all.
-            let at = |address: &IpAddr| overlap(span, Span { address: *address, v6_only: true, link: None });
-            self.occupants.iter().any(|(address, occupants)| at(address) && refuses(occupants))
+            let mut all = self
+                .occupants
+                .iter()
+                .flat_map(|(address, holds)| holds.iter().map(move |hold| (*address, hold)));
+            all.any(|(address, hold)| {
+                // As on Linux: the socket of a connection of IPv6 that was not for IPv6 alone is in the way of 0.0.0.0.
+                let both = hold.0.both_families && address.is_ipv6();
+                (both || overlap(span, Span { address, v6_only: true, link: None })) && refuses(hold)
+            })
         } else {
-            self.occupants.get(&span.address).is_some_and(refuses)
+            self.occupants.get(&span.address).is_some_and(|holds| holds.iter().any(refuses))
         }
     }
 }
 
-/// Connections with one local address and port.
-#[derive(Clone, Copy, Debug, Default)]
-struct Occupants {
-    sharing: usize,
-    alone: usize,
+/// What the socket of a connection said of the port which the connection holds.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Hold {
+    /// It shares the port with others that allow so.
+    pub(crate) reuse: bool,
+    /// It was not for IPv6 alone.
+    pub(crate) both_families: bool,
+    /// The only link it is reached over.
+    pub(crate) link: Option<LinkId>,
 }
 
 /// All held ports.
@@ -216,9 +226,15 @@ impl Ports {
         self.bindings.get(id).map(|binding| binding.address)
     }
 
-    /// Did the socket of this binding allow sharing, by either word? Its connections inherit that.
-    pub(crate) fn allows_reuse(&self, id: BindingId) -> bool {
-        self.bindings.get(id).is_some_and(|binding| binding.reuse_address || binding.reuse_port)
+    /// What the connections of this binding's socket say of the port: they inherit it.
+    pub(crate) fn hold(&self, id: BindingId) -> Hold {
+        let both_families = self.is_for_both_families(id);
+        let hold = self.bindings.get(id).map(|binding| Hold {
+            reuse: binding.reuse_address || binding.reuse_port,
+            both_families,
+            link: binding.link,
+        });
+        hold.unwrap_or_default()
     }
 
     /// Gives a binding up.
@@ -280,26 +296,32 @@ impl Ports {
         Ok(())
     }
 
-    /// A TCP connection holds its local address and port from now on. `reuse`: its socket allowed sharing.
-    pub(crate) fn occupy(&mut self, local: SocketAddr, reuse: bool) {
+    /// A TCP connection holds its local address and port from now on.
+    pub(crate) fn occupy(&mut self, local: SocketAddr, hold: Hold) {
         let holders = self.holders.entry((Protocol::Tcp, local.port())).or_default();
-        let occupants = holders.occupants.entry(local.ip()).or_default();
-        *if reuse { &mut occupants.sharing } else { &mut occupants.alone } += 1;
+        let holds = holders.occupants.entry(local.ip()).or_insert_with(|| Vec::with_capacity(1));
+        match holds.iter_mut().find(|(other, _)| *other == hold) {
+            Some((_, count)) => *count += 1,
+            None => holds.push((hold, 1)),
+        }
     }
 
-    /// A connection that held `local` (with the same word about sharing) is gone.
+    /// A connection that held `local` (with the same words) is gone.
     ///
     /// # Panics
     ///
     /// When it never held it.
-    pub(crate) fn vacate(&mut self, local: SocketAddr, reuse: bool) {
+    pub(crate) fn vacate(&mut self, local: SocketAddr, hold: Hold) {
         let key = (Protocol::Tcp, local.port());
         let holders = self.holders.get_mut(&key).expect("who vacates a port has occupied it");
-        let occupants =
-            holders.occupants.get_mut(&local.ip()).expect("who vacates an address has occupied it");
-        let count = if reuse { &mut occupants.sharing } else { &mut occupants.alone };
-        *count = count.checked_sub(1).expect("who vacates has occupied with the same word about sharing");
-        if occupants.sharing + occupants.alone == 0 {
+        let holds = holders.occupants.get_mut(&local.ip()).expect("who vacates an address has occupied it");
+        let (_, count) = holds
+            .iter_mut()
+            .find(|(other, _)| *other == hold)
+            .expect("who vacates has occupied with the same words");
+        *count -= 1;
+        holds.retain(|(_, count)| *count > 0);
+        if holds.is_empty() {
             holders.occupants.remove(&local.ip());
         }
         self.forget_if_free(key);
@@ -388,9 +410,7 @@ const BROADCAST: IpAddr = IpAddr::V4(std::net::Ipv4Addr::BROADCAST);
 fn overlap(one: Span, other: Span) -> bool {
     let any = |span: Span| span.address.is_unspecified();
     let both_families = |span: Span| any(span) && span.address.is_ipv6() && !span.v6_only;
-    if let (Some(one), Some(other)) = (one.link, other.link)
-        && one != other
-    {
+    if !links_meet(one.link, other.link) {
         return false;
     }
     if one.address.is_ipv4() == other.address.is_ipv4() {
@@ -398,6 +418,11 @@ fn overlap(one: Span, other: Span) -> bool {
     } else {
         both_families(one) || both_families(other)
     }
+}
+
+/// Can what comes over one link be heard by both?
+fn links_meet(one: Option<LinkId>, other: Option<LinkId>) -> bool {
+    one.is_none() || other.is_none() || one == other
 }
 
 #[cfg(test)]
@@ -493,15 +518,15 @@ mod tests {
         let (mut ports, mut chance) = ports();
         let local = SocketAddr::new(OWN.parse().unwrap(), 80);
         let mut bind = |ports: &mut Ports, request| ports.bind(Protocol::Tcp, request, &mut chance);
-        ports.occupy(local, true);
+        ports.occupy(local, Hold { reuse: true, ..Hold::default() });
         assert_eq!(bind(&mut ports, wish(ANY, 80)), Err(BindError::InUse));
         let id = bind(&mut ports, reusing(ANY, 80)).unwrap();
         ports.release(id);
-        ports.occupy(local, false);
+        ports.occupy(local, Hold::default());
         assert_eq!(bind(&mut ports, reusing(ANY, 80)), Err(BindError::InUse));
         assert!(bind(&mut ports, wish("127.0.0.1", 80)).is_ok());
-        ports.vacate(local, false);
-        ports.vacate(local, true);
+        ports.vacate(local, Hold::default());
+        ports.vacate(local, Hold { reuse: true, ..Hold::default() });
         assert!(bind(&mut ports, wish(OWN, 80)).is_ok());
     }
 

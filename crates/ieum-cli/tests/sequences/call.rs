@@ -201,6 +201,7 @@ impl Call {
             Verb::Disconnect => "disconnect",
             Verb::Send { .. } => "send",
             Verb::SendTo { .. } => "sendto",
+            Verb::Recv { len: 0, .. } => "recv-nothing",
             Verb::Recv { .. } => "recv",
             Verb::RecvFrom { .. } => "recvfrom",
             Verb::Shutdown { .. } => "shutdown",

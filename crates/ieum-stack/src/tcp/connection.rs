@@ -15,6 +15,7 @@ use super::recv::Recv;
 use super::settings::TcpSettings;
 use super::state::State;
 use super::tuple::FourTuple;
+use crate::port::Hold;
 
 /// Why a connection ended before its time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -76,8 +77,8 @@ pub(super) struct Connection {
     pub(super) deaf: bool,
     /// It counts among those that nobody holds.
     pub(super) orphan: bool,
-    /// Its address and port may be bound again by who allows that (SO_REUSEADDR).
-    pub(super) reuse: bool,
+    /// What its socket had said of the port.
+    pub(super) hold: Hold,
     /// It stands in the FIFO of debtors.
     pub(super) in_debt: bool,
     /// Something changed that its user has not been told of.
@@ -92,7 +93,7 @@ impl Connection {
         settings: TcpSettings,
         phase: Phase,
         holder: Holder,
-        reuse: bool,
+        hold: Hold,
     ) -> Connection {
         Connection {
             tuple,
@@ -103,7 +104,7 @@ impl Connection {
             syn_data: false,
             deaf: false,
             orphan: false,
-            reuse,
+            hold,
             in_debt: false,
             news: false,
             timer_at: None,

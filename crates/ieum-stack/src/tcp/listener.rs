@@ -9,7 +9,7 @@ use super::ConnectionId;
 use super::bounds::{ANY_BACKLOG, FAST_OPEN_RESET_COUNTS, SYN_COOKIE_LIFETIME, SYN_QUEUE_MIN};
 use super::fast_open::FastOpenKeys;
 use super::settings::TcpSettings;
-use crate::port::BindingId;
+use crate::port::{BindingId, Hold};
 
 /// What a listener listens for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,8 +45,8 @@ pub(super) struct Listener {
     pub(super) settings: TcpSettings,
     /// Each SYN waits for a verdict.
     pub(super) held: bool,
-    /// Its connections' ports may be bound again by who allows that.
-    pub(super) reuse: bool,
+    /// What its connections say of their ports.
+    pub(super) hold: Hold,
     backlog: u32,
     /// Half-open connections; they stand in their own table.
     pub(super) half_open: u32,
@@ -65,18 +65,12 @@ pub(super) struct Listener {
 }
 
 impl Listener {
-    pub(super) fn new(
-        place: Place,
-        backlog: u32,
-        held: bool,
-        settings: TcpSettings,
-        reuse: bool,
-    ) -> Listener {
+    pub(super) fn new(place: Place, backlog: u32, held: bool, settings: TcpSettings, hold: Hold) -> Listener {
         Listener {
             place,
             settings,
             held,
-            reuse,
+            hold,
             backlog,
             half_open: 0,
             accept_queue: VecDeque::new(),
@@ -89,7 +83,7 @@ impl Listener {
     }
 
     pub(super) fn any(settings: TcpSettings) -> Listener {
-        Listener::new(Place::Any, ANY_BACKLOG, true, settings, true)
+        Listener::new(Place::Any, ANY_BACKLOG, true, settings, Hold { reuse: true, ..Hold::default() })
     }
 
     pub(super) fn set_backlog(&mut self, backlog: u32) {
@@ -156,7 +150,7 @@ mod tests {
 
     #[test]
     fn connections_that_wait_elsewhere_count_against_the_backlog() {
-        let mut listener = Listener::new(Place::Any, 1, false, TcpSettings::default(), false);
+        let mut listener = Listener::new(Place::Any, 1, false, TcpSettings::default(), Hold::default());
         listener.set_waiting_elsewhere(1);
         assert!(!listener.accept_queue_is_full());
         listener.set_waiting_elsewhere(2);

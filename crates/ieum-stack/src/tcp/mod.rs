@@ -262,10 +262,10 @@ impl Tcp {
 
     /// A new connection takes its place in the tables.
     fn enter(&mut self, cx: &mut Context<'_>, connection: Connection) -> ConnectionId {
-        let (tuple, reuse) = (connection.tuple, connection.reuse);
+        let (tuple, hold) = (connection.tuple, connection.hold);
         let id = self.connections.insert(connection);
         self.demux.insert(tuple, Owner::Connection(id));
-        cx.ports.occupy(tuple.local, reuse);
+        cx.ports.occupy(tuple.local, hold);
         id
     }
 
@@ -283,7 +283,7 @@ impl Tcp {
         if let Some(listener) = pending.and_then(|id| self.listeners.get_mut(id)) {
             listener.fast_open_ended(cx.now, failure == Some(Failure::Reset));
         }
-        cx.ports.vacate(connection.tuple.local, connection.reuse);
+        cx.ports.vacate(connection.tuple.local, connection.hold);
     }
 
     /// → CLOSED, and the peer is told by a RST. The RST stands at the end of what was sent: where the peer, if it has
@@ -309,7 +309,7 @@ impl Tcp {
     /// FIN-WAIT-2 or CLOSING → TIME-WAIT: a small struct takes the connection's place in the tables.
     fn time_wait(&mut self, cx: &mut Context<'_>, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let (tuple, reuse) = (connection.tuple, connection.reuse);
+        let (tuple, hold) = (connection.tuple, connection.hold);
         let TcpSettings { tos: users_tos, link, .. } = connection.settings;
         let Some(open) = connection.open_mut() else { return };
         let tos = ecn::tos(users_tos, open.ecn.accurate().is_some_and(|accurate| accurate.may_be_marked()));
@@ -319,7 +319,7 @@ impl Tcp {
             recv_nxt: open.recv.nxt(),
             window: open.recv.tell_window(),
             stamps: open.stamps,
-            reuse,
+            hold,
             since: cx.now,
             tos,
             link,
@@ -357,7 +357,7 @@ impl Tcp {
     fn end_time_wait(&mut self, cx: &mut Context<'_>, id: TimeWaitId) {
         if let Some(waiting) = self.time_waits.remove(id) {
             self.demux.remove(&waiting.tuple);
-            cx.ports.vacate(waiting.tuple.local, waiting.reuse);
+            cx.ports.vacate(waiting.tuple.local, waiting.hold);
         }
         // Ended early, it may stand anywhere in the queue; ends in time are always at its front.
         if self.time_wait_queue.front() == Some(&id) {

@@ -291,9 +291,9 @@ impl Tcp {
         settings: TcpSettings,
         open: Open,
     ) -> ConnectionId {
-        let reuse = self.listeners.get(listener).is_some_and(|listener| listener.reuse);
+        let hold = self.listeners.get(listener).map(|listener| listener.hold).unwrap_or_default();
         let phase = Phase::Open(open);
-        let id = self.enter(cx, Connection::new(tuple, settings, phase, Holder::Listener(listener), reuse));
+        let id = self.enter(cx, Connection::new(tuple, settings, phase, Holder::Listener(listener), hold));
         if let Some(listener) = self.listeners.get_mut(listener) {
             listener.accept_queue.push_back(id);
         }

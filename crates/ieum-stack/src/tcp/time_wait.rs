@@ -10,6 +10,7 @@ use super::bounds::{TIME_WAIT_ISN_STEP, TIME_WAIT_REUSE_AFTER};
 use super::open::Stamps;
 use super::tuple::FourTuple;
 use crate::link::LinkId;
+use crate::port::Hold;
 
 /// A connection in TIME-WAIT: enough to acknowledge the peer's FIN once more, and to know old segments.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +22,8 @@ pub(super) struct TimeWait {
     pub(super) recv_nxt: SeqNumber,
     pub(super) window: u16,
     pub(super) stamps: Option<Stamps>,
-    /// Its port may be bound again by who allows that.
-    pub(super) reuse: bool,
+    /// What its socket had said of the port.
+    pub(super) hold: Hold,
     pub(super) since: Instant,
     /// DSCP and ECN of what is answered: those that the connection had (Linux).
     pub(super) tos: u8,
@@ -67,7 +68,7 @@ mod tests {
             recv_nxt: SeqNumber::new(7000),
             window: 1000,
             stamps,
-            reuse: false,
+            hold: Hold::default(),
             tos: 0,
             since: Instant::ZERO,
             until: Instant::ZERO,

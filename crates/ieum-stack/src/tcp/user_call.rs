@@ -29,7 +29,7 @@ use crate::context::Context;
 use crate::drops::{Drop, Drops};
 use crate::icmp::Icmp;
 use crate::ip::{Ip, Outgoing};
-use crate::port::{BindingId, Ports};
+use crate::port::{BindingId, Hold, Ports};
 
 /// Why a binding cannot listen.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -70,12 +70,12 @@ impl Tcp {
     ) -> Result<ListenerId, ListenError> {
         let local = ports.address(binding).ok_or(ListenError::InUse)?;
         ports.set_listening(binding, true)?;
-        let reuse = ports.allows_reuse(binding);
+        let hold = ports.hold(binding);
         let both_families = ports.is_for_both_families(binding);
         let place = Place::Bound { binding, local, both_families };
         let settings =
             TcpSettings { fast_open_queue: self.fast_open_queue(&settings, backlog), ..bounded(settings) };
-        let id = self.listeners.insert(Listener::new(place, backlog, held, settings, reuse));
+        let id = self.listeners.insert(Listener::new(place, backlog, held, settings, hold));
         for address in place.addresses() {
             self.listening.entry(address).or_default().push(id);
         }
@@ -260,9 +260,11 @@ impl Tcp {
             }
             Some(_) => return Err(ConnectError::InUse),
         }
-        let reuse = binding.is_some_and(|binding| cx.ports.allows_reuse(binding));
+        // Who was not bound is for both families unless it said otherwise, which nobody does who only connects.
+        let unbound = Hold { both_families: true, link: settings.link, ..Hold::default() };
+        let hold = binding.map_or(unbound, |binding| cx.ports.hold(binding));
         let phase = Phase::Handshake(Handshake::new(own));
-        let id = self.enter(cx, Connection::new(tuple, settings, phase, Holder::User, reuse));
+        let id = self.enter(cx, Connection::new(tuple, settings, phase, Holder::User, hold));
         self.settle(cx, id);
         Ok(id)
     }
