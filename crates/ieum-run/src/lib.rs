@@ -47,7 +47,8 @@
 //!   read and write say ECONNRESET.
 //! - Bytes that come after `shutdown(SHUT_RD)` cannot be read. SO_LINGER does not make close wait.
 //! - Datagrams come with the control messages of `call/control` and no others, those to a connected socket with none but
-//!   a timestamp; of those that go source, hops and type of service are looked at. recvmmsg returns as soon as one datagram
+//!   a timestamp; of those that go source, interface, hops, type of service
+//!   and the size of segments (UDP_SEGMENT) are looked at. recvmmsg returns as soon as one datagram
 //!   came.
 //! - SO_RCVLOWAT does not keep poll from telling of fewer bytes.
 //! - /proc/net and /sys/class/net show the machine's interfaces.

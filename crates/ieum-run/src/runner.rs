@@ -338,7 +338,10 @@ impl Room for Runner {
     fn settle(&mut self, turn: &Turn<'_>) {
         self.on_host_events(turn);
         for number in std::mem::take(&mut self.more) {
-            self.step(turn, number);
+            match self.routes.get(number) {
+                Some(_) => self.on_more_requests(turn, number),
+                None => self.step(turn, number),
+            }
         }
         self.on_host_events(turn);
         self.hang_up_on_unreachable(turn);

@@ -49,3 +49,41 @@ fn node_lists_the_host_s_interfaces() {
     let listed = Running::start(&ieum(&[], &words)).finish().success();
     assert_eq!(listed.trim(), "lo 127.0.0.1/8,lo ::1/128,eth0 10.77.0.2/24,eth0 fd77::2/64");
 }
+
+#[test]
+fn requests_that_are_written_one_after_the_other_are_all_answered() {
+    if !peer("python3") {
+        return;
+    }
+    // 200 times a request for interface 1, more than one turn's share, an empty message among them; each has one answer.
+    let program = "import os, socket, struct
+asks = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+answers = 0
+for number in range(200):
+    request = struct.pack('=IHHII BxHiII', 32, 18, 1, number, 0, 0, 0, 1, 0, 0)
+    os.write(asks.fileno(), request)
+    if number == 100:
+        asks.send(b'')
+    if number % 50 == 49:
+        for _ in range(50):
+            answers += asks.recv(65536)[4:6] == struct.pack('=H', 16)
+print(answers, 'answers')";
+    let said = Running::start(&ieum(&["--no-exit"], &["python3", "-c", program])).finish().success();
+    assert_eq!(said, "200 answers\n");
+}
+
+#[test]
+fn root_has_no_netlink_that_leads_to_the_machine() {
+    if !peer("python3") {
+        return;
+    }
+    let program = "import errno, socket
+for protocol in (4, 6, 12, 16):
+    try:
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+        print(protocol, 'there')
+    except OSError as error:
+        print(protocol, errno.errorcode[error.errno])";
+    let said = Running::start(&ieum(&["--no-exit"], &["python3", "-c", program])).finish().success();
+    assert_eq!(said, "4 EPROTONOSUPPORT\n6 EPROTONOSUPPORT\n12 EPROTONOSUPPORT\n16 EPROTONOSUPPORT\n");
+}

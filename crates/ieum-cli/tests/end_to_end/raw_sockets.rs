@@ -21,7 +21,7 @@ packet, source = listens.recvfrom(65535)
 print('heard', packet[28:].decode(), 'from', source[0], 'and so did UDP:', server.recvfrom(100)[0].decode())
 
 icmp = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
-icmp.settimeout(20)
+icmp.settimeout(60)
 request = struct.pack('!BBHHH', 8, 0, 0, 4660, 1) + b'abcd'
 request = request[:2] + struct.pack('!H', total(request)) + request[4:]
 icmp.sendto(request, ('10.77.0.1', 0))
@@ -29,7 +29,7 @@ packet, source = icmp.recvfrom(65535)
 print('answer', packet[20], packet[28:].decode(), 'from', source[0], 'ttl', packet[8])
 
 icmp6 = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
-icmp6.settimeout(20)
+icmp6.settimeout(60)
 icmp6.sendto(struct.pack('!BBHHH', 128, 0, 0, 4660, 1) + b'abcd', ('fd77::1', 0))
 packet, source = icmp6.recvfrom(65535)
 print('answer', packet[0], packet[8:].decode(), 'from', source[0])

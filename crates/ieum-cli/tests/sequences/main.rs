@@ -15,6 +15,7 @@ mod support;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use call::{Call, PORTS, sequences};
 use library::Library;
@@ -26,6 +27,8 @@ use support::{Folder, compiled, is_root, peers};
 const SEQUENCES: u32 = 500;
 /// Sequences that two players play: fresh ones then, since a test's program has a time in which to end.
 const SEQUENCES_PER_PLAYERS: usize = 100;
+/// Players are made anew after so long at the latest, far within the time that a test gives a program (`support`).
+const PLAYERS_LAST: Duration = Duration::from_secs(40);
 /// Where the ports of sequences begin, and how many sequences have ports of their own before they begin anew.
 const FIRST_PORT: u16 = 1024;
 const PORTS_BEFORE: u16 = 32_000;
@@ -113,12 +116,15 @@ fn compare<Ours: Plays>(heading: &str) {
         None => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
     };
     let sides = RefCell::new((Native::fresh(&program), Ours::fresh(&program)));
+    let made = RefCell::new(Instant::now());
     let played = RefCell::new(0usize);
     let used = RefCell::new(BTreeMap::new());
     let found = RefCell::new(BTreeMap::new());
     let outcome = runner.run(&sequences(), |calls| {
         let number = played.replace_with(|number| *number + 1);
-        if number % SEQUENCES_PER_PLAYERS == SEQUENCES_PER_PLAYERS - 1 {
+        let is_late = made.borrow().elapsed() > PLAYERS_LAST;
+        if is_late || number % SEQUENCES_PER_PLAYERS == SEQUENCES_PER_PLAYERS - 1 {
+            made.replace(Instant::now());
             sides.replace((Native::fresh(&program), Ours::fresh(&program)));
         }
         let slice = PORTS + 1;

@@ -25,7 +25,9 @@ const ADDRESSES: [&str; 2] = ["10.77.0.2", "10.77.0.3"];
 impl Players {
     /// On the kernel's sockets: two fresh namespaces, joined by a pair of interfaces.
     pub(crate) fn native(program: &str) -> Players {
-        let hold = "ip link set lo up && echo ready && read _";
+        // Linux bounds the ICMP errors of a second: how many of a sequence's datagrams are refused would be a matter of time.
+        let hold = "ip link set lo up && echo 0 >/proc/sys/net/ipv4/icmp_ratelimit \
+             && echo 0 >/proc/sys/net/ipv6/icmp/ratelimit && echo ready && read _";
         let mut holders: Vec<Running> =
             (0..2).map(|_| Running::start(&["unshare", "--net", "sh", "-c", hold])).collect();
         holders.iter_mut().for_each(|holder| _ = holder.line("ready"));
@@ -35,10 +37,11 @@ impl Players {
              && ip address add 10.77.0.2/24 dev eth0 && ip address add fd77::2/64 dev eth0 nodad && ip link set eth0 up"
         );
         let beside = "ip address add 10.77.0.3/24 dev eth0 && ip address add fd77::3/64 dev eth0 nodad && ip link set eth0 up";
+        let processor = first_processor().to_string();
         let within = |holder: u32, words: &[&str]| {
             let namespace = format!("--net=/proc/{holder}/ns/net");
             // On one processor, so that what was sent before arrives before.
-            let all = [&["taskset", "-c", "0", "nsenter", namespace.as_str()], words].concat();
+            let all = [&["taskset", "-c", &processor, "nsenter", namespace.as_str()], words].concat();
             Running::start(&all)
         };
         within(one, &["sh", "-ec", &join]).finish().success();
@@ -111,4 +114,10 @@ impl Players {
         player.tell(words);
         player.line("= ")[2..].to_owned()
     }
+}
+
+/// The first processor that this process may use.
+fn first_processor() -> usize {
+    let usable = rustix::thread::sched_getaffinity(None).expect("a process knows its processors");
+    (0..rustix::thread::CpuSet::MAX_CPU).find(|number| usable.is_set(*number)).expect("it runs on one")
 }

@@ -73,11 +73,17 @@ impl Runner {
 
     /// P changed: a request was written, or S was closed.
     pub(crate) fn on_route_carrier(&mut self, turn: &Turn<'_>, number: u64, ready: Ready) {
-        self.answer_written(number);
+        self.answer_written(number, ready.hangup);
         self.retry_held(turn, number);
         if ready.hangup {
             self.routes.remove(number);
         }
+    }
+
+    /// There was more to answer than one turn's share.
+    pub(crate) fn on_more_requests(&mut self, turn: &Turn<'_>, number: u64) {
+        self.answer_written(number, false);
+        self.retry_held(turn, number);
     }
 
     /// Any other call.
@@ -113,16 +119,19 @@ impl Runner {
     }
 
     /// Answers what the program wrote natively.
-    fn answer_written(&mut self, number: u64) {
+    fn answer_written(&mut self, number: u64, is_closed: bool) {
         for _ in 0..ROUTE_REQUESTS_PER_TURN_MAX {
             let Some(socket) = self.routes.get(number) else { return };
             let mut buffer = vec![0; ROUTE_REQUEST_BYTES_MAX];
             let Ok((count, _)) = recv(&socket.own_end, &mut buffer[..], RecvFlags::DONTWAIT) else { return };
-            if count == 0 {
-                // The end of file: S is closed.
+            // Nothing is a message too, until S is closed: then it is the end of file.
+            if count == 0 && is_closed {
                 return;
             }
             self.answer_request(number, &buffer[..count]);
+        }
+        if !is_closed {
+            self.more.insert(number);
         }
     }
 
@@ -157,7 +166,7 @@ impl Runner {
     fn route_bind(&mut self, call: &Call, number: u64) -> Served {
         let (port, groups) = self.read_address(call, call.word(1), call.int(2))?;
         let socket = self.routes.get(number).ok_or(Errno::EBADF)?;
-        if socket.port != 0 && port != socket.port && port != 0 {
+        if socket.port != 0 && port != socket.port {
             return Err(Errno::EINVAL);
         }
         if port != 0 && port != socket.port && self.routes.is_port_taken(port) {
@@ -210,7 +219,7 @@ impl Runner {
         }
         let written = header.gather(&self.memory(call), ROUTE_REQUEST_BYTES_MAX).map_err(host_errno)?;
         // What was written natively before goes first.
-        self.answer_written(number);
+        self.answer_written(number, false);
         self.answer_request(number, &written);
         Ok(written.len())
     }
@@ -245,7 +254,7 @@ impl Runner {
         header: &Header,
         flags: i32,
     ) -> Result<(usize, bool), Errno> {
-        self.answer_written(number);
+        self.answer_written(number, false);
         let copy = self.copy_route(number)?;
         let peek = if flags & n::MSG_PEEK != 0 { RecvFlags::PEEK } else { RecvFlags::empty() };
         let mut buffer = vec![0; usize::from(u16::MAX)];

@@ -5,7 +5,7 @@
 //! better what to say of that. Bytes go through a momentary copy of S, so that they keep their order among those that
 //! the program reads and writes natively.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use ieum_engine::Turn;
 use ieum_socket::{Errno, SocketId};
@@ -101,18 +101,32 @@ impl Runner {
     ) -> Served {
         self.catch_up(turn, number);
         let copy = self.copy(number)?;
-        let peek = if flags & n::MSG_PEEK != 0 { RecvFlags::PEEK } else { RecvFlags::empty() };
-        let mut byte = [0];
-        let room = header.room().min(1);
-        let (count, _) = recv(&copy, &mut byte[..room], RecvFlags::OOB | RecvFlags::DONTWAIT | peek)
-            .map_err(host_errno)?;
-        if flags & n::MSG_PEEK == 0 {
-            // AF_UNIX keeps an empty place for it, which polls as readable until somebody comes by.
-            let _ = recv(&copy, &mut [0; 0][..], RecvFlags::DONTWAIT);
+        match self.trees.look_at(call) {
+            Caller::Asleep(_) => {}
+            Caller::Awake => return Ok(Answer::WaitForSleep { socket: number }),
+            Caller::Gone => return Ok(Answer::Answered),
         }
-        let shown = byte.get(..count).unwrap_or_default();
-        header.scatter(&self.memory(call), shown).and_then(|_| tell(self)).map_err(host_errno)?;
-        Ok(Answer::Value(i64::try_from(count).unwrap_or(0)))
+        let is_peek = flags & n::MSG_PEEK != 0;
+        let room = header.room().min(1);
+        let kept = self.urgent_given_back(number).filter(|_| room > 0);
+        let byte = match kept {
+            Some(byte) => vec![byte],
+            None => take_urgent(&copy, room, is_peek)?,
+        };
+        let written = header.scatter(&self.memory(call), &byte).and_then(|_| tell(self)).map_err(host_errno);
+        let told = written.map(|()| self.trees.tell(call, Reply::of_count(byte.len())));
+        if let Some(Socket { carrier: Carrier::Stream(stream), .. }) = self.sockets.get_mut(number) {
+            // A caller that was interrupted has read nothing: its call comes again.
+            let is_read = is_peek || told == Ok(Told::Heard);
+            stream.urgent_given_back = if is_read { kept.filter(|_| is_peek) } else { byte.first().copied() };
+        }
+        Ok(told?.answer(number))
+    }
+
+    /// The urgent byte that was taken from S for a caller who did not get it.
+    fn urgent_given_back(&self, number: u64) -> Option<u8> {
+        let Carrier::Stream(stream) = &self.sockets.get(number)?.carrier else { return None };
+        stream.urgent_given_back
     }
 
     /// From now on the stream looks for urgent bytes of the program among the others.
@@ -300,4 +314,18 @@ impl Runner {
         drop(look);
         Ok(Answer::Answered)
     }
+}
+
+/// The urgent byte of S, taken or only looked at; none where there is no room for it.
+fn take_urgent(copy: &OwnedFd, room: usize, is_peek: bool) -> Result<Vec<u8>, Errno> {
+    let peek = if is_peek { RecvFlags::PEEK } else { RecvFlags::empty() };
+    let mut byte = vec![0; room];
+    let (count, _) =
+        recv(copy, &mut byte[..], RecvFlags::OOB | RecvFlags::DONTWAIT | peek).map_err(host_errno)?;
+    if !is_peek {
+        // AF_UNIX keeps an empty place for it, which polls as readable until somebody comes by.
+        let _ = recv(copy, &mut [0; 0][..], RecvFlags::DONTWAIT);
+    }
+    byte.truncate(count);
+    Ok(byte)
 }

@@ -47,6 +47,8 @@ pub(crate) struct Stream {
     write_failed: bool,
     /// The program has sent an urgent byte: before each read its mark is looked for.
     pub(crate) sends_urgent: bool,
+    /// An urgent byte that was taken from S for a caller who did not get it.
+    pub(crate) urgent_given_back: Option<u8>,
     /// Urgent bytes are to be like others for the program (SO_OOBINLINE), and S does not know.
     pub(crate) urgent_in_line: bool,
 }
@@ -93,6 +95,7 @@ impl Stream {
             end_shown: false,
             write_failed: false,
             sends_urgent: false,
+            urgent_given_back: None,
             urgent_in_line: false,
         }
     }

@@ -3,10 +3,11 @@
 //! The rules, in the order they are asked:
 //!
 //! 1. A foreign architecture (32-bit programs, x32): ENOSYS. Their numbers and structures are not served.
-//! 2. `socket`: AF_INET and AF_INET6 are ours, and so is NETLINK_ROUTE, which tells of interfaces; AF_UNIX, the rest of
-//!    AF_NETLINK and AF_ALG are the kernel's. Every other family is refused (AF_PACKET with EPERM, as an unprivileged program sees it): some carry packets past the host
-//!    (AF_PACKET, AF_SMC, AF_RXRPC, AF_TIPC). So is NETLINK_SOCK_DIAG, which lists the machine's sockets, and lets root
-//!    destroy them.
+//! 2. `socket`: AF_INET and AF_INET6 are ours, and so is NETLINK_ROUTE, which tells of interfaces; AF_UNIX, AF_ALG and what of
+//!    AF_NETLINK is not about networks (audit, devices that come and go, …) are the kernel's. Every other family is refused
+//!    (AF_PACKET with EPERM, as an unprivileged program sees it): some carry packets past the host (AF_PACKET, AF_SMC, AF_RXRPC,
+//!    AF_TIPC). So are the other protocols of AF_NETLINK: they tell of the machine's sockets, filters and devices, and let root
+//!    change them.
 //! 3. Control calls are notified: ours is told from the kernel's by the descriptor, which a filter cannot look into.
 //! 4. Data calls are native, save where an address is asked for or given: AF_UNIX would show through. Where datagram sockets
 //!    are the kernel's ([`DatagramCalls::Native`]) all are native but those with a few flags. MSG_FASTOPEN is
@@ -28,6 +29,9 @@ const EOPNOTSUPP: u32 = 95;
 const EAFNOSUPPORT: u32 = 97;
 /// SO_RCVTIMEO, SO_SNDTIMEO and their forms with 64-bit seconds; their numbers are the same on every served machine.
 const NATIVE_TIMEOUTS: [u32; 4] = [20, 21, 66, 67];
+/// NETLINK_USERSOCK, NETLINK_SELINUX, NETLINK_AUDIT, NETLINK_CONNECTOR, NETLINK_KOBJECT_UEVENT, NETLINK_CRYPTO: processes among
+/// themselves, and what the kernel tells of itself and not of networks.
+const NETLINK_OF_NO_NETWORK: [u32; 6] = [2, 7, 9, 11, 15, 21];
 /// TIOCSTI and TIOCLINUX; the same on every served machine.
 const TYPING: [u32; 2] = [0x5412, 0x541c];
 
@@ -153,9 +157,11 @@ fn control_calls(a: &mut Assembler) {
         }
         a.on_word(bits(n::AF_NETLINK), |a| {
             a.load_argument(2);
-            a.if_equal(bits(n::NETLINK_SOCK_DIAG), n::SECCOMP_RET_ERRNO | EPROTONOSUPPORT);
             a.if_equal(bits(n::NETLINK_ROUTE), n::SECCOMP_RET_USER_NOTIF);
-            a.ret(n::SECCOMP_RET_ALLOW);
+            for protocol in NETLINK_OF_NO_NETWORK {
+                a.if_equal(protocol, n::SECCOMP_RET_ALLOW);
+            }
+            a.refuse(EPROTONOSUPPORT);
         });
         a.if_equal(bits(n::AF_PACKET), n::SECCOMP_RET_ERRNO | EPERM);
         a.refuse(EAFNOSUPPORT);
@@ -301,13 +307,17 @@ mod tests {
     }
 
     #[test]
-    fn the_machine_s_sockets_are_not_listed() {
+    fn netlink_leads_to_no_network_of_the_machine() {
         let netlink = |protocol: i32| {
             verdict(n::SYS_socket, [u64::from(bits(n::AF_NETLINK)), 3, u64::from(bits(protocol)), 0, 0, 0])
         };
-        assert_eq!(netlink(n::NETLINK_SOCK_DIAG), n::SECCOMP_RET_ERRNO | EPROTONOSUPPORT);
         assert_eq!(netlink(n::NETLINK_ROUTE), n::SECCOMP_RET_USER_NOTIF);
-        assert_eq!(netlink(16), n::SECCOMP_RET_ALLOW, "NETLINK_GENERIC");
+        for (protocol, name) in [(4, "SOCK_DIAG"), (6, "XFRM"), (12, "NETFILTER"), (16, "GENERIC")] {
+            assert_eq!(netlink(protocol), n::SECCOMP_RET_ERRNO | EPROTONOSUPPORT, "{name}");
+        }
+        for (protocol, name) in [(9, "AUDIT"), (15, "KOBJECT_UEVENT")] {
+            assert_eq!(netlink(protocol), n::SECCOMP_RET_ALLOW, "{name}");
+        }
     }
 
     #[test]

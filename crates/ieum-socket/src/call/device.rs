@@ -50,10 +50,10 @@ impl Host {
         }
     }
 
-    /// Once kept to a link, a socket of an unprivileged program stays there (Linux asks for CAP_NET_RAW).
+    /// Once kept to a link, a socket stays there, unless its program may have raw sockets (Linux asks for the same CAP_NET_RAW).
     fn keep_to_link(&mut self, id: SocketId, link: Option<LinkId>) -> Result<(), Errno> {
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
-        if description.options.link.is_some() {
+        if description.options.link.is_some() && !self.has_raw_sockets {
             return Err(Errno::EPERM);
         }
         let before = description.tcp_settings(&self.tcp_defaults);

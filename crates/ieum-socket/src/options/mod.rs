@@ -258,8 +258,6 @@ impl Options {
         self.value(known::MSS)
     }
 
-    /// Half of what is read back: the other half is Linux's allowance for its own overhead, which is not counted
-    /// here. `None` when nothing was set.
     /// SO_OOBINLINE.
     pub(crate) fn takes_urgent_in_line(&self) -> bool {
         self.flag(known::URGENT_INLINE)
@@ -270,6 +268,8 @@ impl Options {
         self.buffer_bytes(known::RECV_BUFFER).and_then(|bytes| usize::try_from(bytes).ok())
     }
 
+    /// Half of what is read back: the other half is Linux's allowance for its own overhead, which is not counted
+    /// here. `None` when nothing was set.
     fn buffer_bytes(&self, option: SocketOption) -> Option<u32> {
         let at = self.find(option).ok()?;
         Some(self.set[at].1.unsigned_abs() / 2)

@@ -108,8 +108,9 @@ impl Stack {
         let path = match fields.link.or(kept_to).filter(|_| to.is_multicast()) {
             Some(link) => self.ip.path_to_group(link, source, to),
             None => {
+                let named = fields.link.filter(|_| !self.ip.is_local(to));
                 let (_, _, cx) = self.parts(now);
-                cx.path(Protocol::from(protocol), kept_to, source, SocketAddr::new(to, 0))
+                cx.path(Protocol::from(protocol), named.or(kept_to), source, SocketAddr::new(to, 0))
             }
         };
         let path = path.map_err(RawSendError::Unreachable)?;

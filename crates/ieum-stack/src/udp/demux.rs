@@ -1,4 +1,6 @@
-//! Who gets a datagram: a table with keyed hashes, at most three look-ups for any number of endpoints.
+//! Who gets a datagram: a table with keyed hashes, at most four look-ups for any number of endpoints.
+//!
+//! Who is connected to port 0 of an address hears every port of it, as on Linux.
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
@@ -89,14 +91,15 @@ impl Demux {
         None
     }
 
-    /// The endpoint connected to exactly this peer.
+    /// The endpoint connected to this peer.
     pub(super) fn find_connected(
         &self,
         protocol: Protocol,
         local: SocketAddr,
         remote: SocketAddr,
     ) -> Option<UdpId> {
-        self.table.get(&(protocol, local, Some(remote)))?.last().copied()
+        let keys = [remote, any_port(remote)].map(|remote| (protocol, local, Some(remote)));
+        keys.iter().find_map(|key| self.table.get(key))?.last().copied()
     }
 
     /// The endpoint that sends from there without being connected.
@@ -120,9 +123,19 @@ impl Demux {
 }
 
 /// Where the receivers of a datagram may stand, the closest first.
-fn places(protocol: Protocol, destination: SocketAddr, source: SocketAddr) -> [Key; 3] {
+fn places(protocol: Protocol, destination: SocketAddr, source: SocketAddr) -> [Key; 4] {
     let any = any_address(destination);
-    [(protocol, destination, Some(source)), (protocol, destination, None), (protocol, any, None)]
+    [
+        (protocol, destination, Some(source)),
+        (protocol, destination, Some(any_port(source))),
+        (protocol, destination, None),
+        (protocol, any, None),
+    ]
+}
+
+/// The same address, whatever the port.
+fn any_port(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip(), 0)
 }
 
 /// The same port, whatever the address of that family.
