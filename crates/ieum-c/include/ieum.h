@@ -18,10 +18,25 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/epoll.h>
 #include <poll.h>
+#include <time.h>
+
+/* A set of select(2) has places for 1024 numbers: here those from IEUM_FIRST on. */
+#define IEUM_FD_SET(number, set) FD_SET((number) - IEUM_FIRST, set)
+#define IEUM_FD_CLR(number, set) FD_CLR((number) - IEUM_FIRST, set)
+#define IEUM_FD_ISSET(number, set) FD_ISSET((number) - IEUM_FIRST, set)
+
+/* Seen with _GNU_SOURCE alone. */
+struct mmsghdr;
+
+/**
+ * The first number that is given out: the kernel gives out none from here on (fs.nr_open, 1,048,576 unless it was raised).
+ */
+#define IEUM_FIRST (1 << 20)
 
 #ifdef __cplusplus
 extern "C" {
@@ -87,6 +102,11 @@ int ieum_host_publish(int host, const char *ports);
 int ieum_host_sockets_max(int host, size_t sockets);
 
 /**
+ * Lets it have raw sockets; without it they are EPERM.
+ */
+int ieum_host_raw_sockets(int host);
+
+/**
  * Keys all that is random or hashed by these 32 bytes. Without it nobody can guess it.
  *
  * # Safety
@@ -111,6 +131,55 @@ int ieum_host_default(void);
  * Makes it the process's own host from now on.
  */
 int ieum_host_make_default(int host);
+
+/**
+ * Takes the host out of its network: its connections are reset, its sockets are closed (EBADF), and its addresses are free for another
+ * host. Its number, and theirs, are to be closed as ever.
+ */
+int ieum_host_remove(int host);
+
+/**
+ * recvmsg(2).
+ *
+ * # Safety
+ *
+ * What the message has leads to as much as it says.
+ */
+ptrdiff_t ieum_recvmsg(int number, struct msghdr *message, int flags);
+
+/**
+ * recvmmsg(2). Once there is one message, an error ends the call, and is the next one's.
+ *
+ * # Safety
+ *
+ * `messages` leads to `messages_count` of their kind, what each has to as much as it says, and `timeout` to one or is NULL.
+ */
+int ieum_recvmmsg(int number,
+                  struct mmsghdr *messages,
+                  unsigned int messages_count,
+                  int flags,
+                  struct timespec *timeout);
+
+/**
+ * sendmsg(2). Control messages that are sent along: IP_PKTINFO, IP_TTL, IP_TOS, IPV6_PKTINFO, IPV6_HOPLIMIT, IPV6_TCLASS and
+ * UDP_SEGMENT, of datagrams.
+ *
+ * # Safety
+ *
+ * What the message has leads to as much as it says.
+ */
+ptrdiff_t ieum_sendmsg(int number,
+                       const struct msghdr *message,
+                       int flags);
+
+/**
+ * sendmmsg(2). Once one message is sent, an error ends the call.
+ *
+ * # Safety
+ *
+ * `messages` leads to `messages_count` of their kind, and what each has to as much as it says.
+ */
+int ieum_sendmmsg(int number, struct mmsghdr *messages, unsigned int messages_count, int flags);
 
 /**
  * socket(2), on the process's own host.
@@ -274,15 +343,6 @@ ptrdiff_t ieum_recvfrom(int number,
                         socklen_t *address_len);
 
 /**
- * recvmsg(2).
- *
- * # Safety
- *
- * What the message has leads to as much as it says.
- */
-ptrdiff_t ieum_recvmsg(int number, struct msghdr *message, int flags);
-
-/**
  * write(2).
  *
  * # Safety
@@ -324,15 +384,6 @@ ptrdiff_t ieum_sendto(int number,
                       socklen_t address_len);
 
 /**
- * sendmsg(2). Control messages are not looked at.
- *
- * # Safety
- *
- * What the message has leads to as much as it says.
- */
-ptrdiff_t ieum_sendmsg(int number, const struct msghdr *message, int flags);
-
-/**
  * poll(2), of ieum's sockets alone: any other number is POLLNVAL.
  *
  * # Safety
@@ -342,12 +393,26 @@ ptrdiff_t ieum_sendmsg(int number, const struct msghdr *message, int flags);
 int ieum_poll(struct pollfd *list, nfds_t count, int timeout_ms);
 
 /**
+ * select(2), of ieum's sockets alone. A set has 1024 places, which here are the numbers from IEUM_FIRST on: IEUM_FD_SET and its like
+ * count from there, and so does `places`, one more than the last that is asked for. What is left of the time is written back.
+ *
+ * # Safety
+ *
+ * Each set leads to one or is NULL, and so does `timeout`.
+ */
+int ieum_select(int places,
+                fd_set *read,
+                fd_set *write,
+                fd_set *except,
+                struct timeval *timeout);
+
+/**
  * epoll_create1(2).
  */
 int ieum_epoll_create1(int flags);
 
 /**
- * epoll_ctl(2), of ieum's sockets alone.
+ * epoll_ctl(2), of ieum's sockets alone; EPERM for anything else, another epoll among them.
  *
  * # Safety
  *

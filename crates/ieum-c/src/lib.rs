@@ -11,18 +11,24 @@
 //! the socket ([`ieum::net::Socket`]) in the caller's thread. No panic crosses: it becomes ENOTRECOVERABLE ([`answer`]).
 //!
 //! Files, each folder a `mod` with what is safe and a `sys` with the doors: `host` (networks, links, hosts), `socket` (from `socket` to
-//! `close`), `transfer` (reading and writing), `wait` (`poll` and `epoll`); `memory` (C's, to read and to fill).
+//! `close`), `transfer` (reading and writing), `message` (with addresses and control messages, and many at once), `wait` (`poll`, `select` and `epoll`); `memory` (C's, to read and to fill).
 //!
 //! # What it leaves out
 //!
-//! `select`, whose sets end at 1024; `sendmmsg` and `recvmmsg`; control messages that are sent along; epolls that watch epolls.
+//! Epolls that watch epolls (EPERM): of an epoll inside another only "may have something" could be told without asking all that it
+//! watches, each time. `ieum_epoll_descriptor` gives what an epoll of the kernel's can watch instead. Calls are not
+//! interrupted by signals. `getaddrinfo` asks the machine, as ever.
 
 #![allow(rustdoc::private_intra_doc_links, reason = "the theory points to where each part of it is built")]
 
 pub mod answer;
 pub mod host;
 mod memory;
+pub mod message;
 pub mod socket;
 mod table;
 pub mod transfer;
 pub mod wait;
+
+/// The first number that is given out: the kernel gives out none from here on (fs.nr_open, 1,048,576 unless it was raised).
+pub const IEUM_FIRST: i32 = 1 << 20;

@@ -8,10 +8,8 @@ use ieum::sockets::{DescriptorTable, Errno};
 use ieum::{Host, HostBuilder, Link, Network};
 use slotmap::SlotMap;
 
+use crate::IEUM_FIRST;
 use crate::answer::error;
-
-/// The first number: the kernel gives out none from here on (fs.nr_open, 1,048,576 unless it was raised).
-const FIRST: i32 = 1 << 20;
 
 /// Numbers at most, as many as the kernel would give.
 const NUMBERS_MAX: usize = 1 << 20;
@@ -74,7 +72,7 @@ pub(crate) fn get(number: i32) -> io::Result<Arc<Open>> {
 
 /// A second number for the same thing, not below `lowest`.
 pub(crate) fn duplicate(number: i32, lowest: i32) -> io::Result<i64> {
-    let lowest = place(lowest.max(FIRST))?;
+    let lowest = place(lowest.max(IEUM_FIRST))?;
     let copy = lock().numbers.dup_from(place(number)?, lowest).map_err(told)?;
     Ok(self::number(copy))
 }
@@ -111,11 +109,14 @@ fn lock() -> MutexGuard<'static, Table> {
 
 /// The place in the table that a number has.
 fn place(number: i32) -> io::Result<usize> {
-    number.checked_sub(FIRST).and_then(|place| usize::try_from(place).ok()).ok_or_else(|| error(libc::EBADF))
+    number
+        .checked_sub(IEUM_FIRST)
+        .and_then(|place| usize::try_from(place).ok())
+        .ok_or_else(|| error(libc::EBADF))
 }
 
 fn number(place: usize) -> i64 {
-    i64::from(FIRST) + i64::try_from(place).expect("a place is below the limit")
+    i64::from(IEUM_FIRST) + i64::try_from(place).expect("a place is below the limit")
 }
 
 fn told(errno: Errno) -> io::Error {

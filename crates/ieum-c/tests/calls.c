@@ -4,11 +4,13 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "ieum.h"
@@ -88,6 +90,10 @@ static void streams(void)
     FAILS(ieum_epoll_ctl(epoll, EPOLL_CTL_ADD, listener, NULL), EFAULT);
     FAILS(ieum_epoll_ctl(epoll, EPOLL_CTL_ADD, server, &event), EPERM);
     FAILS(ieum_epoll_ctl(listener, EPOLL_CTL_ADD, listener, &event), EINVAL);
+    int outer = ieum_epoll_create1(EPOLL_CLOEXEC);
+    FAILS(ieum_epoll_ctl(outer, EPOLL_CTL_ADD, epoll, &event), EPERM);
+    HOLDS(strstr(ieum_error(), "ieum_epoll_descriptor") != NULL);
+    HOLDS(ieum_close(outer) == 0);
     HOLDS(ieum_epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) == 0);
     FAILS(ieum_epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event), EEXIST);
     HOLDS(ieum_epoll_wait(epoll, found, 4, 0) == 0);
@@ -163,6 +169,34 @@ static void streams(void)
     list[1].fd = 3;
     HOLDS(ieum_poll(list + 1, 2, -1) == 1 && list[1].revents == POLLNVAL);
     FAILS(ieum_poll(NULL, 1, 0), EFAULT);
+    fd_set read_set, write_set, except_set;
+    FD_ZERO(&read_set);
+    FD_ZERO(&write_set);
+    FD_ZERO(&except_set);
+    IEUM_FD_SET(one, &read_set);
+    IEUM_FD_SET(one, &write_set);
+    IEUM_FD_SET(other, &except_set);
+    int places = (one > other ? one : other) - IEUM_FIRST + 1;
+    HOLDS(ieum_select(places, &read_set, &write_set, &except_set, NULL) == 1);
+    HOLDS(!IEUM_FD_ISSET(one, &read_set) && IEUM_FD_ISSET(one, &write_set) && !IEUM_FD_ISSET(other, &except_set));
+    struct timeval soon = { .tv_usec = 2000 };
+    IEUM_FD_SET(other, &read_set);
+    HOLDS(ieum_select(places, &read_set, NULL, NULL, &soon) == 0 && !IEUM_FD_ISSET(other, &read_set));
+    HOLDS(soon.tv_sec == 0 && soon.tv_usec == 0);
+    HOLDS(ieum_send(one, "!", 1, MSG_OOB) == 1);
+    IEUM_FD_SET(other, &except_set);
+    HOLDS(ieum_select(places, NULL, NULL, &except_set, NULL) == 1 && IEUM_FD_ISSET(other, &except_set));
+    struct iovec urgent = { bytes, sizeof bytes };
+    struct msghdr by_itself = { .msg_iov = &urgent, .msg_iovlen = 1 };
+    HOLDS(ieum_recvmsg(other, &by_itself, MSG_OOB) == 1 && bytes[0] == '!' && by_itself.msg_flags == MSG_OOB);
+    FAILS(ieum_select(-1, NULL, NULL, NULL, &soon), EINVAL);
+    FAILS(ieum_select(FD_SETSIZE + 1, NULL, NULL, NULL, &soon), EINVAL);
+    soon.tv_usec = -1;
+    FAILS(ieum_select(0, NULL, NULL, NULL, &soon), EINVAL);
+    FD_ZERO(&read_set);
+    IEUM_FD_SET(epoll, &read_set);
+    FAILS(ieum_select(places, &read_set, NULL, NULL, NULL), EBADF);
+    HOLDS(ieum_read(other, bytes, 0) == 0 && ieum_readv(other, into, 0) == 0);
     event.events = EPOLLIN | EPOLLET;
     event.data.u64 = 78;
     HOLDS(ieum_epoll_ctl(epoll, EPOLL_CTL_ADD, other, &event) == 0);
@@ -183,8 +217,12 @@ static void streams(void)
     HOLDS(ieum_write(copy, "y", 1) == 1 && ieum_read(other, bytes, 9) == 1);
     int far = ieum_fcntl(copy, F_DUPFD, copy + 100);
     HOLDS(far == copy + 100 && ieum_close(far) == 0);
-    HOLDS(ieum_shutdown(copy, SHUT_WR) == 0);
+    int blocks = 0;
+    HOLDS(ieum_ioctl(other, FIONBIO, &blocks) == 0);
+    HOLDS(ieum_write(copy, "end", 3) == 3 && ieum_shutdown(copy, SHUT_WR) == 0);
     FAILS(ieum_shutdown(copy, 9), EINVAL);
+    /* Whoever wants more than is to come is told of the end that is there already. */
+    HOLDS(ieum_recv(other, bytes, 9, MSG_WAITALL) == 3 && memcmp(bytes, "end", 3) == 0);
     HOLDS(ieum_read(other, bytes, 9) == 0);
     FAILS(ieum_send(copy, "z", 1, 0), EPIPE);
     HOLDS(ieum_close(copy) == 0 && ieum_close(other) == 0);
@@ -228,6 +266,159 @@ static void datagrams(void)
     HOLDS(ieum_close(one) == 0 && ieum_close(other) == 0);
 }
 
+/* Writes a control message; the next one's place. */
+static char *say(char *place, int level, int kind, const void *data, size_t length)
+{
+    struct cmsghdr *header = (struct cmsghdr *)(void *)place;
+    *header = (struct cmsghdr){ .cmsg_level = level, .cmsg_type = kind, .cmsg_len = CMSG_LEN(length) };
+    memcpy(CMSG_DATA(header), data, length);
+    return place + CMSG_SPACE(length);
+}
+
+/* What a message's control messages say of one kind; -1 where nothing does. */
+static int told(struct msghdr *message, int level, int kind)
+{
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header))
+        if (header->cmsg_level == level && header->cmsg_type == kind)
+            return *CMSG_DATA(header);
+    return -1;
+}
+
+static void messages(void)
+{
+    int one = ieum_host_socket(client, AF_INET, SOCK_DGRAM, 0), yes = 1;
+    int other = ieum_host_socket(server, AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in name = at("10.1.0.1", 53);
+    HOLDS(ieum_bind(other, NAME(name)) == 0 && ieum_connect(one, NAME(name)) == 0);
+    HOLDS(ieum_setsockopt(other, IPPROTO_IP, IP_RECVTTL, &yes, sizeof yes) == 0);
+    HOLDS(ieum_setsockopt(other, IPPROTO_IP, IP_RECVTOS, &yes, sizeof yes) == 0);
+    HOLDS(ieum_setsockopt(other, IPPROTO_IP, IP_PKTINFO, &yes, sizeof yes) == 0);
+    HOLDS(ieum_setsockopt(other, SOL_SOCKET, SO_TIMESTAMP, &yes, sizeof yes) == 0);
+
+    /* Each message says of itself what its header is to say. */
+    char bytes[4][8];
+    struct iovec parts[4] = { { "abc", 3 } };
+    int hops = 9, service = 0x20;
+    _Alignas(struct cmsghdr) char both[2 * CMSG_SPACE(sizeof(int))], room[256];
+    say(say(both, IPPROTO_IP, IP_TTL, &hops, sizeof hops), IPPROTO_IP, IP_TOS, &service, sizeof service);
+    struct msghdr message = { .msg_iov = parts, .msg_iovlen = 1, .msg_control = both, .msg_controllen = sizeof both };
+    HOLDS(ieum_sendmsg(one, &message, 0) == 3);
+    struct iovec into = { bytes[0], 8 };
+    struct msghdr come = { .msg_iov = &into, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room };
+    HOLDS(ieum_recvmsg(other, &come, 0) == 3 && come.msg_flags == 0);
+    HOLDS(told(&come, IPPROTO_IP, IP_TTL) == 9 && told(&come, IPPROTO_IP, IP_TOS) == 0x20);
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct timeval stamp = { 0 };
+    struct in_pktinfo place = { 0 };
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&come); header; header = CMSG_NXTHDR(&come, header))
+        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SO_TIMESTAMP)
+            memcpy(&stamp, CMSG_DATA(header), sizeof stamp);
+        else if (header->cmsg_level == IPPROTO_IP && header->cmsg_type == IP_PKTINFO)
+            memcpy(&place, CMSG_DATA(header), sizeof place);
+    /* The time of day, not of some beginning. */
+    HOLDS(stamp.tv_sec <= now.tv_sec && now.tv_sec - stamp.tv_sec < 3600);
+    HOLDS(place.ipi_ifindex == 2 && place.ipi_addr.s_addr == name.sin_addr.s_addr);
+
+    /* What has no room is cut, and that is said. */
+    HOLDS(ieum_sendmsg(one, &message, 0) == 3);
+    size_t short_room = CMSG_SPACE(sizeof stamp) + CMSG_LEN(4);
+    come.msg_controllen = short_room;
+    HOLDS(ieum_recvmsg(other, &come, 0) == 3 && come.msg_flags == MSG_CTRUNC && come.msg_controllen == short_room);
+
+    /* What it cannot say. */
+    say(both, IPPROTO_IP, IP_TTL, &(int){ 256 }, 4);
+    message.msg_controllen = CMSG_SPACE(4);
+    FAILS(ieum_sendmsg(one, &message, 0), EINVAL);
+    message.msg_controllen = 131073;
+    FAILS(ieum_sendmsg(one, &message, 0), ENOBUFS);
+    message.msg_control = NULL;
+    message.msg_controllen = 16;
+    FAILS(ieum_sendmsg(one, &message, 0), EFAULT);
+    message.msg_controllen = 0;
+    message.msg_iovlen = 1025;
+    FAILS(ieum_sendmsg(one, &message, 0), EMSGSIZE);
+
+    /* Many at once: one call cuts into three, one sends three. */
+    say(both, IPPROTO_UDP, UDP_SEGMENT, &(uint16_t){ 2 }, sizeof(uint16_t));
+    message = (struct msghdr){ .msg_iov = &(struct iovec){ "aabbc", 5 }, .msg_iovlen = 1, .msg_control = both,
+                               .msg_controllen = CMSG_SPACE(sizeof(uint16_t)) };
+    HOLDS(ieum_sendmsg(one, &message, 0) == 5);
+    struct mmsghdr many[4] = { 0 };
+    for (int i = 0; i < 4; i++) {
+        parts[i] = (struct iovec){ "datagram", (size_t)i + 1 };
+        many[i].msg_hdr = (struct msghdr){ .msg_iov = &parts[i], .msg_iovlen = 1 };
+    }
+    HOLDS(ieum_sendmmsg(one, many, 3, 0) == 3 && many[0].msg_len == 1 && many[2].msg_len == 3);
+    for (int i = 0; i < 4; i++)
+        parts[i] = (struct iovec){ bytes[i], 8 };
+    HOLDS(ieum_recvmmsg(other, many, 4, 0, NULL) == 4);
+    HOLDS(many[0].msg_len == 2 && memcmp(bytes[1], "bb", 2) == 0 && many[2].msg_len == 1 && many[3].msg_len == 1);
+    /* Two are left: a third is not waited for. */
+    HOLDS(ieum_recvmmsg(other, many, 4, MSG_WAITFORONE, NULL) == 2);
+    HOLDS(many[0].msg_len == 2 && many[1].msg_len == 3 && memcmp(bytes[1], "dat", 3) == 0);
+    FAILS(ieum_recvmmsg(other, many, 4, MSG_DONTWAIT, NULL), EAGAIN);
+    HOLDS(ieum_sendmmsg(one, many, 2, 0) == 2);
+    struct timespec none = { 0 };
+    HOLDS(ieum_recvmmsg(other, many, 4, 0, &none) == 1 && none.tv_nsec == 0);
+    FAILS(ieum_recvmmsg(other, many, 1, 0, &(struct timespec){ .tv_nsec = -1 }), EINVAL);
+    FAILS(ieum_recvmmsg(other, NULL, 1, 0, NULL), EFAULT);
+    FAILS(ieum_sendmmsg(server, many, 1, 0), ENOTSOCK);
+    HOLDS(ieum_recvmmsg(other, many, 1, 0, NULL) == 1);
+
+    /* An address that is none; and one at which a stream does not look. */
+    FAILS(ieum_sendto(other, "x", 1, 0, (struct sockaddr *)&name, 3), EINVAL);
+    FAILS(ieum_sendto(other, "x", 1, MSG_OOB, NAME(name)), EOPNOTSUPP);
+    FAILS(ieum_sendto(other, "x", 1, 0, (struct sockaddr *)&(struct sockaddr_in6){ .sin6_family = AF_INET6 }, 28), EAFNOSUPPORT);
+    HOLDS(ieum_close(one) == 0 && ieum_close(other) == 0);
+}
+
+/* A host that is removed is gone from its link, and its sockets with it. */
+static void removed(void)
+{
+    int host = ieum_host_new(network);
+    FAILS(ieum_host_remove(host), EINVAL);
+    FAILS(ieum_host_socket(host, AF_INET, SOCK_RAW, IPPROTO_ICMP), EINVAL);
+    HOLDS(ieum_host_address(host, link_, "10.1.0.7/24") == 0 && ieum_host_raw_sockets(host) == 0);
+    HOLDS(ieum_host_start(host) == 0);
+    FAILS(ieum_host_raw_sockets(host), EBUSY);
+    FAILS(ieum_host_socket(client, AF_INET, SOCK_RAW, IPPROTO_ICMP), EPERM);
+    int raw = ieum_host_socket(host, AF_INET, SOCK_RAW, IPPROTO_ICMP);
+    HOLDS(raw >= IEUM_FIRST);
+    int one = ieum_host_socket(client, AF_INET, SOCK_STREAM, 0);
+    struct sockaddr_in name = at("10.1.0.7", 80);
+    FAILS(ieum_connect(one, NAME(name)), ECONNREFUSED);
+    HOLDS(ieum_host_remove(host) == 0);
+    FAILS(ieum_getsockname(raw, (struct sockaddr *)&name, &(socklen_t){ sizeof name }), EBADF);
+    FAILS(ieum_host_socket(host, AF_INET, SOCK_STREAM, 0), ENFILE);
+    name = at("10.1.0.7", 80);
+    FAILS(ieum_connect(one, NAME(name)), EHOSTUNREACH);
+    HOLDS(ieum_close(raw) == 0 && ieum_close(one) == 0 && ieum_close(host) == 0);
+    host = ieum_host_new(network);
+    HOLDS(ieum_host_address(host, link_, "10.1.0.7/24") == 0 && ieum_host_start(host) == 0 && ieum_close(host) == 0);
+}
+
+/* Time-outs of calls that open connections. */
+static void in_time(void)
+{
+    struct timeval soon = { .tv_usec = 5000 };
+    int listener = ieum_host_socket(server, AF_INET, SOCK_STREAM, 0);
+    HOLDS(ieum_listen(listener, 0) == 0);
+    HOLDS(ieum_setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon) == 0);
+    FAILS(ieum_accept(listener, NULL, NULL), EAGAIN);
+    struct sockaddr_in name, full = at("10.1.0.1", 0);
+    socklen_t len = sizeof name;
+    HOLDS(ieum_getsockname(listener, (struct sockaddr *)&name, &len) == 0);
+    full.sin_port = name.sin_port;
+    /* One fills the queue; the next is not answered. */
+    int one = ieum_host_socket(client, AF_INET, SOCK_STREAM, 0), two = ieum_host_socket(client, AF_INET, SOCK_STREAM, 0);
+    HOLDS(ieum_connect(one, NAME(full)) == 0);
+    HOLDS(ieum_setsockopt(two, SOL_SOCKET, SO_SNDTIMEO, &soon, sizeof soon) == 0);
+    FAILS(ieum_connect(two, NAME(full)), EINPROGRESS);
+    FAILS(ieum_connect(two, NAME(full)), EALREADY);
+    HOLDS(ieum_close(one) == 0 && ieum_close(two) == 0 && ieum_close(listener) == 0);
+}
+
 static void default_host(void)
 {
     HOLDS(ieum_host_make_default(server) == 0);
@@ -242,6 +433,9 @@ int main(void)
     hosts();
     streams();
     datagrams();
+    messages();
+    removed();
+    in_time();
     default_host();
     int numbers[] = { server, client, link_, network };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

@@ -29,7 +29,8 @@ fn run(compiler: &str, arguments: &[&str], source: &str) -> String {
         .output()
         .unwrap();
     assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
-    let ran = Command::new(&program).output().unwrap();
+    // Cargo's would go before the program's own, and may have another library of that name.
+    let ran = Command::new(&program).env_remove("LD_LIBRARY_PATH").output().unwrap();
     let told = String::from_utf8_lossy(&ran.stderr).into_owned();
     assert!(ran.status.success(), "{told}");
     String::from_utf8(ran.stdout).unwrap()

@@ -1,18 +1,18 @@
 //! Socket addresses as the program writes and reads them.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use ieum_socket::Domain;
+use ieum_socket::sockaddr::{ADDRESS_BYTES_MAX, decode_for};
 use rustix::io::Errno;
+
+pub(crate) use ieum_socket::sockaddr::Use;
 
 use crate::memory::Memory;
 use crate::sys::number as n;
 
-/// The longest address the kernel takes (sizeof struct sockaddr_storage).
-const ADDRESS_BYTES_MAX: usize = 128;
 /// sizeof struct sockaddr_in.
 const ADDRESS_4_BYTES: usize = 16;
-/// The shortest IPv6 address the kernel takes, without the scope (RFC 2133).
-const ADDRESS_6_BYTES_MIN: usize = 24;
 
 /// What an address argument says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,17 +21,6 @@ pub(crate) enum Address {
     Unspecified,
     /// AF_INET or AF_INET6.
     Internet(SocketAddr),
-}
-
-/// Which call the address is for: they differ in what they make of a wrong family.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Use {
-    Bind,
-    /// connect(2) of a stream.
-    Connect,
-    /// connect(2) of a datagram socket.
-    Associate,
-    Send,
 }
 
 /// Reads and decodes the address of `len` bytes at `pointer` for a socket of `domain`.
@@ -50,31 +39,12 @@ pub(crate) fn read(
 }
 
 fn decode(bytes: &[u8], domain: i32, purpose: Use) -> Result<Address, Errno> {
-    if purpose == Use::Connect || purpose == Use::Associate || domain == n::AF_INET6 && purpose == Use::Send {
-        // These look at the family first.
-        match family_of(bytes) {
-            None => return Err(Errno::INVAL),
-            Some(n::AF_UNSPEC) => return Ok(Address::Unspecified),
-            Some(_) => {}
-        }
+    let domain = if domain == n::AF_INET6 { Domain::Ip6 } else { Domain::Ip4 };
+    match decode_for(bytes, domain, purpose) {
+        Ok(Some(address)) => Ok(Address::Internet(address)),
+        Ok(None) => Ok(Address::Unspecified),
+        Err(errno) => Err(Errno::from_raw_os_error(errno.0)),
     }
-    let family = family_of(bytes).ok_or(Errno::INVAL)?;
-    // A datagram socket of AF_INET6 takes IPv4 destinations in their own form too.
-    let as_4 = domain == n::AF_INET || family == n::AF_INET && matches!(purpose, Use::Associate | Use::Send);
-    let needed = if as_4 { ADDRESS_4_BYTES } else { ADDRESS_6_BYTES_MIN };
-    if bytes.len() < needed {
-        return Err(Errno::INVAL);
-    }
-    // For the sake of old programs Linux takes AF_UNSPEC for AF_INET in sendto, and in bind for the wildcard.
-    let taken_for_4 = family == n::AF_UNSPEC
-        && domain == n::AF_INET
-        && (purpose == Use::Send || bytes.get(4..8) == Some(&[0; 4]));
-    if family != if as_4 { n::AF_INET } else { n::AF_INET6 } && !taken_for_4 {
-        let unknown_destination = purpose == Use::Send && domain == n::AF_INET6;
-        return Err(if unknown_destination { Errno::INVAL } else { Errno::AFNOSUPPORT });
-    }
-    let address = if as_4 { decode_4(bytes) } else { decode_6(bytes) }.ok_or(Errno::INVAL)?;
-    Ok(Address::Internet(in_domain(address, domain)))
 }
 
 /// Is an address of so many bytes one that the kernel takes at all, with a family to look at?
@@ -94,44 +64,12 @@ pub fn decode_address(bytes: &[u8], domain: i32) -> [Result<Option<SocketAddr>, 
 
 /// An address as the kernel writes it, of IPv4 or IPv6.
 pub(crate) fn of_kernel(bytes: &[u8]) -> Option<SocketAddr> {
-    match family_of(bytes)? {
-        n::AF_INET => decode_4(bytes),
-        n::AF_INET6 => decode_6(bytes),
-        _ => None,
-    }
-}
-
-fn family_of(bytes: &[u8]) -> Option<i32> {
-    bytes.first_chunk::<2>().map(|family| i32::from(u16::from_ne_bytes(*family)))
-}
-
-/// An address as sockets of a domain speak of it: those of AF_INET6 know IPv4 as ::ffff:a.b.c.d.
-pub(crate) fn in_domain(address: SocketAddr, domain: i32) -> SocketAddr {
-    match address {
-        SocketAddr::V4(four) if domain == n::AF_INET6 => {
-            SocketAddr::new(four.ip().to_ipv6_mapped().into(), four.port())
-        }
-        SocketAddr::V4(_) | SocketAddr::V6(_) => address,
-    }
+    ieum_socket::sockaddr::decode(bytes).ok().flatten()
 }
 
 /// An address as the stack speaks of it.
 pub(crate) fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
-}
-
-fn decode_4(bytes: &[u8]) -> Option<SocketAddr> {
-    let port = u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?);
-    let ip: [u8; 4] = bytes.get(4..8)?.try_into().ok()?;
-    Some(SocketAddrV4::new(Ipv4Addr::from(ip), port).into())
-}
-
-fn decode_6(bytes: &[u8]) -> Option<SocketAddr> {
-    let port = u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?);
-    let flow = u32::from_be_bytes(bytes.get(4..8)?.try_into().ok()?);
-    let ip: [u8; 16] = bytes.get(8..24)?.try_into().ok()?;
-    let scope = bytes.get(24..28).and_then(|scope| scope.try_into().ok()).map_or(0, u32::from_ne_bytes);
-    Some(SocketAddrV6::new(Ipv6Addr::from(ip), port, flow, scope).into())
 }
 
 /// `address` as a socket of `domain` shows it.

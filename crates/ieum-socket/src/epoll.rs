@@ -3,13 +3,19 @@
 use std::collections::BTreeMap;
 
 use crate::Errno;
-use crate::numbers::{EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLET, EPOLLONESHOT, POLLERR, POLLHUP};
+use crate::numbers::{
+    EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLET, EPOLLEXCLUSIVE, EPOLLONESHOT, EPOLLWAKEUP, POLLERR,
+    POLLHUP, POLLIN, POLLOUT,
+};
 
 /// What is told without being asked for.
 pub const UNASKED: u32 = POLLERR | POLLHUP;
 
 /// Bits that say how to be told, and not of what.
-const MODES: u32 = EPOLLET | EPOLLONESHOT | crate::numbers::EPOLLEXCLUSIVE | crate::numbers::EPOLLWAKEUP;
+const MODES: u32 = EPOLLET | EPOLLONESHOT | EPOLLEXCLUSIVE | EPOLLWAKEUP;
+
+/// What may stand beside EPOLLEXCLUSIVE.
+const WITH_EXCLUSIVE: u32 = POLLIN | POLLOUT | POLLERR | POLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE;
 
 /// What somebody waits for at one descriptor.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +63,7 @@ impl Epoll {
         match (operation, self.interests.contains_key(&number)) {
             (EPOLL_CTL_ADD, false) | (EPOLL_CTL_MOD, true) => {
                 let (events, data) = event.ok_or(Errno::EFAULT)?;
+                self.check_exclusive(number, operation, events)?;
                 self.interests.insert(number, Interest { events, data, fresh: true });
                 Ok(())
             }
@@ -68,6 +75,17 @@ impl Epoll {
             (EPOLL_CTL_MOD | EPOLL_CTL_DEL, false) => Err(Errno::ENOENT),
             (_, _) => Err(Errno::EINVAL),
         }
+    }
+
+    /// Who waits alone (EPOLLEXCLUSIVE) says so from the beginning, with few other bits, and changes nothing later.
+    fn check_exclusive(&self, number: i32, operation: i32, events: u32) -> Result<(), Errno> {
+        let was = self.events(number).is_some_and(|events| events & EPOLLEXCLUSIVE != 0);
+        let is = events & EPOLLEXCLUSIVE != 0;
+        let is_wrong = match operation {
+            EPOLL_CTL_ADD => is && events & !WITH_EXCLUSIVE != 0,
+            _ => is || was,
+        };
+        if is_wrong { Err(Errno::EINVAL) } else { Ok(()) }
     }
 
     /// The numbers that it watches.

@@ -6,12 +6,14 @@
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 use ieum_stack::DatagramError;
 use ieum_wire::{Instant, Unreachable};
 
-use crate::blocking::{Control, Received};
+use crate::blocking::Received;
 use crate::bounds::{ERROR_QUEUE_BYTES_MAX, NOTICE_BYTES};
+use crate::control::Control;
 use crate::endpoint::Endpoint;
 use crate::host::Host;
 use crate::make::Domain;
@@ -167,6 +169,7 @@ impl Host {
         bytes: usize,
         received: &mut Received,
     ) -> Result<usize, Errno> {
+        let day_at_zero = self.day_at_zero;
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         let notice = description.sent.as_mut().and_then(|sent| sent.errors.pop()).ok_or(Errno::EAGAIN)?;
         if notice.offender.is_some() {
@@ -176,7 +179,8 @@ impl Host {
         }
         let stamps = description.options.stamping() & SOF_TIMESTAMPING_SOFTWARE != 0;
         if let Some(at) = notice.at.filter(|_| stamps) {
-            received.control.push(Control::new(SOL_SOCKET, SO_TIMESTAMPING, timestamps(at)));
+            let software = timestamps(day_at_zero + Duration::from_micros(at.micros()));
+            received.control.push(Control::new(SOL_SOCKET, SO_TIMESTAMPING, software));
             if notice.has_statistics {
                 let statistics = notice.payload.clone();
                 received.control.push(Control::new(SOL_SOCKET, SCM_TIMESTAMPING_OPT_STATS, statistics));
@@ -195,9 +199,8 @@ impl Host {
 }
 
 /// `struct scm_timestamping`: three times, the first of which is that of software.
-fn timestamps(at: Instant) -> Vec<u8> {
-    let us = at.micros();
-    let software = [us / 1_000_000, us % 1_000_000 * 1000];
+fn timestamps(time_of_day: Duration) -> Vec<u8> {
+    let software = [time_of_day.as_secs(), time_of_day.subsec_nanos().into()];
     software.into_iter().chain([0; 4]).flat_map(u64::to_ne_bytes).collect()
 }
 
@@ -259,7 +262,7 @@ mod tests {
         assert_eq!((written.level, written.kind, written.data.len()), (IPPROTO_IPV6, IPV6_RECVERR, 44));
         assert_eq!(written.data[..16], [42, 0, 0, 0, 5, 0, 1, 0, 9, 0, 0, 0, 9, 0, 0, 0]);
         assert_eq!(
-            timestamps(Instant::from_micros(3_000_002))[..16],
+            timestamps(Duration::from_micros(3_000_002))[..16],
             [[3_u64, 2000]].concat().iter().flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>()
         );
     }

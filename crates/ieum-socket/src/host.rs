@@ -1,6 +1,7 @@
 //! One IP stack with its socket descriptions.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use ieum_stack::{
     ConnectionId, Info, LinkId, ListenerId, PingId, RawId, Refusal, Stack, StackConfig, Status, TcpRules,
@@ -57,6 +58,8 @@ pub struct Host {
     pub(crate) sockets_max: usize,
     /// The time of the last call that had one, for those that need none of their own but tell the stack.
     pub(crate) now: Instant,
+    /// The time of day at [`Instant::ZERO`].
+    pub(crate) day_at_zero: Duration,
     events: VecDeque<Event>,
 }
 
@@ -90,6 +93,7 @@ impl Host {
             tcp_defaults: TcpSettings { urgent_inline: hold_requests, ..TcpSettings::default() },
             sockets_max: DESCRIPTIONS_MAX,
             now: Instant::ZERO,
+            day_at_zero: Duration::ZERO,
             events: VecDeque::new(),
         }
     }
@@ -119,6 +123,13 @@ impl Host {
     pub fn on_frame(&mut self, now: Instant, link: LinkId, frame: Packet) {
         self.now = now;
         self.stack.on_frame(now, link, frame);
+        self.collect_events();
+    }
+
+    /// Nobody on its link took a frame of this host's: whoever sent it hears of a host that cannot be reached.
+    pub fn on_silence(&mut self, now: Instant, frame: &Packet) {
+        self.now = now;
+        self.stack.neighbor_silent(now, frame);
         self.collect_events();
     }
 

@@ -44,6 +44,7 @@
 //! - `call`: one file for each call. `snapshot`: all sockets at one moment.
 //! - `readiness`: the meaning of `poll(2)` in each phase. `epoll`: what of it is told at many descriptors.
 //! - `error_queue`: what is told beside the data; `sent`: of what was sent.
+//! - `control`: control messages that come with a datagram; `call/ancillary`: those that go along with one.
 //! - `blocking`: the calls of programs whose descriptors block.
 //! - `options`: the table of socket options, by level and number.
 //! - `errno`: the numbers, and which error of the stack has which.
@@ -54,12 +55,13 @@
 //!
 //! # What it leaves out
 //!
-//! Most control messages, errors of the host's own in the error queue. An option that only influences what ieum has no counterpart for is stored and read back.
+//! Control messages but for those in `control` and `call/ancillary`, errors of the host's own in the error queue. An option that only influences what ieum has no counterpart for is stored and read back.
 #![forbid(unsafe_code)]
 
 mod blocking;
 mod bounds;
 mod call;
+mod control;
 mod description;
 mod endpoint;
 mod epoll;
@@ -78,12 +80,13 @@ pub mod sockaddr;
 mod stream;
 mod table;
 
-pub use blocking::{Control, Progress, Reading, Received, Wait, Writing};
+pub use blocking::{Progress, Reading, Received, Wait, Writing};
 pub use call::connect::Connect;
 pub use call::listen_any::FlowEvent;
 pub use call::recv::Arrival;
 pub use call::send::Ancillary;
 pub use call::shutdown::How;
+pub use control::Control;
 pub use epoll::{Epoll, UNASKED};
 pub use errno::Errno;
 pub use event::{Event, RequestId};
@@ -92,6 +95,7 @@ pub use interface::Interface;
 pub use make::{Domain, Kind, Make, Protocol};
 pub use options::SocketOption;
 pub use options::numbers;
+pub use options::shown_option;
 pub use readiness::Readiness;
 pub use snapshot::{SocketView, UNCONNECTED};
 pub use table::DescriptorTable;

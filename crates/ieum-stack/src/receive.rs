@@ -212,11 +212,17 @@ impl Stack {
     pub(crate) fn give_up(&mut self, now: Instant) {
         self.count_parked();
         while let Some(packet) = self.neighbors.poll_given_up() {
-            self.drops.count(Drop::NeighborSilent);
-            if let Some(quoted) = Quoted::parse(packet.bytes()) {
-                // As if the host itself had said so. A transport that has forgotten what it sent has nobody to tell.
-                let _told = self.on_unreachable(now, Word::of_silence(quoted.ours.ip()), &quoted);
-            }
+            self.neighbor_silent(now, &packet);
+        }
+    }
+
+    /// Nobody on its link took this packet of ours: its transport hears of it as of any host that cannot be reached. For links
+    /// whose owner knows who is on them.
+    pub fn neighbor_silent(&mut self, now: Instant, packet: &Packet) {
+        self.drops.count(Drop::NeighborSilent);
+        if let Some(quoted) = Quoted::parse(packet.bytes()) {
+            // As if the host itself had said so. A transport that has forgotten what it sent has nobody to tell.
+            let _told = self.on_unreachable(now, Word::of_silence(quoted.ours.ip()), &quoted);
         }
     }
 

@@ -314,6 +314,8 @@ impl Inner {
     /// Another host.
     pub(crate) fn add_host(&mut self, mut host: HostRoom) -> usize {
         host.is_broken = self.is_broken;
+        host.host
+            .set_time_of_day(time_of_day().saturating_sub(Duration::from_micros(self.clock.now().micros())));
         // Hosts wait for no descriptor, and are never told of one.
         self.add(Inhabitant::Host(Box::new(host)), u8::MAX)
     }
@@ -467,6 +469,12 @@ impl Inner {
         let Some(segment) = self.segment(from) else { return };
         match self.segments[segment].way(from, &frame) {
             To::Nobody => {}
+            To::Absent => {
+                if let Inhabitant::Host(host) = &mut self.dwellers[from.0].room {
+                    host.host.on_silence(now, &frame);
+                    self.touch(from.0);
+                }
+            }
             To::One(end) => self.arrive(now, end, frame),
             To::Others => {
                 let others: Vec<End> = self.segments[segment].others(from).collect();
@@ -538,6 +546,13 @@ fn turn_of<'a>(
     let dweller = &mut dwellers[number];
     let turn = poller.turn(now, dweller.source);
     (dweller.room(), turn)
+}
+
+/// What the machine's clock says, which somebody may set at any time: hosts keep what it said when they were made.
+fn time_of_day() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    let seconds = Duration::from_secs(u64::try_from(now.tv_sec).unwrap_or(0));
+    seconds + Duration::from_nanos(u64::try_from(now.tv_nsec).unwrap_or(0))
 }
 
 /// Is the first before the second? None is never.

@@ -19,6 +19,8 @@ pub(crate) enum To {
     Others,
     /// Nobody on this link: lost, as on any wire.
     Nobody,
+    /// A neighbour who is not there. On a wire its sender would ask for it some seconds long and then say so; here it is known.
+    Absent,
 }
 
 /// A link of a network.
@@ -27,6 +29,8 @@ pub(crate) struct Segment {
     pub(crate) config: LinkConfig,
     ends: Vec<End>,
     addresses: BTreeMap<IpAddr, End>,
+    /// The networks in which somebody has an address.
+    networks: Vec<(End, Cidr)>,
     broadcasts: Vec<Ipv4Addr>,
     /// Who take what is for nobody else: a host that stands for any address, an exit, a device. Two at most make sense, each for
     /// what the other sends.
@@ -39,6 +43,7 @@ impl Segment {
             config,
             ends: Vec::new(),
             addresses: BTreeMap::new(),
+            networks: Vec::new(),
             broadcasts: Vec::new(),
             gateways: Vec::new(),
         }
@@ -54,6 +59,7 @@ impl Segment {
         self.ends.retain(|other| *other != end);
         self.gateways.retain(|other| *other != end);
         self.addresses.retain(|_, owner| *owner != end);
+        self.networks.retain(|(owner, _)| *owner != end);
     }
 
     /// Has somebody on the link this address?
@@ -64,6 +70,7 @@ impl Segment {
     /// Packets for this address are for `end` from now on.
     pub(crate) fn add_address(&mut self, end: End, address: Cidr) {
         self.addresses.insert(address.address(), end);
+        self.networks.push((end, address));
         if let Some(broadcast) = address.broadcast()
             && !self.broadcasts.contains(&broadcast)
         {
@@ -90,7 +97,14 @@ impl Segment {
         }
         let owner = self.addresses.get(&destination).copied();
         let gateway = || self.gateways.iter().copied().find(|gateway| *gateway != end);
-        owner.or_else(gateway).filter(|owner| *owner != end).map_or(To::Nobody, To::One)
+        match owner.or_else(gateway) {
+            Some(owner) if owner != end => To::One(owner),
+            None if self.networks.iter().any(|(of, network)| *of == end && network.contains(destination)) => {
+                To::Absent
+            }
+            // Meant for a neighbour that would have to forward it, and none does.
+            Some(_) | None => To::Nobody,
+        }
     }
 
     fn is_for_many(&self, destination: IpAddr) -> bool {

@@ -276,11 +276,31 @@ fn a_port_of_the_machine_leads_inside() {
 
 #[test]
 fn a_timeout_ends_a_connect_that_nobody_answers() {
-    let (one, _other) = pair();
-    let nobody = "10.1.0.9:80".parse().unwrap();
+    let network = Network::new().unwrap();
+    let link = network.link();
+    let _gateway = network.host().address(&link, "10.1.0.9/24").build().unwrap();
+    let one = network.host().address(&link, "10.1.0.1/24").route("0.0.0.0/0", "10.1.0.9").build().unwrap();
+    let nobody = "192.0.2.1:80".parse().unwrap();
     let error = one.connect_timeout(&nobody, Duration::from_millis(50)).unwrap_err();
     assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::TimedOut, "connection timed out"));
     assert_eq!(one.connect_timeout(&nobody, Duration::ZERO).unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
+fn a_neighbour_who_is_not_there_is_an_unreachable_host() {
+    let (one, other) = pair();
+    let error = |to: &str| one.connect(to).unwrap_err().kind();
+    for nobody in ["10.1.0.9:80", "[fd01::9]:80"] {
+        assert_eq!(error(nobody), ErrorKind::HostUnreachable, "{nobody}");
+        // As on Linux a datagram socket hears of it only where it asks for that (IP_RECVERR).
+        let socket = one.udp(if nobody.starts_with('[') { "[::]:0" } else { "0.0.0.0:0" }).unwrap();
+        socket.connect(nobody).unwrap();
+        assert_eq!((socket.send(b"x").unwrap(), socket.send(b"x").unwrap()), (1, 1), "{nobody}");
+    }
+    // One that has left is not there either.
+    assert_eq!(error("10.1.0.2:80"), ErrorKind::ConnectionRefused);
+    other.remove();
+    assert_eq!(error("10.1.0.2:80"), ErrorKind::HostUnreachable);
 }
 
 #[test]

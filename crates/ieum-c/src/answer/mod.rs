@@ -19,7 +19,10 @@ pub(crate) fn answer<N: TryFrom<i64> + From<i8>>(call: impl FnOnce() -> io::Resu
         .unwrap_or_else(|_| Err(io::Error::from_raw_os_error(libc::ENOTRECOVERABLE)))
         .and_then(|number| N::try_from(number).map_err(|_| error(libc::EOVERFLOW)));
     answer.unwrap_or_else(|error| {
-        let said = if error.kind() == io::ErrorKind::InvalidInput { libc::EINVAL } else { libc::EIO };
+        let named =
+            [(io::ErrorKind::InvalidInput, libc::EINVAL), (io::ErrorKind::PermissionDenied, libc::EPERM)];
+        let said =
+            named.iter().find(|(kind, _)| *kind == error.kind()).map_or(libc::EIO, |(_, number)| *number);
         let number = error.raw_os_error().unwrap_or(said);
         // It has no NUL in it, and a thread that ends asks no more.
         let sentence = CString::new(error.to_string()).unwrap_or_default();

@@ -81,6 +81,12 @@ pub extern "C" fn ieum_host_sockets_max(host: c_int, sockets: usize) -> c_int {
     nothing(|| plan(host, |builder| builder.sockets_max(sockets)))
 }
 
+/// Lets it have raw sockets; without it they are EPERM.
+#[unsafe(no_mangle)]
+pub extern "C" fn ieum_host_raw_sockets(host: c_int) -> c_int {
+    nothing(|| plan(host, ieum::HostBuilder::raw_sockets))
+}
+
 /// Keys all that is random or hashed by these 32 bytes. Without it nobody can guess it.
 ///
 /// # Safety
@@ -115,6 +121,16 @@ pub extern "C" fn ieum_host_default() -> c_int {
 pub extern "C" fn ieum_host_make_default(host: c_int) -> c_int {
     nothing(|| {
         running(host)?.make_default();
+        Ok(())
+    })
+}
+
+/// Takes the host out of its network: its connections are reset, its sockets are closed (EBADF), and its addresses are free for another
+/// host. Its number, and theirs, are to be closed as ever.
+#[unsafe(no_mangle)]
+pub extern "C" fn ieum_host_remove(host: c_int) -> c_int {
+    nothing(|| {
+        running(host)?.remove();
         Ok(())
     })
 }

@@ -4,16 +4,15 @@
 //! writes there meanwhile. `SAFETY: as above` means that.
 
 use std::ffi::{CStr, c_char, c_void};
-use std::net::SocketAddr;
 use std::{io, ptr, slice};
 
-use ieum::sockets::sockaddr::decode;
+use ieum::sockets::sockaddr::ADDRESS_BYTES_MAX;
 use libc::{iovec, sockaddr, socklen_t};
 
 use crate::answer::error;
 
 /// The most buffers of one call (UIO_MAXIOV of Linux).
-const BUFFERS_MAX: usize = 1024;
+pub(crate) const BUFFERS_MAX: usize = 1024;
 
 /// A length of C's.
 pub(crate) fn length(length: socklen_t) -> usize {
@@ -101,18 +100,17 @@ pub(crate) unsafe fn fill_value(
     Ok(())
 }
 
-/// An address of the caller's; `None` for AF_UNSPEC.
+/// The bytes of an address of the caller's.
 ///
 /// # Safety
 ///
 /// As above.
-pub(crate) unsafe fn named(at: *const sockaddr, len: socklen_t) -> io::Result<Option<SocketAddr>> {
-    if i32::try_from(len).is_err() {
+pub(crate) unsafe fn named<'a>(at: *const sockaddr, len: socklen_t) -> io::Result<&'a [u8]> {
+    if length(len) > ADDRESS_BYTES_MAX {
         return Err(error(libc::EINVAL));
     }
     // SAFETY: as above.
-    let bytes = unsafe { list(at.cast::<u8>(), length(len)) }?;
-    decode(bytes).map_err(|errno| error(errno.0))
+    unsafe { list(at.cast::<u8>(), length(len)) }
 }
 
 /// The buffers of `readv`, `writev` and messages.

@@ -6,25 +6,35 @@ use std::io;
 use std::net::{Shutdown, SocketAddr};
 
 use ieum::Host;
+use ieum::sockets::numbers::{IP_MSFILTER, MCAST_MSFILTER};
 
 use crate::answer::error;
 use crate::table::{self, Open};
+
+/// Bytes that are looked at of what is given with a question: the longest, a list of senders of one group with as many as Linux's bound
+/// (net.ipv4.igmp_max_msf, 10 unless raised), is shorter.
+const GIVEN_BYTES_MAX: usize = 4096;
+
+/// Is an option asked with something given: which group?
+fn is_given(level: i32, name: i32) -> bool {
+    matches!(level, libc::IPPROTO_IP | libc::IPPROTO_IPV6) && matches!(name, IP_MSFILTER | MCAST_MSFILTER)
+}
 
 /// A socket of a host; its number.
 fn socket(host: &Host, domain: i32, kind: i32, protocol: i32) -> io::Result<i64> {
     table::add(Open::Socket(host.socket(domain, kind, protocol)?))
 }
 
-fn bind(number: i32, address: io::Result<Option<SocketAddr>>) -> io::Result<()> {
+fn bind(number: i32, address: io::Result<&[u8]>) -> io::Result<()> {
     let open = table::get(number)?;
     let socket = open.socket()?;
-    socket.bind(address?.ok_or_else(|| error(libc::EAFNOSUPPORT))?)
+    socket.bind(socket.address_to_bind(address?)?)
 }
 
-fn connect(number: i32, address: io::Result<Option<SocketAddr>>) -> io::Result<()> {
+fn connect(number: i32, address: io::Result<&[u8]>) -> io::Result<()> {
     let open = table::get(number)?;
     let socket = open.socket()?;
-    socket.connect(address?)
+    socket.connect(socket.address_to_connect(address?)?)
 }
 
 fn listen(number: i32, backlog: i32) -> io::Result<()> {

@@ -5,10 +5,13 @@
 use std::ffi::{c_int, c_long, c_ulong, c_void};
 
 use ieum::Host;
+use ieum::sockets::shown_option;
 use ieum::sockets::sockaddr::encode;
 use libc::{sockaddr, socklen_t};
 
-use super::{accept, bind, connect, fcntl, ioctl, listen, set_nonblocking, shutdown, socket};
+use super::{
+    GIVEN_BYTES_MAX, accept, bind, connect, fcntl, ioctl, is_given, listen, set_nonblocking, shutdown, socket,
+};
 use crate::answer::{answer, error, nothing};
 use crate::host::running;
 use crate::memory::sys::{fill_value, length, list, named};
@@ -168,9 +171,23 @@ pub unsafe extern "C" fn ieum_getsockopt(
     value_len: *mut socklen_t,
 ) -> c_int {
     nothing(|| {
-        let found = table::get(number)?.socket()?.option(level, name)?;
+        let open = table::get(number)?;
+        let socket = open.socket()?;
+        if value_len.is_null() {
+            return Err(error(libc::EFAULT));
+        }
+        // SAFETY: as above. A number need not stand where numbers do.
+        let room = unsafe { value_len.read_unaligned() };
+        let given = if is_given(level, name) {
+            // SAFETY: as above.
+            unsafe { list(value.cast::<u8>(), length(room).min(GIVEN_BYTES_MAX)) }?
+        } else {
+            &[]
+        };
+        let found = socket.option_given(level, name, given)?;
+        let told = shown_option(level, name, &found, length(room));
         // SAFETY: as above.
-        unsafe { fill_value(value, value_len, &found, false) }
+        unsafe { fill_value(value, value_len, told, false) }
     })
 }
 

@@ -11,9 +11,9 @@ use crate::table;
 
 /// What a call that reads has besides its buffers.
 #[derive(Clone, Copy, Debug)]
-struct Asked {
-    number: i32,
-    flags: i32,
+pub(crate) struct Asked {
+    pub(crate) number: i32,
+    pub(crate) flags: i32,
 }
 
 impl Asked {
@@ -28,15 +28,24 @@ impl Asked {
     }
 }
 
-/// Bytes that are there, or why they are not.
-fn send(
+/// Bytes that are there, or why they are not; with control messages.
+pub(crate) fn send(
     number: i32,
     bytes: io::Result<&[u8]>,
     flags: i32,
-    to: io::Result<Option<SocketAddr>>,
+    to: Option<io::Result<&[u8]>>,
+    control: &[u8],
 ) -> io::Result<usize> {
     let open = table::get(number)?;
     let socket = open.socket()?;
-    let to = to?;
-    socket.send(bytes?, flags, to)
+    let to = match to {
+        Some(address) => socket.destination_named(address?, flags)?,
+        None => None,
+    };
+    socket.send_with(bytes?, flags, to, control)
+}
+
+/// What reading nothing answers of a socket.
+fn nothing_of(number: i32) -> io::Result<usize> {
+    table::get(number)?.socket().map(|_| 0)
 }

@@ -2,14 +2,14 @@
 //!
 //! What is relied on: what [`crate::memory`] says of pointers. `SAFETY: as above` means that.
 
-use std::ffi::{c_int, c_uint, c_void};
+use std::ffi::{c_int, c_void};
 use std::{io, ptr};
 
+use ieum::sockets::Received;
 use ieum::sockets::sockaddr::encode;
-use ieum::sockets::{Control, Received};
-use libc::{cmsghdr, iovec, msghdr, sockaddr, socklen_t};
+use libc::{iovec, sockaddr, socklen_t};
 
-use super::{Asked, send};
+use super::{Asked, nothing_of, send};
 use crate::answer::{count, error};
 use crate::memory::sys::{buffers, fill_value, gather, list, list_mut, named, scatter};
 
@@ -23,8 +23,12 @@ const PLAIN: c_int = libc::MSG_PEEK | libc::MSG_NOSIGNAL | libc::MSG_CMSG_CLOEXE
 /// `into` leads to `len` bytes or is NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ieum_read(number: c_int, into: *mut c_void, len: usize) -> isize {
-    // SAFETY: as above.
-    unsafe { ieum_recv(number, into, len, 0) }
+    match len {
+        // As on Linux, where recv would wait for something.
+        0 => count(|| nothing_of(number)),
+        // SAFETY: as above.
+        _ => unsafe { ieum_recv(number, into, len, 0) },
+    }
 }
 
 /// readv(2).
@@ -37,7 +41,12 @@ pub unsafe extern "C" fn ieum_readv(number: c_int, into: *const iovec, into_coun
     count(|| {
         let into_count = usize::try_from(into_count).map_err(|_| error(libc::EINVAL))?;
         // SAFETY: as above.
-        Ok(unsafe { receive_into(Asked { number, flags: 0 }, buffers(into, into_count)?) }?.0)
+        let into = unsafe { buffers(into, into_count) }?;
+        if into.iter().all(|buffer| buffer.iov_len == 0) {
+            return nothing_of(number);
+        }
+        // SAFETY: as above.
+        Ok(unsafe { receive_into(Asked { number, flags: 0 }, into) }?.0)
     })
 }
 
@@ -86,34 +95,6 @@ pub unsafe extern "C" fn ieum_recvfrom(
     })
 }
 
-/// recvmsg(2).
-///
-/// # Safety
-///
-/// What the message has leads to as much as it says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ieum_recvmsg(number: c_int, message: *mut msghdr, flags: c_int) -> isize {
-    count(|| {
-        // SAFETY: as above; nobody else has the message while the call lasts.
-        let message = unsafe { list_mut(message, 1) }?.first_mut().ok_or_else(|| error(libc::EFAULT))?;
-        // SAFETY: as above.
-        let into = unsafe { buffers(message.msg_iov, message.msg_iovlen) }?;
-        // SAFETY: as above.
-        let (answer, received) = unsafe { receive_into(Asked { number, flags }, into) }?;
-        if message.msg_name.is_null() {
-            message.msg_namelen = 0;
-        } else {
-            let source = received.source.map(encode).unwrap_or_default();
-            // SAFETY: as above.
-            unsafe { fill_value(message.msg_name, &raw mut message.msg_namelen, &source, true) }?;
-        }
-        message.msg_flags = received.flags;
-        // SAFETY: as above.
-        unsafe { tell_control(message, &received.control) };
-        Ok(answer)
-    })
-}
-
 /// write(2).
 ///
 /// # Safety
@@ -136,7 +117,7 @@ pub unsafe extern "C" fn ieum_writev(number: c_int, from: *const iovec, from_cou
         let from_count = usize::try_from(from_count).map_err(|_| error(libc::EINVAL))?;
         // SAFETY: as above.
         let bytes = unsafe { gather(buffers(from, from_count)?) }?;
-        send(number, Ok(&bytes), 0, Ok(None))
+        send(number, Ok(&bytes), 0, None, &[])
     })
 }
 
@@ -167,31 +148,9 @@ pub unsafe extern "C" fn ieum_sendto(
 ) -> isize {
     count(|| {
         // SAFETY: as above.
-        let to = if address.is_null() { Ok(None) } else { unsafe { named(address, address_len) } };
+        let to = (!address.is_null()).then(|| unsafe { named(address, address_len) });
         // SAFETY: as above.
-        send(number, unsafe { list(from.cast(), len) }, flags, to)
-    })
-}
-
-/// sendmsg(2). Control messages are not looked at.
-///
-/// # Safety
-///
-/// What the message has leads to as much as it says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn ieum_sendmsg(number: c_int, message: *const msghdr, flags: c_int) -> isize {
-    count(|| {
-        // SAFETY: as above.
-        let message = unsafe { list(message, 1) }?.first().ok_or_else(|| error(libc::EFAULT))?;
-        let to = if message.msg_name.is_null() {
-            Ok(None)
-        } else {
-            // SAFETY: as above.
-            unsafe { named(message.msg_name.cast(), message.msg_namelen) }
-        };
-        // SAFETY: as above.
-        let bytes = unsafe { gather(buffers(message.msg_iov, message.msg_iovlen)?) }?;
-        send(number, Ok(&bytes), flags, to)
+        send(number, unsafe { list(from.cast(), len) }, flags, to, &[])
     })
 }
 
@@ -200,38 +159,11 @@ pub unsafe extern "C" fn ieum_sendmsg(number: c_int, message: *const msghdr, fla
 /// # Safety
 ///
 /// As above.
-unsafe fn receive_into(asked: Asked, into: &[iovec]) -> io::Result<(usize, Received)> {
+pub(crate) unsafe fn receive_into(asked: Asked, into: &[iovec]) -> io::Result<(usize, Received)> {
     let room = into.iter().fold(0_usize, |room, buffer| room.saturating_add(buffer.iov_len));
     let has_room = into.iter().all(|buffer| !buffer.iov_base.is_null() || buffer.iov_len == 0);
     let (answer, received) = asked.receive(room, has_room)?;
     // SAFETY: as above.
     unsafe { scatter(into, &received.bytes) }?;
     Ok((answer, received))
-}
-
-/// Control messages, as many as there is room for (cmsg(3)).
-///
-/// # Safety
-///
-/// As above.
-unsafe fn tell_control(message: &mut msghdr, control: &[Control]) {
-    let (room, mut used) = (message.msg_controllen, 0);
-    for told in control {
-        let Ok(bytes) = c_uint::try_from(told.data.len()) else { continue };
-        // SAFETY: as above: as many control bytes as the message says can be written, and no header is written before it
-        // was seen that it fits in with its data.
-        unsafe {
-            let (whole, needed) = (libc::CMSG_LEN(bytes) as usize, libc::CMSG_SPACE(bytes) as usize);
-            if message.msg_control.is_null() || room - used < whole {
-                message.msg_flags |= libc::MSG_CTRUNC;
-                break;
-            }
-            let place = message.msg_control.cast::<u8>().add(used).cast::<cmsghdr>();
-            let header = cmsghdr { cmsg_len: whole, cmsg_level: told.level, cmsg_type: told.kind };
-            place.write_unaligned(header);
-            ptr::copy_nonoverlapping(told.data.as_ptr(), libc::CMSG_DATA(place), told.data.len());
-            used = room.min(used + needed);
-        }
-    }
-    message.msg_controllen = used;
 }

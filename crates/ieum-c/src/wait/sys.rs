@@ -4,10 +4,12 @@
 
 use std::ffi::c_int;
 use std::os::fd::IntoRawFd;
+use std::time::Duration;
 
-use libc::{epoll_event, nfds_t, pollfd};
+use libc::{epoll_event, fd_set, nfds_t, pollfd, timespec, timeval};
 
-use super::{epoll_create, epoll_ctl, epoll_wait, poll};
+use super::{Patience, as_timeval, duration, duration_us};
+use super::{epoll_create, epoll_ctl, epoll_wait, poll, select};
 use crate::answer::{answer, error, nothing};
 use crate::memory::sys::list_mut;
 use crate::table;
@@ -34,6 +36,60 @@ pub unsafe extern "C" fn ieum_poll(list: *mut pollfd, count: nfds_t, timeout_ms:
     })
 }
 
+/// select(2), of ieum's sockets alone. A set has 1024 places, which here are the numbers from IEUM_FIRST on: IEUM_FD_SET and its like
+/// count from there, and so does `places`, one more than the last that is asked for. What is left of the time is written back.
+///
+/// # Safety
+///
+/// Each set leads to one or is NULL, and so does `timeout`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ieum_select(
+    places: c_int,
+    read: *mut fd_set,
+    write: *mut fd_set,
+    except: *mut fd_set,
+    timeout: *mut timeval,
+) -> c_int {
+    answer(|| {
+        let places = usize::try_from(places).ok().filter(|places| *places <= libc::FD_SETSIZE);
+        let places = places.ok_or_else(|| error(libc::EINVAL))?;
+        // SAFETY: as above.
+        let time = unsafe { timeout.as_ref() }.map(duration_us).transpose()?;
+        let patience = time.map(|time| Patience::of(time, moment()));
+        let sets = [read, write, except];
+        let wanted: Vec<(usize, [bool; 3])> = (0..places)
+            .map(|place| {
+                // SAFETY: as above; a place is below the number of those in a set.
+                (place, sets.map(|set| !set.is_null() && unsafe { libc::FD_ISSET(index(place), set) }))
+            })
+            .filter(|(_, sets)| sets.contains(&true))
+            .collect();
+        let found = select(&wanted, time)?;
+        if let Some(patience) = patience {
+            // SAFETY: as above: there is a time where there was one.
+            unsafe { timeout.write(as_timeval(patience.left(moment()))) };
+        }
+        let mut ready = 0;
+        for set in sets.into_iter().filter(|set| !set.is_null()) {
+            // SAFETY: as above.
+            unsafe { libc::FD_ZERO(set) };
+        }
+        for (place, is_ready) in found {
+            for (set, _) in sets.into_iter().zip(is_ready).filter(|(_, is_ready)| *is_ready) {
+                // SAFETY: as above; who is ready was in the set.
+                unsafe { libc::FD_SET(index(place), set) };
+                ready += 1;
+            }
+        }
+        Ok(ready)
+    })
+}
+
+/// A place as libc counts it.
+fn index(place: usize) -> c_int {
+    c_int::try_from(place).unwrap_or(0)
+}
+
 /// epoll_create1(2).
 #[unsafe(no_mangle)]
 pub extern "C" fn ieum_epoll_create1(flags: c_int) -> c_int {
@@ -43,7 +99,7 @@ pub extern "C" fn ieum_epoll_create1(flags: c_int) -> c_int {
     })
 }
 
-/// epoll_ctl(2), of ieum's sockets alone.
+/// epoll_ctl(2), of ieum's sockets alone; EPERM for anything else, another epoll among them.
 ///
 /// # Safety
 ///
@@ -98,4 +154,12 @@ pub unsafe extern "C" fn ieum_epoll_wait(
 #[unsafe(no_mangle)]
 pub extern "C" fn ieum_epoll_descriptor(epoll: c_int) -> c_int {
     answer(|| Ok(table::get(epoll)?.epoll()?.descriptor()?.into_raw_fd().into()))
+}
+
+/// How long the machine has been running: a clock that only goes on.
+pub(crate) fn moment() -> Duration {
+    let mut now = timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: it writes one `timespec`, and cannot fail for this clock.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now) };
+    duration(&now).unwrap_or_default()
 }

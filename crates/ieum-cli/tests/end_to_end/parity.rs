@@ -1,4 +1,4 @@
-//! The same programs on Linux's sockets and on ieum's: every printed line equal, save those that
+//! The same programs on Linux's sockets, under `ieum run` and on the library's: every printed line equal, save those that
 //! `docs/DIFFERENCES.md` lists, and those must differ exactly as it says.
 
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use super::datagrams::gives_namespaces;
-use super::support::{Folder, Running, compiled, ieum, namespaces, peer};
+use super::support::{Folder, Running, compiled, compiled_for_the_library, ieum, namespaces, peer};
 
 /// A network like that of `ieum run --no-exit`: loopback, and a link on which nobody else is. An ordinary user's namespace
 /// knows one group alone.
@@ -19,6 +19,31 @@ const SAME_NETWORK: &str = "ip link set lo up && ip link add eth0 type veth peer
 /// Outcome by name of line.
 type Lines = BTreeMap<String, String>;
 
+/// Where a program's calls go that is compared with Linux.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Way {
+    /// To `ieum run`, with flags.
+    Run(&'static [&'static str]),
+    /// To the library, in the program's own memory.
+    Library,
+}
+
+impl Way {
+    /// Has the kernel the datagrams?
+    fn is_by_namespace(self) -> bool {
+        matches!(self, Way::Run(flags) if flags.contains(&"namespace"))
+    }
+}
+
+/// What `docs/DIFFERENCES.md` says of one program in one way.
+#[derive(Default, Debug)]
+struct Listed {
+    /// By the name of the line, what Linux and ieum say.
+    different: BTreeMap<String, (String, String)>,
+    /// Lines that are not printed at all; with `*` at one end for all that end or begin so.
+    left_out: Vec<String>,
+}
+
 fn lines(printed: &str) -> Lines {
     let mut found = Lines::new();
     for line in printed.lines() {
@@ -29,58 +54,87 @@ fn lines(printed: &str) -> Lines {
     found
 }
 
-/// The rows of `program`'s table in `docs/DIFFERENCES.md`: name, then what Linux and ieum say. A table belongs to the
-/// program that was last named before it.
-///
-/// `by_namespace`: where the kernel has the datagrams, rows about these do not hold, and the section about that has others.
-fn listed(program: &str, by_namespace: bool) -> BTreeMap<String, (String, String)> {
-    const OF_NAMESPACE: &str = "## With `ieum run --udp namespace`";
+/// The rows of `program`'s tables in `docs/DIFFERENCES.md`. A table belongs to the program that was last named before it, and to
+/// the library below a heading that says so; where the kernel has the datagrams, rows about these do not hold, and the section about
+/// that has others.
+fn listed(program: &str, way: Way) -> Listed {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/DIFFERENCES.md");
     let text = fs::read_to_string(path).expect("docs/DIFFERENCES.md is there");
-    let mut found = BTreeMap::new();
-    let (mut of, mut is_of_namespace) = ("", false);
+    let mut found = Listed::default();
+    let by_namespace = way.is_by_namespace();
+    let (mut of, mut is_of_way) = ("", false);
     for row in text.lines() {
         if row.starts_with("## ") {
+            is_of_way = match row {
+                OF_NAMESPACE => by_namespace,
+                _ => row.ends_with("on the library") == (way == Way::Library),
+            };
             of = "";
-            is_of_namespace = row == OF_NAMESPACE;
         }
         if let Some((_, rest)) = row.split_once("`crates/ieum-cli/tests/programs/") {
             of = rest.split('`').next().unwrap_or_default();
         }
-        if of != program || !row.starts_with("| `") || is_of_namespace && !by_namespace {
+        if of != program || !is_of_way || !row.starts_with("| `") {
             continue;
         }
-        let cells: Vec<&str> =
-            row.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`')).collect();
-        assert_eq!(cells.len(), 4, "a row has name, Linux, ieum and reason: {row}");
-        if by_namespace && cells[0].starts_with("datagram") {
-            continue;
+        let cells: Vec<String> = row
+            .trim_matches('|')
+            .split(" | ")
+            .map(|cell| cell.trim().trim_matches('`').replace("\\|", "|"))
+            .collect();
+        match &cells[..] {
+            [name, ..] if by_namespace && name.starts_with("datagram") => {}
+            [name, linux, ieum, _reason] => {
+                found.different.insert(name.clone(), (linux.clone(), ieum.clone()));
+            }
+            [pattern, _reason] => found.left_out.push(pattern.clone()),
+            _ => panic!("a row has name, Linux, ieum and reason, or lines and reason: {row}"),
         }
-        let plain = |cell: &str| cell.replace("\\|", "|");
-        found.insert(cells[0].to_owned(), (plain(cells[1]), plain(cells[2])));
     }
     found
 }
 
+/// Below it are the rows that hold where the kernel has the datagrams, and where rows about these do not.
+const OF_NAMESPACE: &str = "## With `ieum run --udp namespace`";
+
+/// Is a line called as the pattern says?
+fn is_called(name: &str, pattern: &str) -> bool {
+    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
+        (Some(end), _) => name.ends_with(end),
+        (None, Some(beginning)) => name.starts_with(beginning),
+        (None, None) => name == pattern,
+    }
+}
+
 #[test]
 fn one_program_sees_the_same_on_linux_and_on_ieum() {
-    sees_the_same("parity", &["--no-exit", "--udp", "carrier"]);
+    sees_the_same("parity", Way::Run(&["--no-exit", "--udp", "carrier"]));
 }
 
 #[test]
 fn one_program_sees_the_same_where_the_kernel_has_the_datagrams() {
     if gives_namespaces() {
-        sees_the_same("parity", &["--no-exit", "--udp", "namespace"]);
+        sees_the_same("parity", Way::Run(&["--no-exit", "--udp", "namespace"]));
     }
 }
 
 #[test]
 fn another_program_sees_the_same_on_linux_and_on_ieum() {
     // As the other side is: root of its namespace.
-    sees_the_same("parity2", &["--no-exit", "--raw"]);
+    sees_the_same("parity2", Way::Run(&["--no-exit", "--raw"]));
 }
 
-fn sees_the_same(name: &str, flags: &[&str]) {
+#[test]
+fn one_program_sees_the_same_on_linux_and_on_the_library() {
+    sees_the_same("parity", Way::Library);
+}
+
+#[test]
+fn another_program_sees_the_same_on_linux_and_on_the_library() {
+    sees_the_same("parity2", Way::Library);
+}
+
+fn sees_the_same(name: &str, way: Way) {
     let Some(namespaces) = namespaces() else { return };
     if !peer("gcc") {
         return;
@@ -89,14 +143,28 @@ fn sees_the_same(name: &str, flags: &[&str]) {
     let program = compiled(name, &folder);
     let native = [&namespaces[..], &["sh", "-ec", SAME_NETWORK, "sh", &program]].concat();
     let linux = lines(&Running::start(&native).finish().success());
-    let under_ieum = Running::start(&ieum(flags, &[&program])).finish();
-    let ours = lines(&under_ieum.stdout);
+    let ran = match way {
+        Way::Run(flags) => Running::start(&ieum(flags, &[&program])).finish(),
+        // Cargo's library path would go before the program's own.
+        Way::Library => Running::start_with(&[compiled_for_the_library(name, &folder)], |program| {
+            program.env_remove("LD_LIBRARY_PATH")
+        })
+        .finish(),
+    };
+    let ours = lines(&ran.stdout);
 
-    let mut listed = listed(name, flags.contains(&"namespace"));
+    let Listed { different: mut listed, left_out } = listed(name, way);
     let mut wrong = Vec::new();
+    let mut compared = 0;
     for (name, expected) in &linux {
+        let is_left_out = left_out.iter().any(|pattern| is_called(name, pattern));
+        if is_left_out && !ours.contains_key(name) {
+            continue;
+        }
+        compared += 1;
         let got = ours.get(name).map_or("nothing", String::as_str);
         match (listed.remove(name), got == expected) {
+            (_, _) if is_left_out => wrong.push(format!("{name}: listed as left out, but it is printed")),
             (None, true) => {}
             (None, false) => wrong.push(format!("{name}: Linux {expected}, ieum {got}")),
             (Some(_), true) => wrong.push(format!("{name}: listed as different, but both say {expected}")),
@@ -107,13 +175,12 @@ fn sees_the_same(name: &str, flags: &[&str]) {
         }
     }
     wrong.extend(listed.keys().map(|name| format!("{name}: listed, but no line is called so")));
+    let unused = left_out.iter().filter(|pattern| !linux.keys().any(|name| is_called(name, pattern)));
+    wrong.extend(unused.map(|pattern| format!("{pattern}: listed as left out, but no line is called so")));
+    let extra = ours.keys().filter(|name| !linux.contains_key(*name));
+    wrong.extend(extra.map(|name| format!("{name}: not printed on Linux")));
     let count = linux.len();
-    assert!(
-        wrong.is_empty(),
-        "{} of {count} lines:\n{}\n{}",
-        wrong.len(),
-        wrong.join("\n"),
-        under_ieum.stderr
-    );
-    assert_eq!(under_ieum.code, 0, "{}", under_ieum.stderr);
+    println!("{name}, {way:?}: {compared} of {count} lines compared");
+    assert!(wrong.is_empty(), "{} of {count} lines:\n{}\n{}", wrong.len(), wrong.join("\n"), ran.stderr);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
 }

@@ -49,7 +49,8 @@ impl Runner<'_> {
         let file = self.file_at(asked.arguments.int(1)?)?;
         let rest = file.get(offset..).unwrap_or_default();
         let part = rest[..count.min(rest.len())].to_vec();
-        let writing = Writing { bytes: &part, flags: 0, to: None, blocks: self.blocks(number)? };
+        let writing =
+            Writing { bytes: &part, flags: 0, to: None, control: &[], blocks: self.blocks(number)? };
         let answer = self.machine.host.send_waiting(self.machine.now(), id, &writing, wait);
         asked.when_done(answer.map(|answer| answer.map(super::transfer::moved)))
     }

@@ -50,7 +50,7 @@ impl Runner<'_> {
             *first = if self.machine.host.domain(id) == Some(Domain::Ip6) { 128 } else { 8 };
         }
         let to = to.then(|| self.config.as_named(self.config.remote()));
-        let writing = Writing { bytes: &payload, flags, to, blocks: self.blocks(number)? };
+        let writing = Writing { bytes: &payload, flags, to, control: &[], blocks: self.blocks(number)? };
         let answer = self.machine.host.send_waiting(self.machine.now(), id, &writing, wait);
         asked.when_done(answer.map(|answer| answer.map(moved)))
     }

@@ -59,7 +59,8 @@ impl Shared {
             (Err(errno), _) | (Ok(_), Err(errno)) => Some(Err(errno)),
             (Ok(id), Ok(bytes)) => match blocks(state, number) {
                 Ok(blocks) => {
-                    let (now, writing) = (state.machine.now(), Writing { bytes, flags, to, blocks });
+                    let (now, writing) =
+                        (state.machine.now(), Writing { bytes, flags, to, control: &[], blocks });
                     state.machine.host.send_waiting(now, id, &writing, wait)
                 }
                 Err(errno) => Some(Err(errno)),

@@ -1,7 +1,6 @@
 //! The calls, one file each: decoded as Linux decodes them, done by the host, shown on the carrier.
 
 mod accept;
-mod ancillary;
 mod bind;
 mod connect;
 mod control;

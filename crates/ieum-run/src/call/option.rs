@@ -1,7 +1,7 @@
 //! getsockopt(2) and setsockopt(2), save the time-outs, which S itself has.
 
 use ieum_engine::Turn;
-use ieum_socket::Errno;
+use ieum_socket::{Errno, shown_option};
 use rustix::net::sockopt;
 
 use crate::bounds::{CARRIER_BYTES, OPTION_BYTES_MAX, OPTION_GIVEN_BYTES_MAX};
@@ -34,8 +34,7 @@ impl Runner {
             _ => Vec::new(),
         };
         let value = self.host.option_given(id, level, name, &given)?;
-        let room = if is_short_of_ip(level, name, room, &value) { 1 } else { room };
-        self.show(call, value.get(..room).unwrap_or(&value)).map(|()| Answer::Value(0))
+        self.show(call, shown_option(level, name, &value, room)).map(|()| Answer::Value(0))
     }
 
     fn show(&self, call: &Call, value: &[u8]) -> Result<(), Errno> {
@@ -125,13 +124,4 @@ impl Runner {
             Err(shown) => Ok(Some(error.unwrap_or_else(|| host_errno(shown)))),
         }
     }
-}
-
-/// Whether one byte is told of a number of IP: where there is no room for an int, and the number fits.
-fn is_short_of_ip(level: i32, name: i32, room: usize, value: &[u8]) -> bool {
-    let number = <[u8; 4]>::try_from(value).map(i32::from_ne_bytes);
-    level == n::IPPROTO_IP
-        && name != n::IP_MULTICAST_IF
-        && (1..4).contains(&room)
-        && number.is_ok_and(|number| (0..=255).contains(&number))
 }

@@ -120,7 +120,7 @@ impl Runner {
         let taken = self.take_datagram(turn, number, flags)?;
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
         let (id, domain) = (socket.host, socket.domain);
-        let control = control::messages(&mut self.host, id, domain, &taken.envelope);
+        let control = control::messages(&mut self.host, id, &taken.envelope);
         let memory = self.memory(call);
         let shown = header.scatter(&memory, &taken.payload).map_err(host_errno)?;
         let cut = if shown < taken.payload.len() { n::MSG_TRUNC } else { 0 };
@@ -146,7 +146,7 @@ impl Runner {
         let memory = self.memory(call);
         let shown = header.scatter(&memory, &received.bytes).map_err(host_errno)?;
         let address = received.source.map(|source| address::encode(source, domain)).unwrap_or_default();
-        let told = received.control.iter().map(|one| control::message(one.level, one.kind, &one.data));
+        let told = received.control.iter().map(ieum_socket::Control::to_bytes);
         header.tell(&memory, &address, &told.collect::<Vec<_>>(), received.flags).map_err(host_errno)?;
         Ok(Answer::Value(i64::try_from(shown).unwrap_or(i64::MAX)))
     }

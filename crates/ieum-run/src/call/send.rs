@@ -3,10 +3,9 @@
 use std::net::SocketAddr;
 
 use ieum_engine::Turn;
-use ieum_socket::{Errno, Kind, Protocol, SocketId};
+use ieum_socket::{Errno, Kind, Protocol};
 use rustix::net::sockopt::{Timeout, socket_timeout};
 
-use super::ancillary;
 use super::message::{Header, MULTI_BYTES, MULTI_LEN};
 use crate::address::{self, Address, Use};
 use crate::bounds::{DATAGRAM_BYTES_MAX, MESSAGES_MAX};
@@ -114,8 +113,7 @@ impl Runner {
             return Err(errno);
         }
         let control = header.control_messages(&self.memory(call)).map_err(host_errno)?;
-        let is_udp = self.speaks_udp(number);
-        let ancillary = ancillary::parse(&control, self.goes_by_ip6(id, domain, destination), is_udp)?;
+        let ancillary = self.host.ancillary(id, destination, &control)?;
         let bytes = header.gather(&self.memory(call), DATAGRAM_BYTES_MAX).map_err(host_errno)?;
         self.host.send_message(turn.now, id, &bytes, destination, ancillary)
     }
@@ -130,13 +128,6 @@ impl Runner {
     pub(super) fn names_ip4(&self, call: &Call, pointer: u64) -> bool {
         let family = self.memory(call).read_array::<2>(pointer);
         family.is_ok_and(|family| i32::from(u16::from_ne_bytes(family)) == n::AF_INET)
-    }
-
-    /// Is what goes there, or to the connected remote, a packet of IPv6?
-    fn goes_by_ip6(&self, id: SocketId, domain: i32, destination: Option<SocketAddr>) -> bool {
-        let remote = destination.or_else(|| self.host.remote_address(id).ok());
-        let is_mapped = remote.is_some_and(|remote| remote.ip().to_canonical().is_ipv4());
-        domain == n::AF_INET6 && !is_mapped
     }
 
     fn destination(&self, call: &Call, header: &Header, domain: i32) -> Result<Option<SocketAddr>, Errno> {

@@ -29,7 +29,7 @@ use crate::host::Host;
 use crate::numbers::SOL_SOCKET;
 use crate::{Errno, SocketId};
 
-pub use recv::{Control, Reading, Received};
+pub use recv::{Reading, Received};
 pub use send::Writing;
 
 /// What a call answers, or `None` when it has to wait.
@@ -46,6 +46,8 @@ pub struct Wait {
     pub until: Option<Instant>,
     /// It has sent a SYN with data, or without, and waits for the answer.
     connects: bool,
+    /// What a connect says that has waited long enough.
+    late: Option<Errno>,
 }
 
 impl Wait {

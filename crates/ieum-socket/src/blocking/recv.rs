@@ -1,14 +1,16 @@
 //! `recv` and its kin.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use ieum_wire::Instant;
 
 use super::{Progress, Wait};
+use crate::control::Control;
 use crate::host::Host;
+use crate::make::Protocol;
 use crate::numbers::{
-    IPPROTO_TCP, IPPROTO_UDP, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL,
-    SO_RCVTIMEO, TCP_INQ, UDP_GRO,
+    IPPROTO_TCP, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, SO_RCVTIMEO, TCP_INQ,
 };
 use crate::{Errno, Kind, SocketId};
 
@@ -38,23 +40,6 @@ pub struct Received {
     pub control: Vec<Control>,
 }
 
-/// A control message (cmsg(3)).
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Control {
-    /// `cmsg_level`.
-    pub level: i32,
-    /// `cmsg_type`.
-    pub kind: i32,
-    /// Its bytes, as C has them.
-    pub data: Vec<u8>,
-}
-
-impl Control {
-    pub(crate) fn new(level: i32, kind: i32, data: Vec<u8>) -> Control {
-        Control { level, kind, data }
-    }
-}
-
 impl Reading {
     fn has(&self, flag: i32) -> bool {
         self.flags & flag != 0
@@ -81,9 +66,10 @@ impl Host {
         received: &mut Received,
     ) -> Progress<usize> {
         wait.begun = true;
-        if reading.has(MSG_OOB) {
+        if reading.has(MSG_OOB) && !self.ignores_urgency(id) {
             let byte = self.recv_urgent(id, reading.has(MSG_PEEK));
             received.bytes = byte.ok().flatten().into_iter().take(reading.bytes).collect();
+            received.flags = MSG_OOB;
             return Some(byte.map(|_| received.bytes.len()));
         }
         if reading.has(MSG_ERRQUEUE) {
@@ -109,8 +95,9 @@ impl Host {
             }
             Ok(count) if all && count > 0 => {
                 wait.moved += count;
-                if wait.moved < reading.bytes && !wait.gives_up(now, reading.blocks()) {
-                    return None;
+                if wait.moved < reading.bytes {
+                    // What comes next may be here already, and be the end: then nothing more would happen to wait for.
+                    return self.recv_waiting(now, id, reading, wait, received);
                 }
                 Ok(wait.moved)
             }
@@ -159,6 +146,12 @@ impl Host {
         Some(answer)
     }
 
+    /// UDP has nothing urgent, and says so to senders alone.
+    fn ignores_urgency(&self, id: SocketId) -> bool {
+        let make = self.make(id);
+        make.is_some_and(|make| matches!(make.protocol, Protocol::Udp | Protocol::UdpLite))
+    }
+
     fn recv_bytes(
         &mut self,
         now: Instant,
@@ -193,16 +186,15 @@ impl Host {
         reading: &Reading,
         received: &mut Received,
     ) -> Result<usize, Errno> {
-        let segment_bytes = self.next_arrival(id).and_then(|arrival| arrival.segment_bytes);
+        let arrival = self.next_arrival(id);
         let (mut payload, source) = self.recv_from(now, id, reading.has(MSG_PEEK))?;
         let whole = payload.len();
         payload.truncate(reading.bytes);
         let cut = payload.len() < whole;
         received.flags = if cut { MSG_TRUNC } else { 0 };
         received.source = Some(source);
-        if let Some(size) = segment_bytes.filter(|_| self.joins_datagrams(id)) {
-            received.control.push(Control::new(IPPROTO_UDP, UDP_GRO, i32::from(size).to_ne_bytes().to_vec()));
-        }
+        let time_of_day = self.day_at_zero + Duration::from_micros(now.micros());
+        received.control = self.arrival_controls(id, source, arrival.as_ref(), time_of_day);
         let answer = if reading.has(MSG_TRUNC) { whole } else { payload.len() };
         received.bytes = payload;
         Ok(answer)

@@ -8,7 +8,7 @@ use ieum_wire::Instant;
 use super::{Progress, Wait};
 use crate::host::Host;
 use crate::numbers::{MSG_DONTWAIT, MSG_EOR, MSG_FASTOPEN, MSG_MORE, MSG_OOB, SO_SNDTIMEO};
-use crate::{Domain, Errno, SocketId};
+use crate::{Domain, Errno, Kind, SocketId};
 
 /// What writing is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,8 @@ pub struct Writing<'a> {
     pub flags: i32,
     /// Where a datagram, or a SYN with data, is to go.
     pub to: Option<SocketAddr>,
+    /// Control messages that go along, as C has them (cmsg(3)): what they say of a datagram is in [`crate::Ancillary`].
+    pub control: &'a [u8],
     /// The descriptor blocks.
     pub blocks: bool,
 }
@@ -123,10 +125,19 @@ impl Host {
             flags if flags & MSG_EOR != 0 => WriteEnd::Record,
             _ => WriteEnd::Push,
         };
+        // On a stream they are only looked at.
+        let ancillary = match writing.control {
+            [] => None,
+            messages => Some(self.ancillary(id, writing.to, messages)?)
+                .filter(|_| self.kind(id) == Some(Kind::Datagram)),
+        };
         match fast {
             true => self.send_fast_open(now, id, bytes, writing.to),
             false if writing.has(MSG_OOB) => self.send_urgent(now, id, bytes),
-            false => self.send_ending(now, id, bytes, writing.to, end),
+            false => match ancillary {
+                Some(ancillary) => self.send_message(now, id, bytes, writing.to, ancillary),
+                None => self.send_ending(now, id, bytes, writing.to, end),
+            },
         }
     }
 

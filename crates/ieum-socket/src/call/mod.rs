@@ -1,6 +1,7 @@
 //! The calls of a program, one file each: `impl Host` blocks with the meaning and the errors of the manual pages.
 
 mod accept;
+mod ancillary;
 mod bind;
 mod close;
 pub(crate) mod connect;

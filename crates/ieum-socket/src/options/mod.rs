@@ -341,6 +341,17 @@ impl Row {
     }
 }
 
+/// What getsockopt(2) shows of a value where there is room for so many bytes: of a number of IP one byte, where there is none for an
+/// int and the number fits.
+pub fn shown_option(level: i32, name: i32, value: &[u8], room: usize) -> &[u8] {
+    let number = <[u8; 4]>::try_from(value).map(i32::from_ne_bytes);
+    let is_short = level == IPPROTO_IP
+        && name != IP_MULTICAST_IF
+        && (1..4).contains(&room)
+        && number.is_ok_and(|number| (0..=255).contains(&number));
+    value.get(..if is_short { 1 } else { room }).unwrap_or(value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

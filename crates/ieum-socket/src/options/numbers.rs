@@ -160,6 +160,7 @@ pub const IPV6_FLOWINFO_SEND: i32 = 33;
 pub const IPV6_RECVPKTINFO: i32 = 49;
 pub const IPV6_PKTINFO: i32 = 50;
 pub const IPV6_RECVHOPLIMIT: i32 = 51;
+pub const IPV6_HOPLIMIT: i32 = 52;
 pub const IPV6_RECVHOPOPTS: i32 = 53;
 pub const IPV6_HOPOPTS: i32 = 54;
 pub const IPV6_RTHDRDSTOPTS: i32 = 55;

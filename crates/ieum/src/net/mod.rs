@@ -23,7 +23,7 @@ pub use std::net::{
 };
 
 pub use self::epoll::Epoll;
-pub use self::poll::poll;
+pub use self::poll::{poll, poll_exactly};
 pub use self::raw_socket::RawSocket;
 pub use self::socket::Socket;
 pub use self::tcp_listener::{Incoming, TcpListener};

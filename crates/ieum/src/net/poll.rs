@@ -14,6 +14,22 @@ use crate::socket::{Parking, new_key};
 /// What poll(2) tells of each socket: of the events that were asked for, and POLLERR and POLLHUP ([`crate::sockets::numbers`]).
 /// Waits until there is something of one of them at least, or until the time is over (`None`: never).
 pub fn poll(askers: &[(&Socket, u32)], timeout: Option<Duration>) -> Vec<u32> {
+    wait(askers, timeout, told, |events| Way::Events(told(events)))
+}
+
+/// The same of the events that were asked for alone: POLLERR and POLLHUP too are waited for and told only where they are among them, as
+/// select(2) has it.
+pub fn poll_exactly(askers: &[(&Socket, u32)], timeout: Option<Duration>) -> Vec<u32> {
+    wait(askers, timeout, |events| events, |_| Way::Change)
+}
+
+/// Waits for what `told` says of the events that were asked for; `way` says what is worth looking again.
+fn wait(
+    askers: &[(&Socket, u32)],
+    timeout: Option<Duration>,
+    told: impl Fn(u32) -> u32,
+    way: impl Fn(u32) -> Way,
+) -> Vec<u32> {
     let ready = |(socket, events): &(&Socket, u32)| socket.readiness().events() & told(*events);
     let found: Vec<u32> = askers.iter().map(ready).collect();
     if timeout == Some(Duration::ZERO) || found.iter().any(|events| *events != 0) {
@@ -29,7 +45,7 @@ pub fn poll(askers: &[(&Socket, u32)], timeout: Option<Duration>) -> Vec<u32> {
             .zip(&watching.keyed)
             .map(|((socket, events), (_, key))| {
                 let waker = Waker::from(Arc::clone(&parker.0));
-                socket.0.watch(Way::Events(told(*events)), *key, waker) & told(*events)
+                socket.0.watch(way(*events), *key, waker) & told(*events)
             })
             .collect();
         let now = clock.now();

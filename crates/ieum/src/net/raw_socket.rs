@@ -126,7 +126,7 @@ impl RawSocket {
 
     fn send_packet(&self, bytes: &[u8], to: Option<SocketAddr>) -> io::Result<usize> {
         self.0.block(Way::Write, Wait::default(), |now, host, id, blocks, wait| {
-            host.send_waiting(now, id, &Writing { bytes, flags: 0, to, blocks }, wait)
+            host.send_waiting(now, id, &Writing { bytes, flags: 0, to, control: &[], blocks }, wait)
         })
     }
 }

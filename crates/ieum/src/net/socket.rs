@@ -84,9 +84,52 @@ impl Socket {
     ///
     /// Those of send(2).
     pub fn send(&self, bytes: &[u8], flags: i32, to: Option<SocketAddr>) -> io::Result<usize> {
+        self.send_with(bytes, flags, to, &[])
+    }
+
+    /// sendmsg(2): with control messages that go along, as C has them. Of a datagram they say source, interface, hops, type of service and into what
+    /// it is cut ([`crate::sockets::Ancillary`]).
+    ///
+    /// # Errors
+    ///
+    /// Those of send(2); EINVAL for a message that is none, or says what it cannot.
+    pub fn send_with(
+        &self,
+        bytes: &[u8],
+        flags: i32,
+        to: Option<SocketAddr>,
+        control: &[u8],
+    ) -> io::Result<usize> {
         self.0.block(Way::Write, Wait::default(), |now, host, id, blocks, wait| {
-            host.send_waiting(now, id, &Writing { bytes, flags, to, blocks }, wait)
+            host.send_waiting(now, id, &Writing { bytes, flags, to, control, blocks }, wait)
         })
+    }
+
+    /// What the bytes of a `struct sockaddr` mean to bind(2) on this socket.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL, EAFNOSUPPORT.
+    pub fn address_to_bind(&self, bytes: &[u8]) -> io::Result<SocketAddr> {
+        self.0.look(|host, id| host.address_to_bind(id, bytes))
+    }
+
+    /// The same of connect(2); `None` for AF_UNSPEC.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL, EAFNOSUPPORT; a datagram socket has a port from then on.
+    pub fn address_to_connect(&self, bytes: &[u8]) -> io::Result<Option<SocketAddr>> {
+        self.0.call(|_, host, id| host.address_to_connect(id, bytes))
+    }
+
+    /// The same of a destination of sendto(2), which only datagram sockets look at, and streams with MSG_FASTOPEN.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL, EAFNOSUPPORT; the socket has a port from then on.
+    pub fn destination_named(&self, bytes: &[u8], flags: i32) -> io::Result<Option<SocketAddr>> {
+        self.0.call(|_, host, id| host.destination_named(id, bytes, flags))
     }
 
     /// recvmsg(2) for at most so many bytes: what the call returns, and all it tells besides. A datagram's whole length is returned,
@@ -157,6 +200,15 @@ impl Socket {
     /// ENOPROTOOPT, EOPNOTSUPP, and others that single options have.
     pub fn option(&self, level: i32, name: i32) -> io::Result<Vec<u8>> {
         self.0.look(|host, id| host.option(id, level, name))
+    }
+
+    /// The same of an option that is asked with something given: of which group, say.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::option`].
+    pub fn option_given(&self, level: i32, name: i32, given: &[u8]) -> io::Result<Vec<u8>> {
+        self.0.look(|host, id| host.option_given(id, level, name, given))
     }
 
     /// setsockopt(2).

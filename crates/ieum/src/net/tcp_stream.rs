@@ -338,13 +338,13 @@ impl TcpStream {
     /// Writes everything, as a blocking send(2) does; less when an error or the timeout comes after some.
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         self.0.block(Way::Write, Wait::default(), |now, host, id, blocks, wait| {
-            host.send_waiting(now, id, &Writing { bytes, flags: 0, to: None, blocks }, wait)
+            host.send_waiting(now, id, &Writing { bytes, flags: 0, to: None, control: &[], blocks }, wait)
         })
     }
 }
 
 fn is_unanswered(error: &io::Error) -> bool {
-    error.raw_os_error().is_some_and(|number| [Errno::EAGAIN, Errno::EINPROGRESS].contains(&Errno(number)))
+    error.raw_os_error().is_some_and(|number| [Errno::EALREADY, Errno::EINPROGRESS].contains(&Errno(number)))
 }
 
 /// As an option's value.

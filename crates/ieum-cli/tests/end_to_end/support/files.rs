@@ -60,16 +60,42 @@ pub(crate) fn script(name: &str) -> String {
 
 /// The C program whose files are in `tests/programs/NAME`, compiled into `folder`.
 pub(crate) fn compiled(name: &str, folder: &Folder) -> String {
+    compiled_with(name, folder, &[])
+}
+
+/// The same with the library's sockets in the place of the kernel's (`tests/programs/library`).
+pub(crate) fn compiled_for_the_library(name: &str, folder: &Folder) -> String {
+    // Built beside this test, under its crate's name; to programs it is libieum.so.
+    let built = std::env::current_exe().expect("a test has a path").with_file_name("libieum_c.so");
+    let link = folder.path().join("libieum.so");
+    if !link.exists() {
+        std::os::unix::fs::symlink(built, link).expect("a link is made");
+    }
+    let (library, at) = (programs().join("library"), text(folder.path()));
+    let include = programs().join("../../../ieum-c/include");
+    let words = ["-include", &text(&library.join("library.h")), "-I", &text(&include)].map(str::to_owned);
+    let rest = [
+        text(&library.join("library.c")),
+        format!("-L{at}"),
+        "-lieum".to_owned(),
+        format!("-Wl,-rpath,{at}"),
+    ];
+    compiled_with(name, folder, &[words, rest].concat())
+}
+
+fn compiled_with(name: &str, folder: &Folder, words: &[String]) -> String {
     let mut files: Vec<PathBuf> = fs::read_dir(programs().join(name))
         .expect("the program has a folder")
         .map(|entry| entry.expect("a folder can be read").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "c"))
         .collect();
     files.sort();
-    let program = folder.file(name);
+    let program =
+        folder.file(&if words.is_empty() { name.to_owned() } else { format!("{name}-of-the-library") });
     let output = Command::new("gcc")
         .args(["-O1", "-Wall", "-Wextra", "-Werror", "-o", &program])
         .args(&files)
+        .args(words)
         .output()
         .expect("gcc starts");
     assert!(output.status.success(), "gcc: {}", String::from_utf8_lossy(&output.stderr));

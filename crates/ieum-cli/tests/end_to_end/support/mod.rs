@@ -14,7 +14,7 @@ mod running;
 mod runtime;
 mod user;
 
-pub(crate) use files::{Folder, compiled, go_compiled, payload, script, seeded};
+pub(crate) use files::{Folder, compiled, compiled_for_the_library, go_compiled, payload, script, seeded};
 pub(crate) use nginx::{nginx, nginx_with_workers};
 pub(crate) use peers::{namespaces, path_of, peer, peers};
 pub(crate) use running::{Finished, Running, free_port};

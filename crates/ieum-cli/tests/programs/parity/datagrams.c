@@ -207,24 +207,24 @@ static void timed_out(void)
     close(fd);
 }
 
-/* recvfrom waits in one process while another sends. */
+static void send_three(int port)
+{
+    int out = make(SOCK_DGRAM);
+    must(send_to(out, "abc", 3, "127.0.0.1", port) == 3, "three bytes are sent");
+    close(out);
+}
+
+/* recvfrom waits while somebody else sends. */
 static void blocking_receive(void)
 {
     char into[8];
     int fd = make_blocking(SOCK_DGRAM);
     must(bind_to(fd, "127.0.0.1", 0) == 0, "a free port is bound");
-    int port = port_of(fd);
-    pid_t child = fork();
-    must(child >= 0, "a child is made");
-    if (child == 0) {
-        int out = make(SOCK_DGRAM);
-        must(send_to(out, "abc", 3, "127.0.0.1", port) == 3, "the child sends");
-        _exit(0);
-    }
+    begin_beside(send_three, port_of(fd));
     struct sockaddr_in from;
     socklen_t length = sizeof from;
     line("datagram-blocking.recvfrom", recvfrom(fd, into, sizeof into, 0, (struct sockaddr *)&from, &length));
-    must(waitpid(child, NULL, 0) == child, "the child ends");
+    end_beside();
     close(fd);
 }
 

@@ -17,8 +17,12 @@ static void copies(void)
     close(copy);
     text("dup.last-closed", "%s", settle(both.server, POLLIN | POLLRDHUP));
     close(both.server);
+}
 
-    both = connected();
+static void copies_of_children(void)
+{
+    char into[8];
+    struct pair both = connected();
     pid_t child = fork();
     must(child >= 0, "a child is made");
     if (child == 0) {
@@ -45,12 +49,14 @@ static void number_taken(void)
     int copy = dup(fd);
     line("same-number.copy-is-connected", send(copy, "abc", 3, MSG_NOSIGNAL));
     close(copy);
-    int second = make_blocking(SOCK_STREAM);
-    line("same-number.dup2", dup2(second, fd) == fd ? 0 : -1);
     struct sockaddr_in at;
     socklen_t length = sizeof at;
-    line("same-number.dup2.getpeername", getpeername(fd, (struct sockaddr *)&at, &length));
-    close(second);
+    if (NUMBERS_ARE_FILES) {
+        int second = make_blocking(SOCK_STREAM);
+        line("same-number.dup2", dup2(second, fd) == fd ? 0 : -1);
+        line("same-number.dup2.getpeername", getpeername(fd, (struct sockaddr *)&at, &length));
+        close(second);
+    }
     close(fd);
     close(listening);
 
@@ -131,16 +137,21 @@ static void handed_over(void)
     close(both.server);
     close(way[0]);
     close(way[1]);
+}
 
-    /* A stream between strangers carries bytes, never descriptors. */
-    both = connected();
-    memcpy(CMSG_DATA(&control.header), &way[0], sizeof(int));
+/* A stream between strangers carries bytes, never descriptors. */
+static void over_a_stream(void)
+{
+    struct pair both = connected();
+    char payload = 'x';
+    struct iovec part = { &payload, 1 };
+    union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control = { 0 };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
     control.header.cmsg_level = SOL_SOCKET;
     control.header.cmsg_type = SCM_RIGHTS;
     control.header.cmsg_len = CMSG_LEN(sizeof(int));
     int spare = dup(0);
     memcpy(CMSG_DATA(&control.header), &spare, sizeof(int));
-    message.msg_controllen = sizeof control;
     line("descriptor-over-tcp", sendmsg(both.client, &message, MSG_NOSIGNAL));
     close(spare);
     close(both.client);
@@ -151,12 +162,14 @@ static void kind_of_file(void)
 {
     int fd = make(SOCK_STREAM), on = 1;
     line("ioctl-fionbio", ioctl(fd, FIONBIO, &on));
-    line("lseek", lseek(fd, 0, SEEK_SET));
-    char name[32], target[64] = "";
-    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-    must(readlink(name, target, sizeof target - 1) > 0, "a descriptor has a name");
-    target[7] = 0;
-    text("proc-link", "%s", target);
+    if (NUMBERS_ARE_FILES) {
+        line("lseek", lseek(fd, 0, SEEK_SET));
+        char name[32], target[64] = "";
+        snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+        must(readlink(name, target, sizeof target - 1) > 0, "a descriptor has a name");
+        target[7] = 0;
+        text("proc-link", "%s", target);
+    }
     close(fd);
     line("close-again", close(fd));
 }
@@ -165,7 +178,12 @@ void descriptors(void)
 {
     copies();
     number_taken();
-    limits();
-    handed_over();
+    if (NUMBERS_ARE_FILES)
+        limits();
+    if (CHILDREN_HAVE_SOCKETS) {
+        copies_of_children();
+        handed_over();
+    }
+    over_a_stream();
     kind_of_file();
 }

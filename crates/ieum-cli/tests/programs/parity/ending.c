@@ -183,9 +183,12 @@ void ending(void)
 {
     in_order();
     by_half();
-    signals_when_broken();
+    if (SIGNALS_ARE_HEARD)
+        signals_when_broken();
     by_reset();
     read_shut();
-    killed("killed", false);
-    killed("killed-with-unread", true);
+    if (CHILDREN_HAVE_SOCKETS) {
+        killed("killed", false);
+        killed("killed-with-unread", true);
+    }
 }

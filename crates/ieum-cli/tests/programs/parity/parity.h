@@ -1,4 +1,4 @@
-/* One program, run on Linux's sockets and on ieum's, whose printed lines are compared.
+/* One program, run on Linux's sockets, under ieum and on the library, whose printed lines are compared.
  *
  * Every line is `name: outcome`, where the outcome of a call is its value or the name of its errno. Nothing that
  * may differ between two runs (a port, a descriptor number, a time) is printed. Where Linux's loopback answers
@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -29,6 +30,26 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+/* What the sockets of a process have, and those of a library in its memory have not. A program that is compiled for a library
+ * (../library/library.h) leaves out what asks for it: docs/DIFFERENCES.md lists those lines with the reason. */
+#ifdef SOCKETS_OF_A_LIBRARY
+enum { OF_A_PROCESS = 0 };
+#else
+enum { OF_A_PROCESS = 1 };
+#endif
+enum {
+    /* fork, exec and SCM_RIGHTS hand sockets on; who is killed closes them. */
+    CHILDREN_HAVE_SOCKETS = OF_A_PROCESS,
+    /* EINTR, SIGPIPE, SIGIO. */
+    SIGNALS_ARE_HEARD = OF_A_PROCESS,
+    /* EFAULT for a pointer that leads nowhere. */
+    POINTERS_ARE_CHECKED = OF_A_PROCESS,
+    /* dup2, lseek, /proc/self/fd, sendfile, splice, RLIMIT_NOFILE, close on exec. */
+    NUMBERS_ARE_FILES = OF_A_PROCESS,
+    /* Interfaces by ioctl, getifaddrs and netlink. */
+    INTERFACES_ARE_TOLD = OF_A_PROCESS,
+};
 
 /* How long `settle` waits for an event that never comes. */
 #define PATIENCE_MS 1500
@@ -75,6 +96,10 @@ int take(int listening);
 int closed_port(void);
 /* SO_LINGER 0 and close: a reset. */
 void reset(int fd);
+
+/* Does that beside the caller, in a child where children have its sockets, else in a thread; and waits for its end. */
+void begin_beside(void (*work)(int), int argument);
+void end_beside(void);
 
 /* The chapters. */
 void stream_matrix(void);

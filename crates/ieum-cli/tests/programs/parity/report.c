@@ -175,3 +175,35 @@ void reset(int fd)
     must(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now) == 0, "SO_LINGER is taken");
     close(fd);
 }
+
+static struct { void (*work)(int); int argument; pid_t child; pthread_t thread; } beside;
+
+static void *in_a_thread(void *nothing)
+{
+    beside.work(beside.argument);
+    return nothing;
+}
+
+void begin_beside(void (*work)(int), int argument)
+{
+    beside.work = work;
+    beside.argument = argument;
+    if (!CHILDREN_HAVE_SOCKETS) {
+        must(pthread_create(&beside.thread, NULL, in_a_thread, NULL) == 0, "a thread is made");
+        return;
+    }
+    beside.child = fork();
+    must(beside.child >= 0, "a child is made");
+    if (beside.child == 0) {
+        work(argument);
+        _exit(0);
+    }
+}
+
+void end_beside(void)
+{
+    if (CHILDREN_HAVE_SOCKETS)
+        must(waitpid(beside.child, NULL, 0) == beside.child, "the child ends");
+    else
+        must(pthread_join(beside.thread, NULL) == 0, "the thread ends");
+}

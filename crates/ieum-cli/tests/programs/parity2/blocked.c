@@ -418,6 +418,8 @@ void blocked(void)
 {
     in_threads();
     by_time();
+    if (!SIGNALS_ARE_HEARD)
+        return;
     by_signals(false);
     by_signals(true);
     going_on();

@@ -314,10 +314,14 @@ static void shared_flags(void)
 
 void copies(void)
 {
-    over_another();
     listening_copy();
-    shared_by_fork();
-    across_exec();
-    there_and_back();
+    if (NUMBERS_ARE_FILES) {
+        over_another();
+        across_exec();
+    }
+    if (CHILDREN_HAVE_SOCKETS) {
+        shared_by_fork();
+        there_and_back();
+    }
     shared_flags();
 }

@@ -23,13 +23,15 @@ int main(int count, char **arguments)
     header();
     groups();
     identity();
-    interfaces();
+    if (INTERFACES_ARE_TOLD)
+        interfaces();
     undelivered();
     offload();
     lite();
     more_urgent();
     raw();
-    children();
+    if (CHILDREN_HAVE_SOCKETS)
+        children();
     links();
     devices();
     six();

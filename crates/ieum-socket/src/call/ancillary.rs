@@ -4,12 +4,68 @@
 //!
 //! As on Linux, messages of other levels mean nothing, and unknown ones of these are refused.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use ieum_socket::{Ancillary, Errno};
+use crate::call::send::Ancillary;
+use crate::control::HEADER_BYTES;
+use crate::description::Phase;
+use crate::host::Host;
+use crate::make::{Domain, Protocol};
+use crate::options::numbers as n;
+use crate::{Errno, SocketId};
 
-use super::control::HEADER_BYTES;
-use crate::sys::number as n;
+/// SCM_RIGHTS and SCM_CREDENTIALS, which mean nothing but to AF_UNIX (unix(7)).
+const OF_LOCAL_SOCKETS: [i32; 2] = [1, 2];
+
+impl Host {
+    /// What control messages, as C has them, say of a datagram of that socket to `to`, or to its connected remote.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL for a message that does not fit into the bytes, has another size than its kind, or a value out of its range.
+    pub fn ancillary(
+        &self,
+        id: SocketId,
+        to: Option<SocketAddr>,
+        messages: &[u8],
+    ) -> Result<Ancillary, Errno> {
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        if let Phase::Stream(_) = description.phase {
+            return of_a_stream(messages).map(|()| Ancillary::default());
+        }
+        let make = description.make;
+        let remote = to.or_else(|| self.remote_address(id).ok());
+        let is_mapped = remote.is_some_and(|remote| remote.ip().to_canonical().is_ipv4());
+        let is_udp = matches!(make.protocol, Protocol::Udp | Protocol::UdpLite);
+        parse(messages, make.domain == Domain::Ip6 && !is_mapped, is_udp)
+    }
+}
+
+/// The messages in bytes: level, kind and data of each.
+fn each(bytes: &[u8]) -> impl Iterator<Item = Result<(i32, i32, &[u8]), Errno>> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        if rest.len() < HEADER_BYTES {
+            return None;
+        }
+        let length = usize::from_ne_bytes(array(rest, 0)?);
+        let (level, kind) = (i32::from_ne_bytes(array(rest, 8)?), i32::from_ne_bytes(array(rest, 12)?));
+        let data = rest.get(HEADER_BYTES..length);
+        // Behind one that does not fit is nothing that could be read.
+        let whole = data.map_or(usize::MAX, |_| length.next_multiple_of(size_of::<usize>()));
+        rest = rest.get(whole..).unwrap_or_default();
+        Some(data.map(|data| (level, kind, data)).ok_or(Errno::EINVAL))
+    })
+}
+
+/// A stream's bytes have no header of their own: messages about one mean nothing, unknown ones of SOL_SOCKET are refused.
+fn of_a_stream(bytes: &[u8]) -> Result<(), Errno> {
+    each(bytes).try_for_each(|message| match message? {
+        (n::SOL_SOCKET, n::SO_TIMESTAMPING, data) => exact::<4>(data).map(|_| ()),
+        (n::SOL_SOCKET, kind, _) if !OF_LOCAL_SOCKETS.contains(&kind) => Err(Errno::EINVAL),
+        (_, _, _) => Ok(()),
+    })
+}
 
 /// What the control messages in `bytes` say of a datagram to IPv4, or to IPv6 (`to_ip6`), of UDP (`is_udp`) or of another
 /// protocol, to which those of UDP mean nothing.
@@ -17,13 +73,10 @@ use crate::sys::number as n;
 /// # Errors
 ///
 /// EINVAL for a message that does not fit into the bytes, has another size than its kind, or a value out of its range.
-pub(super) fn parse(bytes: &[u8], to_ip6: bool, is_udp: bool) -> Result<Ancillary, Errno> {
-    let (mut found, mut rest) = (Ancillary::default(), bytes);
-    while rest.len() >= HEADER_BYTES {
-        let length = usize::from_ne_bytes(array(rest, 0).ok_or(Errno::EINVAL)?);
-        let level = i32::from_ne_bytes(array(rest, 8).ok_or(Errno::EINVAL)?);
-        let kind = i32::from_ne_bytes(array(rest, 12).ok_or(Errno::EINVAL)?);
-        let data = rest.get(HEADER_BYTES..length).ok_or(Errno::EINVAL)?;
+fn parse(bytes: &[u8], to_ip6: bool, is_udp: bool) -> Result<Ancillary, Errno> {
+    let mut found = Ancillary::default();
+    for message in each(bytes) {
+        let (level, kind, data) = message?;
         match (level, to_ip6) {
             // A u16, and of UDP no other.
             (n::IPPROTO_UDP, _) if is_udp && kind == n::UDP_SEGMENT => {
@@ -42,7 +95,6 @@ pub(super) fn parse(bytes: &[u8], to_ip6: bool, is_udp: bool) -> Result<Ancillar
             }
             _ => {}
         }
-        rest = rest.get(length.next_multiple_of(size_of::<usize>())..).unwrap_or_default();
     }
     Ok(found)
 }
@@ -108,8 +160,12 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::control::message;
     use super::*;
+    use crate::control::Control;
+
+    fn message(level: i32, kind: i32, data: &[u8]) -> Vec<u8> {
+        Control::new(level, kind, data.to_vec()).to_bytes()
+    }
 
     #[test]
     fn messages_of_ip_say_source_hops_and_service() {

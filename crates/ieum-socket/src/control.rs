@@ -1,0 +1,134 @@
+//! Control messages (cmsg(3)), and those that come with a datagram for who asked by an option: where it went (IP_PKTINFO,
+//! IPV6_RECVPKTINFO), how many hops it had left (IP_RECVTTL, IPV6_RECVHOPLIMIT), its type of service (IP_RECVTOS,
+//! IPV6_RECVTCLASS), of how many datagrams it is made (UDP_GRO), when it came (SO_TIMESTAMP, SO_TIMESTAMPNS). All others
+//! (options, fragments' sizes) are not told. `call/ancillary` has those that are sent along.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::SocketId;
+use crate::call::recv::Arrival;
+use crate::host::Host;
+use crate::make::Domain;
+use crate::options::numbers as n;
+
+/// sizeof struct cmsghdr.
+pub(crate) const HEADER_BYTES: usize = 16;
+
+/// A control message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Control {
+    /// `cmsg_level`.
+    pub level: i32,
+    /// `cmsg_type`.
+    pub kind: i32,
+    /// Its bytes, as C has them.
+    pub data: Vec<u8>,
+}
+
+impl Control {
+    pub(crate) fn new(level: i32, kind: i32, data: Vec<u8>) -> Control {
+        Control { level, kind, data }
+    }
+
+    /// As C has it: `struct cmsghdr`, which says the length without padding, the data, and padding to where another may follow.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = (HEADER_BYTES + self.data.len()).to_ne_bytes().to_vec();
+        bytes.extend(self.level.to_ne_bytes());
+        bytes.extend(self.kind.to_ne_bytes());
+        bytes.extend(&self.data);
+        bytes.resize(bytes.len().next_multiple_of(size_of::<usize>()), 0);
+        bytes
+    }
+}
+
+impl Host {
+    /// What the time of day (since 1970) was at [`ieum_wire::Instant::ZERO`], for timestamps that programs read. Without it they count from
+    /// there.
+    pub fn set_time_of_day(&mut self, at_zero: Duration) {
+        self.day_at_zero = at_zero;
+    }
+
+    /// The messages that a socket's options ask for with a datagram that came from `source` and is read at that time of day, in
+    /// Linux's order. Without an arrival nothing is known but the time.
+    pub fn arrival_controls(
+        &mut self,
+        id: SocketId,
+        source: SocketAddr,
+        arrival: Option<&Arrival>,
+        time_of_day: Duration,
+    ) -> Vec<Control> {
+        let domain = self.domain(id);
+        let answer = arrival.and_then(|arrival| self.answer_from(source, arrival));
+        let mut wants = |level, name| {
+            self.option(id, level, name).is_ok_and(|value| value.first().is_some_and(|byte| *byte != 0))
+        };
+        let mut all = Vec::new();
+        let is_fine = wants(n::SOL_SOCKET, n::SO_TIMESTAMPNS);
+        if is_fine || wants(n::SOL_SOCKET, n::SO_TIMESTAMP) {
+            let (kind, fraction) = match is_fine {
+                true => (n::SO_TIMESTAMPNS, time_of_day.subsec_nanos()),
+                false => (n::SO_TIMESTAMP, time_of_day.subsec_micros()),
+            };
+            let data = [time_of_day.as_secs(), fraction.into()].map(u64::to_ne_bytes).concat();
+            all.push(Control::new(n::SOL_SOCKET, kind, data));
+        }
+        let Some(arrival) = arrival else { return all };
+        if let Some(size) = arrival.segment_bytes.filter(|_| wants(n::IPPROTO_UDP, n::UDP_GRO)) {
+            let data = i32::from(size).to_ne_bytes().to_vec();
+            all.push(Control::new(n::IPPROTO_UDP, n::UDP_GRO, data));
+        }
+        let mut tell = |level, option, kind, data: &dyn Fn() -> Vec<u8>| {
+            if wants(level, option) {
+                all.push(Control::new(level, kind, data()));
+            }
+        };
+        let hops = i32::from(arrival.ttl).to_ne_bytes();
+        let interface = arrival.interface.to_ne_bytes();
+        match (domain, arrival.destination.ip()) {
+            (Some(Domain::Ip6), local) => {
+                let shown = match local {
+                    IpAddr::V4(four) => four.to_ipv6_mapped(),
+                    IpAddr::V6(six) => six,
+                };
+                let place = || [&shown.octets()[..], &interface].concat();
+                tell(n::IPPROTO_IPV6, n::IPV6_RECVPKTINFO, n::IPV6_PKTINFO, &place);
+                tell(n::IPPROTO_IPV6, n::IPV6_RECVHOPLIMIT, n::IPV6_HOPLIMIT, &|| hops.to_vec());
+                if local.is_ipv6() {
+                    let class = || i32::from(arrival.tos).to_ne_bytes().to_vec();
+                    tell(n::IPPROTO_IPV6, n::IPV6_RECVTCLASS, n::IPV6_TCLASS, &class);
+                }
+            }
+            (Some(Domain::Ip4), IpAddr::V4(local)) => {
+                let place = || [interface, answer.unwrap_or(local).octets(), local.octets()].concat();
+                tell(n::IPPROTO_IP, n::IP_PKTINFO, n::IP_PKTINFO, &place);
+                tell(n::IPPROTO_IP, n::IP_RECVTTL, n::IP_TTL, &|| hops.to_vec());
+                tell(n::IPPROTO_IP, n::IP_RECVTOS, n::IP_TOS, &|| vec![arrival.tos]);
+            }
+            (_, _) => {}
+        }
+        all
+    }
+
+    /// The address of ours to answer from by IPv4, where it is not the one that a datagram came to: of what went to many, the
+    /// link's.
+    fn answer_from(&self, source: SocketAddr, arrival: &Arrival) -> Option<Ipv4Addr> {
+        let is_many = !self.stack.is_local(arrival.destination.ip());
+        let link = self.stack.link_at(arrival.interface).filter(|_| is_many)?;
+        match self.stack.source_towards(link, source.ip().to_canonical())? {
+            IpAddr::V4(answer) => Some(answer),
+            IpAddr::V6(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_says_its_length_without_its_padding() {
+        let message = Control::new(0, 2, vec![64, 0, 0, 0]).to_bytes();
+        assert_eq!((message.len(), message[0]), (24, 20));
+    }
+}
