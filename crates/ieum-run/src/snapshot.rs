@@ -102,11 +102,20 @@ impl Runner {
     /// before them) and hold what nobody serves any more.
     pub(crate) fn close_unheld(&mut self, turn: &Turn<'_>, tree: TreeId) {
         let holders = self.holders();
+        let mut closed = Vec::new();
         for number in self.sockets.numbers() {
             let Some(socket) = self.sockets.get(number) else { continue };
             let was_theirs = socket.place.is_some_and(|place| place.tree == tree);
             if was_theirs && socket.inode.is_some_and(|inode| !holders.contains_key(&inode)) {
                 self.close_for_certain(turn, number);
+                closed.push(number);
+            }
+        }
+        // What lies in the queues of their listeners nobody will accept, though S lives on with its process.
+        for number in self.sockets.numbers() {
+            let Some(socket) = self.sockets.get(number) else { continue };
+            if socket.place.is_none() && socket.listener.is_some_and(|listener| closed.contains(&listener)) {
+                self.abandon(turn.now, number);
             }
         }
     }

@@ -28,6 +28,8 @@ pub(crate) struct Socket {
     pub(crate) place: Option<Place>,
     /// Who connected to us, of an accepted socket.
     pub(crate) accepted_from: Option<SocketAddr>,
+    /// The listener in whose queue it was put, by number.
+    pub(crate) listener: Option<u64>,
     pub(crate) carrier: Carrier,
     /// S was made to show an error; which one, the host or [`Socket::error`] says.
     pub(crate) shows_error: bool,

@@ -151,7 +151,7 @@ impl Runner {
     }
 
     /// The program closed it in the middle of something.
-    fn abandon(&mut self, now: Instant, number: u64) {
+    pub(crate) fn abandon(&mut self, now: Instant, number: u64) {
         if let Some(socket) = self.sockets.remove(number) {
             self.host.abort(now, socket.host);
         }
@@ -315,7 +315,7 @@ impl Runner {
                 return self.set_full(turn.now, number, false);
             }
             let Some(name) = socket.name.clone() else { return };
-            match self.offer(id, domain, &name) {
+            match self.offer(number, (id, domain), &name) {
                 Ok(connection) => {
                     self.count_waiting(number, |waiting| waiting.saturating_add(1));
                     self.watch_carrier(turn, connection);
@@ -333,8 +333,8 @@ impl Runner {
 
     fn offer(
         &mut self,
-        listener: SocketId,
-        domain: i32,
+        number: u64,
+        (listener, domain): (SocketId, i32),
         name: &rustix::net::SocketAddrUnix,
     ) -> Result<u64, Errno> {
         let own_name = self.names.name(Bearer::Carrier(self.sockets.next_number(), 0)).map_err(host_errno)?;
@@ -351,6 +351,7 @@ impl Runner {
             name: None,
             place: None,
             accepted_from: Some(remote),
+            listener: Some(number),
             carrier: Carrier::Stream(stream),
             shows_error: false,
             shut_unconnected: false,

@@ -46,9 +46,11 @@ impl Players {
         };
         within(one, &["sh", "-ec", &join]).finish().success();
         within(other, &["sh", "-ec", beside]).finish().success();
-        // Both know each other's interface from now on, so that nothing waits for it.
+        // Both know each other's interface from now on, so that nothing waits for it. A fresh interface may lose what is sent
+        // before the kernel has taken note of its carrier.
+        let until_answered = "until ping -n -c 1 -W 5 \"$0\" >/dev/null; do :; done";
         for address in [ADDRESSES[1], "fd77::3"] {
-            within(one, &["ping", "-n", "-c", "1", "-W", "60", address]).finish().success();
+            within(one, &["sh", "-c", until_answered, address]).finish().success();
         }
         let players = [within(one, &[program]), within(other, &[program])];
         Players::greet(players, holders, None)

@@ -62,6 +62,7 @@ impl Runner {
             name: Some(name),
             place: Some(call.place(descriptor)),
             accepted_from: None,
+            listener: None,
             carrier,
             shows_error: false,
             shut_unconnected: false,
