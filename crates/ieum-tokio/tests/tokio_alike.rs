@@ -320,9 +320,14 @@ async fn a_call_that_would_block_is_made_again_when_something_has_changed_and_no
 
 #[tokio::test]
 async fn a_connect_that_is_dropped_is_given_up() {
-    let (one, _other) = pair();
+    let network = Network::new().unwrap();
+    let link = network.link();
+    let one = network.host().address(&link, "10.1.0.1/24").build().unwrap();
+    // Who listens to anything lets callers wait until it has made up its mind.
+    let other = network.host().address(&link, "10.1.0.2/24").any_destination().build().unwrap();
+    let _undecided = other.listen_any().unwrap();
     {
-        let mut connecting = pin!(ieum_tokio::TcpStream::connect_from(&one, "10.1.0.9:80"));
+        let mut connecting = pin!(ieum_tokio::TcpStream::connect_from(&one, "10.1.0.2:80"));
         let polled = connecting.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         assert!(matches!(polled, Poll::Pending));
         assert_eq!(one.inspect(|host| host.sockets().len()), 1);
