@@ -102,16 +102,6 @@ impl Inner {
         none && !self.retired_sources.is_empty() && !self.is_broken
     }
 
-    /// A number at the poller.
-    pub(super) fn new_source(&mut self) -> Option<u8> {
-        if let Some(spare) = self.spare_sources.pop() {
-            return Some(spare);
-        }
-        let source = u8::try_from(self.sources.len()).ok().filter(|_| self.sources.len() < SOURCES_MAX)?;
-        self.sources.push(usize::MAX);
-        Some(source)
-    }
-
     /// The thread has handed on what it was told: nothing can be meant for who has left any more. True if somebody had.
     pub(super) fn recall_sources(&mut self) -> bool {
         let any = !self.retired_sources.is_empty();

@@ -90,6 +90,9 @@ int listener(void);
 /* Both ends of an established connection over loopback, non-blocking. */
 struct pair { int client, server; };
 struct pair connected(void);
+/* Writes into a non-blocking stream until the buffers of both ends are full, and tells how many bytes they took; errno is
+ * that of the last refusal. */
+long fill(int fd);
 /* Waits for a connection and takes it. */
 int take(int listening);
 /* A port on which nobody listens. */

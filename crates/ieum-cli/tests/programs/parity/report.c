@@ -160,6 +160,24 @@ struct pair connected(void)
     return out;
 }
 
+long fill(int fd)
+{
+    /* Longer than the 200 ms (TCP_RTO_MIN) after which a sender asks a closed window again, and may find room. */
+    static const int ASKED_AGAIN_MS = 500;
+    static char block[65536];
+    struct pollfd room = { .fd = fd, .events = POLLOUT };
+    long sent = 0, count;
+    int refusal;
+    do {
+        while ((count = send(fd, block, sizeof block, MSG_NOSIGNAL)) > 0)
+            sent += count;
+        refusal = errno;
+        must(refusal == EAGAIN, "a full buffer says so");
+    } while (poll(&room, 1, ASKED_AGAIN_MS) > 0);
+    errno = refusal;
+    return sent;
+}
+
 int closed_port(void)
 {
     int fd = make(SOCK_STREAM);

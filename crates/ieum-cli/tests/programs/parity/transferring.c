@@ -82,21 +82,10 @@ static void full(void)
 {
     static char block[65536];
     struct pair both = connected();
-    long sent = 0, got = 0, count;
-    /* Until nobody takes more: the buffers of both ends, and of what lies between them, are full. */
-    for (int quiet = 0; quiet < 20;) {
-        count = send(both.client, block, sizeof block, MSG_NOSIGNAL);
-        if (count > 0) {
-            sent += count;
-            quiet = 0;
-        } else {
-            must(errno == EAGAIN, "a full buffer says so");
-            quiet++;
-            poll(NULL, 0, 1);
-        }
-    }
+    long sent = fill(both.client), got = 0, count;
+    int refusal = errno;
     text("full.poll", "%s", mask(both.client));
-    line("full.send", send(both.client, block, 1, MSG_NOSIGNAL));
+    text("full.send", "%s", errno_name(refusal));
     must(shutdown(both.client, SHUT_WR) == 0, "this end finishes");
     blocking(both.server, true);
     struct timeval patience = { .tv_sec = 5 };

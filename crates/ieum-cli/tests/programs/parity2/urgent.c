@@ -114,24 +114,14 @@ static void full_both_ways(bool waits)
     static char block[65536];
     const char *which = waits ? "full-reset-waiting" : "full-reset";
     struct pair both = connected();
-    long sent = 0, got = 0, now;
-    for (int quiet = 0; quiet < 20;) {
-        if ((now = send(both.client, block, sizeof block, MSG_NOSIGNAL)) > 0)
-            sent += now, quiet = 0;
-        else
-            poll(NULL, 0, 5), quiet++;
-    }
+    long sent = fill(both.client), got = 0, now;
     pthread_t writer;
     if (waits) {
         blocking(both.server, true);
         must(pthread_create(&writer, NULL, write_until_error, &both.server) == 0, "a thread starts");
         poll(NULL, 0, 200);
     } else {
-        for (int quiet = 0; quiet < 20;)
-            if (send(both.server, block, sizeof block, MSG_NOSIGNAL) > 0)
-                quiet = 0;
-            else
-                poll(NULL, 0, 5), quiet++;
+        fill(both.server);
     }
     reset(both.client);
     if (waits) {
