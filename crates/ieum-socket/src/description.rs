@@ -64,11 +64,23 @@ pub(crate) enum Stream {
 pub(crate) struct Bound {
     pub(crate) binding: BindingId,
     pub(crate) address: SocketAddr,
-    /// The program called `bind`: the address is kept when the socket is disconnected. Linux gives up a port that it
-    /// chose itself then, but goes on to show it; here what is shown is held.
+    /// The program called `bind`: the address is kept when the socket is disconnected.
     pub(crate) by_program: bool,
+    pub(crate) hold: PortHold,
     /// `::` here is IPv6 alone.
     pub(crate) v6_only: bool,
+}
+
+/// How long a stream holds the port it is bound to. Linux gives up one that the program did not name (which would set its
+/// SOCK_BINDPORT_LOCK) but goes on to show it; here what is shown is held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum PortHold {
+    /// As long as it is bound.
+    Kept,
+    /// Until its connection is over or dissolved.
+    UntilOver,
+    /// No longer: another `bind` takes its place.
+    GivenUp,
 }
 
 /// A listening socket.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use ieum_stack::{BindRequest, Stack};
 
 use crate::call::destination::needs_scope;
-use crate::description::{Active, Bound, Datagram, Description, Open, Phase, Stream};
+use crate::description::{Active, Bound, Datagram, Description, Open, Phase, PortHold, Stream};
 use crate::endpoint::Endpoint;
 use crate::host::Host;
 use crate::make::{Domain, Make, Protocol};
@@ -39,14 +39,20 @@ impl Host {
         }
         match description.phase {
             Phase::Stream(Stream::Unbound) => {
-                let bound = Bound { by_program: true, ..self.bind_stream(id, address)? };
+                let bound = self.bind_by_program(id, address)?;
+                self.set_stream(id, Stream::Bound(bound));
+                Ok(())
+            }
+            Phase::Stream(Stream::Bound(before)) if before.hold == PortHold::GivenUp => {
+                let bound = self.bind_by_program(id, address)?;
+                self.stack.tcp_unbind(before.binding);
                 self.set_stream(id, Stream::Bound(bound));
                 Ok(())
             }
             Phase::Datagram(Datagram::Unbound) => self.open_datagram(id, address).map(|_| ()),
             // A connection that is over has let go of the port it chose itself.
             Phase::Stream(Stream::Active(active)) if self.is_without_port(id, &active) => {
-                let bound = Bound { by_program: true, ..self.bind_stream(id, address)? };
+                let bound = Bound { hold: PortHold::Kept, ..self.bind_by_program(id, address)? };
                 if let Some(before) = active.bound {
                     self.stack.tcp_unbind(before.binding);
                 }
@@ -75,7 +81,12 @@ impl Host {
         let binding = self.stack.tcp_bind(request(description, address))?;
         let address = self.stack.binding_address(binding).unwrap_or(address);
         let v6_only = self.descriptions.get(id).is_some_and(|description| description.options.v6_only());
-        Ok(Bound { binding, address, by_program: false, v6_only })
+        Ok(Bound { binding, address, by_program: false, hold: PortHold::UntilOver, v6_only })
+    }
+
+    fn bind_by_program(&mut self, id: SocketId, address: SocketAddr) -> Result<Bound, Errno> {
+        let hold = if address.port() == 0 { PortHold::UntilOver } else { PortHold::Kept };
+        Ok(Bound { by_program: true, hold, ..self.bind_stream(id, address)? })
     }
 
     /// The endpoint of a datagram socket; one that has none gets any port, as sending and connecting do.
@@ -138,7 +149,8 @@ impl Host {
     /// Is its connection over, and its port not one that the program named?
     fn is_without_port(&self, id: SocketId, active: &Active) -> bool {
         let is_over = self.descriptions.get(id).and_then(|description| self.view(description));
-        is_over.is_some_and(|view| view.closed) && !active.bound.is_some_and(|bound| bound.by_program)
+        is_over.is_some_and(|view| view.closed)
+            && !active.bound.is_some_and(|bound| bound.hold == PortHold::Kept)
     }
 
     fn could_be_bound(&self, make: Make, address: IpAddr) -> bool {

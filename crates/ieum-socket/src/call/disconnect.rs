@@ -3,7 +3,7 @@
 
 use ieum_wire::Instant;
 
-use crate::description::{Active, Bound, Datagram, Listening, Open, Phase, Shut, Stream};
+use crate::description::{Active, Bound, Datagram, Listening, Open, Phase, PortHold, Shut, Stream};
 use crate::endpoint::Endpoint;
 use crate::host::Host;
 use crate::{Errno, Kind, SocketId};
@@ -61,7 +61,8 @@ impl Host {
         let bound = bound?;
         if bound.by_program {
             self.stack.binding_set_address(bound.binding, bound.address.ip());
-            return Some(bound);
+            let hold = if bound.hold == PortHold::Kept { PortHold::Kept } else { PortHold::GivenUp };
+            return Some(Bound { hold, ..bound });
         }
         self.stack.tcp_unbind(bound.binding);
         None

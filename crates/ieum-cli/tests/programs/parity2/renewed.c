@@ -96,6 +96,30 @@ static void bound_when_over(void)
     close(both.client);
 }
 
+/* A port that the program named stays with it; one that it was given goes when the connection is over. */
+static void bound_before(bool named, bool dissolves)
+{
+    char prefix[60];
+    snprintf(prefix, sizeof prefix, "bound-%s-%s", named ? "named" : "given", dissolves ? "dissolved" : "refused");
+    int fd = make(SOCK_STREAM), listening = listener();
+    must(bind_to(fd, "127.0.0.1", named ? closed_port() : 0) == 0, "a port is bound");
+    line2(prefix, "bind-bound", bind_to(fd, "127.0.0.1", 0));
+    if (dissolves) {
+        must(connect_to(fd, "127.0.0.1", port_of(listening)) == -1 && errno == EINPROGRESS, "a connect begins");
+        settle(fd, POLLOUT);
+        line2(prefix, "unspec", unspecified(fd));
+    } else {
+        must(connect_to(fd, "127.0.0.1", closed_port()) == -1 && errno == EINPROGRESS, "a connect begins");
+        settle(fd, POLLERR);
+    }
+    line2(prefix, "bind", bind_to(fd, "127.0.0.1", 0));
+    line2(prefix, "bind-again", bind_to(fd, "127.0.0.1", 0));
+    line2(prefix, "unspec-then", unspecified(fd));
+    line2(prefix, "bind-then", bind_to(fd, "127.0.0.1", 0));
+    close(fd);
+    close(listening);
+}
+
 static void disconnected(void)
 {
     struct pair both = connected();
@@ -180,6 +204,8 @@ void renewed(void)
     listener_shut(SHUT_RDWR, "listener-shut-both");
     refused_and_again();
     bound_when_over();
+    for (int kind = 0; kind < 4; kind++)
+        bound_before(kind & 1, kind & 2);
     disconnected();
     shut_before(SHUT_RD, "shut-before-read");
     shut_before(SHUT_WR, "shut-before-write");
