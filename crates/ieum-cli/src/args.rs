@@ -88,7 +88,7 @@ pub(crate) struct Run {
 
     /// Who serves the program's UDP sockets: `namespace`, the kernel, in a network namespace that leads to the host alone and
     /// needs user namespaces and /dev/net/tun; `carrier`, ieum, a call for each datagram; `auto`, the first where it can be
-    #[arg(long, value_name = "auto|namespace|carrier", default_value = "carrier")]
+    #[arg(long, value_name = "auto|namespace|carrier", default_value = "auto")]
     pub(crate) udp: Datagrams,
 
     /// Let NAME mean ADDR for the program; give it again for more addresses or names (this machine's /etc/hosts comes

@@ -100,6 +100,10 @@ pub(crate) fn run(run: Run) -> Result<Code, Failure> {
         back.release(code).map_err(cannot_go_on)?;
         engine.run_while_needed(&mut rooms).map_err(cannot_go_on)?;
     }
+    drop(rooms);
+    // Before the runner, with whom the namespace's helper ends: so it has them still, and what the kernel does at their end it
+    // waits for, not the caller of this command.
+    drop(shadows);
     Ok(Code::Program(code))
 }
 

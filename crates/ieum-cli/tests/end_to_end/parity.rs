@@ -95,7 +95,7 @@ fn listed(program: &str, way: Way) -> Listed {
 }
 
 /// Below it are the rows that hold where the kernel has the datagrams, and where rows about these do not.
-const OF_NAMESPACE: &str = "## With `ieum run --udp namespace`";
+const OF_NAMESPACE: &str = "## Where the kernel has the datagrams";
 
 /// Is a line called as the pattern says?
 fn is_called(name: &str, pattern: &str) -> bool {

@@ -56,10 +56,12 @@ impl Players {
         Players::greet(players, holders, None)
     }
 
-    /// On ieum's, two hosts of a net.
-    pub(crate) fn on_ieum(program: &str) -> Players {
+    /// On ieum's, two hosts of a net; `way`: who has the datagrams (`--udp`).
+    pub(crate) fn on_ieum(program: &str, way: &str) -> Players {
         let runtime = Runtime::new();
-        let start = |name| runtime.run(&["--net", "sequences", "--name", name, "--no-exit"], &[program]);
+        let start = |name| {
+            runtime.run(&["--net", "sequences", "--name", name, "--no-exit", "--udp", way], &[program])
+        };
         let mut one = start("one");
         // The first one has the first address.
         one.tell(&format!("own {}", ADDRESSES[0]));

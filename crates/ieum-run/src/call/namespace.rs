@@ -116,8 +116,8 @@ impl Runner {
         let room = usize::try_from(room).map_err(|_| Errno::EINVAL)?.min(OPTION_BYTES_MAX);
         if !is_served(option) {
             // As Linux says it of TCP's options on a datagram socket.
-            let is_tcp = option.0 == n::IPPROTO_TCP;
-            return Err(if is_tcp { Errno::EOPNOTSUPP } else { Errno::ENOPROTOOPT });
+            let is_tcp4 = option.0 == n::IPPROTO_TCP && domain(socket) == Some(n::AF_INET);
+            return Err(if is_tcp4 { Errno::EOPNOTSUPP } else { Errno::ENOPROTOOPT });
         }
         // Some are asked with something given: which group, say. What cannot be read is not given.
         let given = memory.read(call.word(3), room).unwrap_or_default();
@@ -145,9 +145,7 @@ impl Runner {
     fn ioctl_call(&self, call: &Call, socket: BorrowedFd<'_>) -> Served {
         let request = call.int(1).cast_unsigned();
         if is_about_interfaces(request) {
-            let domain = sys::get_option(socket, (n::SOL_SOCKET, n::SO_DOMAIN), &[], 4).ok();
-            let domain = domain.and_then(|domain| domain.try_into().ok()).map(i32::from_ne_bytes);
-            return self.call_interface(call, request, domain);
+            return self.call_interface(call, request, domain(socket));
         }
         let answer = sys::int_of_request(socket, u64::from(request)).map_err(host_errno)?;
         self.memory(call).write_int(call.word(2), answer).map_err(host_errno)?;
@@ -218,9 +216,13 @@ impl Runner {
     }
 }
 
+fn domain(socket: BorrowedFd<'_>) -> Option<i32> {
+    let domain = sys::get_option(socket, (n::SOL_SOCKET, n::SO_DOMAIN), &[], 4).ok()?;
+    domain.try_into().ok().map(i32::from_ne_bytes)
+}
+
 fn is_netlink(socket: BorrowedFd<'_>) -> bool {
-    let domain = sys::get_option(socket, (n::SOL_SOCKET, n::SO_DOMAIN), &[], 4);
-    domain == Ok(n::AF_NETLINK.to_ne_bytes().to_vec())
+    domain(socket) == Some(n::AF_NETLINK)
 }
 
 fn number_call(socket: BorrowedFd<'_>, which: NumberCall, number: i32) -> Served {

@@ -59,18 +59,22 @@ fn live(channel: Channel) -> Result<Infallible, ChannelError> {
     // A terminal's signals are for others, and its end waits for nobody.
     setsid().map_err(io::Error::from)?;
     let channel = Channel::from(sys::keep_only(OwnedFd::from(channel)).map_err(io::Error::from)?);
+    // While others think about what the host is to look like.
+    let begun = setup::begin();
     let plan = match next(&channel)? {
         Order::SetUp(plan) => plan,
         Order::Make(_) => return Err(io::Error::from(io::ErrorKind::InvalidData).into()),
     };
-    let tuns = match setup::set_up(&plan) {
+    let tuns = match begun.and_then(|()| setup::set_up(&plan)) {
         Ok(tuns) => tuns,
         Err(sentence) => {
             channel.send(&Report::Failed { sentence }, &[])?;
             return Err(io::Error::from(io::ErrorKind::Unsupported).into());
         }
     };
-    for tun in tuns {
+    // They are kept here as well: whoever closes the last descriptor of a device waits until the kernel has taken it down
+    // (some 20 ms), and that is to be us, whom nobody waits for.
+    for tun in &tuns {
         channel.send(&Report::Interface, &[tun.as_fd()])?;
     }
     for make in Make::LISTED {

@@ -28,10 +28,11 @@
 //!
 //! # Files
 //!
-//! `plan` (what the namespace is to look like), `helper` (its life), `setup` (what it does first), `order` (what is said to
+//! `plan` (what the namespace is to look like), `helper` (its life), `setup` (what it does first), `netlink` (what it says to the kernel about it), `order` (what is said to
 //! it), `table` (the kernel's list of sockets); `sys`: unsafe code. The calls are in `call/namespace`.
 
 mod helper;
+mod netlink;
 mod order;
 mod plan;
 mod setup;
@@ -88,6 +89,11 @@ impl Helper {
     /// Why there is no such namespace, for a person: the run goes on with carriers. The host is as it was.
     pub fn set_up(self, host: &mut Host, shared: Option<LinkId>) -> Result<(Namespace, Vec<Shadow>), String> {
         let plan = Plan::of(host, shared);
+        if let Some((endpoint, _)) = plan.exceptions.iter().find(|(endpoint, _)| endpoint.is_ipv6()) {
+            return Err(format!(
+                "{endpoint}, a resolver, is at an address that no interface of a namespace leads to"
+            ));
+        }
         let mtus: Vec<u32> = plan.interfaces.iter().map(|interface| interface.mtu_bytes).collect();
         let links: Vec<LinkId> = plan::links(host).collect();
         let channel = self.into_channel();

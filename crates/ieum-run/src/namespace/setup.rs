@@ -2,29 +2,29 @@
 //! have to be.
 
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use ieum_device::Tun;
 use ieum_device::tun::{TunConfig, TunKind};
 use ieum_wire::Cidr;
-use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_REPLACE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
-};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::link::{LinkFlags, LinkMessage};
 use netlink_packet_route::route::{
     RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
 use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleHeader, RuleMessage, RulePortRange};
 use netlink_packet_route::{AddressFamily, IpProtocol, RouteNetlinkMessage};
-use rustix::io::Errno;
-use rustix::net::netlink::SocketAddrNetlink;
-use rustix::net::{RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::SocketType;
 
+use super::netlink::Netlink;
 use super::plan::{Network, Plan, Planned, Way};
 use super::sys;
 
-/// Bytes of an acknowledgement that are looked at: its header and the error's number.
-const ACKNOWLEDGEMENT_BYTES: usize = 64;
+/// How long the kernel may take to make an address its own: less than who waits for the helper waits ([`HELPER_ANSWERS_WITHIN`]), so that
+/// he hears what it was.
+///
+/// [`HELPER_ANSWERS_WITHIN`]: crate::bounds::HELPER_ANSWERS_WITHIN
+const OWN_WITHIN: Duration = Duration::from_secs(8);
 
 /// The loopback interface, in every namespace.
 const LOOPBACK_INDEX: u32 = 1;
@@ -60,28 +60,50 @@ const SETTINGS: [(&str, &str); 9] = [
 ];
 
 /// Settings of each interface that leads to the host.
-const SETTINGS_OF_INTERFACE: [(&str, &str); 3] = [
+const SETTINGS_OF_INTERFACE: [(&str, &str); 2] = [
     ("ipv4/conf/NAME/rp_filter", "0"),
     // The host tells of its own routes in its own name.
     ("ipv4/conf/NAME/accept_local", "1"),
-    // The machine's resolver may be at a loopback address.
-    ("ipv4/conf/NAME/route_localnet", "1"),
 ];
 
-/// Makes everything, and returns the devices of the interfaces; an error says what the machine does not allow.
-pub(super) fn set_up(plan: &Plan) -> Result<Vec<Tun>, String> {
+/// And of each that leads to a resolver at a loopback address.
+const ROUTE_LOCALNET: (&str, &str) = ("ipv4/conf/NAME/route_localnet", "1");
+
+/// What needs no plan: the namespaces and their settings. An error says what the machine does not allow.
+pub(super) fn begin() -> Result<(), String> {
     enter().map_err(|error| format!("this machine gives no user namespace: {error}"))?;
-    for (path, value) in SETTINGS {
-        set(path, value)?;
-    }
+    SETTINGS.iter().try_for_each(|(path, value)| set(path, value))
+}
+
+/// Makes everything else, and returns the devices of the interfaces.
+pub(super) fn set_up(plan: &Plan) -> Result<Vec<Tun>, String> {
     let netlink = Netlink::open()?;
+    let news = Netlink::open()?;
+    news.hear_of_routes6()?;
     netlink.ask("bringing the loopback interface up", bring_up(LOOPBACK_INDEX), 0)?;
-    let tuns: Vec<Tun> = plan.interfaces.iter().map(interface).collect::<Result<_, String>>()?;
+    let tuns: Result<Vec<Tun>, String> = plan.interfaces.iter().map(|one| interface(one, plan)).collect();
+    let tuns = tuns?;
     for way in &plan.routes {
         netlink.ask("a route", route(way), NLM_F_CREATE | NLM_F_REPLACE)?;
     }
     exceptions(&netlink, plan)?;
+    let addresses = plan.interfaces.iter().flat_map(|interface| &interface.addresses);
+    for network in addresses.filter(|network| network.address.is_ipv6()) {
+        become_own(&netlink, &news, network.address)?;
+    }
     Ok(tuns)
+}
+
+/// Waits until the kernel takes an address for its own. For IPv6 it sees to that later, in a thread of its own (`addrconf_dad_work`);
+/// what is sent there before would leave over the interface.
+fn become_own(netlink: &Netlink, news: &Netlink, address: IpAddr) -> Result<(), String> {
+    while !netlink.is_own(address)? {
+        // There is little news in a namespace, and soon none.
+        if !news.hear_within(OWN_WITHIN)? {
+            return Err(format!("{address} does not become an address of a namespace"));
+        }
+    }
+    Ok(())
 }
 
 /// The namespaces, in which this user is root.
@@ -99,10 +121,12 @@ fn set(path: &str, value: &str) -> Result<(), String> {
 }
 
 /// An interface with its addresses, up, with its number.
-fn interface(planned: &Planned) -> Result<Tun, String> {
+fn interface(planned: &Planned, plan: &Plan) -> Result<Tun, String> {
     let config = TunConfig { name: planned.name.clone(), kind: TunKind::Tun, keep: false, offload: true };
     let mut tun = Tun::open(&config).map_err(|error| error.to_string())?;
-    for (path, value) in SETTINGS_OF_INTERFACE {
+    let leads_to_loopback = plan.exceptions.iter().any(|(_, over)| *over == planned.index);
+    let settings = SETTINGS_OF_INTERFACE.iter().chain(leads_to_loopback.then_some(&ROUTE_LOCALNET));
+    for (path, value) in settings {
         set(&path.replace("NAME", &planned.name), value)?;
     }
     let addresses: Option<Vec<Cidr>> =
@@ -120,7 +144,7 @@ fn interface(planned: &Planned) -> Result<Tun, String> {
     Ok(tun)
 }
 
-fn family(address: IpAddr) -> AddressFamily {
+pub(super) fn family(address: IpAddr) -> AddressFamily {
     if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
 }
 
@@ -182,11 +206,10 @@ fn network_of(network: Network) -> IpAddr {
     }
 }
 
-/// Resolvers of the machine at loopback addresses are reached over an interface. (Those of IPv6 are not: the kernel takes no
-/// packet from ::1 that comes over a link.)
+/// Resolvers of the machine at loopback addresses are reached over an interface. (With those of IPv6 there is no namespace:
+/// the kernel takes no packet from ::1 that comes over a link.)
 fn exceptions(netlink: &Netlink, plan: &Plan) -> Result<(), String> {
-    let exceptions = plan.exceptions.iter().filter(|(endpoint, _)| endpoint.is_ipv4());
-    for (at, (endpoint, over)) in exceptions.enumerate() {
+    for (at, (endpoint, over)) in plan.exceptions.iter().enumerate() {
         if at == 0 {
             // The kernel asks its table of local addresses first; that is to be second.
             let what = "a rule for local addresses";
@@ -224,41 +247,4 @@ fn rule(table: u8, priority: u32) -> RuleMessage {
         message.attributes.push(RuleAttribute::Priority(priority));
     }
     message
-}
-
-/// A socket that speaks to the kernel about the namespace.
-struct Netlink {
-    socket: OwnedFd,
-}
-
-impl Netlink {
-    fn open() -> Result<Netlink, String> {
-        // Protocol 0 of this family is NETLINK_ROUTE.
-        let family = rustix::net::AddressFamily::NETLINK;
-        rustix::net::socket_with(family, SocketType::RAW, SocketFlags::CLOEXEC, None)
-            .map(|socket| Netlink { socket })
-            .map_err(|error| format!("netlink is not to be had: {error}"))
-    }
-
-    /// Sends a request and hears its acknowledgement, which the kernel gives before the sending returns.
-    fn ask(&self, what: &str, message: RouteNetlinkMessage, flags: u16) -> Result<(), String> {
-        let failed = |error: Errno| format!("{what} cannot be made in a namespace: {error}");
-        let mut header = NetlinkHeader::default();
-        header.flags = NLM_F_REQUEST | NLM_F_ACK | flags;
-        let mut message = NetlinkMessage::new(header, NetlinkPayload::from(message));
-        message.finalize();
-        let mut bytes = vec![0; message.buffer_len()];
-        message.serialize(&mut bytes);
-        let kernel = SocketAddrNetlink::new(0, 0);
-        rustix::net::sendto(&self.socket, &bytes, SendFlags::empty(), &kernel).map_err(failed)?;
-        let mut answer = [0; ACKNOWLEDGEMENT_BYTES];
-        let (count, _) = rustix::net::recv(&self.socket, &mut answer, RecvFlags::empty()).map_err(failed)?;
-        // struct nlmsghdr is 16 bytes, and an error's number follows.
-        let number = answer.get(..count).and_then(|answer| answer.get(16..20)?.try_into().ok());
-        match number.map(i32::from_ne_bytes) {
-            Some(0) => Ok(()),
-            Some(number) => Err(failed(Errno::from_raw_os_error(number.saturating_neg()))),
-            None => Err(failed(Errno::PROTO)),
-        }
-    }
 }

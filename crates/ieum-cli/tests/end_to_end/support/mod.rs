@@ -27,11 +27,11 @@ pub(crate) fn ieum<'a>(flags: &[&'a str], program: &[&'a str]) -> Vec<&'a str> {
 }
 
 /// The way that datagrams are to take in runs whose flags do not say it, by the environment variable `IEUM_TEST_UDP`
-/// (`namespace`): so that the same tests try both.
+/// (`carrier`): so that the same tests try both. Without it the command chooses.
 pub(crate) fn with_way(flags: &[&str]) -> &'static [&'static str] {
     const SAYS: [&str; 3] = ["--udp", "--raw", "--in"];
-    let is_asked = std::env::var_os("IEUM_TEST_UDP").is_some_and(|way| way == "namespace");
-    if is_asked && !flags.iter().any(|flag| SAYS.contains(flag)) { &["--udp", "namespace"] } else { &[] }
+    let is_asked = std::env::var_os("IEUM_TEST_UDP").is_some_and(|way| way == "carrier");
+    if is_asked && !flags.iter().any(|flag| SAYS.contains(flag)) { &["--udp", "carrier"] } else { &[] }
 }
 
 /// Whether the tests run as root.

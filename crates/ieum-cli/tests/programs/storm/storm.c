@@ -164,8 +164,8 @@ static long call(void) {
     case 10: return syscall(SYS_sendmsg, any(), message(), message_flags());
     case 11: return syscall(SYS_recvmsg, any(), message(), message_flags());
     case 12: {
-        /* More than Linux looks at (UIO_MAXIOV), so that whatever number is said names memory of ours. */
-        static struct mmsghdr many[1100];
+        /* As many as are ever said: sendmmsg looks at UIO_MAXIOV of them, recvmmsg at all. */
+        static struct mmsghdr many[5000];
         for (int i = 0; i < 3; i++) {
             message();
             many[i].msg_hdr = header;
