@@ -6,7 +6,7 @@
 //! joins, and a few words ([`Notice`]) are told to all others.
 //!
 //! Files: [`room`](Room) (what a room is), `turn` (the loop), `poller` (epoll), `device` (the room of a TUN or TAP
-//! interface), `clock`, `bounds`.
+//! interface), `serial` (names of sources), `clock`, `bounds`.
 #![forbid(unsafe_code)]
 
 mod bounds;
@@ -14,10 +14,12 @@ mod clock;
 mod device;
 mod poller;
 mod room;
+mod serial;
 mod turn;
 
 pub use clock::Clock;
 pub use device::DeviceRoom;
 pub use poller::{Interest, Poller, Ready, Sleeper, Told, Turn};
 pub use room::{Notice, Room};
+pub use serial::{Serial, Serials};
 pub use turn::{Engine, LinkEnd};

@@ -10,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
-use ieum_engine::Ready;
+use ieum_engine::{Ready, Serial, Serials};
 use ieum_stack::Datagram;
 use ieum_wire::Instant;
 use ieum_wire::Unreachable;
@@ -21,7 +21,7 @@ use crate::bounds::{DATAGRAM_BYTES_MAX, DATAGRAM_FLOWS_MAX, DATAGRAM_IDLE, DATAG
 use crate::counts::Reason;
 use crate::idle::Idle;
 use crate::kernel;
-use crate::key::{Serial, Serials, Source};
+use crate::key::Source;
 use crate::name_service::{self, NameService, Verdict, Waiting};
 use crate::stream::Context;
 use crate::target::{Nowhere, Targets};

@@ -12,7 +12,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ieum_engine::{Interest, Notice, Ready, Room, Turn};
+use ieum_engine::{Interest, Notice, Ready, Room, Serial, Serials, Turn};
 use ieum_exit::Transport;
 use ieum_stack::LinkId;
 use ieum_wire::{Instant, Packet};
@@ -21,7 +21,7 @@ use crate::bounds::CUT_WITHIN;
 use crate::config::Config;
 use crate::counts::Counts;
 use crate::forwarder::{Forwarder, RuleId};
-use crate::key::{Serial, Serials, Source};
+use crate::key::Source;
 use crate::listen;
 use crate::office::Office;
 use crate::rule::{Rule, check, suffix};

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
-use ieum_engine::Turn;
+use ieum_engine::{Serial, Serials, Turn};
 use ieum_exit::{Idle, kernel};
 use ieum_wire::Instant;
 use rustix::io::{Errno, read, write};
@@ -20,7 +20,7 @@ use crate::bounds::{
 };
 use crate::dial::Outcome;
 use crate::forwarder::RuleId;
-use crate::key::{Serial, Serials, Source};
+use crate::key::Source;
 use crate::streams::Context;
 
 /// A socket that datagrams come to.

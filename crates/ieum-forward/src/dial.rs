@@ -12,14 +12,14 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use ieum_control::Name;
-use ieum_engine::{Interest, Turn};
+use ieum_engine::{Interest, Serial, Serials, Turn};
 use ieum_exit::Transport;
 use ieum_exit::kernel::{self, Begun};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 
 use crate::bounds::LOOKUPS_MAX;
-use crate::key::{Serial, Serials, Source};
+use crate::key::Source;
 use crate::spot::Spot;
 
 /// A target that somebody else has to reach.

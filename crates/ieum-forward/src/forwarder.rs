@@ -6,14 +6,14 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use ieum_control::Name;
-use ieum_engine::{Ready, Turn};
+use ieum_engine::{Ready, Serial, Turn};
 use ieum_exit::Transport;
 use ieum_wire::Instant;
 
 use crate::counts::Counts;
 use crate::datagrams::Datagrams;
 use crate::dial::{Dialer, Outcome};
-use crate::key::{Serial, Source};
+use crate::key::Source;
 use crate::spot::Spot;
 use crate::streams::{Context, Streams};
 

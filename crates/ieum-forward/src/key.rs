@@ -1,22 +1,6 @@
 //! Names of sources: what kind, and which.
 
-/// A number that is given once.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub(crate) struct Serial(pub(crate) u64);
-
-/// Gives serial numbers.
-#[derive(Debug, Default)]
-pub(crate) struct Serials {
-    next: u64,
-}
-
-impl Serials {
-    /// The next one. At a million a second the 52 bits of a key last for 142 years.
-    pub(crate) fn next(&mut self) -> Serial {
-        self.next += 1;
-        Serial(self.next & SERIAL_MASK)
-    }
-}
+use ieum_engine::Serial;
 
 /// What is waited for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,12 +27,10 @@ pub(crate) enum Source {
     File,
 }
 
-const KIND_SHIFT: u32 = 52;
-const SERIAL_MASK: u64 = (1 << KIND_SHIFT) - 1;
-
 impl Source {
     /// The word the engine keeps.
     pub(crate) fn key(self) -> u64 {
+        const ONLY: Serial = Serial::of(0);
         let (kind, serial) = match self {
             Source::Client(serial) => (0, serial),
             Source::Server(serial) => (1, serial),
@@ -58,16 +40,16 @@ impl Source {
             Source::Attempt(serial) => (5, serial),
             Source::Worker(serial) => (6, serial),
             Source::Signal(serial) => (7, serial),
-            Source::Lookups => (8, Serial(0)),
-            Source::File => (9, Serial(0)),
+            Source::Lookups => (8, ONLY),
+            Source::File => (9, ONLY),
         };
-        kind << KIND_SHIFT | serial.0
+        serial.key(kind)
     }
 
     /// The source the engine speaks of.
     pub(crate) fn of(key: u64) -> Source {
-        let serial = Serial(key & SERIAL_MASK);
-        match key >> KIND_SHIFT {
+        let (kind, serial) = Serial::of_key(key);
+        match kind {
             0 => Source::Client(serial),
             1 => Source::Server(serial),
             2 => Source::Port(serial),
@@ -88,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_key_names_its_source() {
-        let serial = Serials { next: SERIAL_MASK - 1 }.next();
+        let serial = Serial::of(u64::MAX);
         let kinds = [
             Source::Client,
             Source::Server,
@@ -101,7 +83,6 @@ mod tests {
         ];
         for source in kinds.map(|kind| kind(serial)).into_iter().chain([Source::Lookups, Source::File]) {
             assert_eq!(Source::of(source.key()), source);
-            assert!(source.key() < 1 << 56);
         }
     }
 }

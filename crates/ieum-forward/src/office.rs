@@ -6,12 +6,12 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 
 use ieum_control::{Channel, Directory, Kind, Name};
-use ieum_engine::{Interest, Turn};
+use ieum_engine::{Interest, Serial, Turn};
 use ieum_run::control::Asked;
 
 use crate::counts::Counts;
 use crate::forwarder::RuleId;
-use crate::key::{Serial, Source};
+use crate::key::Source;
 use crate::words::{Mailbox, Order};
 
 /// A worker in a host.

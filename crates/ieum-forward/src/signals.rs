@@ -4,11 +4,11 @@ use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
-use ieum_engine::{Interest, Turn};
+use ieum_engine::{Interest, Serial, Turn};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::low_level::pipe;
 
-use crate::key::{Serial, Source};
+use crate::key::Source;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,13 +46,13 @@ impl Signals {
 
     pub(crate) fn start(&self, turn: &Turn<'_>) -> io::Result<()> {
         (0..).zip(&self.pipes).try_for_each(|(number, pipe)| {
-            turn.watch(pipe.as_fd(), Source::Signal(Serial(number)).key(), LEVEL)
+            turn.watch(pipe.as_fd(), Source::Signal(Serial::of(number)).key(), LEVEL)
         })
     }
 
     /// What was asked for by a source that is ready, and how often.
     pub(crate) fn heard(&mut self, source: Serial) -> Option<(Asked, usize)> {
-        let at = usize::try_from(source.0).ok()?;
+        let at = usize::try_from(source.number()).ok()?;
         let count = self.pipes.get_mut(at)?.read(&mut [0; 64]).ok()?;
         Some((ALL.get(at)?.0, count))
     }

@@ -12,7 +12,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::os::fd::{AsFd, OwnedFd};
 
-use ieum_engine::{Ready, Turn};
+use ieum_engine::{Ready, Serial, Serials, Turn};
 use ieum_exit::kernel;
 use ieum_wire::Instant;
 use rustix::io::Errno;
@@ -23,7 +23,7 @@ use crate::counts::Counts;
 use crate::dial::{Dialer, Outcome};
 use crate::direction::{Direction, Half, Means, Step, reset};
 use crate::forwarder::{Leads, RuleId};
-use crate::key::{Serial, Serials, Source};
+use crate::key::Source;
 use crate::sys;
 
 /// What a flow may use while something happens to it.

@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
 use ieum_control::{Channel, ChannelError, Received};
-use ieum_engine::Turn;
+use ieum_engine::{Serial, Turn};
 use ieum_exit::{Transport, kernel};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::counts::Counts;
 use crate::forwarder::RuleId;
-use crate::key::{Serial, Source};
+use crate::key::Source;
 
 /// To a worker.
 #[derive(Debug, Serialize, Deserialize)]

@@ -10,18 +10,18 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
 use ieum_control::{Channel, Name};
-use ieum_engine::{Notice, Ready, Room, Turn};
+use ieum_engine::{Notice, Ready, Room, Serial, Turn};
 use ieum_stack::LinkId;
 use ieum_wire::{Instant, Packet};
 use rustix::io::Errno;
 
 use crate::forwarder::{Forwarder, RuleId};
-use crate::key::{Serial, Source};
+use crate::key::Source;
 use crate::listen;
 use crate::spot::Spot;
 use crate::words::{Mailbox, Order, Word, transport};
 
-const FIRST: Serial = Serial(0);
+const FIRST: Serial = Serial::of(0);
 
 /// The room of a worker.
 #[derive(Debug)]
@@ -65,7 +65,7 @@ impl Worker {
             Order::Close { rule } => self.forwarder.close(turn, rule),
             Order::Reached { attempt, error } => {
                 let error = error.map_or(Errno::CONNREFUSED, Errno::from_raw_os_error);
-                self.forwarder.dialer().on_answer(Serial(attempt), descriptor.ok_or(error));
+                self.forwarder.dialer().on_answer(Serial::of(attempt), descriptor.ok_or(error));
             }
             Order::Report => self.report(),
             Order::Drain => {
@@ -178,7 +178,7 @@ impl Room for Worker {
         self.forwarder.settle(turn);
         while let Some(away) = self.forwarder.dialer().poll_away() {
             let udp = away.transport == ieum_exit::Transport::Udp;
-            let word = Word::Reach { attempt: away.attempt.0, to: away.to.to_string(), udp };
+            let word = Word::Reach { attempt: away.attempt.number(), to: away.to.to_string(), udp };
             self.first.say(word, None);
         }
         if self.is_draining && self.forwarder.is_idle() {

@@ -7,7 +7,7 @@
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
-use ieum_engine::Ready;
+use ieum_engine::{Ready, Serial};
 use ieum_stack::ConnectionId;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -15,7 +15,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use super::{NameService, Verdict, Waiting};
 use crate::bounds::CONVERSATION_BYTES_MAX;
 use crate::kernel::{self, Begun};
-use crate::key::{Serial, Source};
+use crate::key::Source;
 use crate::stream::Context;
 use crate::target::Targets;
 

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 
-use ieum_engine::Ready;
+use ieum_engine::{Ready, Serial, Serials};
 use ieum_stack::ConnectionId;
 use ieum_wire::Instant;
 use slotmap::SecondaryMap;
@@ -13,7 +13,6 @@ use super::conversation::{Conversation, Turned};
 use crate::bounds::{CONVERSATION_IDLE, CONVERSATIONS_MAX};
 use crate::counts::Reason;
 use crate::idle::Idle;
-use crate::key::{Serial, Serials};
 use crate::stream::Context;
 use crate::target::Targets;
 

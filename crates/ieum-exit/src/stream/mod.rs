@@ -16,7 +16,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 
-use ieum_engine::{Ready, Turn};
+use ieum_engine::{Ready, Serial, Serials, Turn};
 use ieum_stack::{ConnectionId, HalfOpenId, Stack, TcpSettings};
 use ieum_wire::Instant;
 use slotmap::SecondaryMap;
@@ -24,7 +24,7 @@ use slotmap::SecondaryMap;
 use crate::bounds::{HANDSHAKE_CHECK_INTERVAL, STREAM_FLOWS_MAX};
 use crate::counts::{Counts, Reason};
 use crate::kernel;
-use crate::key::{Serial, Serials, Source};
+use crate::key::Source;
 
 mod open;
 mod pump;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
+use ieum_engine::Serial;
 use ieum_stack::{ConnectionId, HalfOpenId, Refusal, Request, State};
 use rustix::io::Errno;
 
@@ -11,7 +12,6 @@ use super::{Context, Stage, Streams, settings};
 use crate::bounds::{HANDSHAKE_CHECK_INTERVAL, HANDSHAKES_MAX};
 use crate::counts::Reason;
 use crate::kernel::{self, Begun};
-use crate::key::Serial;
 use crate::target::{Nowhere, Targets};
 
 impl Streams {
