@@ -37,6 +37,10 @@ pub(crate) const DATAGRAM_IDLE: Duration = Duration::from_secs(120);
 /// Datagrams taken from one source in one turn.
 pub(crate) const DATAGRAMS_PER_TURN_MAX: usize = 64;
 
+/// Errors taken from the queue of one flow when one of them was told: far more than come between two looks at it, few enough
+/// that nobody can keep the exit busy with them. What is left goes with the next one.
+pub(crate) const ERRORS_PER_TURN_MAX: usize = 64;
+
 /// The largest datagram, in bytes of payload with room to spare (RFC 768 over IPv4 allows 65,507).
 pub(crate) const DATAGRAM_BYTES_MAX: usize = 65_535;
 

@@ -169,7 +169,7 @@ impl Datagrams {
                     Nowhere::Closed => (Reason::NotAllowed, Some(Unreachable::Port)),
                     Nowhere::Unreachable(reason) => (Reason::NotAllowed, Some(reason)),
                 })?;
-                kernel::connect_datagram(target).map_err(judge)?
+                kernel::connect_flow(target).map_err(judge)?
             }
         };
         let serial = self.serials.next();
@@ -210,7 +210,10 @@ impl Flow {
                 Err(Errno::AGAIN) => return false,
                 Err(Errno::INTR) => {}
                 // An ICMP error, told once.
-                Err(error) => self.failed(cx, serial, error),
+                Err(error) => {
+                    kernel::forget_errors(&self.socket);
+                    self.failed(cx, serial, error);
+                }
             }
         }
         true
@@ -239,7 +242,7 @@ impl Flow {
 
 /// A socket whose peer is the next server that can be asked at all.
 fn first_of(waiting: &mut Waiting) -> Option<OwnedFd> {
-    std::iter::from_fn(|| waiting.next_server()).find_map(|server| kernel::connect_datagram(server).ok())
+    std::iter::from_fn(|| waiting.next_server()).find_map(|server| kernel::connect_flow(server).ok())
 }
 
 fn watch(cx: &Context<'_>, socket: &OwnedFd, serial: Serial) -> std::io::Result<()> {
@@ -257,7 +260,8 @@ fn tell(cx: &mut Context<'_>, pair: Pair, payload: &[u8]) {
 fn send_once_more(socket: &OwnedFd, payload: &[u8]) -> Result<(), Errno> {
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
     let sent = send(socket, payload, flags);
-    let sent = if sent == Err(Errno::CONNREFUSED) { send(socket, payload, flags) } else { sent };
+    let was_of_another = sent.is_err_and(|error| answer_to(error).is_some());
+    let sent = if was_of_another { send(socket, payload, flags) } else { sent };
     sent.map(drop)
 }
 

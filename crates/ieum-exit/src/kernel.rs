@@ -1,14 +1,17 @@
 //! The machine's sockets: making them, and what their errors mean inside. Forwarded ports are made of the same.
 
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use ieum_engine::Interest;
 use ieum_stack::Refusal;
 use ieum_wire::Unreachable;
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
+use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, connect, recv, socket_with, sockopt};
+
+use crate::bounds::ERRORS_PER_TURN_MAX;
+use crate::sys;
 
 /// Both directions, by edges.
 pub const BOTH: Interest = Interest { read: true, write: true, edge: true };
@@ -30,6 +33,26 @@ pub fn connect_datagram(to: SocketAddr) -> Result<OwnedFd, Errno> {
     let socket = socket(SocketType::DGRAM, to)?;
     connect(&socket, &to).map_err(|error| as_seen_from(to, error))?;
     Ok(socket)
+}
+
+/// The same for a flow of the exit: whatever the machine learns of the way to `to` is told as an error of the socket. Who has it
+/// reads the errors' queue too ([`forget_errors`]).
+pub(crate) fn connect_flow(to: SocketAddr) -> Result<OwnedFd, Errno> {
+    let socket = connect_datagram(to)?;
+    // Should it be refused, refused ports are still told.
+    let _ = sys::hear_all_errors(socket.as_fd(), to.is_ipv6());
+    Ok(socket)
+}
+
+/// Takes from the queue of a flow's errors what was told already as errors of calls: what stays there takes room from
+/// datagrams.
+pub(crate) fn forget_errors(socket: &OwnedFd) {
+    let mut unread = [0; 1];
+    for _ in 0..ERRORS_PER_TURN_MAX {
+        if recv(socket, &mut unread, RecvFlags::ERRQUEUE | RecvFlags::DONTWAIT).is_err() {
+            return;
+        }
+    }
 }
 
 /// Sets a stream as a relay needs it. Each is an improvement only: should one be refused, bytes still pass.

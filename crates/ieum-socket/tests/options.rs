@@ -119,6 +119,19 @@ fn what_cannot_be_given_is_refused_clearly() {
 }
 
 #[test]
+fn where_a_connection_was_redirected_from_is_known_of_none() {
+    let mut host = host(1, false);
+    let (four, six) = (host.socket(2, STREAM, 0).unwrap(), host.socket(10, STREAM, 0).unwrap());
+    for (socket, level) in [(four, IPPROTO_IP), (six, IPPROTO_IP), (six, IPPROTO_IPV6)] {
+        assert_eq!(host.option(socket, level, SO_ORIGINAL_DST), Err(Errno::ENOENT));
+    }
+    assert_eq!(host.option(four, IPPROTO_IPV6, SO_ORIGINAL_DST), Err(Errno::EOPNOTSUPP));
+    let datagram = host.socket(2, DATAGRAM, 0).unwrap();
+    assert_eq!(host.option(datagram, IPPROTO_IP, SO_ORIGINAL_DST), Err(Errno::ENOPROTOOPT));
+    assert_eq!(set(&mut host, four, IPPROTO_IP, SO_ORIGINAL_DST, 1), Err(Errno::ENOPROTOOPT));
+}
+
+#[test]
 fn what_the_error_queue_tells_is_refused_where_nobody_can_read_it() {
     let mut serving = host(1, true);
     let stream = serving.socket(2, STREAM, 0).unwrap();

@@ -107,6 +107,40 @@ fn a_refusal_of_the_machine_is_heard_inside() {
 }
 
 #[test]
+fn a_host_outside_that_is_not_there_is_told_inside() {
+    if !peer("python3") {
+        return;
+    }
+    let Some(namespaces) = namespaces() else { return };
+    let python = path_of("python3");
+    // SO_ERROR has it when poll says that there is an error: for who asked to hear of all (IP_RECVERR, IPV6_RECVERR).
+    let ask = "import errno, select, socket, sys
+for family, level, option, to in ((socket.AF_INET, socket.IPPROTO_IP, 11, '192.0.2.9'),
+                                  (socket.AF_INET6, socket.IPPROTO_IPV6, 25, '2001:db8::9')):
+    if ':' in to and sys.argv[1] == 'only4':
+        continue
+    own = socket.socket(family, socket.SOCK_DGRAM)
+    own.setsockopt(level, option, 1)
+    own.connect((to, 53))
+    own.send(b'anybody')
+    waits = select.poll()
+    waits.register(own, select.POLLIN)
+    waits.poll()
+    print(errno.errorcode[own.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)])
+";
+    // A link on which nobody else is: its kernel asks for the address in vain.
+    let begin = "ip link set lo up; ip link add outside type veth peer name far; ip address add 192.0.2.1/24 dev outside; \
+        known=both; ip address add 2001:db8::1/64 dev outside nodad || known=only4; \
+        ip link set outside up; ip link set far up; exec \"$@\" $known";
+    for way in ["carrier", "auto"] {
+        let words = ieum(&["--udp", way], &[&python, "-c", ask]);
+        let own = [&namespaces[..], &["sh", "-c", begin, "sh"]].concat();
+        let told = Running::start(&[&own[..], &words].concat()).finish().success();
+        assert!(told.lines().count() > 0 && told.lines().all(|line| line == "EHOSTUNREACH"), "{way}: {told}");
+    }
+}
+
+#[test]
 fn the_namespace_reaches_nothing_of_the_machine() {
     if !gives_namespaces() {
         return;

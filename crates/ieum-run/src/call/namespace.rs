@@ -115,9 +115,7 @@ impl Runner {
         let room = memory.read_int(call.word(4)).map_err(host_errno)?;
         let room = usize::try_from(room).map_err(|_| Errno::EINVAL)?.min(OPTION_BYTES_MAX);
         if !is_served(option) {
-            // As Linux says it of TCP's options on a datagram socket.
-            let is_tcp4 = option.0 == n::IPPROTO_TCP && domain(socket) == Some(n::AF_INET);
-            return Err(if is_tcp4 { Errno::EOPNOTSUPP } else { Errno::ENOPROTOOPT });
+            return Err(not_served(socket, option.0));
         }
         // Some are asked with something given: which group, say. What cannot be read is not given.
         let given = memory.read(call.word(3), room).unwrap_or_default();
@@ -228,6 +226,12 @@ fn is_netlink(socket: BorrowedFd<'_>) -> bool {
 fn number_call(socket: BorrowedFd<'_>, which: NumberCall, number: i32) -> Served {
     sys::with_number(socket, which, number).map_err(host_errno)?;
     Ok(Answer::Value(0))
+}
+
+/// What getsockopt(2) says of an option that is not served. The two families differ about levels that a socket does not have.
+fn not_served(socket: BorrowedFd<'_>, level: i32) -> Errno {
+    let is_known = matches!(level, n::SOL_SOCKET | libc::IPPROTO_IP | n::IPPROTO_UDP | libc::IPPROTO_UDPLITE);
+    if !is_known && domain(socket) == Some(n::AF_INET) { Errno::EOPNOTSUPP } else { Errno::ENOPROTOOPT }
 }
 
 /// Options whose values are numbers, names and addresses.

@@ -101,6 +101,8 @@ pub const IP_TTL: i32 = 2;
 pub const IP_HDRINCL: i32 = 3;
 pub const IP_MSFILTER: i32 = 41;
 pub const MCAST_MSFILTER: i32 = 48;
+/// Netfilter's, of `linux/netfilter_ipv4.h`; IPv6 has its own of the same number (IP6T_SO_ORIGINAL_DST).
+pub const SO_ORIGINAL_DST: i32 = 80;
 pub const IP_OPTIONS: i32 = 4;
 pub const IP_RECVOPTS: i32 = 6;
 pub const IP_RETOPTS: i32 = 7;

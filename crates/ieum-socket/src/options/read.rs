@@ -144,6 +144,8 @@ impl Host {
                 Ok(number(self.path_mtu_bytes(remote)))
             }
             IP_OPTIONS => Ok(Vec::new()),
+            // Nothing on a host redirects connections.
+            SO_ORIGINAL_DST if description.kind() == Kind::Stream => Err(Errno::ENOENT),
             IP_MULTICAST_IF => {
                 let chosen = description.groups.as_ref().and_then(|groups| groups.link4);
                 Ok(chosen.map_or([0; 4], |(_, address)| address.octets()).to_vec())
@@ -170,6 +172,7 @@ impl Host {
                 Ok([vec![0; 28], number(self.path_mtu_bytes(remote))].concat())
             }
             IPV6_HOPOPTS | IPV6_RTHDRDSTOPTS | IPV6_RTHDR | IPV6_DSTOPTS => Ok(Vec::new()),
+            SO_ORIGINAL_DST if description.kind() == Kind::Stream => Err(Errno::ENOENT),
             IPV6_FLOWLABEL_MGR => Err(Errno::EINVAL),
             IPV6_ADDRFORM if description.make.protocol == Protocol::Icmp => Err(Errno::ENOPROTOOPT),
             IPV6_ADDRFORM => self.remote_address(id).map(|_| number(Domain::Ip6.number())),

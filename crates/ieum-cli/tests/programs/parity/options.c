@@ -59,6 +59,8 @@ static void numbers(void)
         { "unknown-tcp", SOCK_STREAM, IPPROTO_TCP, 9999, 1 },
         { "unknown-ip", SOCK_STREAM, IPPROTO_IP, 9999, 1 },
         { "unknown-level", SOCK_STREAM, 9999, 1, 1 },
+        { "unknown-level-datagram", SOCK_DGRAM, 9999, 1, 1 },
+        { "level-of-ip6-datagram", SOCK_DGRAM, IPPROTO_IPV6, 79, 1 },
         { "tcp-on-datagram", SOCK_DGRAM, IPPROTO_TCP, TCP_NODELAY, 1 },
     };
     for (size_t i = 0; i < sizeof NUMBERS / sizeof *NUMBERS; i++)
