@@ -119,6 +119,14 @@ fn one_program_sees_the_same_where_the_kernel_has_the_datagrams() {
 }
 
 #[test]
+fn another_program_sees_the_same_where_the_kernel_has_the_datagrams() {
+    if gives_namespaces() {
+        let way = Way::Run(&["--no-exit", "--udp", "namespace"]);
+        chapters_see_the_same("parity2", &["datagrams"], way);
+    }
+}
+
+#[test]
 fn another_program_sees_the_same_on_linux_and_on_ieum() {
     // As the other side is: root of its namespace.
     sees_the_same("parity2", Way::Run(&["--no-exit", "--raw"]));
@@ -135,16 +143,20 @@ fn another_program_sees_the_same_on_linux_and_on_the_library() {
 }
 
 fn sees_the_same(name: &str, way: Way) {
+    chapters_see_the_same(name, &[], way);
+}
+
+fn chapters_see_the_same(name: &str, chapters: &[&str], way: Way) {
     let Some(namespaces) = namespaces() else { return };
     if !peer("gcc") {
         return;
     }
     let folder = Folder::new();
     let program = compiled(name, &folder);
-    let native = [&namespaces[..], &["sh", "-ec", SAME_NETWORK, "sh", &program]].concat();
+    let native = [&namespaces[..], &["sh", "-ec", SAME_NETWORK, "sh", &program], chapters].concat();
     let linux = lines(&Running::start(&native).finish().success());
     let ran = match way {
-        Way::Run(flags) => Running::start(&ieum(flags, &[&program])).finish(),
+        Way::Run(flags) => Running::start(&ieum(flags, &[&[program.as_str()], chapters].concat())).finish(),
         // Cargo's library path would go before the program's own.
         Way::Library => Running::start_with(&[compiled_for_the_library(name, &folder)], |program| {
             program.env_remove("LD_LIBRARY_PATH")
@@ -153,6 +165,7 @@ fn sees_the_same(name: &str, way: Way) {
     };
     let ours = lines(&ran.stdout);
 
+    let name = &[&[name], chapters].concat().join(" ");
     let Listed { different: mut listed, left_out } = listed(name, way);
     let mut wrong = Vec::new();
     let mut compared = 0;

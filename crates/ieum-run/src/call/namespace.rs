@@ -286,8 +286,10 @@ fn is_served((level, name): (i32, i32)) -> bool {
         libc::IPPROTO_IPV6 => {
             matches!(name, 1 | 2 | 7 | 8 | 16..=21 | 23..=30 | 36 | 42..=54 | 56 | 58 | 60..=62 | 66..=78)
         }
-        libc::IPPROTO_UDP => matches!(name, libc::UDP_CORK | 101 | 102 | libc::UDP_SEGMENT | libc::UDP_GRO),
-        libc::IPPROTO_UDPLITE => matches!(name, 10 | 11),
+        // UDP knows the options of UDP-Lite, and the other way round.
+        libc::IPPROTO_UDP | libc::IPPROTO_UDPLITE => {
+            matches!(name, libc::UDP_CORK | 10 | 11 | 101 | 102 | libc::UDP_SEGMENT | libc::UDP_GRO)
+        }
         // Of NETLINK_ROUTE; the one that hears all namespaces (8) is not among them.
         libc::SOL_NETLINK => matches!(name, 1..=5 | 9..=12),
         _ => false,

@@ -201,7 +201,8 @@ static void by_netlink(void)
     for (const int *option = (const int[]){ SO_TYPE, SO_DOMAIN, SO_PROTOCOL, SO_ERROR, SO_ACCEPTCONN, 0 }; *option; option++) {
         char line[32];
         snprintf(line, sizeof line, "option-%d", *option);
-        text2("netlink", line, "%d %d", getsockopt(second, SOL_SOCKET, *option, &value, &length), value);
+        int result = getsockopt(second, SOL_SOCKET, *option, &value, &length);
+        text2("netlink", line, "%d %d", result, value);
     }
     value = 1;
     line2("netlink", "strict", setsockopt(second, SOL_NETLINK, NETLINK_GET_STRICT_CHK, &value, sizeof value));
