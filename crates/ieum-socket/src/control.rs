@@ -85,27 +85,27 @@ impl Host {
         };
         let hops = i32::from(arrival.ttl).to_ne_bytes();
         let interface = arrival.interface.to_ne_bytes();
-        match (domain, arrival.destination.ip()) {
-            (Some(Domain::Ip6), local) => {
-                let shown = match local {
-                    IpAddr::V4(four) => four.to_ipv6_mapped(),
-                    IpAddr::V6(six) => six,
-                };
-                let place = || [&shown.octets()[..], &interface].concat();
-                tell(n::IPPROTO_IPV6, n::IPV6_RECVPKTINFO, n::IPV6_PKTINFO, &place);
+        if domain == Some(Domain::Ip6) {
+            let shown = match arrival.destination.ip() {
+                IpAddr::V4(four) => four.to_ipv6_mapped(),
+                IpAddr::V6(six) => six,
+            };
+            let place = || [&shown.octets()[..], &interface].concat();
+            tell(n::IPPROTO_IPV6, n::IPV6_RECVPKTINFO, n::IPV6_PKTINFO, &place);
+        }
+        // What else is told goes by the packet: a socket of IPv6 asks of those of IPv4 by IPv4's options.
+        match arrival.destination.ip() {
+            IpAddr::V6(_) => {
                 tell(n::IPPROTO_IPV6, n::IPV6_RECVHOPLIMIT, n::IPV6_HOPLIMIT, &|| hops.to_vec());
-                if local.is_ipv6() {
-                    let class = || i32::from(arrival.tos).to_ne_bytes().to_vec();
-                    tell(n::IPPROTO_IPV6, n::IPV6_RECVTCLASS, n::IPV6_TCLASS, &class);
-                }
+                let class = || i32::from(arrival.tos).to_ne_bytes().to_vec();
+                tell(n::IPPROTO_IPV6, n::IPV6_RECVTCLASS, n::IPV6_TCLASS, &class);
             }
-            (Some(Domain::Ip4), IpAddr::V4(local)) => {
+            IpAddr::V4(local) => {
                 let place = || [interface, answer.unwrap_or(local).octets(), local.octets()].concat();
                 tell(n::IPPROTO_IP, n::IP_PKTINFO, n::IP_PKTINFO, &place);
                 tell(n::IPPROTO_IP, n::IP_RECVTTL, n::IP_TTL, &|| hops.to_vec());
                 tell(n::IPPROTO_IP, n::IP_RECVTOS, n::IP_TOS, &|| vec![arrival.tos]);
             }
-            (_, _) => {}
         }
         all
     }

@@ -131,8 +131,60 @@ static void one_family(int family)
     close(to);
 }
 
+/* The messages that come with one datagram to a socket of both families, in their order, as `level/type` and their first byte
+ * where that says no interface. */
+static void told(const char *name, const char *which, int to, int family)
+{
+    struct sockaddr_in6 own, six = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+    socklen_t length = sizeof own;
+    must(getsockname(to, (struct sockaddr *)&own, &length) == 0, "it has a name");
+    struct sockaddr_in four = address("127.0.0.1", ntohs(own.sin6_port));
+    six.sin6_port = own.sin6_port;
+    int from = socket(family, SOCK_DGRAM, 0), service = 0x22, is_four = family == AF_INET;
+    must(setsockopt(from, is_four ? IPPROTO_IP : IPPROTO_IPV6, is_four ? IP_TOS : IPV6_TCLASS, &service, sizeof service) == 0,
+        "an option is taken");
+    must(sendto(from, "abc", 3, 0, is_four ? (struct sockaddr *)&four : (struct sockaddr *)&six,
+             is_four ? sizeof four : sizeof six) == 3, "a datagram is sent");
+    char into[8], text[160] = "";
+    union { struct cmsghdr header; char space[256]; } control = { 0 };
+    struct iovec part = { into, sizeof into };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+    settle(to, POLLIN);
+    must(recvmsg(to, &message, 0) == 3, "it comes");
+    for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        int is_place = header->cmsg_type == (header->cmsg_level == IPPROTO_IP ? IP_PKTINFO : IPV6_PKTINFO);
+        snprintf(text + strlen(text), sizeof text - strlen(text), " %d/%d:%d", header->cmsg_level, header->cmsg_type,
+            is_place ? -1 : *CMSG_DATA(header));
+    }
+    text2(name, which, "told%s", text);
+    close(from);
+}
+
+static void both_families(void)
+{
+    static const struct { const char *name; int level, option; } ASKED[] = {
+        { "pktinfo", IPPROTO_IP, IP_PKTINFO }, { "ttl", IPPROTO_IP, IP_RECVTTL }, { "tos", IPPROTO_IP, IP_RECVTOS },
+        { "pktinfo-6", IPPROTO_IPV6, IPV6_RECVPKTINFO }, { "hops-6", IPPROTO_IPV6, IPV6_RECVHOPLIMIT },
+        { "class-6", IPPROTO_IPV6, IPV6_RECVTCLASS } };
+    enum { COUNT = sizeof ASKED / sizeof *ASKED };
+    for (size_t i = 0; i <= COUNT; i++) {
+        int to = socket(AF_INET6, SOCK_DGRAM, 0), one = 1;
+        struct sockaddr_in6 any = { .sin6_family = AF_INET6 };
+        must(bind(to, (struct sockaddr *)&any, sizeof any) == 0, "a free port is bound");
+        for (size_t j = 0; j < COUNT; j++)
+            if (i == j || i == COUNT)
+                must(setsockopt(to, ASKED[j].level, ASKED[j].option, &one, sizeof one) == 0, "an option is taken");
+        char name[80];
+        snprintf(name, sizeof name, "header-both.%s", i == COUNT ? "all" : ASKED[i].name);
+        told(name, "of-4", to, AF_INET);
+        told(name, "of-6", to, AF_INET6);
+        close(to);
+    }
+}
+
 void header(void)
 {
     one_family(AF_INET);
     one_family(AF_INET6);
+    both_families();
 }
