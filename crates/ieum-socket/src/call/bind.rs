@@ -44,24 +44,29 @@ impl Host {
                 Ok(())
             }
             Phase::Stream(Stream::Bound(before)) if before.hold == PortHold::GivenUp => {
-                let bound = self.bind_by_program(id, address)?;
-                self.stack.tcp_unbind(before.binding);
-                self.set_stream(id, Stream::Bound(bound));
-                Ok(())
+                let (bound, outcome) = self.bind_anew(id, Some(before), address);
+                self.set_stream(id, bound.map_or(Stream::Unbound, Stream::Bound));
+                outcome
             }
             Phase::Datagram(Datagram::Unbound) => self.open_datagram(id, address).map(|_| ()),
             // A connection that is over has let go of the port it chose itself.
             Phase::Stream(Stream::Active(active)) if self.is_without_port(id, &active) => {
-                let bound = Bound { hold: PortHold::Kept, ..self.bind_by_program(id, address)? };
-                if let Some(before) = active.bound {
-                    self.stack.tcp_unbind(before.binding);
+                let (bound, outcome) = self.bind_anew(id, active.bound, address);
+                if let Some(description) = self.descriptions.get_mut(id) {
+                    let nowhere = description.nowhere().ip();
+                    if let Some(active) = description.active_mut() {
+                        active.bound = bound;
+                        match (bound, outcome) {
+                            (Some(bound), Ok(())) => {
+                                active.bound = Some(Bound { hold: PortHold::Kept, ..bound });
+                                active.local = bound.address;
+                            }
+                            (_, Err(Errno::EADDRINUSE)) => active.local.set_ip(nowhere),
+                            _ => {}
+                        }
+                    }
                 }
-                if let Some(description) = self.descriptions.get_mut(id)
-                    && let Some(active) = description.active_mut()
-                {
-                    (active.bound, active.local) = (Some(bound), bound.address);
-                }
-                Ok(())
+                outcome
             }
             // By IPv4 Linux looks at the address before it looks at the socket, by IPv6 afterwards.
             Phase::Stream(_) | Phase::Datagram(_)
@@ -82,6 +87,35 @@ impl Host {
         let address = self.stack.binding_address(binding).unwrap_or(address);
         let v6_only = self.descriptions.get(id).is_some_and(|description| description.options.v6_only());
         Ok(Bound { binding, address, by_program: false, hold: PortHold::UntilOver, v6_only })
+    }
+
+    /// Binds in the place of what was given up, which is not in its way. Where that fails the old one stays; a port that is taken leaves
+    /// of its address only the port, as on Linux.
+    fn bind_anew(
+        &mut self,
+        id: SocketId,
+        before: Option<Bound>,
+        address: SocketAddr,
+    ) -> (Option<Bound>, Result<(), Errno>) {
+        if let Some(before) = before {
+            self.stack.tcp_unbind(before.binding);
+        }
+        let errno = match self.bind_by_program(id, address) {
+            Ok(bound) => return (Some(bound), Ok(())),
+            Err(errno) => errno,
+        };
+        let held = before.and_then(|before| {
+            let bound = self.bind_stream(id, before.address).ok()?;
+            Some(Bound { binding: bound.binding, ..before })
+        });
+        let nowhere = self.descriptions.get(id).map(|description| description.nowhere().ip());
+        let held = held.map(|mut held| {
+            if let (Errno::EADDRINUSE, Some(nowhere)) = (errno, nowhere) {
+                held.address.set_ip(nowhere);
+            }
+            held
+        });
+        (held, Err(errno))
     }
 
     fn bind_by_program(&mut self, id: SocketId, address: SocketAddr) -> Result<Bound, Errno> {

@@ -96,6 +96,19 @@ static void bound_when_over(void)
     close(both.client);
 }
 
+/* What getsockname says, of the port only whether it is `own`. */
+static const char *address_of(int fd, int own)
+{
+    static char out[60];
+    char ip[INET_ADDRSTRLEN];
+    struct sockaddr_in at = { 0 };
+    socklen_t length = sizeof at;
+    must(getsockname(fd, (struct sockaddr *)&at, &length) == 0, "a socket has a name");
+    inet_ntop(AF_INET, &at.sin_addr, ip, sizeof ip);
+    snprintf(out, sizeof out, "%s, %s", ip, ntohs(at.sin_port) == own ? "its own port" : "another port");
+    return out;
+}
+
 /* A port that the program named stays with it; one that it was given goes when the connection is over. */
 static void bound_before(bool named, bool dissolves)
 {
@@ -112,7 +125,14 @@ static void bound_before(bool named, bool dissolves)
         must(connect_to(fd, "127.0.0.1", closed_port()) == -1 && errno == EINPROGRESS, "a connect begins");
         settle(fd, POLLERR);
     }
-    line2(prefix, "bind", bind_to(fd, "127.0.0.1", 0));
+    int own = port_of(fd);
+    line2(prefix, "bind-nowhere", bind_to(fd, "192.0.2.1", 0));
+    text2(prefix, "bind-nowhere.name", "%s", address_of(fd, own));
+    line2(prefix, "bind-taken", bind_to(fd, "127.0.0.1", port_of(listening)));
+    text2(prefix, "bind-taken.name", "%s", address_of(fd, own));
+    /* A port that was given up is in nobody's way. */
+    line2(prefix, "bind", bind_to(fd, "127.0.0.1", own));
+    text2(prefix, "bind.name", "%s", address_of(fd, own));
     line2(prefix, "bind-again", bind_to(fd, "127.0.0.1", 0));
     line2(prefix, "unspec-then", unspecified(fd));
     line2(prefix, "bind-then", bind_to(fd, "127.0.0.1", 0));
