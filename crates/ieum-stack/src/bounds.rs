@@ -64,10 +64,10 @@ pub(crate) const ICMP_QUEUE_MESSAGES_MAX: usize = 64;
 /// ICMP messages owed, in bytes: three of the largest echoes, as Linux's socket for ICMP has room for.
 pub(crate) const ICMP_QUEUE_BYTES_MAX: usize = 212_992;
 
-/// ICMP errors sent in a second (RFC 1812 §4.3.2.8: they must be limited). Linux's net.ipv4.icmp_msgs_per_sec.
+/// ICMP errors sent to others in a second (RFC 1812 §4.3.2.8: they must be limited). Linux's net.ipv4.icmp_msgs_per_sec.
 pub(crate) const ICMP_ERRORS_PER_SECOND_MAX: u32 = 1000;
 
-/// ICMP errors sent at once after a pause. Linux's net.ipv4.icmp_msgs_burst.
+/// ICMP errors sent to others at once after a pause. Linux's net.ipv4.icmp_msgs_burst.
 pub(crate) const ICMP_ERRORS_BURST_MAX: u32 = 50;
 
 /// What an ICMP error quotes of the refused packet, in bytes: with its own headers 576, which every host takes

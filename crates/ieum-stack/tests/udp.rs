@@ -337,6 +337,20 @@ fn sockets_of_one_host_meet_over_loopback() {
 }
 
 #[test]
+fn what_a_host_refuses_itself_is_told_at_any_rate() {
+    let (mut host, _) = pair(false);
+    for to in ["127.0.0.1:9", "10.77.0.2:9"] {
+        let client = host.bind("0.0.0.0:0");
+        host.stack.udp_connect(client, Some(address(to))).unwrap();
+        for _ in 0..200 {
+            host.send(client, to, b"?");
+            assert!(host.poll().is_empty());
+            assert_eq!(host.stack.udp_take_error(client), Some(Unreachable::Port), "{to}");
+        }
+    }
+}
+
+#[test]
 fn a_datagram_to_everybody_reaches_everyone_bound_to_the_port() {
     let (mut host, mut peer) = pair(false);
     let client = host.bind("0.0.0.0:0");

@@ -23,7 +23,10 @@ impl Icmp {
         }
         while let Some(owed) = self.owed.pop_front() {
             self.owed_bytes -= owed.bytes.len();
-            if matches!(owed.what, What::Unreachable(_) | What::FragmentsLate) && !self.rate.allows(now) {
+            // The rate keeps errors from being a weapon: what a host tells itself counts as nothing (Linux, since 6.11).
+            let is_counted =
+                matches!(owed.what, What::Unreachable(_) | What::FragmentsLate) && !ip.is_local(owed.to);
+            if is_counted && !self.rate.allows(now) {
                 drops.count(Drop::IcmpRate);
                 continue;
             }
