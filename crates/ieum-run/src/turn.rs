@@ -341,7 +341,7 @@ impl Runner {
         let own_end = joint::offer(&own_name, name).map_err(host_errno)?;
         joint::bound_queue(&own_end, self.host.recv_buffer_wish(listener));
         let mut stream = Stream::new(own_end);
-        stream.urgent_in_line = self.host.takes_urgent_in_line(listener);
+        stream.holds_urgent = self.host.takes_urgent_in_line(listener);
         let (host, remote) = self.host.accept(listener)?;
         Ok(self.sockets.insert(Socket {
             host,

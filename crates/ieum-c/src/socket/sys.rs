@@ -185,7 +185,7 @@ pub unsafe extern "C" fn ieum_getsockopt(
             &[]
         };
         let found = socket.option_given(level, name, given)?;
-        let told = shown_option(level, name, &found, length(room));
+        let told = shown_option(level, name, &found, length(room)).map_err(|errno| error(errno.0))?;
         // SAFETY: as above.
         unsafe { fill_value(value, value_len, told, false) }
     })

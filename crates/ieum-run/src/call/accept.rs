@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use ieum_engine::Turn;
 use ieum_socket::{Errno, Kind};
-use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_timeout};
+use rustix::net::sockopt::{Timeout, set_socket_oobinline, set_socket_timeout, socket_timeout};
 use rustix::net::{SocketAddrUnix, SocketFlags, accept_with, getpeername};
 
 use crate::carrier::{self, joint};
@@ -75,10 +75,19 @@ impl Runner {
         let peer = getpeername(&taken).ok().flatten().and_then(|peer| SocketAddrUnix::try_from(peer).ok());
         let peer = peer.filter(|_| carrier::is_connected_by_us(&taken));
         let connection = peer.and_then(|peer| self.names.carrier(&peer));
+        if connection.is_some_and(|connection| self.holds_urgent(connection)) {
+            // Of the listener's options this is the one that S itself heeds. A failure costs nothing but the mark.
+            let _ = set_socket_oobinline(&taken, true);
+        }
         if connection.is_some() {
             self.count_waiting(listener, |waiting| waiting.saturating_sub(1));
         }
         Ok((taken, connection.filter(|connection| self.sockets.get(*connection).is_some())))
+    }
+
+    fn holds_urgent(&self, connection: u64) -> bool {
+        let socket = self.sockets.get(connection);
+        socket.is_some_and(|socket| matches!(&socket.carrier, Carrier::Stream(stream) if stream.holds_urgent))
     }
 
     fn hand_over(
@@ -105,6 +114,9 @@ impl Runner {
                 self.sockets.set_inode(connection, inode);
                 if let Some(socket) = self.sockets.get_mut(connection) {
                     socket.place = Some(call.place(descriptor));
+                    if let Carrier::Stream(stream) = &mut socket.carrier {
+                        stream.holds_urgent = false;
+                    }
                 }
                 // A failure waits to be shown until there is somebody to show it to.
                 self.more.insert(connection);

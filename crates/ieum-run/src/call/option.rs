@@ -9,7 +9,7 @@ use crate::carrier::joint;
 use crate::notification::Call;
 use crate::runner::Runner;
 use crate::serve::{Answer, Served};
-use crate::socket::{Carrier, Socket, host_errno};
+use crate::socket::{Carrier, host_errno};
 use crate::sys::{Reply, number as n};
 use crate::tree::Told;
 
@@ -34,7 +34,7 @@ impl Runner {
             _ => Vec::new(),
         };
         let value = self.host.option_given(id, level, name, &given)?;
-        self.show(call, shown_option(level, name, &value, room)).map(|()| Answer::Value(0))
+        self.show(call, shown_option(level, name, &value, room)?).map(|()| Answer::Value(0))
     }
 
     fn show(&self, call: &Call, value: &[u8]) -> Result<(), Errno> {
@@ -101,11 +101,9 @@ impl Runner {
     /// Whether urgent bytes are like others S itself decides as the program reads.
     fn tell_of_urgent(&mut self, number: u64, value: &[u8]) {
         let in_line = value.first_chunk().is_some_and(|value| i32::from_ne_bytes(*value) != 0);
-        if let Ok(copy) = self.copy(number)
-            && sockopt::set_socket_oobinline(&copy, in_line).is_ok()
-            && let Some(Socket { carrier: Carrier::Stream(stream), .. }) = self.sockets.get_mut(number)
-        {
-            stream.urgent_in_line = false;
+        if let Ok(copy) = self.copy(number) {
+            // A kernel without urgent data for AF_UNIX (before 5.15) has nothing to decide.
+            let _ = sockopt::set_socket_oobinline(&copy, in_line);
         }
     }
 

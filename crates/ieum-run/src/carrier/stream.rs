@@ -49,8 +49,8 @@ pub(crate) struct Stream {
     pub(crate) sends_urgent: bool,
     /// An urgent byte that was taken from S for a caller who did not get it.
     pub(crate) urgent_given_back: Option<u8>,
-    /// Urgent bytes are to be like others for the program (SO_OOBINLINE), and S does not know.
-    pub(crate) urgent_in_line: bool,
+    /// The listener has SO_OOBINLINE, which S is told when it is accepted: until then an urgent byte waits, and what follows it.
+    pub(crate) holds_urgent: bool,
 }
 
 /// What a turn of pumping led to.
@@ -96,7 +96,7 @@ impl Stream {
             write_failed: false,
             sends_urgent: false,
             urgent_given_back: None,
-            urgent_in_line: false,
+            holds_urgent: false,
         }
     }
 
@@ -327,8 +327,8 @@ impl Stream {
             if share == 0 {
                 return Step::Share;
             }
-            let ahead = if self.urgent_in_line { None } else { host.urgent_ahead(id) };
-            let sent = match ahead {
+            let sent = match host.urgent_ahead(id) {
+                Some(0) if self.holds_urgent => return Step::Idle,
                 None => self.give(&chunks, SendFlags::empty()),
                 Some(0) => self.give_urgent(&chunks),
                 Some(ahead) => self.give(&first_bytes(&chunks, ahead), SendFlags::empty()),

@@ -7,10 +7,11 @@ use crate::description::{Phase, Stream};
 use crate::endpoint::Endpoint;
 use crate::host::Host;
 use crate::numbers::{SO_BINDTODEVICE, SO_BINDTOIFINDEX, SOL_SOCKET};
+use crate::options::INTERFACE_NAME_BYTES;
 use crate::{Errno, SocketId};
 
-/// An interface's name without its zero, in bytes (IFNAMSIZ - 1): what stands behind it is not looked at.
-const NAME_BYTES_MAX: usize = 15;
+/// An interface's name without its zero, in bytes: what stands behind it is not looked at.
+const NAME_BYTES_MAX: usize = INTERFACE_NAME_BYTES - 1;
 
 impl Host {
     /// Sets such an option; `None` when it is none.

@@ -343,14 +343,24 @@ impl Row {
 
 /// What getsockopt(2) shows of a value where there is room for so many bytes: of a number of IP one byte, where there is none for an
 /// int and the number fits.
-pub fn shown_option(level: i32, name: i32, value: &[u8], room: usize) -> &[u8] {
+///
+/// # Errors
+///
+/// EINVAL where an interface's name (SO_BINDTODEVICE) has less room than every name fits into, 16 bytes.
+pub fn shown_option(level: i32, name: i32, value: &[u8], room: usize) -> Result<&[u8], Errno> {
+    if (level, name) == (SOL_SOCKET, SO_BINDTODEVICE) && !value.is_empty() && room < INTERFACE_NAME_BYTES {
+        return Err(Errno::EINVAL);
+    }
     let number = <[u8; 4]>::try_from(value).map(i32::from_ne_bytes);
     let is_short = level == IPPROTO_IP
         && name != IP_MULTICAST_IF
         && (1..4).contains(&room)
         && number.is_ok_and(|number| (0..=255).contains(&number));
-    value.get(..if is_short { 1 } else { room }).unwrap_or(value)
+    Ok(value.get(..if is_short { 1 } else { room }).unwrap_or(value))
 }
+
+/// An interface's name with its zero, in bytes (IFNAMSIZ).
+pub(crate) const INTERFACE_NAME_BYTES: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -56,6 +56,18 @@ static void chosen(void)
         }
     int one = 1, below = -1;
     int fd = make(SOCK_STREAM);
+    for (int is_kept = 0; is_kept < 2; is_kept++) {
+        must(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, is_kept ? "lo" : "", is_kept ? 2 : 0) == 0, "an interface is chosen");
+        for (socklen_t room = 0; room < 18; room++) {
+            char name[64], device[32] = "#";
+            socklen_t length = room;
+            snprintf(name, sizeof name, "%s.%u", is_kept ? "kept" : "free", room);
+            long result = getsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, device, &length);
+            text2("device-room", name, "%s, %u bytes, %s", result ? errno_name(errno) : "0", length, device);
+        }
+    }
+    close(fd);
+    fd = make(SOCK_STREAM);
     line2("device-index", "short", setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &one, 2));
     line2("device-index", "below", setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &below, sizeof below));
     line2("device-index", "lo", setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &one, sizeof one));

@@ -1,26 +1,32 @@
 /* More of urgent data: in line, beside other bytes, seen by select and epoll, across an accept; and bytes before a reset. */
 #include "parity2.h"
 
-static void in_line(bool accepted)
+enum in_line { ITS_OWN, INHERITED, INHERITED_LATE };
+
+static void in_line(enum in_line how)
 {
-    const char *which = accepted ? "urgent-inherited" : "urgent-in-line";
-    int one = 1, listening = listener(), client = make_blocking(SOCK_STREAM);
+    static const char *const names[] = { "urgent-in-line", "urgent-inherited", "urgent-inherited-late" };
+    const char *which = names[how];
+    int one = 1, listening = listener(), client = make_blocking(SOCK_STREAM), server = -1;
     char into[16] = { 0 };
-    if (accepted)
+    if (how != ITS_OWN)
         must(setsockopt(listening, SOL_SOCKET, SO_OOBINLINE, &one, sizeof one) == 0, "an option is set");
     must(connect_to(client, "127.0.0.1", port_of(listening)) == 0, "it connects");
-    int server = take(listening);
-    if (!accepted)
+    if (how != INHERITED_LATE)
+        server = take(listening);
+    if (how == ITS_OWN)
         must(setsockopt(server, SOL_SOCKET, SO_OOBINLINE, &one, sizeof one) == 0, "an option is set");
     must(send(client, "ab", 2, 0) == 2 && send(client, "!", 1, MSG_OOB) == 1, "bytes are sent");
-    settle(server, POLLIN);
-    if (!accepted) {
-        line2(which, "before", recv(server, into, sizeof into, 0));
-        line2(which, "by-itself", recv(server, into, 1, MSG_OOB));
-    }
+    if (how == INHERITED_LATE)
+        server = take(listening);
+    text2(which, "poll", "%s", settle(server, POLLIN | POLLPRI));
+    line2(which, "not-at-mark", sockatmark(server));
+    line2(which, "before", recv(server, into, sizeof into, 0));
+    line2(which, "at-mark", sockatmark(server));
+    line2(which, "by-itself", recv(server, into + 2, 1, MSG_OOB));
     must(send(client, "cd", 2, 0) == 2, "bytes are sent");
     shutdown(client, SHUT_WR);
-    long got = 0, now;
+    long got = 2, now;
     blocking(server, true);
     while ((now = recv(server, into + got, sizeof into - (size_t)got, 0)) > 0)
         got += now;
@@ -143,8 +149,9 @@ static void full_both_ways(bool waits)
 
 void more_urgent(void)
 {
-    in_line(false);
-    in_line(true);
+    in_line(ITS_OWN);
+    in_line(INHERITED);
+    in_line(INHERITED_LATE);
     watched();
     among_others();
     before_a_reset();
