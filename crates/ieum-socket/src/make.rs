@@ -75,6 +75,14 @@ impl Make {
         matches!(self.protocol, Protocol::Udp | Protocol::UdpLite)
     }
 
+    /// Does it refuse to send with MSG_OOB, whatever else is asked? Of datagram sockets all but those of UDP by IPv6, which do
+    /// not look at the flag; what they send to IPv4 is refused when that is known ([`Host::refuse_urgent_datagram`]).
+    ///
+    /// [`Host::refuse_urgent_datagram`]: crate::Host::refuse_urgent_datagram
+    pub fn refuses_urgency(self) -> bool {
+        self.kind() == Kind::Datagram && !(self.domain == Domain::Ip6 && self.is_udp())
+    }
+
     /// The level of an option: that of UDP-Lite means UDP's, and the reverse (Linux).
     pub(crate) fn level(self, level: i32) -> i32 {
         if level == IPPROTO_UDPLITE && self.is_udp() { IPPROTO_UDP } else { level }

@@ -123,8 +123,8 @@ impl Host {
     ///
     /// # Errors
     ///
-    /// As [`decode_for`]; the socket has a port from then on all the same, as on Linux. EOPNOTSUPP with MSG_OOB, EINVAL for an
-    /// address of IPv4 on a raw socket of IPv6.
+    /// As [`decode_for`]; the socket has a port from then on all the same, as on Linux. EOPNOTSUPP with MSG_OOB from who
+    /// refuses it ([`Make::refuses_urgency`]), EINVAL for an address of IPv4 on a raw socket of IPv6.
     pub fn destination_named(
         &mut self,
         id: SocketId,
@@ -136,7 +136,7 @@ impl Host {
             let connects = flags & MSG_FASTOPEN != 0;
             return if connects { decode_for(bytes, make.domain, Use::Connect) } else { Ok(None) };
         }
-        if flags & MSG_OOB != 0 {
+        if flags & MSG_OOB != 0 && make.refuses_urgency() {
             return Err(Errno::EOPNOTSUPP);
         }
         if is_foreign_to_raw(make, bytes) {

@@ -9,10 +9,11 @@ use super::datagrams::gives_namespaces;
 use super::support::{Folder, Running, compiled, compiled_for_the_library, ieum, namespaces, peer};
 
 /// A network like that of `ieum run --no-exit`: loopback, and a link on which nobody else is. An ordinary user's namespace
-/// knows one group alone.
+/// knows one group alone. How many datagrams of a second are refused is not bounded.
 const SAME_NETWORK: &str = "ip link set lo up && ip link add eth0 type veth peer name eth1 \
     && ip address add 10.77.0.2/24 dev eth0 && ip address add fd77::2/64 dev eth0 nodad \
     && { echo '0 2147483647' || echo '0 0'; } 2>/dev/null >/proc/sys/net/ipv4/ping_group_range \
+    && echo 0 >/proc/sys/net/ipv4/icmp_ratemask && echo >/proc/sys/net/ipv6/icmp/ratemask \
     && echo 100 >/proc/sys/net/ipv4/neigh/eth0/retrans_time_ms \
     && ip link set eth0 up && ip link set eth1 up && exec \"$@\"";
 
@@ -83,11 +84,13 @@ fn listed(program: &str, way: Way) -> Listed {
             .map(|cell| cell.trim().trim_matches('`').replace("\\|", "|"))
             .collect();
         match &cells[..] {
-            [name, ..] if by_namespace && name.starts_with("datagram") => {}
-            [name, linux, ieum, _reason] => {
-                found.different.insert(name.clone(), (linux.clone(), ieum.clone()));
+            [names, linux, ieum, _reason] => {
+                for name in each_of(names).filter(|name| !by_namespace || !name.starts_with("datagram")) {
+                    let before = found.different.insert(name, (linux.clone(), ieum.clone()));
+                    assert!(before.is_none(), "a line is listed twice: {row}");
+                }
             }
-            [pattern, _reason] => found.left_out.push(pattern.clone()),
+            [patterns, _reason] => found.left_out.extend(each_of(patterns)),
             _ => panic!("a row has name, Linux, ieum and reason, or lines and reason: {row}"),
         }
     }
@@ -96,6 +99,16 @@ fn listed(program: &str, way: Way) -> Listed {
 
 /// Below it are the rows that hold where the kernel has the datagrams, and where rows about these do not.
 const OF_NAMESPACE: &str = "## Where the kernel has the datagrams";
+
+/// The names that one with alternatives in braces stands for, as in a shell: `{bound,fresh}.send` for two.
+fn each_of(names: &str) -> Box<dyn Iterator<Item = String>> {
+    let Some((before, rest)) = names.split_once('{') else {
+        return Box::new(std::iter::once(names.to_owned()));
+    };
+    let (alternatives, after) = rest.split_once('}').unwrap_or_else(|| panic!("a brace is open: {names}"));
+    let all = |alternative| each_of(after).map(move |after| format!("{before}{alternative}{after}"));
+    Box::new(alternatives.split(',').flat_map(all).collect::<Vec<_>>().into_iter())
+}
 
 /// Is a line called as the pattern says?
 fn is_called(name: &str, pattern: &str) -> bool {
@@ -130,6 +143,23 @@ fn another_program_sees_the_same_where_the_kernel_has_the_datagrams() {
 fn another_program_sees_the_same_on_linux_and_on_ieum() {
     // As the other side is: root of its namespace.
     sees_the_same("parity2", Way::Run(&["--no-exit", "--raw"]));
+}
+
+#[test]
+fn each_call_in_each_state_returns_the_same_on_linux_and_on_ieum() {
+    sees_the_same("states", Way::Run(&["--no-exit", "--udp", "carrier"]));
+}
+
+#[test]
+fn each_call_in_each_state_returns_the_same_where_the_kernel_has_the_datagrams() {
+    if gives_namespaces() {
+        sees_the_same("states", Way::Run(&["--no-exit", "--udp", "namespace"]));
+    }
+}
+
+#[test]
+fn each_call_in_each_state_returns_the_same_on_linux_and_on_the_library() {
+    sees_the_same("states", Way::Library);
 }
 
 #[test]

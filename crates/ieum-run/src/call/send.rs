@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ieum_engine::Turn;
-use ieum_socket::{Errno, Kind, Protocol};
+use ieum_socket::{Errno, Kind, Make, Protocol};
 use rustix::net::sockopt::{Timeout, socket_timeout};
 
 use super::message::{Header, MULTI_BYTES, MULTI_LEN};
@@ -87,7 +87,7 @@ impl Runner {
         header: &Header,
         flags: i32,
     ) -> Result<usize, Errno> {
-        if flags & n::MSG_OOB != 0 {
+        if flags & n::MSG_OOB != 0 && self.make(number).is_some_and(Make::refuses_urgency) {
             return Err(Errno::EOPNOTSUPP);
         }
         // What was written natively before goes first.
@@ -109,6 +109,9 @@ impl Runner {
             }
             destination => destination?,
         };
+        if flags & n::MSG_OOB != 0 {
+            self.host.refuse_urgent_datagram(id, destination)?;
+        }
         if shows_error && let Some(errno) = self.take_error(number)? {
             return Err(errno);
         }
@@ -120,8 +123,11 @@ impl Runner {
 
     /// Is it a raw socket? Those of IPv6 know of no other family.
     pub(super) fn is_raw(&self, number: u64) -> bool {
-        let make = self.sockets.get(number).and_then(|socket| self.host.make(socket.host));
-        make.is_some_and(|make| matches!(make.protocol, Protocol::Raw(_)))
+        self.make(number).is_some_and(|make| matches!(make.protocol, Protocol::Raw(_)))
+    }
+
+    fn make(&self, number: u64) -> Option<Make> {
+        self.sockets.get(number).and_then(|socket| self.host.make(socket.host))
     }
 
     /// Does a `sockaddr` there say that it is one of IPv4?

@@ -79,7 +79,8 @@ impl Host {
             Some(Kind::Datagram) => self.recv_datagram(now, id, reading, received),
             Some(Kind::Stream) | None => self.recv_bytes(now, id, reading, wait, received),
         };
-        let all = reading.has(MSG_WAITALL) && !reading.has(MSG_PEEK);
+        let gathers =
+            reading.has(MSG_WAITALL) && !reading.has(MSG_PEEK) && self.kind(id) == Some(Kind::Stream);
         let answer = match answer {
             Err(Errno::EAGAIN) => {
                 if let (true, Some(nowhere)) = (reading.blocks(), self.end_of_datagrams(id)) {
@@ -93,7 +94,7 @@ impl Host {
                     true => Err(Errno::EAGAIN),
                 }
             }
-            Ok(count) if all && count > 0 => {
+            Ok(count) if gathers && count > 0 => {
                 wait.moved += count;
                 if wait.moved < reading.bytes {
                     // What comes next may be here already, and be the end: then nothing more would happen to wait for.

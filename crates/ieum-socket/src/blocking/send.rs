@@ -125,15 +125,18 @@ impl Host {
             flags if flags & MSG_EOR != 0 => WriteEnd::Record,
             _ => WriteEnd::Push,
         };
+        let is_datagram = self.kind(id) == Some(Kind::Datagram);
+        if is_datagram && writing.has(MSG_OOB) {
+            self.refuse_urgent_datagram(id, writing.to)?;
+        }
         // On a stream they are only looked at.
         let ancillary = match writing.control {
             [] => None,
-            messages => Some(self.ancillary(id, writing.to, messages)?)
-                .filter(|_| self.kind(id) == Some(Kind::Datagram)),
+            messages => Some(self.ancillary(id, writing.to, messages)?).filter(|_| is_datagram),
         };
         match fast {
             true => self.send_fast_open(now, id, bytes, writing.to),
-            false if writing.has(MSG_OOB) => self.send_urgent(now, id, bytes),
+            false if writing.has(MSG_OOB) && !is_datagram => self.send_urgent(now, id, bytes),
             false => match ancillary {
                 Some(ancillary) => self.send_message(now, id, bytes, writing.to, ancillary),
                 None => self.send_ending(now, id, bytes, writing.to, end),

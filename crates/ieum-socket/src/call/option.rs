@@ -3,7 +3,7 @@
 use ieum_stack::TcpSettings;
 use ieum_wire::Instant;
 
-use crate::description::{Datagram, Phase, Stream};
+use crate::description::{Datagram, Phase, PortHold, Stream};
 use crate::endpoint::Endpoint;
 use crate::host::Host;
 use crate::make::{Domain, Protocol};
@@ -227,11 +227,11 @@ impl Host {
         let Some(description) = self.descriptions.get(id) else { return false };
         match &description.phase {
             Phase::Stream(Stream::Unbound) | Phase::Datagram(Datagram::Unbound) => false,
-            Phase::Stream(Stream::Bound(_) | Stream::Listening(_)) | Phase::Datagram(Datagram::Open(_)) => {
-                true
-            }
+            Phase::Stream(Stream::Bound(bound)) => bound.hold != PortHold::GivenUp,
+            Phase::Stream(Stream::Listening(_)) | Phase::Datagram(Datagram::Open(_)) => true,
             Phase::Stream(Stream::Active(active)) => {
-                active.bound.is_some() || self.view(description).is_some_and(|view| !view.closed)
+                let is_over = self.view(description).is_some_and(|view| view.closed);
+                !is_over || active.bound.is_some_and(|bound| bound.hold == PortHold::Kept)
             }
         }
     }

@@ -94,12 +94,15 @@ impl Host {
     /// # Errors
     ///
     /// EINVAL when there is none, it was read already, or it is read inline (SO_OOBINLINE); EAGAIN when it was announced and
-    /// has not come; EOPNOTSUPP on a datagram socket.
+    /// has not come; ENOTCONN on a listening socket, EOPNOTSUPP on a datagram socket.
     pub fn recv_urgent(&mut self, id: SocketId, peek: bool) -> Result<Option<u8>, Errno> {
         let view = self.settled_view(id);
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
         if let Phase::Datagram(_) = description.phase {
             return Err(Errno::EOPNOTSUPP);
+        }
+        if let Phase::Stream(Stream::Listening(_)) = description.phase {
+            return Err(Errno::ENOTCONN);
         }
         let (Some(view), Some(active)) = (view, description.active()) else { return Err(Errno::EINVAL) };
         match self.stack.tcp_recv_urgent(active.connection, peek) {

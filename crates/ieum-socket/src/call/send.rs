@@ -208,6 +208,21 @@ impl Host {
         if count == 0 && !bytes.is_empty() { Err(Errno::EAGAIN) } else { Ok(count) }
     }
 
+    /// Must a datagram that is sent with MSG_OOB be refused? Only UDP of IPv6 lets it pass, and not to IPv4.
+    ///
+    /// # Errors
+    ///
+    /// EOPNOTSUPP when it must; EDESTADDRREQ where that is said first, because there is neither `to` nor a remote.
+    pub fn refuse_urgent_datagram(&self, id: SocketId, to: Option<SocketAddr>) -> Result<(), Errno> {
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        if description.make.refuses_urgency() {
+            return Err(Errno::EOPNOTSUPP);
+        }
+        let remote = to.or_else(|| self.endpoint_remote(description.open()?.endpoint));
+        let speaks_ip4 = remote.ok_or(Errno::EDESTADDRREQ)?.ip().to_canonical().is_ipv4();
+        if speaks_ip4 { Err(Errno::EOPNOTSUPP) } else { Ok(()) }
+    }
+
     /// Somebody waits to write until the stream is connected: the acknowledgement that ends the handshake may wait for
     /// the data.
     pub fn writer_waits(&mut self, id: SocketId) {

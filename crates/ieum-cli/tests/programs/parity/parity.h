@@ -105,8 +105,6 @@ void begin_beside(void (*work)(int), int argument);
 void end_beside(void);
 
 /* The chapters. */
-void stream_matrix(void);
-void datagram_matrix(void);
 void connecting(void);
 void binding(void);
 void accepting(void);

@@ -1,0 +1,2 @@
+/* The first program's words. */
+#include "../parity/report.c"
