@@ -1,9 +1,11 @@
 //! Memory of C's: what lies there, and what is put there.
 //!
 //! A pointer that is not NULL leads to as many bytes as its length says, for as long as the call lasts, and nobody else
-//! writes there meanwhile. `SAFETY: as above` means that.
+//! writes there meanwhile. What a call reads C has written; what it only fills may hold nothing yet, so that it is a
+//! [`MaybeUninit`] here and never looked at. `SAFETY: as above` means that.
 
 use std::ffi::{CStr, c_char, c_void};
+use std::mem::MaybeUninit;
 use std::{io, ptr, slice};
 
 use ieum::sockets::sockaddr::ADDRESS_BYTES_MAX;
@@ -34,19 +36,32 @@ pub(crate) unsafe fn list<'a, T>(at: *const T, count: usize) -> io::Result<&'a [
     }
 }
 
-/// The same to be filled.
+/// The same to be filled, wholly or in part.
 ///
 /// # Safety
 ///
 /// As above.
-pub(crate) unsafe fn list_mut<'a, T>(at: *mut T, count: usize) -> io::Result<&'a mut [T]> {
+pub(crate) unsafe fn list_mut<'a, T>(at: *mut T, count: usize) -> io::Result<&'a mut [MaybeUninit<T>]> {
     match (at.is_null(), count) {
         (_, 0) => Ok(&mut []),
         (true, _) => Err(error(libc::EFAULT)),
         (false, _) if is_too_long::<T>(count) => Err(error(libc::EINVAL)),
         // SAFETY: as above.
-        (false, _) => Ok(unsafe { slice::from_raw_parts_mut(at, count) }),
+        (false, _) => Ok(unsafe { slice::from_raw_parts_mut(at.cast(), count) }),
     }
+}
+
+/// Puts bytes where there is room for as many; NULL is a bad address unless there are none.
+///
+/// # Safety
+///
+/// As above.
+pub(crate) unsafe fn fill(at: *mut u8, from: &[u8]) -> io::Result<()> {
+    // SAFETY: as above.
+    let into = unsafe { list_mut(at, from.len()) }?;
+    // SAFETY: both are as long, and what is ours is not C's.
+    unsafe { ptr::copy_nonoverlapping(from.as_ptr(), into.as_mut_ptr().cast(), from.len()) };
+    Ok(())
 }
 
 /// No memory is longer than half of all addresses: that was a negative number.
@@ -149,8 +164,7 @@ pub(crate) unsafe fn scatter(buffers: &[iovec], mut from: &[u8]) -> io::Result<(
     for buffer in buffers {
         let (here, rest) = from.split_at(from.len().min(buffer.iov_len));
         // SAFETY: as above.
-        let into = unsafe { list_mut(buffer.iov_base.cast::<u8>(), here.len()) }?;
-        into.copy_from_slice(here);
+        unsafe { fill(buffer.iov_base.cast(), here) }?;
         from = rest;
     }
     Ok(())

@@ -3,6 +3,7 @@
 //! What is relied on: what [`crate::memory`] says of pointers. `SAFETY: as above` means that.
 
 use std::ffi::{c_int, c_uint};
+use std::mem::MaybeUninit;
 use std::{io, ptr};
 
 use ieum::sockets::Control;
@@ -26,7 +27,7 @@ use crate::wait::{Patience, as_timespec, duration};
 pub unsafe extern "C" fn ieum_recvmsg(number: c_int, message: *mut msghdr, flags: c_int) -> isize {
     count(|| {
         // SAFETY: as above; nobody else has the message while the call lasts.
-        let message = unsafe { list_mut(message, 1) }?.first_mut().ok_or_else(|| error(libc::EFAULT))?;
+        let message = unsafe { list_mut(message, 1) }?.as_mut_ptr().cast();
         // SAFETY: as above.
         unsafe { receive(Asked { number, flags }, message) }
     })
@@ -61,8 +62,9 @@ pub unsafe extern "C" fn ieum_recvmmsg(
                 break;
             }
             // SAFETY: as above.
-            match unsafe { receive(Asked { number, flags }, &mut message.msg_hdr) } {
-                Ok(bytes) => message.msg_len = c_uint::try_from(bytes).unwrap_or(c_uint::MAX),
+            match unsafe { receive(Asked { number, flags }, header_of(message)) } {
+                // SAFETY: as above.
+                Ok(bytes) => unsafe { tell_length(message, bytes) },
                 Err(_) if done > 0 => break,
                 Err(error) => return Err(error),
             }
@@ -89,7 +91,7 @@ pub unsafe extern "C" fn ieum_recvmmsg(
 pub unsafe extern "C" fn ieum_sendmsg(number: c_int, message: *const msghdr, flags: c_int) -> isize {
     count(|| {
         // SAFETY: as above.
-        let message = unsafe { list(message, 1) }?.first().ok_or_else(|| error(libc::EFAULT))?;
+        let message = unsafe { list_mut(message.cast_mut(), 1) }?.as_ptr().cast();
         // SAFETY: as above.
         unsafe { transmit(number, message, flags) }
     })
@@ -112,8 +114,9 @@ pub unsafe extern "C" fn ieum_sendmmsg(
         // SAFETY: as above; nobody else has them while the call lasts.
         for message in unsafe { many(messages, messages_count) }? {
             // SAFETY: as above.
-            match unsafe { transmit(number, &message.msg_hdr, flags) } {
-                Ok(bytes) => message.msg_len = c_uint::try_from(bytes).unwrap_or(c_uint::MAX),
+            match unsafe { transmit(number, header_of(message), flags) } {
+                // SAFETY: as above.
+                Ok(bytes) => unsafe { tell_length(message, bytes) },
                 Err(_) if done > 0 => break,
                 Err(error) => return Err(error),
             }
@@ -128,32 +131,49 @@ pub unsafe extern "C" fn ieum_sendmmsg(
 /// # Safety
 ///
 /// As above.
-unsafe fn many<'a>(messages: *mut mmsghdr, count: c_uint) -> io::Result<&'a mut [mmsghdr]> {
+unsafe fn many<'a>(messages: *mut mmsghdr, count: c_uint) -> io::Result<&'a mut [MaybeUninit<mmsghdr>]> {
     let count = usize::try_from(count).unwrap_or(MESSAGES_MAX).min(MESSAGES_MAX);
     // SAFETY: as above.
     unsafe { list_mut(messages, count) }
 }
 
-/// Reads one message.
+/// One of many, without its length.
+fn header_of(message: &mut MaybeUninit<mmsghdr>) -> *mut msghdr {
+    let message = message.as_mut_ptr();
+    // SAFETY: only where it stands is asked.
+    unsafe { &raw mut (*message).msg_hdr }
+}
+
+/// # Safety
+///
+/// As above.
+unsafe fn tell_length(message: &mut MaybeUninit<mmsghdr>, bytes: usize) {
+    let bytes = c_uint::try_from(bytes).unwrap_or(c_uint::MAX);
+    // SAFETY: as above.
+    unsafe { (*message.as_mut_ptr()).msg_len = bytes };
+}
+
+/// Reads one message, of which C need not have written the flags.
 ///
 /// # Safety
 ///
 /// As above.
-unsafe fn receive(asked: Asked, message: &mut msghdr) -> io::Result<usize> {
+unsafe fn receive(asked: Asked, message: *mut msghdr) -> io::Result<usize> {
     // SAFETY: as above.
     let into = unsafe { pieces(message) }?;
     // SAFETY: as above.
     let (answer, received) = unsafe { receive_into(asked, into) }?;
-    if message.msg_name.is_null() {
-        message.msg_namelen = 0;
-    } else {
-        let source = received.source.map(encode).unwrap_or_default();
-        // SAFETY: as above.
-        unsafe { fill_value(message.msg_name, &raw mut message.msg_namelen, &source, true) }?;
-    }
-    message.msg_flags = received.flags;
+    let source = received.source.map(encode).unwrap_or_default();
     // SAFETY: as above.
-    unsafe { tell_control(message, &received.control) };
+    unsafe {
+        match (*message).msg_name {
+            name if name.is_null() => (*message).msg_namelen = 0,
+            name => fill_value(name, &raw mut (*message).msg_namelen, &source, true)?,
+        }
+        (*message).msg_flags = received.flags;
+        // All of it is written now.
+        tell_control(&mut *message, &received.control);
+    }
     Ok(answer)
 }
 
@@ -162,17 +182,18 @@ unsafe fn receive(asked: Asked, message: &mut msghdr) -> io::Result<usize> {
 /// # Safety
 ///
 /// As above.
-unsafe fn transmit(number: c_int, message: &msghdr, flags: c_int) -> io::Result<usize> {
+unsafe fn transmit(number: c_int, message: *const msghdr, flags: c_int) -> io::Result<usize> {
     // SAFETY: as above.
-    let to =
-        (!message.msg_name.is_null()).then(|| unsafe { named(message.msg_name.cast(), message.msg_namelen) });
-    if message.msg_controllen > CONTROL_BYTES_MAX {
+    let (name, name_len, control, control_len) = unsafe {
+        ((*message).msg_name, (*message).msg_namelen, (*message).msg_control, (*message).msg_controllen)
+    };
+    // SAFETY: as above.
+    let to = (!name.is_null()).then(|| unsafe { named(name.cast(), name_len) });
+    if control_len > CONTROL_BYTES_MAX {
         return Err(error(libc::ENOBUFS));
     }
     // SAFETY: as above.
-    let (control, bytes) = unsafe {
-        (list(message.msg_control.cast::<u8>(), message.msg_controllen)?, gather(pieces(message)?)?)
-    };
+    let (control, bytes) = unsafe { (list(control.cast::<u8>(), control_len)?, gather(pieces(message)?)?) };
     send(number, Ok(&bytes), flags, to, control)
 }
 
@@ -181,12 +202,14 @@ unsafe fn transmit(number: c_int, message: &msghdr, flags: c_int) -> io::Result<
 /// # Safety
 ///
 /// As above.
-unsafe fn pieces<'a>(message: &msghdr) -> io::Result<&'a [iovec]> {
-    if message.msg_iovlen > BUFFERS_MAX {
+unsafe fn pieces<'a>(message: *const msghdr) -> io::Result<&'a [iovec]> {
+    // SAFETY: as above.
+    let (at, count) = unsafe { ((*message).msg_iov, (*message).msg_iovlen) };
+    if count > BUFFERS_MAX {
         return Err(error(libc::EMSGSIZE));
     }
     // SAFETY: as above.
-    unsafe { buffers(message.msg_iov, message.msg_iovlen) }
+    unsafe { buffers(at, count) }
 }
 
 /// Control messages, as many as there is room for; the last one cut (cmsg(3)).

@@ -232,9 +232,11 @@ pub unsafe extern "C" fn ieum_ioctl(number: c_int, request: c_ulong, argument: *
     nothing(|| {
         let argument = argument.cast::<c_int>();
         if request == libc::FIONBIO {
-            // SAFETY: as above.
-            let nonblocking = *unsafe { list(argument, 1) }?.first().ok_or_else(|| error(libc::EFAULT))?;
-            return set_nonblocking(number, nonblocking != 0);
+            if argument.is_null() {
+                return Err(error(libc::EFAULT));
+            }
+            // SAFETY: as above. A number need not stand where numbers do.
+            return set_nonblocking(number, unsafe { argument.read_unaligned() } != 0);
         }
         let found = ioctl(number, request)?;
         if argument.is_null() {

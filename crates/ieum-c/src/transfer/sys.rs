@@ -9,9 +9,9 @@ use ieum::sockets::Received;
 use ieum::sockets::sockaddr::encode;
 use libc::{iovec, sockaddr, socklen_t};
 
-use super::{Asked, nothing_of, send};
+use super::{Asked, READ_BYTES_MAX, nothing_of, send};
 use crate::answer::{count, error};
-use crate::memory::sys::{buffers, fill_value, gather, list, list_mut, named, scatter};
+use crate::memory::sys::{buffers, fill, fill_value, gather, list, named, scatter};
 
 /// Flags that change nothing about how bytes come into one buffer.
 const PLAIN: c_int = libc::MSG_PEEK | libc::MSG_NOSIGNAL | libc::MSG_CMSG_CLOEXEC;
@@ -77,9 +77,9 @@ pub unsafe extern "C" fn ieum_recvfrom(
 ) -> isize {
     count(|| {
         let asked = Asked { number, flags };
-        let (answer, source) = if flags & !PLAIN == 0 && !into.is_null() {
-            // SAFETY: as above.
-            asked.read(unsafe { list_mut(into.cast(), len) }?)?
+        let (answer, source) = if flags & !PLAIN == 0 && !into.is_null() && len <= READ_BYTES_MAX {
+            // SAFETY: as above: no more than was asked for.
+            asked.read(len, |bytes| unsafe { fill(into.cast(), bytes) })?
         } else {
             let buffer = iovec { iov_base: into, iov_len: len };
             // SAFETY: as above.

@@ -3,6 +3,7 @@
 //! What is relied on: what [`crate::memory`] says of pointers. `SAFETY: as above` means that.
 
 use std::ffi::c_int;
+use std::mem::MaybeUninit;
 use std::os::fd::IntoRawFd;
 use std::time::Duration;
 
@@ -25,11 +26,18 @@ pub unsafe extern "C" fn ieum_poll(list: *mut pollfd, count: nfds_t, timeout_ms:
         let count = usize::try_from(count).map_err(|_| error(libc::EINVAL))?;
         // SAFETY: as above; nobody else has the list while the call lasts.
         let list = unsafe { list_mut(list, count) }?;
-        let askers: Vec<(i32, u32)> =
-            list.iter().map(|asker| (asker.fd, asker.events.cast_unsigned().into())).collect();
+        let asked = |asker: &MaybeUninit<pollfd>| {
+            let asker = asker.as_ptr();
+            // SAFETY: as above; `revents` alone may hold nothing yet.
+            let (number, events) = unsafe { ((*asker).fd, (*asker).events) };
+            (number, u32::from(events.cast_unsigned()))
+        };
+        let askers: Vec<(i32, u32)> = list.iter().map(asked).collect();
         let mut ready = 0;
         for (asker, events) in list.iter_mut().zip(poll(&askers, timeout_ms)) {
-            asker.revents = u16::try_from(events).unwrap_or(0).cast_signed();
+            let told = u16::try_from(events).unwrap_or(0).cast_signed();
+            // SAFETY: as above.
+            unsafe { (*asker.as_mut_ptr()).revents = told };
             ready += i64::from(events != 0);
         }
         Ok(ready)
