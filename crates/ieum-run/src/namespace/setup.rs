@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ieum_device::Tun;
-use ieum_device::tun::{TunConfig, TunKind};
+use ieum_device::tun::{OpenError, TunConfig, TunKind};
 use ieum_wire::Cidr;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::link::{LinkFlags, LinkMessage};
@@ -120,10 +120,18 @@ fn set(path: &str, value: &str) -> Result<(), String> {
     std::fs::write(&path, value).map_err(|error| format!("{path} cannot be set in a namespace: {error}"))
 }
 
+/// Why there is no interface. In a namespace of one's own everybody may make one: it is the driver that cannot be opened.
+fn why_none(error: OpenError) -> String {
+    if let OpenError::NoRight { name, .. } = error {
+        return OpenError::NoDriverRight(name).to_string();
+    }
+    error.to_string()
+}
+
 /// An interface with its addresses, up, with its number.
 fn interface(planned: &Planned, plan: &Plan) -> Result<Tun, String> {
     let config = TunConfig { name: planned.name.clone(), kind: TunKind::Tun, keep: false, offload: true };
-    let mut tun = Tun::open(&config).map_err(|error| error.to_string())?;
+    let mut tun = Tun::open(&config).map_err(why_none)?;
     let leads_to_loopback = plan.exceptions.iter().any(|(_, over)| *over == planned.index);
     let settings = SETTINGS_OF_INTERFACE.iter().chain(leads_to_loopback.then_some(&ROUTE_LOCALNET));
     for (path, value) in settings {
@@ -247,4 +255,15 @@ fn rule(table: u8, priority: u32) -> RuleMessage {
         message.attributes.push(RuleAttribute::Priority(priority));
     }
     message
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_cannot_open_the_driver_is_told_so() {
+        let told = why_none(OpenError::NoRight { name: "eth0".to_owned(), mode: "tun" });
+        assert!(told.contains("no right to open /dev/net/tun") && !told.contains("--tun"), "{told}");
+    }
 }
