@@ -79,6 +79,8 @@ pub(crate) enum PortHold {
     Kept,
     /// Until its connection is over or dissolved.
     UntilOver,
+    /// Until another connection is: it was bound when the last one was over.
+    UntilNextOver,
     /// No longer: another `bind` takes its place.
     GivenUp,
 }

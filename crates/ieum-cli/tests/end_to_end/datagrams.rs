@@ -141,6 +141,39 @@ for family, level, option, to in ((socket.AF_INET, socket.IPPROTO_IP, 11, '192.0
 }
 
 #[test]
+fn nobody_joins_the_namespace_to_another() {
+    if !gives_namespaces() {
+        return;
+    }
+    // A new interface (RTM_NEWLINK, IFLA_INFO_KIND dummy) is asked for by calls that bear addresses longer than netlink's and by plain ones;
+    // and the descriptor of a socket's namespace (SIOCGSKNS).
+    let program = "import ctypes, errno, fcntl, os, socket, struct
+libc = ctypes.CDLL(None, use_errno=True)
+def attribute(kind, value):
+    return (struct.pack('=HH', 4 + len(value), kind) + value).ljust((len(value) + 7) // 4 * 4, b'\\0')
+body = struct.pack('=BxHiII', 0, 0, 0, 0, 0) + attribute(18, attribute(1, b'dummy'))
+request = struct.pack('=IHHII', 16 + len(body), 16, 0x605, 1, 0) + body
+kernel = struct.pack('=HHII', socket.AF_NETLINK, 0, 0, 0)
+asks = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
+for length in (0, 12, 16, 28):
+    address = kernel.ljust(28, b'\\0') if length else None
+    libc.sendto(asks.fileno(), request, len(request), 0, address, length)
+    told = asks.recv(4096)
+    print(length, struct.unpack_from('=i', told, 16)[0])
+asks.sendmsg([request], [], 0, (0, 0))
+print('sendmsg', struct.unpack_from('=i', asks.recv(4096), 16)[0])
+try:
+    fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x894c)
+except OSError as error:
+    print('namespace', errno.errorcode[error.errno])
+print(len(socket.if_nameindex()), 'interfaces')";
+    let run = ieum(&["--udp", "namespace", "--no-exit"], &["python3", "-c", program]);
+    let said = Running::start(&run).finish().success();
+    let refused = "0 -1\n12 -1\n16 -1\n28 -1\nsendmsg -1\nnamespace EPERM\n2 interfaces\n";
+    assert_eq!(said, refused, "EPERM is 1");
+}
+
+#[test]
 fn the_namespace_reaches_nothing_of_the_machine() {
     if !gives_namespaces() {
         return;

@@ -9,7 +9,9 @@ fn ip_shows_the_host_s_addresses_and_routes_on_a_net() {
     }
     let here = Runtime::new();
     let addresses = here.run(&["--net", "lab", "--name", "web"], &["ip", "-o", "address"]).finish().success();
-    for expected in ["lo    inet 127.0.0.1/8 ", "eth1    inet 10.77.0.2/24 ", "eth1    inet6 fd77::2/64 "] {
+    for expected in
+        ["lo    inet 127.0.0.1/8 ", "eth1    inet 10.77.0.2/24 brd 10.77.0.255 ", "eth1    inet6 fd77::2/64 "]
+    {
         assert!(addresses.contains(expected), "{addresses}");
     }
     let interfaces = here.run(&[], &["ip", "-o", "link"]).finish().success();
@@ -54,18 +56,14 @@ fn requests_that_are_written_one_after_the_other_are_all_answered() {
         return;
     }
     // 200 times a request for interface 1, more than one turn's share, an empty message among them; each has one answer.
-    let program = "import errno, os, socket, struct
+    let program = "import os, socket, struct
 asks = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)
 answers = 0
 for number in range(200):
     request = struct.pack('=IHHII BxHiII', 32, 18, 1, number, 0, 0, 0, 1, 0, 0)
     os.write(asks.fileno(), request)
     if number == 100:
-        # Linux refuses it; a carrier takes it, and nobody answers.
-        try:
-            asks.send(b'')
-        except OSError as error:
-            assert error.errno == errno.ENODATA
+        asks.send(b'')
     if number % 50 == 49:
         for _ in range(50):
             answers += asks.recv(65536)[4:6] == struct.pack('=H', 16)

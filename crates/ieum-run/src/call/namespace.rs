@@ -10,12 +10,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use ieum_engine::{Notice, Turn};
 use ieum_socket::Errno;
 use rustix::fs::OFlags;
-use rustix::net::SendFlags;
 
 use super::interface::is_about_interfaces;
-use super::message::Header;
 use crate::address;
-use crate::bounds::{OPTION_BYTES_MAX, ROUTE_REQUEST_BYTES_MAX};
+use crate::bounds::OPTION_BYTES_MAX;
 use crate::namespace::sys::{self, AddressCall, NumberCall};
 use crate::namespace::{Listed, Make};
 use crate::notification::Call;
@@ -50,13 +48,7 @@ impl Runner {
         let (domain, kind, protocol) = (call.int(0), call.int(1), call.int(2));
         let flags = n::SOCK_NONBLOCK | n::SOCK_CLOEXEC;
         let namespace = self.namespace.as_mut()?;
-        let make = match domain {
-            n::AF_NETLINK => Make::Route,
-            _ => Make::of_call(domain, kind & !flags, protocol)?,
-        };
-        if make == Make::Route && !matches!(kind & !flags, n::SOCK_RAW | n::SOCK_DGRAM) {
-            return Some(Err(Errno::ESOCKTNOSUPPORT));
-        }
+        let make = Make::of_call(domain, kind & !flags, protocol)?;
         let socket = match namespace.take(make) {
             Ok(socket) => socket,
             Err(errno) => return Some(Err(errno)),
@@ -83,7 +75,6 @@ impl Runner {
             n::SYS_getsockopt => self.get_option_call(call, fd),
             n::SYS_setsockopt => self.set_option_call(call, fd),
             n::SYS_ioctl => self.ioctl_call(call, fd),
-            n::SYS_sendto | n::SYS_sendmsg if is_netlink(fd) => self.ask_netlink(call, fd),
             // Only the namespace's own datagrams are meant by these, whatever their arguments become.
             _ => Ok(Answer::Continue),
         }
@@ -150,20 +141,6 @@ impl Runner {
         Ok(Answer::Value(0))
     }
 
-    /// Says to netlink what the program says, without an address: then the kernel goes by who made the socket, the
-    /// helper, which may look at everything and change nothing. With one it would go by the caller, who owns the namespace.
-    fn ask_netlink(&self, call: &Call, socket: BorrowedFd<'_>) -> Served {
-        let memory = self.memory(call);
-        let header = match call.number {
-            n::SYS_sendmsg => Header::read(&memory, call.word(1)).map_err(host_errno)?,
-            _ => Header::of_buffer(call.word(1), call.size(2)),
-        };
-        let said = header.gather(&memory, ROUTE_REQUEST_BYTES_MAX).map_err(host_errno)?;
-        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-        let sent = rustix::net::send(socket, &said, flags).map_err(host_errno)?;
-        Ok(Answer::Value(i64::try_from(sent).unwrap_or(i64::MAX)))
-    }
-
     // Published ports
 
     /// A socket of the namespace may have a port from now on: others are told, once for each.
@@ -217,10 +194,6 @@ impl Runner {
 fn domain(socket: BorrowedFd<'_>) -> Option<i32> {
     let domain = sys::get_option(socket, (n::SOL_SOCKET, n::SO_DOMAIN), &[], 4).ok()?;
     domain.try_into().ok().map(i32::from_ne_bytes)
-}
-
-fn is_netlink(socket: BorrowedFd<'_>) -> bool {
-    domain(socket) == Some(n::AF_NETLINK)
 }
 
 fn number_call(socket: BorrowedFd<'_>, which: NumberCall, number: i32) -> Served {
@@ -290,8 +263,6 @@ fn is_served((level, name): (i32, i32)) -> bool {
         libc::IPPROTO_UDP | libc::IPPROTO_UDPLITE => {
             matches!(name, libc::UDP_CORK | 10 | 11 | 101 | 102 | libc::UDP_SEGMENT | libc::UDP_GRO)
         }
-        // Of NETLINK_ROUTE; the one that hears all namespaces (8) is not among them.
-        libc::SOL_NETLINK => matches!(name, 1..=5 | 9..=12),
         _ => false,
     }
 }

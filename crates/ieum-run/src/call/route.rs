@@ -35,7 +35,12 @@ impl Runner {
         if kind != n::SOCK_RAW && kind != n::SOCK_DGRAM {
             return Err(Errno::ESOCKTNOSUPPORT);
         }
-        let (own_end, program_end) = pair(flags & n::SOCK_NONBLOCK != 0).map_err(host_errno)?;
+        let (own_end, program_end) = match self.namespace.as_mut() {
+            Some(namespace) => namespace.messages()?,
+            None => socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .map_err(host_errno)?,
+        };
+        prepare(&own_end, &program_end, flags & n::SOCK_NONBLOCK != 0).map_err(host_errno)?;
         let inode = rustix::fs::fstat(&program_end).map_err(host_errno)?.st_ino;
         let close_on_exec = flags & n::SOCK_CLOEXEC != 0;
         let descriptor =
@@ -356,15 +361,11 @@ impl Runner {
     }
 }
 
-/// P and S.
-fn pair(nonblocking: bool) -> Result<(OwnedFd, OwnedFd), rustix::io::Errno> {
-    let (own_end, program_end) =
-        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    carrier::keep_some_free(&program_end)?;
-    carrier::widen(&own_end);
-    rustix::io::ioctl_fionbio(&own_end, true)?;
-    rustix::io::ioctl_fionbio(&program_end, nonblocking)?;
-    Ok((own_end, program_end))
+fn prepare(own_end: &OwnedFd, program_end: &OwnedFd, nonblocking: bool) -> Result<(), rustix::io::Errno> {
+    carrier::keep_some_free(program_end)?;
+    carrier::widen(own_end);
+    rustix::io::ioctl_fionbio(own_end, true)?;
+    rustix::io::ioctl_fionbio(program_end, nonblocking)
 }
 
 /// struct sockaddr_nl.

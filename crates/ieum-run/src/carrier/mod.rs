@@ -93,9 +93,18 @@ impl Probe {
     }
 }
 
+/// Is the far end of `socket` closed, in all descriptors that there were of it?
+pub(crate) fn has_hung_up(socket: BorrowedFd<'_>) -> bool {
+    is_ready(socket, PollFlags::HUP)
+}
+
 /// Does something wait in the queue of a socket: a connection, a datagram, bytes?
 pub(crate) fn has_waiting(socket: BorrowedFd<'_>) -> bool {
-    let mut fds = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
+    is_ready(socket, PollFlags::IN)
+}
+
+fn is_ready(socket: BorrowedFd<'_>, wanted: PollFlags) -> bool {
+    let mut fds = [PollFd::from_borrowed_fd(socket, wanted)];
     let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
-    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(PollFlags::IN)
+    poll(&mut fds, Some(&now)).is_ok() && fds[0].revents().contains(wanted)
 }

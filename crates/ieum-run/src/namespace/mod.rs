@@ -22,9 +22,11 @@
 //!    out of date.
 //! 2. A control call on such a socket is made by us on a momentary copy, with arguments that were read once, and only where
 //!    it is among those that are served: the kernel would obey us in more than it obeys a program.
-//! 3. The helper ends when this process does, however it ends: it holds the other end of a channel. It keeps no capability,
-//!    so that sockets of NETLINK_ROUTE which it makes can change nothing.
-//! 4. The helper is no child of ours, since a run ends when it has no children any more.
+//! 3. The helper ends when this process does, however it ends: it holds the other end of a channel. It keeps no capability.
+//! 4. No program gets a socket of netlink of the namespace: the kernel would take the word of the program's user, who owns the
+//!    namespace, and so a wire to another one. What stands for such a socket are two ends of AF_UNIX
+//!    ([`Namespace::messages`]).
+//! 5. The helper is no child of ours, since a run ends when it has no children any more.
 //!
 //! # Files
 //!
@@ -48,12 +50,14 @@ use ieum_control::{Channel, Received};
 use ieum_device::Tun;
 use ieum_socket::{Errno, Host};
 use ieum_stack::LinkId;
+use rustix::net::{SocketAddrUnix, SocketFlags};
 
 pub use helper::Helper;
 pub(crate) use order::Make;
 pub(crate) use table::Listed;
 
 use crate::bounds::{HELPER_ANSWERS_WITHIN, NAMESPACE_SOCKETS_AHEAD};
+use crate::socket::host_errno;
 use order::{Order, Report};
 use plan::Plan;
 
@@ -67,9 +71,18 @@ pub struct Namespace {
     ahead: BTreeMap<Make, Vec<OwnedFd>>,
     /// More of these are on their way.
     ordered: Option<Make>,
+    /// The helper did not answer in time, and is waited for no more.
+    is_silent: bool,
     /// The kernel's lists of sockets, of each protocol and family.
     tables: Vec<(Make, File)>,
+    /// What the ends that stand for netlink connect to; made when the first is asked for.
+    messages: Option<OwnedFd>,
 }
+
+/// A name of AF_UNIX that reads as the kernel's address of netlink where one is looked for: its length is that of struct sockaddr_nl, and
+/// nl_pid and nl_groups are 0. Who receives from netlink natively is told it. It is an abstract name, which nobody else has in this
+/// namespace.
+const NAME_LIKE_NETLINK_S: &[u8; 9] = &[1, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// A link of the host that leads into its namespace: the host's name for it, and the device at its other end.
 #[derive(Debug)]
@@ -123,7 +136,15 @@ impl Helper {
             devices.into_iter().zip(mtus).map(|(file, mtu_bytes)| Tun::of_descriptor(file, mtu_bytes));
         let opened: std::io::Result<Vec<Tun>> = opened.collect();
         let opened = opened.map_err(|error| format!("its interface cannot be used: {error}"))?;
-        let mut namespace = Namespace { channel, cookie: 0, ahead: BTreeMap::new(), ordered: None, tables };
+        let mut namespace = Namespace {
+            channel,
+            cookie: 0,
+            ahead: BTreeMap::new(),
+            ordered: None,
+            is_silent: false,
+            tables,
+            messages: None,
+        };
         let first = namespace
             .take(Make::Udp4)
             .map_err(|errno| format!("it has no UDP sockets (errno {})", errno.0))?;
@@ -162,6 +183,32 @@ impl Namespace {
         Ok(socket)
     }
 
+    /// Both ends of an exchange of messages that stands for a socket of NETLINK_ROUTE: ours and the program's. A real one would take
+    /// the word of the program's user, who owns the namespace, for everything.
+    pub(crate) fn messages(&mut self) -> Result<(OwnedFd, OwnedFd), Errno> {
+        let name = SocketAddrUnix::new_abstract_name(NAME_LIKE_NETLINK_S).map_err(host_errno)?;
+        let listener = match self.messages.take() {
+            Some(listener) => listener,
+            None => {
+                let listener = self.take(Make::Messages)?;
+                rustix::net::bind(&listener, &name)
+                    .and_then(|()| rustix::net::listen(&listener, 1))
+                    .and_then(|()| rustix::io::ioctl_fionbio(&listener, true))
+                    .map_err(host_errno)?;
+                listener
+            }
+        };
+        let program_end = self.take(Make::Messages);
+        let ends = program_end.and_then(|program_end| {
+            rustix::net::connect(&program_end, &name).map_err(host_errno)?;
+            // It has the listener's name, as all that a listener gives out.
+            let own_end = rustix::net::accept_with(&listener, SocketFlags::CLOEXEC).map_err(host_errno)?;
+            Ok((own_end, program_end))
+        });
+        self.messages = Some(listener);
+        ends
+    }
+
     fn order(&mut self, make: Make) -> Result<(), Errno> {
         self.channel.send(&Order::Make(make), &[]).map_err(|_| Errno::ENFILE)?;
         self.ordered = Some(make);
@@ -171,13 +218,13 @@ impl Namespace {
     /// Takes what the helper has made; `waits`: for what it was asked for.
     fn hear(&mut self, waits: bool) -> Result<(), Errno> {
         let Some(make) = self.ordered else { return Ok(()) };
-        let heard = match waits {
+        let heard = match waits && !self.is_silent {
             true => self.channel.receive_within::<Report>(HELPER_ANSWERS_WITHIN),
             false => self.channel.receive::<Report>(),
         };
         match heard {
             Ok(Received::Message(Report::Made(made), descriptors)) if made == make => {
-                self.ordered = None;
+                (self.ordered, self.is_silent) = (None, false);
                 self.ahead.entry(made).or_default().extend(descriptors);
                 Ok(())
             }
@@ -186,7 +233,11 @@ impl Namespace {
                 Err(Errno(number))
             }
             Ok(Received::Nothing) if !waits => Ok(()),
-            Ok(Received::Message(..) | Received::Nothing | Received::End) | Err(_) => Err(Errno::ENFILE),
+            Ok(Received::Nothing) => {
+                self.is_silent = true;
+                Err(Errno::ENFILE)
+            }
+            Ok(Received::Message(..) | Received::End) | Err(_) => Err(Errno::ENFILE),
         }
     }
 

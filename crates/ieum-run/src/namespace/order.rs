@@ -15,8 +15,8 @@ pub(crate) enum Make {
     /// Echo requests alone, as ping(8) of today sends them.
     Ping4,
     Ping6,
-    /// NETLINK_ROUTE, which tells of the interfaces.
-    Route,
+    /// AF_UNIX, one end of what stands for a socket of NETLINK_ROUTE.
+    Messages,
 }
 
 /// What the helper is told.
@@ -74,7 +74,7 @@ impl Make {
             Make::Lite6 => (libc::AF_INET6, libc::SOCK_DGRAM, libc::IPPROTO_UDPLITE),
             Make::Ping4 => (libc::AF_INET, libc::SOCK_DGRAM, libc::IPPROTO_ICMP),
             Make::Ping6 => (libc::AF_INET6, libc::SOCK_DGRAM, libc::IPPROTO_ICMPV6),
-            Make::Route => (libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE),
+            Make::Messages => (libc::AF_UNIX, libc::SOCK_SEQPACKET, 0),
         }
     }
 
@@ -87,7 +87,7 @@ impl Make {
             Make::Lite6 => Some("udplite6"),
             Make::Ping4 => Some("icmp"),
             Make::Ping6 => Some("icmp6"),
-            Make::Route => None,
+            Make::Messages => None,
         }
     }
 
@@ -97,7 +97,7 @@ impl Make {
             Make::Udp4 | Make::Udp6 => "udp",
             Make::Lite4 | Make::Lite6 => "udplite",
             Make::Ping4 | Make::Ping6 => "icmp",
-            Make::Route => "netlink",
+            Make::Messages => "unix",
         }
     }
 

@@ -20,7 +20,7 @@ use super::netlink::Netlink;
 use super::plan::{Network, Plan, Planned, Way};
 use super::sys;
 
-/// How long the kernel may take to make an address its own: less than who waits for the helper waits ([`HELPER_ANSWERS_WITHIN`]), so that
+/// How long the kernel may take until the next piece of news, while an address is not its own yet: less than who waits for the helper waits ([`HELPER_ANSWERS_WITHIN`]), so that
 /// he hears what it was.
 ///
 /// [`HELPER_ANSWERS_WITHIN`]: crate::bounds::HELPER_ANSWERS_WITHIN
@@ -42,7 +42,7 @@ const RULE_LOCAL: u32 = 20;
 const PRIORITY_FIRST: u32 = 1;
 
 /// Settings of the whole namespace: path below /proc/sys/net, and value.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 4] = [
     // Every port is free here, those below 1024 too.
     ("ipv4/ip_unprivileged_port_start", "0"),
     // Ping sockets are for everybody; the helper is of group 0.
@@ -50,6 +50,10 @@ const SETTINGS: [(&str, &str); 9] = [
     // Answers come from where nothing was sent to as the kernel sees it: the resolver's.
     ("ipv4/conf/all/rp_filter", "0"),
     ("ipv4/conf/default/rp_filter", "0"),
+];
+
+/// Those of IPv6, where the kernel has it.
+const SETTINGS6: [(&str, &str); 5] = [
     // The machine may have switched it off for itself.
     ("ipv6/conf/all/disable_ipv6", "0"),
     ("ipv6/conf/default/disable_ipv6", "0"),
@@ -72,7 +76,9 @@ const ROUTE_LOCALNET: (&str, &str) = ("ipv4/conf/NAME/route_localnet", "1");
 /// What needs no plan: the namespaces and their settings. An error says what the machine does not allow.
 pub(super) fn begin() -> Result<(), String> {
     enter().map_err(|error| format!("this machine gives no user namespace: {error}"))?;
-    SETTINGS.iter().try_for_each(|(path, value)| set(path, value))
+    let has_ip6 = std::path::Path::new("/proc/sys/net/ipv6").exists();
+    let settings6 = SETTINGS6.iter().filter(|_| has_ip6);
+    SETTINGS.iter().chain(settings6).try_for_each(|(path, value)| set(path, value))
 }
 
 /// Makes everything else, and returns the devices of the interfaces.

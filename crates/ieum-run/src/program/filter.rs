@@ -35,6 +35,10 @@ const NETLINK_OF_NO_NETWORK: [u32; 6] = [2, 7, 9, 11, 15, 21];
 /// TIOCSTI and TIOCLINUX; the same on every served machine.
 const TYPING: [u32; 2] = [0x5412, 0x541c];
 
+/// SIOCGSKNS: a descriptor for the network namespace of a socket. Linux gives it to administrators of the namespace, which the user of the
+/// program is where the kernel has the datagrams.
+const SIOCGSKNS: u32 = 0x894c;
+
 /// Who serves the calls that move datagrams.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum DatagramCalls {
@@ -112,8 +116,7 @@ fn data_calls(a: &mut Assembler) {
 }
 
 /// Where the kernel has the datagrams, flags decide: those that mean something else to a stream than to its carrier. Asked
-/// about is also what may be said to netlink, which would take it for the word of the namespace's owner: sendmsg, and sendto
-/// with an address as long as netlink's.
+/// about is also sendto with an address as long as netlink's: so it is answered when it returns.
 fn native_data_calls(a: &mut Assembler) {
     const ASKED: i32 = n::MSG_TRUNC | n::MSG_OOB | n::MSG_ERRQUEUE;
     /// sizeof struct sockaddr_nl; those of IP have 16 bytes or more.
@@ -126,12 +129,8 @@ fn native_data_calls(a: &mut Assembler) {
         a.if_equal(NETLINK_ADDRESS_BYTES, n::SECCOMP_RET_USER_NOTIF);
         a.ret(n::SECCOMP_RET_ALLOW);
     });
-    a.on_call(n::SYS_sendmsg, |a| {
-        a.load_argument(2);
-        a.if_any_bit(bits(n::MSG_FASTOPEN), n::SECCOMP_RET_ERRNO | EOPNOTSUPP);
-        a.ret(n::SECCOMP_RET_USER_NOTIF);
-    });
     for (call, flags_at, refused, asked) in [
+        (n::SYS_sendmsg, 2, n::MSG_FASTOPEN, n::MSG_OOB),
         (n::SYS_sendmmsg, 3, n::MSG_FASTOPEN, n::MSG_OOB),
         (n::SYS_recvfrom, 3, 0, ASKED),
         (n::SYS_recvmsg, 2, 0, ASKED),
@@ -202,6 +201,7 @@ fn control_calls(a: &mut Assembler) {
         for request in [n::TIOCOUTQ, n::SIOCOUTQNSD, n::SIOCATMARK] {
             a.if_equal(u32::try_from(request).unwrap_or(0), n::SECCOMP_RET_USER_NOTIF);
         }
+        a.if_equal(SIOCGSKNS, n::SECCOMP_RET_ERRNO | EPERM);
         for request in TYPING {
             a.if_equal(request, n::SECCOMP_RET_ERRNO | EPERM);
         }
@@ -281,11 +281,10 @@ mod tests {
         let verdict = |call, arguments| verdict_of(&code, call, arguments);
         assert_eq!(verdict(n::SYS_sendto, [3, 1, 1, 0, 0x1000, 16]), n::SECCOMP_RET_ALLOW);
         assert_eq!(verdict(n::SYS_recvfrom, [3, 1, 1, 0, 0x1000, 0x2000]), n::SECCOMP_RET_ALLOW);
-        for call in [n::SYS_sendmmsg, n::SYS_recvmsg, n::SYS_recvmmsg] {
+        for call in [n::SYS_sendmsg, n::SYS_sendmmsg, n::SYS_recvmsg, n::SYS_recvmmsg] {
             assert_eq!(verdict(call, [3, 0x1000, 0, 0, 0, 0]), n::SECCOMP_RET_ALLOW);
         }
-        // What may be for netlink.
-        assert_eq!(verdict(n::SYS_sendmsg, [3, 0x1000, 0, 0, 0, 0]), n::SECCOMP_RET_USER_NOTIF);
+        // What is for netlink.
         assert_eq!(verdict(n::SYS_sendto, [3, 1, 1, 0, 0x1000, 12]), n::SECCOMP_RET_USER_NOTIF);
         let flags = |flags: i32| u64::from(bits(flags));
         assert_eq!(

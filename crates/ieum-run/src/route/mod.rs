@@ -18,8 +18,9 @@ pub(crate) mod answer;
 pub(crate) mod request;
 
 use std::collections::{BTreeMap, HashMap};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
+use crate::carrier;
 use crate::tracee::Place;
 
 /// One such socket.
@@ -85,9 +86,11 @@ impl RouteSockets {
         }
     }
 
-    /// Does somebody bear this address?
+    /// Does somebody bear this address, whose descriptors are not all closed? We are told of that a moment after it happens.
     pub(crate) fn is_port_taken(&self, port: u32) -> bool {
-        self.by_number.values().any(|socket| socket.port == port)
+        let bears =
+            |socket: &RouteSocket| socket.port == port && !carrier::has_hung_up(socket.own_end.as_fd());
+        self.by_number.values().any(bears)
     }
 
     /// An address for a socket of process `leader` that did not choose one: its number, as long as no other has it, and

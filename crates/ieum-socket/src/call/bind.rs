@@ -52,20 +52,7 @@ impl Host {
             // A connection that is over has let go of the port it chose itself.
             Phase::Stream(Stream::Active(active)) if self.is_without_port(id, &active) => {
                 let (bound, outcome) = self.bind_anew(id, active.bound, address);
-                if let Some(description) = self.descriptions.get_mut(id) {
-                    let nowhere = description.nowhere().ip();
-                    if let Some(active) = description.active_mut() {
-                        active.bound = bound;
-                        match (bound, outcome) {
-                            (Some(bound), Ok(())) => {
-                                active.bound = Some(Bound { hold: PortHold::Kept, ..bound });
-                                active.local = bound.address;
-                            }
-                            (_, Err(Errno::EADDRINUSE)) => active.local.set_ip(nowhere),
-                            _ => {}
-                        }
-                    }
-                }
+                self.show_bound_when_over(id, bound, outcome);
                 outcome
             }
             // By IPv4 Linux looks at the address before it looks at the socket, by IPv6 afterwards.
@@ -90,13 +77,14 @@ impl Host {
     }
 
     /// Binds in the place of what was given up, which is not in its way. Where that fails the old one stays; a port that is taken leaves
-    /// of its address only the port, as on Linux.
+    /// of the address that is shown only the port, as on Linux.
     fn bind_anew(
         &mut self,
         id: SocketId,
         before: Option<Bound>,
         address: SocketAddr,
     ) -> (Option<Bound>, Result<(), Errno>) {
+        let reserved = before.and_then(|before| self.stack.binding_address(before.binding));
         if let Some(before) = before {
             self.stack.tcp_unbind(before.binding);
         }
@@ -104,18 +92,33 @@ impl Host {
             Ok(bound) => return (Some(bound), Ok(())),
             Err(errno) => errno,
         };
-        let held = before.and_then(|before| {
-            let bound = self.bind_stream(id, before.address).ok()?;
-            Some(Bound { binding: bound.binding, ..before })
-        });
-        let nowhere = self.descriptions.get(id).map(|description| description.nowhere().ip());
-        let held = held.map(|mut held| {
-            if let (Errno::EADDRINUSE, Some(nowhere)) = (errno, nowhere) {
-                held.address.set_ip(nowhere);
+        let held = before.zip(reserved).and_then(|(before, reserved)| {
+            let Bound { binding, .. } = self.bind_stream(id, reserved).ok()?;
+            let mut held = Bound { binding, ..before };
+            if errno == Errno::EADDRINUSE {
+                held.address.set_ip(self.descriptions.get(id)?.nowhere().ip());
             }
-            held
+            Some(held)
         });
         (held, Err(errno))
+    }
+
+    /// What a socket shows whose connection is over and which was bound again, or not.
+    fn show_bound_when_over(&mut self, id: SocketId, bound: Option<Bound>, outcome: Result<(), Errno>) {
+        let Some(description) = self.descriptions.get_mut(id) else { return };
+        let nowhere = description.nowhere().ip();
+        let Some(active) = description.active_mut() else { return };
+        active.bound = bound;
+        match (&mut active.bound, outcome) {
+            (Some(bound), Ok(())) => {
+                active.local = bound.address;
+                if bound.hold == PortHold::UntilOver {
+                    bound.hold = PortHold::UntilNextOver;
+                }
+            }
+            (_, Err(Errno::EADDRINUSE)) => active.local.set_ip(nowhere),
+            _ => {}
+        }
     }
 
     fn bind_by_program(&mut self, id: SocketId, address: SocketAddr) -> Result<Bound, Errno> {
@@ -184,7 +187,7 @@ impl Host {
     fn is_without_port(&self, id: SocketId, active: &Active) -> bool {
         let is_over = self.descriptions.get(id).and_then(|description| self.view(description));
         is_over.is_some_and(|view| view.closed)
-            && !active.bound.is_some_and(|bound| bound.hold == PortHold::Kept)
+            && active.bound.is_none_or(|bound| bound.hold == PortHold::UntilOver)
     }
 
     fn could_be_bound(&self, make: Make, address: IpAddr) -> bool {

@@ -61,7 +61,11 @@ impl Host {
         let bound = bound?;
         if bound.by_program {
             self.stack.binding_set_address(bound.binding, bound.address.ip());
-            let hold = if bound.hold == PortHold::Kept { PortHold::Kept } else { PortHold::GivenUp };
+            let hold = match bound.hold {
+                PortHold::Kept => PortHold::Kept,
+                PortHold::UntilNextOver => PortHold::UntilOver,
+                PortHold::UntilOver | PortHold::GivenUp => PortHold::GivenUp,
+            };
             return Some(Bound { hold, ..bound });
         }
         self.stack.tcp_unbind(bound.binding);

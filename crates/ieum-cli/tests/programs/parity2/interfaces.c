@@ -125,6 +125,9 @@ static void by_library(void)
     freeifaddrs(list);
 }
 
+/* The family of the address that the last answer came from. */
+static int answered_by;
+
 /* Asks for all of a kind; how the answer ends, and how many messages were in it that are of lo. */
 static void dump(const char *name, int fd, int kind, int family)
 {
@@ -139,7 +142,8 @@ static void dump(const char *name, int fd, int kind, int family)
         struct iovec piece = { room, sizeof room };
         struct msghdr message = { .msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &piece, .msg_iovlen = 1 };
         int length = recvmsg(fd, &message, 0);
-        must(length > 0 && message.msg_namelen == sizeof from && from.nl_family == AF_NETLINK && !from.nl_pid, "an answer");
+        must(length > 0 && message.msg_namelen == sizeof from && !from.nl_pid, "an answer");
+        answered_by = from.nl_family;
         for (struct nlmsghdr *one = (void *)room; NLMSG_OK(one, length); one = NLMSG_NEXT(one, length)) {
             must(one->nlmsg_seq == 7 && (one->nlmsg_flags & NLM_F_MULTI), "it belongs to the request");
             done |= one->nlmsg_type == NLMSG_DONE;
@@ -219,6 +223,7 @@ static void by_netlink(void)
     dump("addresses-6", fd, RTM_GETADDR, AF_INET6);
     dump("routes-4", fd, RTM_GETROUTE, AF_INET);
     dump("routes-6", fd, RTM_GETROUTE, AF_INET6);
+    text2("netlink", "answers.family", "%s", answered_by == AF_NETLINK ? "netlink" : "another");
     ask("link-1", fd, RTM_GETLINK, 0, 1);
     ask("link-1-acknowledged", fd, RTM_GETLINK, NLM_F_ACK, 1);
     ask("link-99", fd, RTM_GETLINK, 0, 99);

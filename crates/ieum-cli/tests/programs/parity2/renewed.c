@@ -136,6 +136,15 @@ static void bound_before(bool named, bool dissolves)
     line2(prefix, "bind-again", bind_to(fd, "127.0.0.1", 0));
     line2(prefix, "unspec-then", unspecified(fd));
     line2(prefix, "bind-then", bind_to(fd, "127.0.0.1", 0));
+    /* One that was given when a connection was over goes with the next. */
+    must(connect_to(fd, "127.0.0.1", closed_port()) == -1 && errno == EINPROGRESS, "a connect begins");
+    settle(fd, POLLERR);
+    line2(prefix, "bind-over", bind_to(fd, "127.0.0.1", 0));
+    line2(prefix, "connect-over", connect_to(fd, "127.0.0.1", closed_port()));
+    line2(prefix, "connect-again", connect_to(fd, "127.0.0.1", closed_port()));
+    settle(fd, POLLERR);
+    line2(prefix, "bind-next", bind_to(fd, "127.0.0.1", 0));
+    line2(prefix, "bind-last", bind_to(fd, "127.0.0.1", 0));
     close(fd);
     close(listening);
 }
