@@ -2,7 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ieum_socket::{Connect, Errno, Event, Host, HostConfig, How, Kind, SocketId};
+use ieum_socket::sockaddr::encode;
+use ieum_socket::{
+    Connect, Errno, Event, Host, HostConfig, How, Progress, Reading, Received, SocketId, Wait, Writing,
+};
 use ieum_stack::{LinkConfig, LinkId};
 use ieum_wire::Instant;
 
@@ -84,14 +87,10 @@ impl Library {
                 Connect::InProgress => Ok("EINPROGRESS".to_owned()),
             },
             Verb::Disconnect => host.connect(now, id, None).map(|_| "0".to_owned()),
-            Verb::Send { len } => host.send(now, id, &vec![fill; len]).map(|count| count.to_string()),
+            Verb::Send { len } => send(host, now, id, &vec![fill; len], None),
             Verb::SendTo { to, port, len } => {
-                let sent = match host.kind(id) {
-                    // An address is not looked at.
-                    Some(Kind::Stream) => host.send(now, id, &vec![fill; len]),
-                    _ => host.send_to(now, id, &vec![fill; len], Some(address(to, port))),
-                };
-                sent.map(|count| count.to_string())
+                let to = host.destination_named(id, &encode(address(to, port)), FLAGS)?;
+                send(host, now, id, &vec![fill; len], to)
             }
             Verb::Recv { len, how } => receive(host, now, id, len, how, false),
             Verb::RecvFrom { len, how } => receive(host, now, id, len, how, true),
@@ -130,7 +129,7 @@ impl Library {
                 let seen = libc::POLLIN | libc::POLLOUT | libc::POLLRDHUP | libc::POLLERR | libc::POLLHUP;
                 Ok(format!("{:x}", host.readiness(id).events() & u32::from(seen.unsigned_abs())))
             }
-            Verb::Waiting => host.readable_bytes(id).map(|count| count.to_string()),
+            Verb::Waiting => host.ioctl(id, libc::FIONREAD).map(|count| count.to_string()),
         }
     }
 
@@ -157,25 +156,35 @@ impl Library {
     }
 }
 
+/// Of calls that send.
+const FLAGS: i32 = libc::MSG_NOSIGNAL;
+
+fn send(host: &mut Host, now: Instant, id: SocketId, bytes: &[u8], to: Option<SocketAddr>) -> Told {
+    let writing = Writing { bytes, flags: FLAGS, to, control: &[], blocks: false };
+    at_once(host.send_waiting(now, id, &writing, &mut Wait::default())).map(|count| count.to_string())
+}
+
 fn receive(host: &mut Host, now: Instant, id: SocketId, len: usize, how: Recv, names: bool) -> Told {
-    let peek = how == Recv::Peek;
-    let mut bytes = vec![0; len];
-    let (count, from) = if host.kind(id) == Some(Kind::Datagram) {
-        let (payload, from) = host.recv_from(now, id, peek)?;
-        let fits = payload.len().min(len);
-        bytes[..fits].copy_from_slice(&payload[..fits]);
-        bytes.truncate(fits);
-        (if how == Recv::Trunc { payload.len() } else { fits }, names.then_some(from))
-    } else {
-        let count = host.recv(now, id, &mut bytes, peek)?;
-        bytes.truncate(count);
-        (count, None)
+    let flags = match how {
+        Recv::Plain => 0,
+        Recv::Peek => libc::MSG_PEEK,
+        Recv::Trunc => libc::MSG_TRUNC,
+        Recv::WaitAll => libc::MSG_WAITALL,
     };
+    let reading = Reading { bytes: len, flags, into: true, blocks: false };
+    let mut received = Received::default();
+    let count = at_once(host.recv_waiting(now, id, &reading, &mut Wait::default(), &mut received))?;
+    let from = received.source.filter(|_| names);
     let from = from.map_or_else(String::new, |from| format!(" from {}", shown(from)));
-    Ok(match (bytes.first(), bytes.last()) {
+    Ok(match (received.bytes.first(), received.bytes.last()) {
         (Some(first), Some(last)) if how != Recv::Trunc => format!("{count} {first}..{last}{from}"),
         _ => format!("{count}{from}"),
     })
+}
+
+/// What a call says that does not wait.
+fn at_once<T>(progress: Progress<T>) -> Result<T, Errno> {
+    progress.expect("a descriptor that does not block is answered")
 }
 
 fn shown(address: SocketAddr) -> String {

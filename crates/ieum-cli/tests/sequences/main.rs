@@ -9,6 +9,7 @@
 mod call;
 mod library;
 mod players;
+mod state;
 #[path = "../end_to_end/support/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "shared with end_to_end, which uses all of it")]
 mod support;
@@ -21,6 +22,7 @@ use call::{Call, PORTS, sequences};
 use library::Library;
 use players::Players;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+use state::{Condition, States};
 use support::{Folder, compiled, is_root, peers};
 
 /// Sequences of a usual run.
@@ -75,12 +77,19 @@ impl Plays for Library {
     }
 }
 
-/// Differences that are known: call, what Linux says, what ieum says; and whether sockets are in different states from then
-/// on, so that what comes after is not compared.
-type Known = BTreeMap<(String, String, String), bool>;
+/// A kind of difference: call, what Linux says, what ieum says.
+type Kind = (String, String, String);
+
+/// A difference that is known.
+struct Known {
+    kind: Kind,
+    state: Condition,
+    /// Sockets are in different states from then on, so that what comes after is not compared.
+    parts: bool,
+}
 
 /// The rows of the tables in `docs/DIFFERENCES.md`, below the headings.
-fn known(headings: &[&str]) -> Known {
+fn known(headings: &[&str]) -> Vec<Known> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/DIFFERENCES.md");
     let page = std::fs::read_to_string(path).expect("docs/DIFFERENCES.md is there");
     let is_meant = |section: &&str| section.lines().next().is_some_and(|heading| headings.contains(&heading));
@@ -89,9 +98,9 @@ fn known(headings: &[&str]) -> Known {
     rows.map(|row| {
         let mut cells =
             row.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`').to_owned());
-        let mut next = || cells.next().expect("a row has call, Linux, ieum and reason");
-        let row = (next(), next(), next());
-        (row, next().ends_with('†'))
+        let mut next = || cells.next().expect("a row has call, state, Linux, ieum and reason");
+        let (call, state) = (next(), Condition::of(&next()));
+        Known { kind: (call, next(), next()), state, parts: next().ends_with('†') }
     })
     .collect()
 }
@@ -134,16 +143,20 @@ fn compare<Ours: Plays>(headings: &[&str]) {
         let base = FIRST_PORT + turn * slice;
         let (native, ours) = &mut *sides.borrow_mut();
         let (expected, got) = (native.play(&calls, base), ours.play(&calls, base));
+        let mut states = States::default();
         for (index, call) in calls.iter().enumerate() {
             let (linux, ieum) = (plain(&expected[index], base), plain(&got[index], base));
+            let words = states.of(call);
+            states.after(call, &linux);
             if linux == ieum {
                 continue;
             }
             let row = (call.name().to_owned(), kind(call, &linux), kind(call, &ieum));
-            let Some(parts) = known.get(&row) else {
+            let Some(listed) = known.iter().find(|known| known.kind == row && known.state.holds(&words))
+            else {
                 let said = || {
                     let calls = told(&calls, &expected, &got);
-                    format!("call {index}, {call:?}: Linux {linux}, ieum {ieum}\n{calls}")
+                    format!("call {index}, {call:?} on {words:?}: Linux {linux}, ieum {ieum}\n{calls}")
                 };
                 if wanted.is_none() {
                     return Err(TestCaseError::fail(said()));
@@ -153,7 +166,7 @@ fn compare<Ours: Plays>(headings: &[&str]) {
                 break;
             };
             *used.borrow_mut().entry(row).or_insert(0usize) += 1;
-            if *parts {
+            if listed.parts {
                 break;
             }
         }

@@ -153,23 +153,6 @@ impl Host {
         Some(status.readable_bytes.max(usize::from(status.peer_finished)))
     }
 
-    /// How many bytes the next read may give (FIONREAD, in tcp(7) and udp(7)): all of a stream's, the first datagram's.
-    ///
-    /// # Errors
-    ///
-    /// EINVAL for a listening socket.
-    pub fn readable_bytes(&self, id: SocketId) -> Result<usize, Errno> {
-        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
-        match &description.phase {
-            Phase::Stream(Stream::Listening(_)) => Err(Errno::EINVAL),
-            Phase::Stream(_) => Ok(self.view(description).map_or(0, |view| view.readable_bytes)),
-            Phase::Datagram(Datagram::Unbound) => Ok(0),
-            Phase::Datagram(Datagram::Open(open)) => {
-                Ok(self.endpoint_peek(open.endpoint).map_or(0, |datagram| datagram.payload.len()))
-            }
-        }
-    }
-
     /// A stream's readable bytes in order; then [`Host::consume`]. None when there are none: [`Host::recv`] says why.
     pub fn recv_chunks(&self, id: SocketId) -> Vec<IoSlice<'_>> {
         match self.descriptions.get(id).and_then(|description| description.active()) {

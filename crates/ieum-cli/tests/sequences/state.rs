@@ -1,0 +1,143 @@
+//! What a sequence's sockets are at a moment, as its calls and Linux's answers tell it: by that `docs/DIFFERENCES.md` says where a
+//! difference may be.
+
+use std::collections::BTreeSet;
+
+use super::call::{Call, SOCKETS, Verb, slot};
+
+/// Words for a socket's state.
+pub(crate) type Words = BTreeSet<&'static str>;
+
+/// All words that there are.
+const WORDS: [&str; 9] =
+    [STREAM, DATAGRAM, LISTENING, CONNECTED, DISSOLVED, READ_SHUT, WRITE_SHUT, PORT_0, OTHERS_ENDED];
+
+const STREAM: &str = "stream";
+const DATAGRAM: &str = "datagram";
+/// `listen` was answered with 0, and neither a shutdown nor a disconnect came after it.
+const LISTENING: &str = "listening";
+/// `connect` gave it a remote, or began to, or `accept` did; it was not dissolved since.
+const CONNECTED: &str = "connected";
+/// `connect` to AF_UNSPEC was answered with 0 at some time.
+const DISSOLVED: &str = "dissolved";
+const READ_SHUT: &str = "read-shut";
+const WRITE_SHUT: &str = "write-shut";
+/// `connect` named port 0 the last time.
+const PORT_0: &str = "port-0";
+/// Another socket of the sequence was closed, reset, shut down or dissolved before, or was replaced.
+const OTHERS_ENDED: &str = "others-ended";
+
+/// In which states a difference may be: words that must hold, and others that must not.
+pub(crate) struct Condition(Vec<(&'static str, bool)>);
+
+impl Condition {
+    /// `stream, not connected`, say.
+    pub(crate) fn of(text: &str) -> Condition {
+        let wish = |wish: &str| {
+            let (word, holds) = wish.strip_prefix("not ").map_or((wish, true), |word| (word, false));
+            let known = WORDS.into_iter().find(|known| *known == word);
+            (known.unwrap_or_else(|| panic!("{word} is no word for a state: {}", WORDS.join(", "))), holds)
+        };
+        Condition(text.split(", ").map(wish).collect())
+    }
+
+    /// Is a socket in such a state?
+    pub(crate) fn holds(&self, words: &Words) -> bool {
+        self.0.iter().all(|(word, holds)| words.contains(word) == *holds)
+    }
+}
+
+/// The sockets of a sequence.
+#[derive(Default)]
+pub(crate) struct States {
+    sockets: [Words; SOCKETS],
+    /// How often something ended, and how often of each socket's own doing.
+    ended: usize,
+    own_ended: [usize; SOCKETS],
+}
+
+impl States {
+    /// What the call's socket is when the call is made.
+    pub(crate) fn of(&self, call: &Call) -> Words {
+        let mut words = self.sockets[call.socket].clone();
+        if self.ended > self.own_ended[call.socket] {
+            words.insert(OTHERS_ENDED);
+        }
+        words
+    }
+
+    /// The call was made, and Linux answered that.
+    pub(crate) fn after(&mut self, call: &Call, linux: &str) {
+        let at = call.socket;
+        let socket = &mut self.sockets[at];
+        match call.verb {
+            Verb::Socket { stream, .. } if linux == "0" => {
+                self.made(at, Words::from([if stream { STREAM } else { DATAGRAM }]));
+            }
+            Verb::Accept { into } if linux.starts_with("from ") => {
+                let into = at - slot(at) + slot(into);
+                self.made(into, Words::from([STREAM, CONNECTED]));
+            }
+            Verb::Listen { .. } if linux == "0" => {
+                socket.insert(LISTENING);
+            }
+            Verb::Connect { port, .. } if ["0", "EINPROGRESS"].contains(&linux) => {
+                socket.insert(CONNECTED);
+                socket.remove(PORT_0);
+                if port == 0 {
+                    socket.insert(PORT_0);
+                }
+            }
+            Verb::Disconnect if linux == "0" => {
+                socket.retain(|word| [STREAM, DATAGRAM].contains(word));
+                socket.insert(DISSOLVED);
+                self.end(at);
+            }
+            Verb::Shutdown { how } => {
+                if [0, 2].contains(&how) {
+                    socket.insert(READ_SHUT);
+                    socket.remove(LISTENING);
+                }
+                if [1, 2].contains(&how) {
+                    socket.insert(WRITE_SHUT);
+                }
+                self.end(at);
+            }
+            Verb::Close | Verb::Reset if linux == "0" => self.made(at, Words::new()),
+            // Failed, or nothing that another call's answer would depend on.
+            Verb::Socket { .. }
+            | Verb::Accept { .. }
+            | Verb::Listen { .. }
+            | Verb::Connect { .. }
+            | Verb::Disconnect
+            | Verb::Close
+            | Verb::Reset
+            | Verb::Bind { .. }
+            | Verb::Send { .. }
+            | Verb::SendTo { .. }
+            | Verb::Recv { .. }
+            | Verb::RecvFrom { .. }
+            | Verb::Set { .. }
+            | Verb::Get { .. }
+            | Verb::Error
+            | Verb::Name
+            | Verb::Peer
+            | Verb::Poll
+            | Verb::Waiting => {}
+        }
+    }
+
+    /// Another socket is in the place of what was there, if any was.
+    fn made(&mut self, at: usize, words: Words) {
+        if !self.sockets[at].is_empty() {
+            self.ended += 1;
+        }
+        self.own_ended[at] = 0;
+        self.sockets[at] = words;
+    }
+
+    fn end(&mut self, at: usize) {
+        self.ended += 1;
+        self.own_ended[at] += 1;
+    }
+}
