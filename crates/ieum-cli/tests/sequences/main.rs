@@ -99,7 +99,10 @@ fn known(headings: &[&str]) -> Vec<Known> {
         let mut cells =
             row.trim_matches('|').split(" | ").map(|cell| cell.trim().trim_matches('`').to_owned());
         let mut next = || cells.next().expect("a row has call, state, Linux, ieum and reason");
-        let (call, state) = (next(), Condition::of(&next()));
+        let (call, mut state) = (next(), Condition::of(&next()));
+        if headings.contains(&BY_KERNEL) {
+            state = state.of_streams_alone();
+        }
         Known { kind: (call, next(), next()), state, parts: next().ends_with('†') }
     })
     .collect()

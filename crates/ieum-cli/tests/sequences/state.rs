@@ -41,6 +41,12 @@ impl Condition {
         Condition(text.split(", ").map(wish).collect())
     }
 
+    /// The same, of a stream.
+    pub(crate) fn of_streams_alone(mut self) -> Condition {
+        self.0.push((STREAM, true));
+        self
+    }
+
     /// Is a socket in such a state?
     pub(crate) fn holds(&self, words: &Words) -> bool {
         self.0.iter().all(|(word, holds)| words.contains(word) == *holds)

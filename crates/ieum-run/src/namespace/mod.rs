@@ -25,7 +25,7 @@
 //! 3. The helper ends when this process does, however it ends: it holds the other end of a channel. It keeps no capability.
 //! 4. No program gets a socket of netlink of the namespace: the kernel would take the word of the program's user, who owns the
 //!    namespace, and so a wire to another one. What stands for such a socket are two ends of AF_UNIX
-//!    ([`Namespace::messages`]).
+//!    (`Namespace::messages`).
 //! 5. The helper is no child of ours, since a run ends when it has no children any more.
 //!
 //! # Files
