@@ -108,7 +108,12 @@ impl Datagrams {
             // What is too long to be remembered is sent all the same.
             let _remembered = waiting.asked(&datagram.payload);
         }
-        if let Err(error) = send_once_more(&flow.socket, &datagram.payload) {
+        let (earlier, sent) = send_past_error(&flow.socket, &datagram.payload);
+        if let Some(error) = earlier {
+            kernel::forget_errors(&flow.socket);
+            flow.failed(cx, serial, error);
+        }
+        if let Err(error) = sent {
             cx.counts.count(Reason::DatagramNotSent);
             flow.failed(cx, serial, error);
         }
@@ -231,7 +236,7 @@ impl Flow {
                 self.socket = socket;
                 for question in waiting.questions() {
                     // Should this one be away too, that is told as an error of its socket.
-                    let _ = send_once_more(&self.socket, question);
+                    let _ = send_past_error(&self.socket, question);
                 }
                 return;
             }
@@ -256,13 +261,19 @@ fn tell(cx: &mut Context<'_>, pair: Pair, payload: &[u8]) {
     }
 }
 
-/// A socket tells an ICMP error of an earlier datagram instead of sending this one: which is then sent after all.
-fn send_once_more(socket: &OwnedFd, payload: &[u8]) -> Result<(), Errno> {
+/// A socket tells an ICMP error of an earlier datagram instead of sending this one, which is then sent after all: that error,
+/// and what became of this one.
+fn send_past_error(socket: &OwnedFd, payload: &[u8]) -> (Option<Errno>, Result<(), Errno>) {
     let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-    let sent = send(socket, payload, flags);
-    let was_of_another = sent.is_err_and(|error| answer_to(error).is_some());
-    let sent = if was_of_another { send(socket, payload, flags) } else { sent };
-    sent.map(drop)
+    match send(socket, payload, flags) {
+        Ok(_) => (None, Ok(())),
+        Err(Errno::AGAIN) => (None, Err(Errno::AGAIN)),
+        // It may be this one's own: then it is told once more.
+        Err(error) => match send(socket, payload, flags) {
+            Ok(_) => (Some(error), Ok(())),
+            Err(error) => (None, Err(error)),
+        },
+    }
 }
 
 /// What a failed connect counts as, and what tells the inside of it.
