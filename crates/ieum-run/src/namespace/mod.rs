@@ -30,8 +30,9 @@
 //!
 //! # Files
 //!
-//! `plan` (what the namespace is to look like), `helper` (its life), `setup` (what it does first), `netlink` (what it says to the kernel about it), `order` (what is said to
-//! it), `table` (the kernel's list of sockets); `sys`: unsafe code. The calls are in `call/namespace`.
+//! `plan` (what the namespace is to look like), `helper` (its life), `setup` (what it does first), `netlink` (what it says to the
+//! kernel about it), `order` (what is said to it), `table` (the kernel's list of sockets); `sys`: unsafe code. The calls are in
+//! `call/namespace`.
 
 mod helper;
 mod netlink;

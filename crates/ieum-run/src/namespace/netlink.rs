@@ -5,14 +5,12 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use netlink_packet_core::{NLM_F_ACK, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload};
-use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::route::{RouteAttribute, RouteMessage, RouteType};
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{RecvFlags, SendFlags, SocketFlags, SocketType};
-
-use super::setup::family;
 
 /// The group of NETLINK_ROUTE that hears of routes of IPv6 (RTMGRP_IPV6_ROUTE, rtnetlink(7)).
 const GROUP_ROUTES6: u32 = 0x400;
@@ -22,6 +20,11 @@ const NEWS_BYTES: usize = 4096;
 
 /// Bytes of an acknowledgement that are looked at: its header and the error's number.
 const ACKNOWLEDGEMENT_BYTES: usize = 64;
+
+/// That of an address, as netlink calls it.
+pub(super) fn family(address: IpAddr) -> AddressFamily {
+    if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
+}
 
 /// A socket that speaks to the kernel about the namespace.
 pub(super) struct Netlink {

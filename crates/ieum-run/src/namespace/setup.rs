@@ -16,7 +16,7 @@ use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleHeader, RuleMess
 use netlink_packet_route::{AddressFamily, IpProtocol, RouteNetlinkMessage};
 use rustix::net::SocketType;
 
-use super::netlink::Netlink;
+use super::netlink::{Netlink, family};
 use super::plan::{Network, Plan, Planned, Way};
 use super::sys;
 
@@ -149,10 +149,6 @@ fn interface(planned: &Planned, plan: &Plan) -> Result<Tun, String> {
         return Err(format!("{} is not interface {} of a new namespace", planned.name, planned.index));
     }
     Ok(tun)
-}
-
-pub(super) fn family(address: IpAddr) -> AddressFamily {
-    if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 }
 }
 
 fn bring_up(index: u32) -> RouteNetlinkMessage {
