@@ -87,7 +87,7 @@ pub(crate) struct Run {
     pub(crate) raw: bool,
 
     /// Who serves the program's UDP sockets: `namespace`, the kernel, in a network namespace that leads to the host alone and
-    /// needs user namespaces and /dev/net/tun; `carrier`, ieum, a call for each datagram; `auto`, the first where it can be
+    /// needs user namespaces; `carrier`, ieum, a call for each datagram; `auto`, the first where it can be
     #[arg(long, value_name = "auto|namespace|carrier", default_value = "auto")]
     pub(crate) udp: Datagrams,
 

@@ -78,7 +78,8 @@ impl Choice {
             Err(reason) => return self.without(&reason).map(|()| (None, Vec::new())),
         };
         if self.is_verbose {
-            complain("datagrams are the kernel's, in a namespace of the host's");
+            let over = if shadows.iter().any(|shadow| shadow.device.is_veth()) { "veth" } else { "TUN" };
+            complain(&format!("datagrams are the kernel's, in a namespace of the host's ({over})"));
         }
         let room = |Shadow { link, device }| (link, DeviceRoom::new(device, link, complain));
         Ok((Some(namespace), shadows.into_iter().map(room).collect()))

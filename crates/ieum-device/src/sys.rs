@@ -1,8 +1,8 @@
-//! The system calls for which rustix has no word: the requests of TUN devices, and reading into fresh memory.
+//! The system calls for which rustix has no word: the requests of TUN devices, packet sockets, and reading into fresh memory.
 
 use std::ffi::{c_int, c_short, c_uint};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::io::Errno;
 
@@ -47,6 +47,43 @@ pub(crate) fn set_header_bytes(file: BorrowedFd<'_>, bytes: c_int) -> rustix::io
 pub(crate) fn set_offloads(file: BorrowedFd<'_>, offloads: c_uint) -> rustix::io::Result<()> {
     // SAFETY: the request takes its argument by value.
     check(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETOFFLOAD, libc::c_ulong::from(offloads)) })
+}
+
+/// A socket through which whole frames of one interface come and go, each behind the header of virtio-net (packet(7): SOCK_RAW,
+/// PACKET_VNET_HDR). It hears nothing of what is sent there. It does not block.
+pub(crate) fn packet_socket(index: u32) -> rustix::io::Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // Protocol 0: it hears nothing before it is bound.
+    // SAFETY: the call takes integers.
+    let number = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
+    check(number)?;
+    // SAFETY: the descriptor was just made, and nobody else knows it.
+    let socket = unsafe { OwnedFd::from_raw_fd(number) };
+    for option in [libc::PACKET_VNET_HDR, libc::PACKET_IGNORE_OUTGOING] {
+        set_option(socket.as_fd(), libc::SOL_PACKET, option, 1)?;
+    }
+    // SAFETY: the struct is plain integers, for which all zeroes is a value.
+    let mut name: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    name.sll_family = u16::try_from(libc::AF_PACKET).map_err(|_| Errno::INVAL)?;
+    name.sll_protocol = u16::try_from(libc::ETH_P_ALL).map_err(|_| Errno::INVAL)?.to_be();
+    name.sll_ifindex = c_int::try_from(index).map_err(|_| Errno::INVAL)?;
+    let bytes = libc::socklen_t::try_from(size_of_val(&name)).map_err(|_| Errno::INVAL)?;
+    // SAFETY: the kernel reads as many bytes of `name`, which lives through the call.
+    check(unsafe { libc::bind(socket.as_raw_fd(), (&raw const name).cast(), bytes) })?;
+    Ok(socket)
+}
+
+/// SO_RCVBUFFORCE, or SO_RCVBUF for who may not exceed what everybody is allowed.
+pub(crate) fn set_receive_room(socket: BorrowedFd<'_>, bytes: c_int) -> rustix::io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes)
+        .or_else(|_| set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, bytes))
+}
+
+/// setsockopt(2) with an option whose value is a number.
+fn set_option(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: c_int) -> rustix::io::Result<()> {
+    let bytes = libc::socklen_t::try_from(size_of_val(&value)).map_err(|_| Errno::INVAL)?;
+    // SAFETY: the kernel reads as many bytes of `value`, which lives through the call.
+    check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&raw const value).cast(), bytes) })
 }
 
 /// SIOCGIFMTU: the MTU of an interface, in bytes. `socket` is any socket of the interface's network namespace.

@@ -360,6 +360,38 @@ fn the_helper_is_gone_when_ieum_is_killed() {
 }
 
 #[test]
+fn where_there_is_no_tun_a_veth_pair_leads_to_the_host() {
+    if !gives_namespaces() || !peer("unshare") {
+        return;
+    }
+    let (machine, port) = of_machine();
+    let echo = std::thread::spawn(move || {
+        let mut heard = vec![0; 65_536];
+        for _ in 0..3 {
+            let (count, from) = machine.recv_from(&mut heard).expect("it comes out of the exit");
+            machine.send_to(&heard[..count], from).expect("it is answered");
+        }
+    });
+    // A small datagram, one in fragments, and one of two that leave as one (UDP_SEGMENT; the second is short).
+    let ask = "import socket, struct, sys; own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+to = ('10.77.0.1', int(sys.argv[1])); word = bytes(range(256)) * 234
+for size in (1, 59904):
+    own.sendto(word[:size], to)
+    print(own.recv(65536) == word[:size])
+own.sendmsg([word[:1001]], [(socket.IPPROTO_UDP, 103, struct.pack('=H', 1000))], 0, to)
+print(len(own.recv(65536)))";
+    let python = path_of("python3");
+    let begin = "[ ! -d /dev/net ] || mount -t tmpfs tmpfs /dev/net; exec \"$@\"";
+    let own = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", begin, "sh"];
+    let port = port.to_string();
+    let words = ieum(&["--udp", "namespace", "-v"], &[&python, "-c", ask, &port]);
+    let finished = Running::start(&[&own[..], &words].concat()).finish();
+    assert!(finished.stderr.contains("in a namespace of the host's (veth)"), "{}", finished.stderr);
+    assert_eq!(finished.success(), "True\nTrue\n1000\n");
+    echo.join().expect("the machine has answered");
+}
+
+#[test]
 fn where_there_are_no_user_namespaces_carriers_stand_for_them() {
     if !peer("python3") {
         return;

@@ -7,6 +7,8 @@
 //! A TUN interface carries IP packets, a TAP interface Ethernet frames. Both carry super-segments and packets without a
 //! checksum in either direction, where the kernel grants that (`vnet`); [`Tun::takes`] says what must be cut before.
 //!
+//! Where there is no such driver, a packet socket at one end of a veth pair is used like a TUN (`veth`).
+//!
 //! An interface that ieum makes disappears when the file is closed. One that was there before (`keep`) is only used: nothing
 //! about it is changed.
 //!
@@ -16,11 +18,12 @@
 //! 2. Bytes are copied by the kernel alone: the headers beside a packet are scattered and gathered.
 //! 3. What the device gave that is no packet is dropped and counted; the reading goes on.
 //!
-//! Files: `open` makes or finds the interface and says why not, `netlink` speaks to the kernel about it, `vnet` is the
-//! header before each packet.
+//! Files: `open` makes or finds the interface and says why not, `veth` opens what stands for one, `netlink` speaks to the kernel about
+//! either, `vnet` is the header before each packet.
 
 mod netlink;
 mod open;
+pub mod veth;
 mod vnet;
 
 use std::collections::VecDeque;
@@ -55,12 +58,23 @@ impl TunKind {
     }
 }
 
+/// The link's own header before each packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum LinkHeader {
+    /// There is none: a TUN.
+    None,
+    /// It is beside the packet: a TAP.
+    Beside,
+    /// It is the same for all of a protocol, and nobody here looks at it: a veth pair.
+    Constant,
+}
+
 /// An open interface.
 #[derive(Debug)]
 pub struct Tun {
     file: OwnedFd,
     name: String,
-    kind: TunKind,
+    link_header: LinkHeader,
     mtu_bytes: u32,
     /// Packets carry the header that says what was left undone.
     vnet: bool,
@@ -77,7 +91,15 @@ impl Tun {
 
     /// What it carries.
     pub fn kind(&self) -> TunKind {
-        self.kind
+        match self.link_header {
+            LinkHeader::None | LinkHeader::Constant => TunKind::Tun,
+            LinkHeader::Beside => TunKind::Tap,
+        }
+    }
+
+    /// Is it one end of a veth pair, and no TUN?
+    pub fn is_veth(&self) -> bool {
+        self.link_header == LinkHeader::Constant
     }
 
     /// The largest IP packet of a frame.
@@ -120,9 +142,9 @@ impl Tun {
 
     /// Bytes of the link's own header before each packet.
     fn link_bytes(&self) -> u16 {
-        match self.kind {
-            TunKind::Tun => 0,
-            TunKind::Tap => 14,
+        match self.link_header {
+            LinkHeader::None => 0,
+            LinkHeader::Beside | LinkHeader::Constant => 14,
         }
     }
 
@@ -155,7 +177,8 @@ impl Tun {
         let mut whole = false;
         let mut packet = Packet::written(|bytes| {
             let vnet_room: &mut [u8] = if self.vnet { &mut vnet_header } else { &mut [] };
-            let link_room: &mut [u8] = if self.kind == TunKind::Tap { &mut link_header } else { &mut [] };
+            let has_header = self.link_header != LinkHeader::None;
+            let link_room: &mut [u8] = if has_header { &mut link_header } else { &mut [] };
             let head_bytes = vnet_room.len() + link_room.len();
             let came = sys::read_scattered(self.file.as_fd(), [vnet_room, link_room], bytes)?;
             if came == 0 {
@@ -166,7 +189,7 @@ impl Tun {
             bytes.truncate(PACKET_BYTES_MAX);
             Ok::<(), Errno>(())
         })?;
-        if self.kind == TunKind::Tap {
+        if self.link_header == LinkHeader::Beside {
             packet.ethernet = ethernet::Header::parse(&link_header);
         }
         let understood = !self.vnet || vnet::receive(&vnet_header, self.link_bytes(), &mut packet).is_some();
@@ -196,10 +219,11 @@ impl Tun {
             segmentation::finish_checksum(packet);
             None
         };
-        let link_header = match (self.kind, packet.ethernet) {
-            (TunKind::Tun, _) => None,
-            (TunKind::Tap, Some(header)) => Some(header.emit()),
-            (TunKind::Tap, None) => return Err(io::ErrorKind::InvalidInput.into()),
+        let link_header = match (self.link_header, packet.ethernet) {
+            (LinkHeader::None, _) => None,
+            (LinkHeader::Beside, Some(header)) => Some(header.emit()),
+            (LinkHeader::Beside, None) => return Err(io::ErrorKind::InvalidInput.into()),
+            (LinkHeader::Constant, _) => Some(veth::header(packet).emit()),
         };
         let head = vnet_header.as_ref().map_or(&[][..], |header| header);
         let link_head = link_header.as_ref().map_or(&[][..], |header| header);

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use thiserror::Error;
 
 use super::netlink::Netlink;
-use super::{Tun, TunKind, vnet};
+use super::{LinkHeader, Tun, TunKind, vnet};
 use crate::sys::{self, number};
 
 /// Where interfaces are made.
@@ -121,6 +121,11 @@ pub struct SetUpError {
 }
 
 impl Tun {
+    /// May this process open the driver? In a network namespace of its own it may then make interfaces.
+    pub fn has_driver() -> bool {
+        rustix::fs::open(DRIVER, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()).is_ok()
+    }
+
     /// Makes an interface, or attaches to one that is there.
     ///
     /// # Errors
@@ -147,7 +152,10 @@ impl Tun {
         Ok(Tun {
             mtu_bytes: netlink.mtu(&config.name).map_err(other)?,
             name: config.name.clone(),
-            kind: config.kind,
+            link_header: match config.kind {
+                TunKind::Tun => LinkHeader::None,
+                TunKind::Tap => LinkHeader::Beside,
+            },
             vnet: config.offload,
             waiting: VecDeque::new(),
             malformed: 0,
@@ -176,11 +184,11 @@ impl Tun {
             let bytes = vnet::HEADER_BYTES.try_into().unwrap_or(i32::MAX);
             sys::set_header_bytes(file.as_fd(), bytes)?;
         }
-        let kind = if flags & number::IFF_TAP != 0 { TunKind::Tap } else { TunKind::Tun };
-        Ok(Tun { file, name, kind, mtu_bytes, vnet, waiting: VecDeque::new(), malformed: 0 })
+        let link_header = if flags & number::IFF_TAP != 0 { LinkHeader::Beside } else { LinkHeader::None };
+        Ok(Tun { file, name, link_header, mtu_bytes, vnet, waiting: VecDeque::new(), malformed: 0 })
     }
 
-    /// Gives an interface that was made here its MTU, the kernel's end of the link its addresses, and brings it up. Answers
+    /// Gives an interface that was made here, or the far end of a veth pair, its MTU, the kernel's end of the link its addresses, and brings it up. Answers
     /// the addresses of a family that the machine does not have.
     ///
     /// # Errors

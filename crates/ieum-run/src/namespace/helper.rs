@@ -65,7 +65,7 @@ fn live(channel: Channel) -> Result<Infallible, ChannelError> {
         Order::SetUp(plan) => plan,
         Order::Make(_) => return Err(io::Error::from(io::ErrorKind::InvalidData).into()),
     };
-    let tuns = match begun.and_then(|()| setup::set_up(&plan)) {
+    let tuns = match begun.and_then(|wires| setup::set_up(&plan, &wires)) {
         Ok(tuns) => tuns,
         Err(sentence) => {
             channel.send(&Report::Failed { sentence }, &[])?;
@@ -75,7 +75,8 @@ fn live(channel: Channel) -> Result<Infallible, ChannelError> {
     // They are kept here as well: whoever closes the last descriptor of a device waits until the kernel has taken it down
     // (some 20 ms), and that is to be us, whom nobody waits for.
     for tun in &tuns {
-        channel.send(&Report::Interface, &[tun.as_fd()])?;
+        let report = if tun.is_veth() { Report::Veth } else { Report::Tun };
+        channel.send(&report, &[tun.as_fd()])?;
     }
     for make in Make::LISTED {
         let path = make.table().map(|name| format!("/proc/self/net/{name}"));

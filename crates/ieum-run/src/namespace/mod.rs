@@ -7,10 +7,10 @@
 //! the kernel, and the program gets those. Its calls that move datagrams are then the kernel's own.
 //!
 //! ```text
-//!   program ── send, recv ──▶ kernel's UDP, in the namespace ── TUN, one for each link ──▶ DeviceRoom ══ shadow ══ Host
-//!      │                           ▲ makes sockets                                                            │ by its routes
-//!      └── control calls ──▶ Runner │                                                                         ▼
-//!                              └─── helper ◀── orders, descriptors (SCM_RIGHTS)                      its links, as ever
+//!   program ── send, recv ──▶ kernel's UDP, in the namespace ── TUN or veth, one for each link ──▶ DeviceRoom ══ shadow ══ Host
+//!      │                           ▲ makes sockets                                                                  │ by its routes
+//!      └── control calls ──▶ Runner │                                                                               ▼
+//!                              └─── helper ◀── orders, descriptors (SCM_RIGHTS)                            its links, as ever
 //! ```
 //!
 //! The namespace has the host's addresses, its routes, its interfaces' numbers and names; the host hands datagrams over
@@ -30,8 +30,8 @@
 //!
 //! # Files
 //!
-//! `plan` (what the namespace is to look like), `helper` (its life), `setup` (what it does first), `netlink` (what it says to the
-//! kernel about it), `order` (what is said to it), `table` (the kernel's list of sockets); `sys`: unsafe code. The calls are in
+//! `plan` (what the namespace is to look like), `helper` (its life), `setup` (what it does first), `wires` (what the
+//! interfaces are), `netlink` (what it says to the kernel about it), `order` (what is said to it), `table` (the kernel's list of sockets); `sys`: unsafe code. The calls are in
 //! `call/namespace`.
 
 mod helper;
@@ -42,6 +42,7 @@ mod setup;
 #[allow(unsafe_code, reason = "one of the three files of this crate with unsafe code")]
 pub(crate) mod sys;
 mod table;
+mod wires;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -116,7 +117,9 @@ impl Helper {
         let (mut devices, mut tables) = (Vec::new(), Vec::new());
         loop {
             match channel.receive_within::<Report>(HELPER_ANSWERS_WITHIN) {
-                Ok(Received::Message(Report::Interface, descriptors)) => devices.extend(descriptors),
+                Ok(Received::Message(kind @ (Report::Tun | Report::Veth), descriptors)) => {
+                    devices.extend(descriptors.into_iter().map(|device| (kind == Report::Veth, device)));
+                }
                 Ok(Received::Message(Report::Table(make), descriptors)) => {
                     tables.extend(descriptors.into_iter().map(|file| (make, File::from(file))));
                 }
@@ -133,8 +136,10 @@ impl Helper {
         if devices.len() != links.len() {
             return Err("its helper made other interfaces than it should".to_owned());
         }
-        let opened =
-            devices.into_iter().zip(mtus).map(|(file, mtu_bytes)| Tun::of_descriptor(file, mtu_bytes));
+        let opened = devices.into_iter().zip(mtus).map(|((is_veth, device), mtu_bytes)| match is_veth {
+            true => Ok(Tun::of_packet_socket(device, mtu_bytes)),
+            false => Tun::of_descriptor(device, mtu_bytes),
+        });
         let opened: std::io::Result<Vec<Tun>> = opened.collect();
         let opened = opened.map_err(|error| format!("its interface cannot be used: {error}"))?;
         let mut namespace = Namespace {

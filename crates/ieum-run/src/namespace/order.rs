@@ -31,8 +31,10 @@ pub(super) enum Order {
 /// What the helper tells.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) enum Report {
-    /// The device of the next interface comes with this.
-    Interface,
+    /// The TUN that leads to the next interface comes with this.
+    Tun,
+    /// The packet socket that does comes with this.
+    Veth,
     /// The kernel's list of such sockets comes with this.
     Table(Make),
     /// Everything is as planned.

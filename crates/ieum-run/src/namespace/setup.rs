@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use ieum_device::Tun;
-use ieum_device::tun::{OpenError, TunConfig, TunKind};
 use ieum_wire::Cidr;
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_REPLACE};
 use netlink_packet_route::link::{LinkFlags, LinkMessage};
@@ -19,6 +18,7 @@ use rustix::net::SocketType;
 use super::netlink::{Netlink, family};
 use super::plan::{Network, Plan, Planned, Way};
 use super::sys;
+use super::wires::{Beyond, Wires};
 
 /// How long the next piece of news is waited for while an address is not the namespace's own yet. A kernel takes milliseconds; one that is
 /// held up by others takes longer, and then the program begins all the same: so the helper answers before it is given up.
@@ -71,22 +71,29 @@ const SETTINGS_OF_INTERFACE: [(&str, &str); 2] = [
 /// And of each that leads to a resolver at a loopback address.
 const ROUTE_LOCALNET: (&str, &str) = ("ipv4/conf/NAME/route_localnet", "1");
 
-/// What needs no plan: the namespaces and their settings. An error says what the machine does not allow.
-pub(super) fn begin() -> Result<(), String> {
+/// What needs no plan: the namespaces and their settings, and what their interfaces will be. An error says what the machine does not
+/// allow.
+pub(super) fn begin() -> Result<Wires, String> {
     enter().map_err(|error| format!("this machine gives no user namespace: {error}"))?;
-    let has_ip6 = std::path::Path::new("/proc/sys/net/ipv6").exists();
-    let settings6 = SETTINGS6.iter().filter(|_| has_ip6);
-    SETTINGS.iter().chain(settings6).try_for_each(|(path, value)| set(path, value))
+    let wires = if Tun::has_driver() { Wires::Tuns } else { Wires::Veths(Beyond::step_out()?) };
+    let settings6 = SETTINGS6.iter().filter(|_| has_ip6());
+    SETTINGS.iter().chain(settings6).try_for_each(|(path, value)| set(path, value))?;
+    Ok(wires)
+}
+
+/// Whether the kernel has IPv6 at all.
+pub(super) fn has_ip6() -> bool {
+    std::path::Path::new("/proc/sys/net/ipv6").exists()
 }
 
 /// Makes everything else, and returns the devices of the interfaces.
-pub(super) fn set_up(plan: &Plan) -> Result<Vec<Tun>, String> {
+pub(super) fn set_up(plan: &Plan, wires: &Wires) -> Result<Vec<Tun>, String> {
     let netlink = Netlink::open()?;
     let news = Netlink::open()?;
     news.hear_of_routes6()?;
     netlink.ask("bringing the loopback interface up", bring_up(LOOPBACK_INDEX), 0)?;
-    let tuns: Result<Vec<Tun>, String> = plan.interfaces.iter().map(|one| interface(one, plan)).collect();
-    let tuns = tuns?;
+    let tuns = plan.interfaces.iter().map(|one| interface(&netlink, one, plan, wires));
+    let tuns = tuns.collect::<Result<Vec<Tun>, String>>()?;
     for way in &plan.routes {
         netlink.ask("a route", route(way), NLM_F_CREATE | NLM_F_REPLACE)?;
     }
@@ -114,23 +121,14 @@ fn enter() -> std::io::Result<()> {
     std::fs::write("/proc/self/gid_map", format!("0 {group} 1"))
 }
 
-fn set(path: &str, value: &str) -> Result<(), String> {
+pub(super) fn set(path: &str, value: &str) -> Result<(), String> {
     let path = format!("/proc/sys/net/{path}");
     std::fs::write(&path, value).map_err(|error| format!("{path} cannot be set in a namespace: {error}"))
 }
 
-/// Why there is no interface. In a namespace of one's own everybody may make one: it is the driver that cannot be opened.
-fn why_none(error: OpenError) -> String {
-    if let OpenError::NoRight { name, .. } = error {
-        return OpenError::NoDriverRight(name).to_string();
-    }
-    error.to_string()
-}
-
 /// An interface with its addresses, up, with its number.
-fn interface(planned: &Planned, plan: &Plan) -> Result<Tun, String> {
-    let config = TunConfig { name: planned.name.clone(), kind: TunKind::Tun, keep: false, offload: true };
-    let mut tun = Tun::open(&config).map_err(why_none)?;
+fn interface(netlink: &Netlink, planned: &Planned, plan: &Plan, wires: &Wires) -> Result<Tun, String> {
+    let mut tun = wires.interface(netlink, planned)?;
     let leads_to_loopback = plan.exceptions.iter().any(|(_, over)| *over == planned.index);
     let settings = SETTINGS_OF_INTERFACE.iter().chain(leads_to_loopback.then_some(&ROUTE_LOCALNET));
     for (path, value) in settings {
@@ -151,7 +149,7 @@ fn interface(planned: &Planned, plan: &Plan) -> Result<Tun, String> {
     Ok(tun)
 }
 
-fn bring_up(index: u32) -> RouteNetlinkMessage {
+pub(super) fn bring_up(index: u32) -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = index;
     message.header.flags = LinkFlags::Up;
@@ -250,15 +248,4 @@ fn rule(table: u8, priority: u32) -> RuleMessage {
         message.attributes.push(RuleAttribute::Priority(priority));
     }
     message
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_cannot_open_the_driver_is_told_so() {
-        let told = why_none(OpenError::NoRight { name: "eth0".to_owned(), mode: "tun" });
-        assert!(told.contains("no right to open /dev/net/tun") && !told.contains("--tun"), "{told}");
-    }
 }

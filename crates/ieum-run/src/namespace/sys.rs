@@ -30,6 +30,12 @@ pub(super) fn enter_new_namespaces() -> rustix::io::Result<()> {
     check(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNET) }).map(drop)
 }
 
+/// One more network namespace of the user namespace that this process is in.
+pub(super) fn enter_new_network_namespace() -> rustix::io::Result<()> {
+    // SAFETY: the call takes an integer; the table of descriptors stays shared as it is.
+    check(unsafe { libc::unshare(libc::CLONE_NEWNET) }).map(drop)
+}
+
 /// Closes every descriptor but that one, which gets number 3, and lets the standard ones lead nowhere.
 pub(super) fn keep_only(kept: OwnedFd) -> rustix::io::Result<OwnedFd> {
     const KEPT_AT: RawFd = 3;
