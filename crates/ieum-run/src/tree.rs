@@ -15,7 +15,7 @@ use crate::bounds::SLEEP_LOOKS_MAX;
 use crate::notification::{Call, Notifier};
 use crate::program::family;
 use crate::serve::Answer;
-use crate::sleep::{self, Caller};
+use crate::sleep::{self, Caller, Look};
 use crate::sys::Reply;
 
 /// The number of a tree. No two of one run have the same.
@@ -100,7 +100,7 @@ impl Trees {
     }
 
     /// Looks whether the caller sleeps: asked right before an answer that cannot be given again.
-    pub(crate) fn look_at(&self, call: &Call) -> Caller {
+    fn look_at(&self, call: &Call) -> Caller {
         for _ in 0..SLEEP_LOOKS_MAX {
             if let Some(look) = sleep::look_at(call.thread) {
                 return Caller::Asleep(look);
@@ -111,6 +111,16 @@ impl Trees {
             std::thread::yield_now();
         }
         Caller::Awake
+    }
+
+    /// Whether the caller sleeps, before something is done for it that cannot be done twice. An error is what becomes of its call,
+    /// which is about socket `number`.
+    pub(crate) fn asleep(&self, call: &Call, number: u64) -> Result<Look, Answer> {
+        match self.look_at(call) {
+            Caller::Asleep(look) => Ok(look),
+            Caller::Awake => Err(Answer::WaitForSleep { socket: number }),
+            Caller::Gone => Err(Answer::Answered),
+        }
     }
 
     /// Answers what cannot be said twice.

@@ -1,4 +1,4 @@
-//! Calls with arguments by chance: whoever makes them, they come back, and ieum lives on.
+//! Calls with arguments by chance, and signals in the middle of calls: whoever makes them, they come back, and ieum lives on.
 
 use super::support::{Folder, Running, compiled, ieum, peer};
 
@@ -19,4 +19,16 @@ fn a_storm_of_calls_by_chance_harms_nobody() {
             Running::start(&ieum(&["--no-exit"], &[&storm, &seed.to_string(), CALLS])).finish().success();
         assert!(printed.starts_with("done "), "seed {seed}: {printed}");
     }
+}
+
+#[test]
+fn a_storm_of_signals_costs_no_datagrams() {
+    if !peer("gcc") {
+        return;
+    }
+    let folder = Folder::new();
+    let interrupted = compiled("interrupted", &folder);
+    let run = ieum(&["--no-exit", "--udp", "carrier"], &[&interrupted, "datagrams", "5000"]);
+    let printed = Running::start(&run).finish().success();
+    assert!(printed.starts_with("5000 datagrams ") && printed.ends_with(" 0 breaks\n"), "{printed}");
 }

@@ -34,14 +34,15 @@ impl Runner {
             _ => Vec::new(),
         };
         let value = self.host.option_given(id, level, name, &given)?;
-        self.show(call, shown_option(level, name, &value, room)?).map(|()| Answer::Value(0))
+        self.show(call, shown_option(level, name, &value, room)?).map_err(host_errno)?;
+        Ok(Answer::Value(0))
     }
 
-    fn show(&self, call: &Call, value: &[u8]) -> Result<(), Errno> {
+    fn show(&self, call: &Call, value: &[u8]) -> rustix::io::Result<()> {
         let memory = self.memory(call);
-        memory.write(call.word(3), value).map_err(host_errno)?;
-        let len = i32::try_from(value.len()).map_err(|_| Errno::EINVAL)?;
-        memory.write_int(call.word(4), len).map_err(host_errno)
+        memory.write(call.word(3), value)?;
+        let len = i32::try_from(value.len()).map_err(|_| rustix::io::Errno::INVAL)?;
+        memory.write_int(call.word(4), len)
     }
 
     /// Tells the pending error, which is gone thereby: not for a caller that does not hear it.
@@ -49,8 +50,15 @@ impl Runner {
         let error = self.take_error(number)?;
         let value = error.map_or(0, |errno| errno.0).to_ne_bytes();
         let shown = self.show(call, value.get(..room).unwrap_or(&value));
-        let (Some(error), Ok(())) = (error, shown) else { return shown.map(|()| Answer::Value(0)) };
-        let told = self.trees.tell(call, Reply::Value(0));
+        let Some(error) = error else {
+            return shown.map(|()| Answer::Value(0)).map_err(host_errno);
+        };
+        let told = match shown {
+            Ok(()) => self.trees.tell(call, Reply::Value(0)),
+            Err(rustix::io::Errno::SRCH) => Told::Gone,
+            // Linux too has used it up by then.
+            Err(error) => return Err(host_errno(error)),
+        };
         if told != Told::Heard
             && let Some(socket) = self.sockets.get_mut(number)
         {

@@ -19,6 +19,7 @@ use crate::runner::Runner;
 use crate::serve::{Answer, Served, is_nonblocking};
 use crate::socket::{Carrier, Socket, host_errno};
 use crate::sys::{self, Reply, number as n};
+use crate::tree::Told;
 
 /// A datagram that was taken from S's queue.
 #[derive(Clone, Debug)]
@@ -26,6 +27,9 @@ struct Taken {
     payload: Vec<u8>,
     envelope: Envelope,
 }
+
+/// What a call returns when everything that it tells was written to its caller's memory; ESRCH when that caller is gone.
+type Written = Result<usize, rustix::io::Errno>;
 
 impl Runner {
     pub(crate) fn call_recvfrom(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
@@ -39,19 +43,27 @@ impl Runner {
                 _ => address::write(&runner.memory(call), pointer, len_pointer, &[]),
             });
         }
+        if let Err(answer) = self.trees.asleep(call, number) {
+            return Ok(answer);
+        }
         let taken = match self.take_datagram(turn, number, flags) {
             Ok(taken) => taken,
             Err(errno) => return self.answer_nothing(turn, number, flags, errno),
         };
-        let header = Header::of_buffer(call.word(1), call.size(2));
-        let shown = header.scatter(&self.memory(call), &taken.payload).map_err(host_errno)?;
+        let domain = self.sockets.get(number).ok_or(Errno::EBADF)?.domain;
+        let written = self.write_datagram(call, &taken, domain, flags);
+        self.answer_datagrams(call, number, flags, written, &[taken])
+    }
+
+    /// Writes what recvfrom shows of a datagram, and says what it returns.
+    fn write_datagram(&self, call: &Call, taken: &Taken, domain: i32, flags: i32) -> Written {
+        let memory = self.memory(call);
+        let shown = Header::of_buffer(call.word(1), call.size(2)).scatter(&memory, &taken.payload)?;
         if call.word(4) != 0 {
-            let domain = self.sockets.get(number).ok_or(Errno::EBADF)?.domain;
             let bytes = address::encode(taken.envelope.remote, domain);
-            address::write(&self.memory(call), call.word(4), call.word(5), &bytes).map_err(host_errno)?;
+            address::write(&memory, call.word(4), call.word(5), &bytes)?;
         }
-        let value = if flags & n::MSG_TRUNC != 0 { taken.payload.len() } else { shown };
-        self.answer_datagrams(call, number, flags, value, &[taken])
+        Ok(if flags & n::MSG_TRUNC != 0 { taken.payload.len() } else { shown })
     }
 
     pub(crate) fn call_recvmsg(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
@@ -72,8 +84,11 @@ impl Runner {
         if flags & n::MSG_ERRQUEUE != 0 {
             return self.receive_notice(turn, call, number);
         }
+        if let Err(answer) = self.trees.asleep(call, number) {
+            return Ok(answer);
+        }
         match self.receive_message(turn, call, number, call.word(1), flags) {
-            Ok((value, taken)) => self.answer_datagrams(call, number, flags, value, &[taken]),
+            Ok((taken, written)) => self.answer_datagrams(call, number, flags, written, &[taken]),
             Err(errno) => self.answer_nothing(turn, number, flags, errno),
         }
     }
@@ -90,24 +105,38 @@ impl Runner {
             }
             return self.receive_no_messages(turn, call, number, flags);
         }
+        if let Err(answer) = self.trees.asleep(call, number) {
+            return Ok(answer);
+        }
         let count = u64::from(call.int(2).unsigned_abs()).min(MESSAGES_MAX);
         let mut all = Vec::new();
         for index in 0..count {
             let at = call.word(1).wrapping_add(index * MULTI_BYTES);
             match self.receive_message(turn, call, number, at, flags) {
-                Ok((len, taken)) => {
-                    let len = i32::try_from(len).unwrap_or(i32::MAX);
-                    self.memory(call).write_int(at.wrapping_add(MULTI_LEN), len).map_err(host_errno)?;
+                Ok((taken, written)) => {
                     all.push(taken);
+                    let written = written.and_then(|len| {
+                        let len = i32::try_from(len).unwrap_or(i32::MAX);
+                        self.memory(call).write_int(at.wrapping_add(MULTI_LEN), len)
+                    });
+                    match written {
+                        Ok(()) => {}
+                        // What was written before counts.
+                        Err(rustix::io::Errno::FAULT) if all.len() > 1 => {
+                            all.pop();
+                            break;
+                        }
+                        Err(error) => return self.answer_datagrams(call, number, flags, Err(error), &all),
+                    }
                 }
                 Err(errno) if all.is_empty() => return self.answer_nothing(turn, number, flags, errno),
                 Err(_) => break,
             }
         }
-        self.answer_datagrams(call, number, flags, all.len(), &all)
+        self.answer_datagrams(call, number, flags, Ok(all.len()), &all)
     }
 
-    /// Receives into the header at `at`; what recvmsg returns, and what was taken.
+    /// Receives into the header at `at`: what was taken, and what recvmsg returns.
     fn receive_message(
         &mut self,
         turn: &Turn<'_>,
@@ -115,24 +144,26 @@ impl Runner {
         number: u64,
         at: u64,
         flags: i32,
-    ) -> Result<(usize, Taken), Errno> {
+    ) -> Result<(Taken, Written), Errno> {
         let header = Header::read(&self.memory(call), at).map_err(host_errno)?;
         let taken = self.take_datagram(turn, number, flags)?;
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
         let (id, domain) = (socket.host, socket.domain);
         let control = control::messages(&mut self.host, id, &taken.envelope);
         let memory = self.memory(call);
-        let shown = header.scatter(&memory, &taken.payload).map_err(host_errno)?;
-        let cut = if shown < taken.payload.len() { n::MSG_TRUNC } else { 0 };
-        header
-            .tell(&memory, &address::encode(taken.envelope.remote, domain), &control, cut)
-            .map_err(host_errno)?;
-        let value = if flags & n::MSG_TRUNC != 0 { taken.payload.len() } else { shown };
-        Ok((value, taken))
+        let written = header.scatter(&memory, &taken.payload).and_then(|shown| {
+            let cut = if shown < taken.payload.len() { n::MSG_TRUNC } else { 0 };
+            header.tell(&memory, &address::encode(taken.envelope.remote, domain), &control, cut)?;
+            Ok(if flags & n::MSG_TRUNC != 0 { taken.payload.len() } else { shown })
+        });
+        Ok((taken, written))
     }
 
     /// What was said of a datagram that was not delivered (IP_RECVERR).
     fn receive_notice(&mut self, turn: &Turn<'_>, call: &Call, number: u64) -> Served {
+        if let Err(answer) = self.trees.asleep(call, number) {
+            return Ok(answer);
+        }
         self.move_datagrams(turn, number);
         let header = Header::read(&self.memory(call), call.word(1)).map_err(host_errno)?;
         let socket = self.sockets.get_mut(number).ok_or(Errno::EBADF)?;
@@ -226,25 +257,31 @@ impl Runner {
         Ok(Answer::Wait { socket: number, deadline: patience.map(|patience| turn.now + patience) })
     }
 
-    /// Answers; datagrams whose receiver went away meanwhile wait for the next one.
+    /// Answers; datagrams whose receiver went away meanwhile, or is about to, wait for the next one.
     fn answer_datagrams(
         &mut self,
         call: &Call,
         number: u64,
         flags: i32,
-        value: usize,
+        written: Written,
         taken: &[Taken],
     ) -> Served {
-        let value = i64::try_from(value).unwrap_or(i64::MAX);
-        let answered = self.trees.reply(call, Reply::Value(value));
-        if answered.is_err() && flags & n::MSG_PEEK == 0 {
-            let Some(socket) = self.sockets.get_mut(number) else { return Ok(Answer::Answered) };
-            if let (Carrier::Datagram(datagram), Some(name)) = (&mut socket.carrier, &socket.name) {
-                for Taken { payload, envelope } in taken {
-                    let _ = datagram.deliver(payload, *envelope, name, &self.names, number);
-                }
+        let told = match written {
+            Ok(value) => self.trees.tell(call, Reply::of_count(value)),
+            Err(rustix::io::Errno::SRCH) => Told::Gone,
+            // Linux too has thrown it away by then.
+            Err(error) => return Err(host_errno(error)),
+        };
+        if told != Told::Heard
+            && flags & n::MSG_PEEK == 0
+            && let Some(socket) = self.sockets.get_mut(number)
+            && let (Carrier::Datagram(datagram), Some(name)) = (&mut socket.carrier, &socket.name)
+        {
+            for Taken { payload, envelope } in taken {
+                // The queue has the room that they had.
+                let _ = datagram.deliver(payload, *envelope, name, &self.names, number);
             }
         }
-        Ok(Answer::Answered)
+        Ok(told.answer(number))
     }
 }

@@ -12,8 +12,9 @@ use crate::bounds::{DATAGRAM_BYTES_MAX, MESSAGES_MAX};
 use crate::notification::Call;
 use crate::runner::Runner;
 use crate::serve::{Answer, Served, is_nonblocking};
+use crate::sleep::Look;
 use crate::socket::host_errno;
-use crate::sys::number as n;
+use crate::sys::{Reply, number as n};
 
 impl Runner {
     pub(crate) fn call_sendto(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
@@ -29,8 +30,7 @@ impl Runner {
         }
         let mut header = Header::of_buffer(call.word(1), call.size(2));
         (header.name, header.name_len) = (call.word(4), call.int(5));
-        let sent = self.send_datagram(turn, call, number, &header, call.int(3));
-        self.answer_send(turn, number, call.int(3), sent)
+        self.send_datagram_once(turn, call, number, &header, call.int(3))
     }
 
     pub(crate) fn call_sendmsg(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
@@ -43,8 +43,7 @@ impl Runner {
             }
             return self.send_stream(turn, call, number, &header, call.int(2));
         }
-        let sent = self.send_datagram(turn, call, number, &header, call.int(2));
-        self.answer_send(turn, number, call.int(2), sent)
+        self.send_datagram_once(turn, call, number, &header, call.int(2))
     }
 
     pub(crate) fn call_sendmmsg(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
@@ -56,7 +55,12 @@ impl Runner {
             }
             return self.send_stream(turn, call, number, &Header::of_buffer(0, 0), call.int(3));
         }
+        let look = match self.trees.asleep(call, number) {
+            Ok(look) => look,
+            Err(answer) => return Ok(answer),
+        };
         let count = u64::from(call.int(2).unsigned_abs()).min(MESSAGES_MAX);
+        let mut sent_before = 0;
         for index in 0..count {
             let at = call.word(1).wrapping_add(index * MULTI_BYTES);
             let sent = Header::read(&self.memory(call), at)
@@ -66,17 +70,47 @@ impl Runner {
                 Ok(len) => {
                     let len = i32::try_from(len).unwrap_or(i32::MAX);
                     self.memory(call).write_int(at.wrapping_add(MULTI_LEN), len).map_err(host_errno)?;
+                    sent_before += 1;
                 }
                 // What was sent before counts; the error comes again with the next call.
-                Err(_) if index > 0 => return Ok(Answer::Value(i64::try_from(index).unwrap_or(0))),
-                Err(errno) => return self.answer_send(turn, number, call.int(3), Err(errno)),
+                Err(_) if sent_before > 0 => return self.answer_sent(call, sent_before, look),
+                Err(errno) => return self.answer_unsent(turn, number, call.int(3), errno),
             }
         }
-        Ok(Answer::Value(i64::try_from(count).unwrap_or(0)))
+        self.answer_sent(call, sent_before, look)
     }
 
     pub(super) fn is_stream(&self, number: u64) -> bool {
         self.sockets.get(number).is_some_and(|socket| socket.kind == Kind::Stream)
+    }
+
+    /// Sends for a caller that sleeps: one that a signal has woken makes its call again.
+    fn send_datagram_once(
+        &mut self,
+        turn: &Turn<'_>,
+        call: &Call,
+        number: u64,
+        header: &Header,
+        flags: i32,
+    ) -> Served {
+        let look = match self.trees.asleep(call, number) {
+            Ok(look) => look,
+            Err(answer) => return Ok(answer),
+        };
+        match self.send_datagram(turn, call, number, header, flags) {
+            Ok(len) => self.answer_sent(call, len, look),
+            Err(errno) => self.answer_unsent(turn, number, flags, errno),
+        }
+    }
+
+    /// Says how much was sent. A caller that goes before it is told so makes its call again, and is told then.
+    fn answer_sent(&mut self, call: &Call, count: usize, look: Look) -> Served {
+        let reply = Reply::of_count(count);
+        if self.trees.reply(call, reply).is_err() {
+            self.late.missed(*call, reply);
+        }
+        drop(look);
+        Ok(Answer::Answered)
     }
 
     fn send_datagram(
@@ -148,18 +182,8 @@ impl Runner {
     }
 
     /// A blocking sender waits for room.
-    pub(super) fn answer_send(
-        &mut self,
-        turn: &Turn<'_>,
-        number: u64,
-        flags: i32,
-        sent: Result<usize, Errno>,
-    ) -> Served {
-        match sent {
-            Ok(len) => Ok(Answer::Value(i64::try_from(len).unwrap_or(i64::MAX))),
-            Err(Errno::EAGAIN) => self.answer_no_room(turn, number, flags),
-            Err(errno) => Err(errno),
-        }
+    fn answer_unsent(&mut self, turn: &Turn<'_>, number: u64, flags: i32, errno: Errno) -> Served {
+        if errno == Errno::EAGAIN { self.answer_no_room(turn, number, flags) } else { Err(errno) }
     }
 
     pub(super) fn answer_no_room(&mut self, turn: &Turn<'_>, number: u64, flags: i32) -> Served {

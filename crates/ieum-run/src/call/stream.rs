@@ -17,7 +17,6 @@ use crate::carrier::joint;
 use crate::notification::Call;
 use crate::runner::Runner;
 use crate::serve::{Answer, Served};
-use crate::sleep::Caller;
 use crate::socket::{Carrier, Socket, host_errno};
 use crate::sys::{self, Reply, number as n};
 use crate::tree::Told;
@@ -69,10 +68,8 @@ impl Runner {
                 Err(errno) => self.answer_nothing(turn, number, flags, errno),
             };
         }
-        match self.trees.look_at(call) {
-            Caller::Asleep(_) => {}
-            Caller::Awake => return Ok(Answer::WaitForSleep { socket: number }),
-            Caller::Gone => return Ok(Answer::Answered),
+        if let Err(answer) = self.trees.asleep(call, number) {
+            return Ok(answer);
         }
         let bytes = match self.take_bytes(number, room, flags) {
             Ok(bytes) => bytes,
@@ -101,10 +98,8 @@ impl Runner {
     ) -> Served {
         self.catch_up(turn, number);
         let copy = self.copy(number)?;
-        match self.trees.look_at(call) {
-            Caller::Asleep(_) => {}
-            Caller::Awake => return Ok(Answer::WaitForSleep { socket: number }),
-            Caller::Gone => return Ok(Answer::Answered),
+        if let Err(answer) = self.trees.asleep(call, number) {
+            return Ok(answer);
         }
         let is_peek = flags & n::MSG_PEEK != 0;
         let room = header.room().min(1);
@@ -298,10 +293,9 @@ impl Runner {
     /// Writes to S, whose queue holds what the host has no room for. A caller that goes before it is told makes the call
     /// again, and is told then.
     fn write_once(&mut self, call: &Call, number: u64, bytes: &[u8], flags: i32) -> Served {
-        let look = match self.trees.look_at(call) {
-            Caller::Asleep(look) => look,
-            Caller::Awake => return Ok(Answer::WaitForSleep { socket: number }),
-            Caller::Gone => return Ok(Answer::Answered),
+        let look = match self.trees.asleep(call, number) {
+            Ok(look) => look,
+            Err(answer) => return Ok(answer),
         };
         let copy = self.copy(number)?;
         self.expect_urgent(number, flags);

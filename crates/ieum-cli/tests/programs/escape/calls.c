@@ -15,7 +15,7 @@ enum { FAMILIES = 64, X32_BIT = 0x40000000 };
 
 static void judge(const char *way, long fd) {
     if (fd < 0) return report(way, NULL);
-    report(way, is_kernel_internet_socket((int)fd) ? "a socket of the machine" : NULL);
+    report(way, is_socket_of_machine((int)fd) ? "a socket of the machine" : NULL);
     close((int)fd);
 }
 

@@ -6,8 +6,9 @@
 /* How a way out ended: `opened` says what was won; it is NULL when nothing was, and then the error says why. */
 void report(const char *way, const char *opened);
 
-/* Whether descriptor `fd` is a socket of the machine's network, by the kernel's own word, which no filter touches. */
-int is_kernel_internet_socket(int fd);
+/* Whether descriptor `fd` is a socket of the machine's network: the kernel's by its own word, which no filter touches, and
+ * at home elsewhere than at the host's address. */
+int is_socket_of_machine(int fd);
 
 void by_system_call(void);
 void by_other_machine(void);

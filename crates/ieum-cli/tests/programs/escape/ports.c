@@ -18,7 +18,7 @@ void by_ports(int port, int inherited) {
     close(own);
 
     errno = 0;
-    if (!is_kernel_internet_socket(inherited)) return report("inherited", "nothing was tried: no socket was inherited");
+    if (!is_socket_of_machine(inherited)) return report("inherited", "nothing was tried: no socket was inherited");
     struct sockaddr_in here = {.sin_family = AF_INET};
     errno = 0;
     report("inherited-bind", bind(inherited, (struct sockaddr *)&here, sizeof here) == 0 ? "a port of the machine" : NULL);

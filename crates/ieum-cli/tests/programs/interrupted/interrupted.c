@@ -1,14 +1,17 @@
-/* Bytes of a stream under a storm of signals, by the calls that ieum answers itself: are all there, once, and in order?
+/* Bytes of a stream, or datagrams, under a storm of signals, by the calls that ieum answers itself: are all there, once, and in order?
  *
  *   interrupted receive|send BYTES MICROSECONDS    a signal each MICROSECONDS, whose handler was set without SA_RESTART
+ *   interrupted datagrams COUNT                    to itself, and a signal for each, in the middle of which call chance decides
  *
  * Tells the calls made, those that were interrupted, and breaks in the order, of which there must be none. */
 #include <errno.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -115,10 +118,72 @@ static int reads(int fd)
     return broken != 0;
 }
 
+/* A signal for each number that `progress` passes, at a moment of chance. */
+static void pester(pid_t whom, const volatile long *progress, long count)
+{
+    unsigned chance = 1;
+    for (long last = -1; last + 1 < count;) {
+        while (*progress == last)
+            sched_yield();
+        last = *progress;
+        chance = chance * 1103515245 + 12345;
+        for (volatile unsigned turns = chance >> 16; turns > 0; turns--)
+            ;
+        kill(whom, SIGALRM);
+    }
+}
+
+static int datagrams(long count)
+{
+    volatile long *progress = mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    must((void *)progress != MAP_FAILED, "mmap");
+    *progress = -1;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t length = sizeof at;
+    must(bind(fd, (struct sockaddr *)&at, sizeof at) == 0, "bind");
+    must(getsockname(fd, (struct sockaddr *)&at, &length) == 0, "getsockname");
+    pid_t own = getpid(), child = fork();
+    must(child >= 0, "fork");
+    if (child == 0) {
+        pester(own, progress, count);
+        _exit(0);
+    }
+    long calls = 0, interrupted = 0, broken = 0, heard = -1;
+    for (long i = 0; i < count; i++) {
+        *progress = i;
+        for (;; interrupted++, calls++) {
+            if (sendto(fd, &i, sizeof i, 0, (struct sockaddr *)&at, sizeof at) == sizeof i)
+                break;
+            must(errno == EINTR, "sendto");
+        }
+        for (;; interrupted++, calls++) {
+            struct sockaddr_in from;
+            length = sizeof from;
+            if (recvfrom(fd, &heard, sizeof heard, 0, (struct sockaddr *)&from, &length) == sizeof heard)
+                break;
+            must(errno == EINTR, "recvfrom");
+        }
+        calls += 2;
+        broken += heard != i;
+    }
+    /* Nothing may be left. */
+    broken += recv(fd, &heard, sizeof heard, MSG_DONTWAIT) >= 0;
+    int status = 0;
+    while (waitpid(child, &status, 0) != child)
+        must(errno == EINTR, "waitpid");
+    printf("%ld datagrams by %ld calls, %ld of them interrupted, %ld breaks\n", count, calls, interrupted, broken);
+    return broken != 0;
+}
+
 int main(int count, char **arguments)
 {
+    struct sigaction action = { .sa_handler = hear };
+    must(sigaction(SIGALRM, &action, NULL) == 0, "sigaction");
+    if (count == 3 && strcmp(arguments[1], "datagrams") == 0)
+        return datagrams(atol(arguments[2]));
     if (count != 4 || (strcmp(arguments[1], "receive") != 0 && strcmp(arguments[1], "send") != 0)) {
-        fprintf(stderr, "interrupted receive|send BYTES MICROSECONDS\n");
+        fprintf(stderr, "interrupted receive|send BYTES MICROSECONDS\ninterrupted datagrams COUNT\n");
         return 2;
     }
     int is_receiver = strcmp(arguments[1], "receive") == 0, microseconds = atoi(arguments[3]);
@@ -131,8 +196,6 @@ int main(int count, char **arguments)
     must(connect(client, (struct sockaddr *)&at, sizeof at) == 0, "connect");
     int server = accept(listening, NULL, NULL);
     must(server >= 0, "accept");
-    struct sigaction action = { .sa_handler = hear };
-    must(sigaction(SIGALRM, &action, NULL) == 0, "sigaction");
     pid_t child = fork();
     must(child >= 0, "fork");
     if (child == 0) {
