@@ -13,6 +13,8 @@ pub(super) const MULTI_LEN: u64 = 56;
 
 const HEADER_BYTES: usize = 56;
 const NAME_LEN: u64 = 8;
+/// sizeof struct cmsghdr.
+const CONTROL_HEADER_BYTES: usize = 16;
 const CONTROL_LEN: u64 = 40;
 const FLAGS: u64 = 48;
 const PIECE_BYTES: usize = 16;
@@ -122,16 +124,29 @@ impl Header {
             memory.write(self.name, address.get(..room).unwrap_or(address))?;
             memory.write_int(self.at + NAME_LEN, i32::try_from(address.len()).unwrap_or(0))?;
         }
-        let mut told = Vec::new();
-        let fits = control.iter().all(|message| {
-            let fits = told.len() + message.len() <= self.control_room;
-            told.extend(message.iter().filter(|_| fits));
-            fits
-        });
+        let (told, fits) = laid_out(control, self.control_room);
         memory.write(self.control, &told)?;
         memory.write(self.at + CONTROL_LEN, &told.len().to_ne_bytes())?;
         memory.write_int(self.at + FLAGS, if fits { flags } else { flags | n::MSG_CTRUNC })
     }
+}
+
+/// Control messages in so many bytes, as the kernel has them: the last may go without its padding, or be cut, and then not all fit.
+fn laid_out(control: &[Vec<u8>], room: usize) -> (Vec<u8>, bool) {
+    let (mut told, mut fits) = (Vec::new(), true);
+    for message in control {
+        let left = room - told.len();
+        // It begins with its own length, without padding.
+        let whole = usize::try_from(word(message, 0)).unwrap_or(usize::MAX);
+        fits &= whole <= left;
+        if left < CONTROL_HEADER_BYTES {
+            continue;
+        }
+        let at = told.len();
+        told.extend(message.iter().take(left));
+        told[at..at + size_of::<usize>()].copy_from_slice(&whole.min(left).to_ne_bytes());
+    }
+    (told, fits)
 }
 
 fn word(bytes: &[u8], at: usize) -> u64 {
@@ -140,4 +155,33 @@ fn word(bytes: &[u8], at: usize) -> u64 {
 
 fn half(bytes: &[u8], at: usize) -> i32 {
     bytes.get(at..at + 4).and_then(|half| half.try_into().ok()).map_or(0, i32::from_ne_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message of `data` bytes.
+    fn message(data: usize) -> Vec<u8> {
+        let mut bytes = (CONTROL_HEADER_BYTES + data).to_ne_bytes().to_vec();
+        bytes.resize((CONTROL_HEADER_BYTES + data).next_multiple_of(size_of::<usize>()), 7);
+        bytes
+    }
+
+    #[test]
+    fn the_last_control_message_needs_no_room_for_its_padding() {
+        let (told, fits) = laid_out(&[message(12)], CONTROL_HEADER_BYTES + 12);
+        assert_eq!((told, fits), (message(12)[..28].to_vec(), true));
+        let (told, fits) = laid_out(&[message(12), message(4)], 32 + 20);
+        assert_eq!((told.len(), fits), (52, true));
+    }
+
+    #[test]
+    fn a_control_message_without_room_is_cut_and_says_how_long_it_is() {
+        let (told, fits) = laid_out(&[message(12)], 20);
+        assert_eq!((word(&told, 0), told.len(), fits), (20, 20, false));
+        assert_eq!(laid_out(&[message(12)], 15), (Vec::new(), false));
+        let (told, fits) = laid_out(&[message(4), message(4)], 24);
+        assert_eq!((told, fits), (message(4), false));
+    }
 }

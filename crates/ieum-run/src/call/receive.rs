@@ -28,6 +28,18 @@ struct Taken {
     envelope: Envelope,
 }
 
+/// sizeof struct timespec.
+const TIMESPEC_BYTES: usize = 16;
+
+/// A time that is none is refused before anything is looked at.
+fn check_timeout(timespec: &[u8; TIMESPEC_BYTES]) -> Result<(), Errno> {
+    let [seconds, nanoseconds] = [0, 8].map(|at| {
+        timespec.get(at..at + 8).and_then(|word| word.try_into().ok()).map_or(0, i64::from_ne_bytes)
+    });
+    let is_time = seconds >= 0 && (0..1_000_000_000).contains(&nanoseconds);
+    if is_time { Ok(()) } else { Err(Errno::EINVAL) }
+}
+
 /// What a call returns when everything that it tells was written to its caller's memory; ESRCH when that caller is gone.
 type Written = Result<usize, rustix::io::Errno>;
 
@@ -48,6 +60,13 @@ impl Runner {
         }
         let taken = match self.take_datagram(turn, number, flags) {
             Ok(taken) => taken,
+            Err(errno) if self.is_at_end(number, flags, errno) => {
+                if call.word(4) != 0 {
+                    address::write(&self.memory(call), call.word(4), call.word(5), &[])
+                        .map_err(host_errno)?;
+                }
+                return Ok(Answer::Value(0));
+            }
             Err(errno) => return self.answer_nothing(turn, number, flags, errno),
         };
         let domain = self.sockets.get(number).ok_or(Errno::EBADF)?.domain;
@@ -89,6 +108,11 @@ impl Runner {
         }
         match self.receive_message(turn, call, number, call.word(1), flags) {
             Ok((taken, written)) => self.answer_datagrams(call, number, flags, written, &[taken]),
+            Err(errno) if self.is_at_end(number, flags, errno) => {
+                let header = Header::read(&self.memory(call), call.word(1)).map_err(host_errno)?;
+                header.tell(&self.memory(call), &[], &[], 0).map_err(host_errno)?;
+                Ok(Answer::Value(0))
+            }
             Err(errno) => self.answer_nothing(turn, number, flags, errno),
         }
     }
@@ -96,6 +120,10 @@ impl Runner {
     pub(crate) fn call_recvmmsg(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
         let flags = call.int(3);
+        if call.word(4) != 0 {
+            let timeout = self.memory(call).read_array::<TIMESPEC_BYTES>(call.word(4)).map_err(host_errno)?;
+            check_timeout(&timeout)?;
+        }
         if self.is_stream(number) {
             if flags & n::MSG_ERRQUEUE != 0 {
                 return Err(Errno::EAGAIN);
@@ -128,6 +156,9 @@ impl Runner {
                         }
                         Err(error) => return self.answer_datagrams(call, number, flags, Err(error), &all),
                     }
+                }
+                Err(errno) if all.is_empty() && self.is_at_end(number, flags, errno) => {
+                    return self.answer_ends(call, count);
                 }
                 Err(errno) if all.is_empty() => return self.answer_nothing(turn, number, flags, errno),
                 Err(_) => break,
@@ -236,6 +267,23 @@ impl Runner {
                 let _ = rustix::net::recv(copy, &mut buffer[..], RecvFlags::DONTWAIT);
             }
         }
+    }
+
+    /// Is it shut for reading, and was to be waited for what cannot be waited for?
+    fn is_at_end(&mut self, number: u64, flags: i32, errno: Errno) -> bool {
+        let waits = errno == Errno::EAGAIN && flags & (n::MSG_DONTWAIT | n::MSG_ERRQUEUE) == 0;
+        let socket = self.sockets.get(number).filter(|_| waits);
+        socket.is_some_and(|socket| self.host.end_of_datagrams(socket.host).is_some())
+            && self.copy(number).is_ok_and(|copy| !is_nonblocking(&copy))
+    }
+
+    /// recvmmsg of `count` messages which all are the end of what there is.
+    pub(super) fn answer_ends(&self, call: &Call, count: u64) -> Served {
+        for index in 0..count {
+            let at = call.word(1).wrapping_add(index * MULTI_BYTES + MULTI_LEN);
+            self.memory(call).write_int(at, 0).map_err(host_errno)?;
+        }
+        Ok(Answer::Value(i64::try_from(count).unwrap_or(i64::MAX)))
     }
 
     /// Nothing to receive: a blocking receiver waits.

@@ -116,6 +116,8 @@ impl Runner {
         // What has no peer is refused, and shut all the same.
         let copy = self.copy(number)?;
         let _ = rustix::net::shutdown(&copy, native(how));
+        // Who waits for a datagram waits for nothing any more.
+        self.retry_held(turn, number);
         told.map(|()| Answer::Value(0))
     }
 }

@@ -11,7 +11,7 @@ use ieum_engine::Turn;
 use ieum_socket::{Errno, SocketId};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
-use super::message::{Header, MULTI_BYTES, MULTI_LEN};
+use super::message::Header;
 use crate::bounds::{MESSAGES_MAX, STREAM_BYTES_MAX};
 use crate::carrier::joint;
 use crate::notification::Call;
@@ -177,12 +177,7 @@ impl Runner {
         if let Err(errno) = self.receive_without_connection(turn, number, 1) {
             return self.answer_nothing(turn, number, flags, errno);
         }
-        let count = u64::from(call.int(2).unsigned_abs()).min(MESSAGES_MAX);
-        for index in 0..count {
-            let at = call.word(1).wrapping_add(index * MULTI_BYTES + MULTI_LEN);
-            self.memory(call).write_int(at, 0).map_err(host_errno)?;
-        }
-        Ok(Answer::Value(i64::try_from(count).unwrap_or(i64::MAX)))
+        self.answer_ends(call, u64::from(call.int(2).unsigned_abs()).min(MESSAGES_MAX))
     }
 
     /// What the host says of reading where there is no connection, after the pending error.

@@ -169,6 +169,32 @@ static void in_threads(void)
     close(pair.server);
 }
 
+/* Who waits for a datagram, and who asks a socket that is shut for reading: nothing, from nowhere. */
+static void datagrams_shut(void)
+{
+    static void *(*const READERS[])(void *) = { reads_datagrams, reads_messages, reads };
+    static const char *const NAMES[] = { "shut-datagrams.recvfrom", "shut-datagrams.recvmsg", "shut-datagrams.recv" };
+    for (int i = 0; i < 3; i++) {
+        struct work work = { .fd = make_blocking(SOCK_DGRAM) }, shut = { .fd = work.fd };
+        must(bind_to(work.fd, "127.0.0.1", 0) == 0, "a free port is bound");
+        pthread_t reader, shutter;
+        must(pthread_create(&reader, NULL, READERS[i], &work) == 0, "a thread begins");
+        must(pthread_create(&shutter, NULL, shuts, &shut) == 0, "a thread begins");
+        pthread_join(shutter, NULL);
+        pthread_join(reader, NULL);
+        line(NAMES[i], work.result);
+        READERS[i](&work);
+        text2(NAMES[i], "again", "%ld", work.result);
+        struct iovec parts[2] = { { work.into, 8 }, { work.into + 8, 8 } };
+        struct mmsghdr some[2] = { { .msg_hdr = { .msg_iov = &parts[0], .msg_iovlen = 1 } },
+            { .msg_hdr = { .msg_iov = &parts[1], .msg_iovlen = 1 } } };
+        struct timespec none = { .tv_nsec = 1000000000 };
+        line2(NAMES[i], "recvmmsg-no-time", recvmmsg(work.fd, some, 2, 0, &none));
+        line2(NAMES[i], "recvmmsg", recvmmsg(work.fd, some, 2, 0, NULL));
+        close(work.fd);
+    }
+}
+
 static void by_time(void)
 {
     struct timeval soon = { 0, 40000 };
@@ -418,6 +444,7 @@ void blocked(void)
 {
     in_threads();
     by_time();
+    datagrams_shut();
     if (!SIGNALS_ARE_HEARD)
         return;
     by_signals(false);

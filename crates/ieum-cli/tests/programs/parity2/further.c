@@ -132,6 +132,8 @@ void further(void)
     static const int FOUR[] = { IP_PKTINFO, IP_RECVTTL }, SIX[] = { IPV6_RECVPKTINFO };
     told("controls-4", AF_INET, IPPROTO_IP, FOUR, 2, 256);
     told("controls-4-short", AF_INET, IPPROTO_IP, FOUR, 2, 40);
+    told("controls-4-unpadded", AF_INET, IPPROTO_IP, FOUR, 1, 60);
+    told("controls-4-cut", AF_INET, IPPROTO_IP, FOUR, 1, 52);
     told("controls-4-none", AF_INET, IPPROTO_IP, FOUR, 2, 0);
     told("controls-6-from-4", AF_INET6, IPPROTO_IPV6, SIX, 1, 256);
     inherited_sizes();
