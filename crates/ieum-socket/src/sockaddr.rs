@@ -68,15 +68,7 @@ pub fn decode_for(bytes: &[u8], domain: Domain, purpose: Use) -> Result<Option<S
         return Err(if unknown_destination { Errno::EINVAL } else { Errno::EAFNOSUPPORT });
     }
     let rest = bytes.get(2..).unwrap_or_default();
-    Ok(Some(match (as_4, domain) {
-        (true, Domain::Ip4) => decode4(rest)?,
-        // Its sockets know IPv4 as ::ffff:a.b.c.d.
-        (true, Domain::Ip6) => match decode4(rest)? {
-            SocketAddr::V4(four) => SocketAddr::new(four.ip().to_ipv6_mapped().into(), four.port()),
-            six @ SocketAddr::V6(_) => six,
-        },
-        (false, _) => decode6(rest)?,
-    }))
+    Ok(Some(if as_4 { decode4(rest)? } else { decode6(rest)? }))
 }
 
 impl Host {

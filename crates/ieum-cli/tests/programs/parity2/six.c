@@ -311,6 +311,23 @@ static void options6(void)
     close(fd);
 }
 
+/* An address of IPv4 in its own form, for a datagram socket that speaks it and for one that does not. */
+static void foreign_form(void)
+{
+    struct sockaddr_in to = address("127.0.0.1", 9);
+    for (int yes = 0; yes < 2; yes++) {
+        const char *name = yes ? "foreign-only6" : "foreign-both";
+        int fd = make6(SOCK_DGRAM);
+        must(only(fd, yes) == 0, "IPV6_V6ONLY is taken");
+        line2(name, "sendto", sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof to));
+        close(fd);
+        fd = make6(SOCK_DGRAM);
+        must(only(fd, yes) == 0, "IPV6_V6ONLY is taken");
+        line2(name, "connect", connect(fd, (struct sockaddr *)&to, sizeof to));
+        close(fd);
+    }
+}
+
 void six(void)
 {
     names();
@@ -326,5 +343,6 @@ void six(void)
     cut_names();
     ports();
     datagrams6();
+    foreign_form();
     options6();
 }
