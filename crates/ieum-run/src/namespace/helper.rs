@@ -96,8 +96,10 @@ fn live(channel: Channel) -> Result<Infallible, ChannelError> {
         let made: Result<Vec<OwnedFd>, _> = (0..DESCRIPTORS_MAX).map(|_| sys::socket(make.call())).collect();
         match made {
             Ok(made) => {
-                let made: Vec<_> = made.iter().map(AsFd::as_fd).collect();
-                channel.send(&Report::Made(make), &made)?;
+                channel.send(&Report::Made(make), &made.iter().map(AsFd::as_fd).collect::<Vec<_>>())?;
+                // A socket that its program closes must be closed, and its port free, at once: not when we come to it.
+                drop(made);
+                channel.send(&Report::LetGo, &[])?;
             }
             Err(errno) => channel.send(&Report::Refused(errno.raw_os_error()), &[])?,
         }

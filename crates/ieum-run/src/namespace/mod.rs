@@ -73,6 +73,8 @@ pub struct Namespace {
     ahead: BTreeMap<Make, Vec<OwnedFd>>,
     /// More of these are on their way.
     ordered: Option<Make>,
+    /// They came, and the helper has them still.
+    shared: Vec<OwnedFd>,
     /// The helper did not answer in time, and is waited for no more.
     is_silent: bool,
     /// The kernel's lists of sockets, of each protocol and family.
@@ -125,7 +127,7 @@ impl Helper {
                 }
                 Ok(Received::Message(Report::Ready, _)) => break,
                 Ok(Received::Message(Report::Failed { sentence }, _)) => return Err(sentence),
-                Ok(Received::Message(Report::Made(_) | Report::Refused(_), _)) => {
+                Ok(Received::Message(Report::Made(_) | Report::LetGo | Report::Refused(_), _)) => {
                     return Err(silent(&"it talks of something else"));
                 }
                 Ok(Received::Nothing) => return Err(silent(&"it takes too long")),
@@ -147,6 +149,7 @@ impl Helper {
             cookie: 0,
             ahead: BTreeMap::new(),
             ordered: None,
+            shared: Vec::new(),
             is_silent: false,
             tables,
             messages: None,
@@ -230,8 +233,13 @@ impl Namespace {
         };
         match heard {
             Ok(Received::Message(Report::Made(made), descriptors)) if made == make => {
+                self.is_silent = false;
+                self.shared = descriptors;
+                self.hear(waits)
+            }
+            Ok(Received::Message(Report::LetGo, _)) => {
                 (self.ordered, self.is_silent) = (None, false);
-                self.ahead.entry(made).or_default().extend(descriptors);
+                self.ahead.entry(make).or_default().append(&mut self.shared);
                 Ok(())
             }
             Ok(Received::Message(Report::Refused(number), _)) => {

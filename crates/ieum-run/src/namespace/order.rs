@@ -46,6 +46,8 @@ pub(super) enum Report {
     },
     /// Such sockets come with this.
     Made(Make),
+    /// Nobody but the receiver has those that came last.
+    LetGo,
     /// The kernel makes none: its errno.
     Refused(i32),
 }
