@@ -44,6 +44,7 @@ impl Runner {
         for _ in 0..CALLS_PER_TURN_MAX {
             let Some(call) = self.trees.next(tree) else { return };
             if let Some(reply) = self.late.repeated(&call) {
+                self.tell_lengths_again(&call, reply);
                 self.late.push(call, reply);
                 continue;
             }
@@ -218,6 +219,21 @@ impl Runner {
         let place = self.tracees.find(&self.trees, inode).ok_or(Errno::EBADF)?;
         socket.place = Some(place);
         self.tracees.copy(&self.trees, place, Some(inode)).map_err(host_errno)
+    }
+
+    /// Does for the caller what cannot be done twice, while it is seen asleep in its call about socket `number`: one that a signal
+    /// has woken makes its call again.
+    pub(crate) fn once(
+        &mut self,
+        call: &Call,
+        number: u64,
+        act: impl FnOnce(&mut Runner) -> Served,
+    ) -> Served {
+        match self.trees.asleep(call, number) {
+            // The look lasts until `act` has answered.
+            Ok(_look) => act(self),
+            Err(answer) => Ok(answer),
+        }
     }
 
     /// The caller's memory.

@@ -28,7 +28,12 @@ fn a_storm_of_signals_costs_no_datagrams() {
     }
     let folder = Folder::new();
     let interrupted = compiled("interrupted", &folder);
-    let run = ieum(&["--no-exit", "--udp", "carrier"], &[&interrupted, "datagrams", "5000"]);
-    let printed = Running::start(&run).finish().success();
-    assert!(printed.starts_with("5000 datagrams ") && printed.ends_with(" 0 breaks\n"), "{printed}");
+    for calls in ["datagrams", "messages"] {
+        let run = ieum(&["--no-exit", "--udp", "carrier"], &[&interrupted, calls, "5000"]);
+        let printed = Running::start(&run).finish().success();
+        assert!(
+            printed.starts_with("5000 exchanges, ") && printed.ends_with(" 0 breaks\n"),
+            "{calls}: {printed}"
+        );
+    }
 }

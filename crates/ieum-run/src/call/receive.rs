@@ -55,9 +55,11 @@ impl Runner {
                 _ => address::write(&runner.memory(call), pointer, len_pointer, &[]),
             });
         }
-        if let Err(answer) = self.trees.asleep(call, number) {
-            return Ok(answer);
-        }
+        self.once(call, number, |runner| runner.receive_datagram(turn, call, number, flags))
+    }
+
+    /// recvfrom on a datagram socket.
+    fn receive_datagram(&mut self, turn: &Turn<'_>, call: &Call, number: u64, flags: i32) -> Served {
         let taken = match self.take_datagram(turn, number, flags) {
             Ok(taken) => taken,
             Err(errno) if self.is_at_end(number, flags, errno) => {
@@ -100,12 +102,14 @@ impl Runner {
                 header.tell(&runner.memory(call), &[], &[], flags & n::MSG_OOB)
             });
         }
-        if flags & n::MSG_ERRQUEUE != 0 {
-            return self.receive_notice(turn, call, number);
-        }
-        if let Err(answer) = self.trees.asleep(call, number) {
-            return Ok(answer);
-        }
+        self.once(call, number, |runner| match flags & n::MSG_ERRQUEUE {
+            0 => runner.receive_one_message(turn, call, number, flags),
+            _ => runner.receive_notice(turn, call, number),
+        })
+    }
+
+    /// recvmsg on a datagram socket.
+    fn receive_one_message(&mut self, turn: &Turn<'_>, call: &Call, number: u64, flags: i32) -> Served {
         match self.receive_message(turn, call, number, call.word(1), flags) {
             Ok((taken, written)) => self.answer_datagrams(call, number, flags, written, &[taken]),
             Err(errno) if self.is_at_end(number, flags, errno) => {
@@ -133,9 +137,11 @@ impl Runner {
             }
             return self.receive_no_messages(turn, call, number, flags);
         }
-        if let Err(answer) = self.trees.asleep(call, number) {
-            return Ok(answer);
-        }
+        self.once(call, number, |runner| runner.receive_messages(turn, call, number, flags))
+    }
+
+    /// recvmmsg on a datagram socket.
+    fn receive_messages(&mut self, turn: &Turn<'_>, call: &Call, number: u64, flags: i32) -> Served {
         let count = u64::from(call.int(2).unsigned_abs()).min(MESSAGES_MAX);
         let mut all = Vec::new();
         for index in 0..count {
@@ -192,9 +198,6 @@ impl Runner {
 
     /// What was said of a datagram that was not delivered (IP_RECVERR).
     fn receive_notice(&mut self, turn: &Turn<'_>, call: &Call, number: u64) -> Served {
-        if let Err(answer) = self.trees.asleep(call, number) {
-            return Ok(answer);
-        }
         self.move_datagrams(turn, number);
         let header = Header::read(&self.memory(call), call.word(1)).map_err(host_errno)?;
         let socket = self.sockets.get_mut(number).ok_or(Errno::EBADF)?;
@@ -320,16 +323,25 @@ impl Runner {
             // Linux too has thrown it away by then.
             Err(error) => return Err(host_errno(error)),
         };
-        if told != Told::Heard
-            && flags & n::MSG_PEEK == 0
-            && let Some(socket) = self.sockets.get_mut(number)
+        if told != Told::Heard && flags & n::MSG_PEEK == 0 {
+            self.give_back_datagrams(number, taken)?;
+        }
+        Ok(told.answer(number))
+    }
+
+    /// Puts datagrams back, before those that came after them.
+    fn give_back_datagrams(&mut self, number: u64, taken: &[Taken]) -> Result<(), Errno> {
+        let copy = self.copy(number)?;
+        // No more than S's queue holds: who fills it is this thread.
+        let after: Vec<Taken> = std::iter::from_fn(|| self.take_from(&copy, false).ok()).collect();
+        if let Some(socket) = self.sockets.get_mut(number)
             && let (Carrier::Datagram(datagram), Some(name)) = (&mut socket.carrier, &socket.name)
         {
-            for Taken { payload, envelope } in taken {
+            for Taken { payload, envelope } in taken.iter().chain(&after) {
                 // The queue has the room that they had.
                 let _ = datagram.deliver(payload, *envelope, name, &self.names, number);
             }
         }
-        Ok(told.answer(number))
+        Ok(())
     }
 }

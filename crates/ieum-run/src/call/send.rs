@@ -12,7 +12,6 @@ use crate::bounds::{DATAGRAM_BYTES_MAX, MESSAGES_MAX};
 use crate::notification::Call;
 use crate::runner::Runner;
 use crate::serve::{Answer, Served, is_nonblocking};
-use crate::sleep::Look;
 use crate::socket::host_errno;
 use crate::sys::{Reply, number as n};
 
@@ -55,10 +54,11 @@ impl Runner {
             }
             return self.send_stream(turn, call, number, &Header::of_buffer(0, 0), call.int(3));
         }
-        let look = match self.trees.asleep(call, number) {
-            Ok(look) => look,
-            Err(answer) => return Ok(answer),
-        };
+        self.once(call, number, |runner| runner.send_messages(turn, call, number))
+    }
+
+    /// sendmmsg on a datagram socket.
+    fn send_messages(&mut self, turn: &Turn<'_>, call: &Call, number: u64) -> Served {
         let count = u64::from(call.int(2).unsigned_abs()).min(MESSAGES_MAX);
         let mut sent_before = 0;
         for index in 0..count {
@@ -66,18 +66,45 @@ impl Runner {
             let sent = Header::read(&self.memory(call), at)
                 .map_err(host_errno)
                 .and_then(|header| self.send_datagram(turn, call, number, &header, call.int(3)));
-            match sent {
-                Ok(len) => {
-                    let len = i32::try_from(len).unwrap_or(i32::MAX);
-                    self.memory(call).write_int(at.wrapping_add(MULTI_LEN), len).map_err(host_errno)?;
-                    sent_before += 1;
+            let told = match sent {
+                Ok(len) => self.tell_length(call, at, len),
+                Err(errno) if sent_before == 0 => {
+                    return self.answer_unsent(turn, number, call.int(3), errno);
                 }
                 // What was sent before counts; the error comes again with the next call.
-                Err(_) if sent_before > 0 => return self.answer_sent(call, sent_before, look),
-                Err(errno) => return self.answer_unsent(turn, number, call.int(3), errno),
+                Err(_) => break,
+            };
+            match told {
+                Ok(()) => sent_before += 1,
+                // The caller goes, and makes its call again: it hears of this one then.
+                Err(rustix::io::Errno::SRCH) => {
+                    sent_before += 1;
+                    break;
+                }
+                Err(error) if sent_before == 0 => return Err(host_errno(error)),
+                Err(_) => break,
             }
         }
-        self.answer_sent(call, sent_before, look)
+        self.answer_sent(call, sent_before)
+    }
+
+    /// Writes how much of the message at `at` was sent.
+    fn tell_length(&self, call: &Call, at: u64, len: usize) -> rustix::io::Result<()> {
+        let len = i32::try_from(len).unwrap_or(i32::MAX);
+        self.memory(call).write_int(at.wrapping_add(MULTI_LEN), len)
+    }
+
+    /// A sendmmsg whose caller went before it heard all: the lengths of the messages that it is told of now. Each was sent whole.
+    pub(crate) fn tell_lengths_again(&self, call: &Call, reply: Reply) {
+        let (n::SYS_sendmmsg, Reply::Value(count)) = (call.number, reply) else { return };
+        for index in 0..count.unsigned_abs() {
+            let at = call.word(1).wrapping_add(index * MULTI_BYTES);
+            let told = Header::read(&self.memory(call), at)
+                .and_then(|header| self.tell_length(call, at, header.room()));
+            if told.is_err() {
+                return;
+            }
+        }
     }
 
     pub(super) fn is_stream(&self, number: u64) -> bool {
@@ -93,23 +120,18 @@ impl Runner {
         header: &Header,
         flags: i32,
     ) -> Served {
-        let look = match self.trees.asleep(call, number) {
-            Ok(look) => look,
-            Err(answer) => return Ok(answer),
-        };
-        match self.send_datagram(turn, call, number, header, flags) {
-            Ok(len) => self.answer_sent(call, len, look),
-            Err(errno) => self.answer_unsent(turn, number, flags, errno),
-        }
+        self.once(call, number, |runner| match runner.send_datagram(turn, call, number, header, flags) {
+            Ok(len) => runner.answer_sent(call, len),
+            Err(errno) => runner.answer_unsent(turn, number, flags, errno),
+        })
     }
 
     /// Says how much was sent. A caller that goes before it is told so makes its call again, and is told then.
-    fn answer_sent(&mut self, call: &Call, count: usize, look: Look) -> Served {
+    fn answer_sent(&mut self, call: &Call, count: usize) -> Served {
         let reply = Reply::of_count(count);
         if self.trees.reply(call, reply).is_err() {
             self.late.missed(*call, reply);
         }
-        drop(look);
         Ok(Answer::Answered)
     }
 

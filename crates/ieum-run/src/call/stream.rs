@@ -53,14 +53,16 @@ impl Runner {
             return Err(Errno::EAGAIN);
         }
         if flags & n::MSG_OOB != 0 && self.is_carried(number) {
-            return self.receive_urgent(turn, call, number, header, flags, tell);
+            self.catch_up(turn, number);
+            return self
+                .once(call, number, |runner| runner.receive_urgent(call, number, header, flags, tell));
         }
         if flags & n::MSG_OOB != 0 {
             let listens = self.sockets.get(number).is_some_and(|socket| self.host.is_listening(socket.host));
             return Err(if listens { Errno::ENOTCONN } else { Errno::EINVAL });
         }
-        let room = header.room().min(STREAM_BYTES_MAX);
         if !self.is_carried(number) {
+            let room = header.room().min(STREAM_BYTES_MAX);
             let received = self.receive_without_connection(turn, number, room);
             return match received {
                 // The end of file: bytes there are none.
@@ -68,9 +70,20 @@ impl Runner {
                 Err(errno) => self.answer_nothing(turn, number, flags, errno),
             };
         }
-        if let Err(answer) = self.trees.asleep(call, number) {
-            return Ok(answer);
-        }
+        self.once(call, number, |runner| runner.receive_bytes(turn, call, number, header, flags, tell))
+    }
+
+    /// Bytes of a connection.
+    fn receive_bytes(
+        &mut self,
+        turn: &Turn<'_>,
+        call: &Call,
+        number: u64,
+        header: &Header,
+        flags: i32,
+        tell: impl FnOnce(&Runner) -> Result<(), rustix::io::Errno>,
+    ) -> Served {
+        let room = header.room().min(STREAM_BYTES_MAX);
         let bytes = match self.take_bytes(number, room, flags) {
             Ok(bytes) => bytes,
             Err(errno) => return self.answer_nothing(turn, number, flags, errno),
@@ -89,18 +102,13 @@ impl Runner {
     /// The urgent byte by itself, which S has since it came.
     fn receive_urgent(
         &mut self,
-        turn: &Turn<'_>,
         call: &Call,
         number: u64,
         header: &Header,
         flags: i32,
         tell: impl FnOnce(&Runner) -> Result<(), rustix::io::Errno>,
     ) -> Served {
-        self.catch_up(turn, number);
         let copy = self.copy(number)?;
-        if let Err(answer) = self.trees.asleep(call, number) {
-            return Ok(answer);
-        }
         let is_peek = flags & n::MSG_PEEK != 0;
         let room = header.room().min(1);
         let kept = self.urgent_given_back(number).filter(|_| room > 0);
@@ -275,7 +283,7 @@ impl Runner {
             }
             return Ok(told.answer(number));
         }
-        self.write_once(call, number, bytes, flags)
+        self.once(call, number, |runner| runner.write_bytes(call, number, bytes, flags))
     }
 
     /// The host's socket, if nothing stands before these bytes and all of them have room.
@@ -287,11 +295,7 @@ impl Runner {
 
     /// Writes to S, whose queue holds what the host has no room for. A caller that goes before it is told makes the call
     /// again, and is told then.
-    fn write_once(&mut self, call: &Call, number: u64, bytes: &[u8], flags: i32) -> Served {
-        let look = match self.trees.asleep(call, number) {
-            Ok(look) => look,
-            Err(answer) => return Ok(answer),
-        };
+    fn write_bytes(&mut self, call: &Call, number: u64, bytes: &[u8], flags: i32) -> Served {
         let copy = self.copy(number)?;
         self.expect_urgent(number, flags);
         let urgent = if flags & n::MSG_OOB != 0 { SendFlags::OOB } else { SendFlags::empty() };
@@ -300,7 +304,6 @@ impl Runner {
         if self.trees.reply(call, Reply::of_count(count)).is_err() {
             self.late.sent(call, bytes.get(..count).unwrap_or(bytes));
         }
-        drop(look);
         Ok(Answer::Answered)
     }
 }

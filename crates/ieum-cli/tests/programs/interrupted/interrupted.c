@@ -2,8 +2,10 @@
  *
  *   interrupted receive|send BYTES MICROSECONDS    a signal each MICROSECONDS, whose handler was set without SA_RESTART
  *   interrupted datagrams COUNT                    to itself, and a signal for each, in the middle of which call chance decides
+ *   interrupted messages COUNT                     the same by sendmmsg and recvmmsg, several at a time
  *
  * Tells the calls made, those that were interrupted, and breaks in the order, of which there must be none. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -17,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PIECE = 7, WRITE = 251 * PIECE };
+enum { PIECE = 7, WRITE = 251 * PIECE, SEVERAL = 3 };
 
 static void hear(int number)
 {
@@ -133,7 +135,82 @@ static void pester(pid_t whom, const volatile long *progress, long count)
     }
 }
 
-static int datagrams(long count)
+/* One call: whether it sent `number`. */
+static int sent(int fd, long number, struct sockaddr_in *at)
+{
+    return sendto(fd, &number, sizeof number, 0, (struct sockaddr *)at, sizeof *at) == sizeof number;
+}
+
+/* One call: whether something was heard, and what. */
+static int heard(int fd, long *number)
+{
+    struct sockaddr_in from;
+    socklen_t length = sizeof from;
+    return recvfrom(fd, number, sizeof *number, 0, (struct sockaddr *)&from, &length) == sizeof *number;
+}
+
+/* One call: how many of `numbers` it sent, each whole. */
+static int sent_several(int fd, long *numbers, int count, struct sockaddr_in *at)
+{
+    struct iovec pieces[SEVERAL];
+    struct mmsghdr messages[SEVERAL] = { 0 };
+    for (int i = 0; i < count; i++) {
+        pieces[i] = (struct iovec){ &numbers[i], sizeof numbers[i] };
+        messages[i].msg_hdr = (struct msghdr){ .msg_name = at, .msg_namelen = sizeof *at, .msg_iov = &pieces[i], .msg_iovlen = 1 };
+    }
+    int done = sendmmsg(fd, messages, (unsigned)count, 0);
+    /* The same bytes in the same place again: what was interrupted is told to that call. */
+    for (int i = 0; i < done; i++)
+        must(messages[i].msg_len == sizeof numbers[i], "the length that sendmmsg writes");
+    return done;
+}
+
+static int heard_several(int fd, long *numbers, int count)
+{
+    struct iovec pieces[SEVERAL];
+    struct mmsghdr messages[SEVERAL] = { 0 };
+    for (int i = 0; i < count; i++) {
+        pieces[i] = (struct iovec){ &numbers[i], sizeof numbers[i] };
+        messages[i].msg_hdr = (struct msghdr){ .msg_iov = &pieces[i], .msg_iovlen = 1 };
+    }
+    return recvmmsg(fd, messages, (unsigned)count, MSG_WAITFORONE, NULL);
+}
+
+/* Sends and hears `number` in one way; how many calls were interrupted. */
+static long by_one(int fd, long number, struct sockaddr_in *at, long *broken)
+{
+    long interrupted = 0, got = -1;
+    for (; !sent(fd, number, at); interrupted++)
+        must(errno == EINTR, "sendto");
+    for (; !heard(fd, &got); interrupted++)
+        must(errno == EINTR, "recvfrom");
+    *broken += got != number;
+    return interrupted;
+}
+
+/* `number` and those after it, several at a time. */
+static long by_several(int fd, long number, struct sockaddr_in *at, long *broken)
+{
+    long numbers[SEVERAL], got[SEVERAL], interrupted = 0;
+    for (int i = 0; i < SEVERAL; i++) {
+        numbers[i] = number * SEVERAL + i;
+        got[i] = -1;
+    }
+    for (int done = 0, now; done < SEVERAL; done += now > 0 ? now : 0) {
+        now = sent_several(fd, numbers + done, SEVERAL - done, at);
+        must(now > 0 || errno == EINTR, "sendmmsg");
+        interrupted += now < 0;
+    }
+    for (int done = 0, now; done < SEVERAL; done += now > 0 ? now : 0) {
+        now = heard_several(fd, got + done, SEVERAL - done);
+        must(now > 0 || errno == EINTR, "recvmmsg");
+        interrupted += now < 0;
+    }
+    *broken += memcmp(numbers, got, sizeof got) != 0;
+    return interrupted;
+}
+
+static int datagrams(long count, long (*exchange)(int, long, struct sockaddr_in *, long *))
 {
     volatile long *progress = mmap(NULL, sizeof *progress, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     must((void *)progress != MAP_FAILED, "mmap");
@@ -149,30 +226,17 @@ static int datagrams(long count)
         pester(own, progress, count);
         _exit(0);
     }
-    long calls = 0, interrupted = 0, broken = 0, heard = -1;
+    long interrupted = 0, broken = 0, left;
     for (long i = 0; i < count; i++) {
         *progress = i;
-        for (;; interrupted++, calls++) {
-            if (sendto(fd, &i, sizeof i, 0, (struct sockaddr *)&at, sizeof at) == sizeof i)
-                break;
-            must(errno == EINTR, "sendto");
-        }
-        for (;; interrupted++, calls++) {
-            struct sockaddr_in from;
-            length = sizeof from;
-            if (recvfrom(fd, &heard, sizeof heard, 0, (struct sockaddr *)&from, &length) == sizeof heard)
-                break;
-            must(errno == EINTR, "recvfrom");
-        }
-        calls += 2;
-        broken += heard != i;
+        interrupted += exchange(fd, i, &at, &broken);
     }
     /* Nothing may be left. */
-    broken += recv(fd, &heard, sizeof heard, MSG_DONTWAIT) >= 0;
+    broken += recv(fd, &left, sizeof left, MSG_DONTWAIT) >= 0;
     int status = 0;
     while (waitpid(child, &status, 0) != child)
         must(errno == EINTR, "waitpid");
-    printf("%ld datagrams by %ld calls, %ld of them interrupted, %ld breaks\n", count, calls, interrupted, broken);
+    printf("%ld exchanges, %ld calls interrupted, %ld breaks\n", count, interrupted, broken);
     return broken != 0;
 }
 
@@ -181,9 +245,11 @@ int main(int count, char **arguments)
     struct sigaction action = { .sa_handler = hear };
     must(sigaction(SIGALRM, &action, NULL) == 0, "sigaction");
     if (count == 3 && strcmp(arguments[1], "datagrams") == 0)
-        return datagrams(atol(arguments[2]));
+        return datagrams(atol(arguments[2]), by_one);
+    if (count == 3 && strcmp(arguments[1], "messages") == 0)
+        return datagrams(atol(arguments[2]), by_several);
     if (count != 4 || (strcmp(arguments[1], "receive") != 0 && strcmp(arguments[1], "send") != 0)) {
-        fprintf(stderr, "interrupted receive|send BYTES MICROSECONDS\ninterrupted datagrams COUNT\n");
+        fprintf(stderr, "interrupted receive|send BYTES MICROSECONDS\ninterrupted datagrams|messages COUNT\n");
         return 2;
     }
     int is_receiver = strcmp(arguments[1], "receive") == 0, microseconds = atoi(arguments[3]);
