@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use super::datagrams::gives_namespaces;
-use super::support::{Folder, Running, compiled, compiled_for_the_library, ieum, namespaces, peer};
+use super::support::{Folder, Running, compiled, compiled_for_the_library, each_of, ieum, namespaces, peer};
 
 /// A network like that of `ieum run --no-exit`: loopback, and a link on which nobody else is. An ordinary user's namespace
 /// knows one group alone. How many datagrams of a second are refused is not bounded.
@@ -99,16 +99,6 @@ fn listed(program: &str, way: Way) -> Listed {
 
 /// Below it are the rows that hold where the kernel has the datagrams, and where rows about these do not.
 const OF_NAMESPACE: &str = "## Where the kernel has the datagrams";
-
-/// The names that one with alternatives in braces stands for, as in a shell: `{bound,fresh}.send` for two.
-fn each_of(names: &str) -> Box<dyn Iterator<Item = String>> {
-    let Some((before, rest)) = names.split_once('{') else {
-        return Box::new(std::iter::once(names.to_owned()));
-    };
-    let (alternatives, after) = rest.split_once('}').unwrap_or_else(|| panic!("a brace is open: {names}"));
-    let all = |alternative| each_of(after).map(move |after| format!("{before}{alternative}{after}"));
-    Box::new(alternatives.split(',').flat_map(all).collect::<Vec<_>>().into_iter())
-}
 
 /// Is a line called as the pattern says?
 fn is_called(name: &str, pattern: &str) -> bool {

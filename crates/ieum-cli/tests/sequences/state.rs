@@ -28,6 +28,7 @@ const PORT_0: &str = "port-0";
 const OTHERS_ENDED: &str = "others-ended";
 
 /// In which states a difference may be: words that must hold, and others that must not.
+#[derive(Clone)]
 pub(crate) struct Condition(Vec<(&'static str, bool)>);
 
 impl Condition {
@@ -95,7 +96,10 @@ impl States {
                 }
             }
             Verb::Disconnect if linux == "0" => {
-                socket.retain(|word| [STREAM, DATAGRAM].contains(word));
+                // A stream is like new; what was shut of datagrams stays so.
+                let stays: &[&str] =
+                    if socket.contains(STREAM) { &[STREAM] } else { &[DATAGRAM, READ_SHUT, WRITE_SHUT] };
+                socket.retain(|word| stays.contains(word));
                 socket.insert(DISSOLVED);
                 self.end(at);
             }

@@ -70,9 +70,7 @@ impl Runner {
             carrier::keep_some_free(&self.copy(number)?).map_err(host_errno)?;
             self.renew_if_spent(call, number)?;
         }
-        // What a native read has told already is not told again.
-        let shows_error = self.sockets.get(number).is_some_and(|socket| socket.shows_error);
-        let pending = if shows_error { self.take_error(number)? } else { None };
+        let pending = self.take_shown_error(number)?;
         let connected = match self.host.connect(turn.now, id, Some(address)) {
             // Whoever has the ports to choose from may have been closed without a sign.
             Err(Errno::EADDRNOTAVAIL) if self.sweep(turn) => self.host.connect(turn.now, id, Some(address)),
@@ -86,9 +84,7 @@ impl Runner {
             Ok(Connect::InProgress) => self.wait_for_outcome(turn, number, Errno::EINPROGRESS),
             Err(Errno::EALREADY) => self.wait_for_outcome(turn, number, Errno::EALREADY),
             Err(Errno::EISCONN) => {
-                if let Some(socket) = self.sockets.get_mut(number) {
-                    socket.error = socket.error.or(pending);
-                }
+                self.keep_error(number, pending);
                 Err(Errno::EISCONN)
             }
             Err(errno) => {
@@ -112,9 +108,11 @@ impl Runner {
         let (id, was_listening) = (socket.host, matches!(socket.carrier, Carrier::Listening(_)));
         let is_like_new = !socket.shut_unconnected
             && matches!(socket.carrier, Carrier::Fresh | Carrier::Connecting(Connecting::Held));
+        let pending = self.take_shown_error(number)?;
         let before = if is_like_new { None } else { Some(self.renew(call, number)?) };
         self.set_carrier(number, Carrier::Fresh);
         self.host.connect(turn.now, id, None)?;
+        self.keep_error(number, pending);
         if let Some(before) = before
             && was_listening
         {

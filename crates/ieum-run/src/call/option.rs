@@ -130,4 +130,17 @@ impl Runner {
             Err(shown) => Ok(Some(error.unwrap_or_else(|| host_errno(shown)))),
         }
     }
+
+    /// The pending error, if S shows it and no native call has told it.
+    pub(crate) fn take_shown_error(&mut self, number: u64) -> Result<Option<Errno>, Errno> {
+        let is_shown = self.sockets.get(number).is_some_and(|socket| socket.shows_error);
+        if is_shown { self.take_error(number) } else { Ok(None) }
+    }
+
+    /// What was taken and not told is pending still.
+    pub(crate) fn keep_error(&mut self, number: u64, pending: Option<Errno>) {
+        if let Some(socket) = self.sockets.get_mut(number) {
+            socket.error = socket.error.or(pending);
+        }
+    }
 }

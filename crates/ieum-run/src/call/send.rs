@@ -149,7 +149,7 @@ impl Runner {
         // What was written natively before goes first.
         self.move_datagrams(turn, number);
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
-        let (id, domain, shows_error) = (socket.host, socket.domain, socket.shows_error);
+        let (id, domain) = (socket.host, socket.domain);
         if header.name != 0
             && self.is_raw(number)
             && domain == n::AF_INET6
@@ -168,7 +168,7 @@ impl Runner {
         if flags & n::MSG_OOB != 0 {
             self.host.refuse_urgent_datagram(id, destination)?;
         }
-        if shows_error && let Some(errno) = self.take_error(number)? {
+        if let Some(errno) = self.take_shown_error(number)? {
             return Err(errno);
         }
         let control = header.control_messages(&self.memory(call)).map_err(host_errno)?;

@@ -5,6 +5,7 @@
 //! - `running`: a program that runs, what it prints, how it ended.
 //! - `runtime`: hosts that are found by name.
 //! - `nginx`: its configuration.
+//! - `tables`: what a cell of a table in `docs/DIFFERENCES.md` stands for.
 //! - `user`: an ordinary user, with a home.
 
 mod files;
@@ -12,6 +13,7 @@ mod nginx;
 mod peers;
 mod running;
 mod runtime;
+mod tables;
 mod user;
 
 pub(crate) use files::{Folder, compiled, compiled_for_the_library, go_compiled, payload, script, seeded};
@@ -19,6 +21,7 @@ pub(crate) use nginx::{nginx, nginx_with_workers};
 pub(crate) use peers::{namespaces, path_of, peer, peers};
 pub(crate) use running::{Finished, Running, free_port};
 pub(crate) use runtime::{Runtime, descriptors_of, resident_kib, server_of};
+pub(crate) use tables::each_of;
 pub(crate) use user::User;
 
 /// The command line `ieum run FLAGS -- PROGRAM`.
