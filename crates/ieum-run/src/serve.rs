@@ -16,7 +16,7 @@ use crate::runner::Runner;
 use crate::socket::{Carrier, Connecting, host_errno};
 use crate::sys::{Reply, number as n};
 use crate::tracee;
-use crate::tree::TreeId;
+use crate::tree::{Told, TreeId};
 
 /// What becomes of a call.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,19 +43,15 @@ impl Runner {
     pub(crate) fn take_calls(&mut self, turn: &Turn<'_>, tree: TreeId) {
         for _ in 0..CALLS_PER_TURN_MAX {
             let Some(call) = self.trees.next(tree) else { return };
-            if let Some(reply) = self.late.repeated(&call) {
-                self.tell_lengths_again(&call, reply);
-                self.late.push(call, reply);
-                continue;
-            }
             let before = self.held.forget(call.thread);
-            let answer = match before {
+            let answer = match (self.answer_again(&call), before) {
+                (Some(answer), _) => Ok(answer),
                 // A signal interrupted the call and the kernel makes it again. Linux does so only with calls that wait
                 // without end (SA_RESTART in signal(7)).
-                Some(before) if before.deadline.is_some() && before.call.repeats(&call) => {
+                (None, Some(before)) if before.deadline.is_some() && before.call.repeats(&call) => {
                     Err(Errno(INTERRUPTED))
                 }
-                _ => self.serve(turn, &call),
+                (None, _) => self.serve(turn, &call),
             };
             self.finish(turn.now, &call, answer, None);
             self.talk(turn);
@@ -136,6 +132,27 @@ impl Runner {
         }
     }
 
+    /// The answer that this call's caller did not hear when it made the call before.
+    fn answer_again(&mut self, call: &Call) -> Option<Answer> {
+        let reply = self.late.repeated(call)?;
+        if late::is_late(call) {
+            self.late.push(*call, reply);
+            return Some(Answer::Answered);
+        }
+        self.tell_lengths_again(call, reply);
+        let number = self.identify(call)?;
+        Some(self.tell_once(call, number, reply))
+    }
+
+    /// Says to a caller what cannot be said twice. One that does not hear it makes its call again, and is told then.
+    pub(crate) fn tell_once(&mut self, call: &Call, number: u64, reply: Reply) -> Answer {
+        let told = self.trees.tell(call, reply);
+        if told != Told::Heard {
+            self.late.missed(*call, reply);
+        }
+        told.answer(number)
+    }
+
     /// Serves the calls that wait for a socket once more.
     pub(crate) fn retry_held(&mut self, turn: &Turn<'_>, socket: u64) {
         if !self.held.waits_for(socket) {
@@ -154,7 +171,10 @@ impl Runner {
     fn retry(&mut self, turn: &Turn<'_>, calls: Vec<HeldCall>) {
         for held in calls {
             if self.trees.is_valid(&held.call) {
-                let answer = self.serve(turn, &held.call);
+                let answer = match self.answer_again(&held.call) {
+                    Some(answer) => Ok(answer),
+                    None => self.serve(turn, &held.call),
+                };
                 self.finish(turn.now, &held.call, answer, Some(held));
             }
         }

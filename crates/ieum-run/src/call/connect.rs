@@ -4,7 +4,7 @@
 //! caller went away, fills S so that it is not writable before the outcome.
 
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use ieum_engine::Turn;
 use ieum_socket::{Connect, Errno, Kind};
@@ -17,7 +17,7 @@ use crate::carrier;
 use crate::notification::Call;
 use crate::runner::{EDGES, Runner, Source};
 use crate::serve::{Answer, Served, is_nonblocking};
-use crate::socket::{Carrier, Connecting, host_errno};
+use crate::socket::{Carrier, Connecting, Socket, host_errno};
 use crate::sys::{Reply, number as n};
 
 impl Runner {
@@ -172,20 +172,36 @@ impl Runner {
         if !self.speaks_udp(number) {
             // What comes from it has no port, whatever was said to connect.
             remote.iter_mut().for_each(|remote| remote.set_port(0));
+        } else if remote.is_some_and(|remote| remote.port() == 0) {
+            // It hears all ports of that address, and there is none to send to.
+            remote = None;
         }
         let copy = self.copy(number)?;
+        if let Some(Socket { carrier: Carrier::Datagram(datagram), .. }) = self.sockets.get(number)
+            && datagram.is_connected()
+        {
+            self.dissolve(turn, number, &copy)?;
+        }
         let socket = self.sockets.get_mut(number).ok_or(Errno::EBADF)?;
         let (Carrier::Datagram(datagram), Some(name)) = (&mut socket.carrier, &socket.name) else {
             return Err(Errno::EINVAL);
         };
-        match remote {
-            Some(remote) => {
-                let own_end =
-                    datagram.connect(copy.as_fd(), name, &self.names, number, remote).map_err(host_errno)?;
-                turn.watch(own_end, Source::Carrier(number).key(), EDGES).map_err(|_| Errno::ENFILE)?;
-            }
-            None => datagram.disconnect(copy.as_fd()).map_err(host_errno)?,
+        if let Some(remote) = remote {
+            let own_end =
+                datagram.connect(copy.as_fd(), name, &self.names, number, remote).map_err(host_errno)?;
+            turn.watch(own_end, Source::Carrier(number).key(), EDGES).map_err(|_| Errno::ENFILE)?;
         }
         Ok(Answer::Value(0))
+    }
+
+    /// Dissolves the association of S, and what waits in its queue waits there still.
+    fn dissolve(&mut self, turn: &Turn<'_>, number: u64, copy: &OwnedFd) -> Result<(), Errno> {
+        let waiting = self.take_all_from(copy);
+        let Some(Socket { carrier: Carrier::Datagram(datagram), .. }) = self.sockets.get_mut(number) else {
+            return Ok(());
+        };
+        datagram.disconnect(copy.as_fd()).map_err(host_errno)?;
+        self.put_datagrams_back(turn, number, waiting);
+        Ok(())
     }
 }

@@ -23,7 +23,7 @@ use crate::tree::Told;
 
 /// A datagram that was taken from S's queue.
 #[derive(Clone, Debug)]
-struct Taken {
+pub(super) struct Taken {
     payload: Vec<u8>,
     envelope: Envelope,
 }
@@ -73,7 +73,7 @@ impl Runner {
         };
         let domain = self.sockets.get(number).ok_or(Errno::EBADF)?.domain;
         let written = self.write_datagram(call, &taken, domain, flags);
-        self.answer_datagrams(call, number, flags, written, &[taken])
+        self.answer_datagrams(turn, call, number, flags, written, &[taken])
     }
 
     /// Writes what recvfrom shows of a datagram, and says what it returns.
@@ -111,7 +111,7 @@ impl Runner {
     /// recvmsg on a datagram socket.
     fn receive_one_message(&mut self, turn: &Turn<'_>, call: &Call, number: u64, flags: i32) -> Served {
         match self.receive_message(turn, call, number, call.word(1), flags) {
-            Ok((taken, written)) => self.answer_datagrams(call, number, flags, written, &[taken]),
+            Ok((taken, written)) => self.answer_datagrams(turn, call, number, flags, written, &[taken]),
             Err(errno) if self.is_at_end(number, flags, errno) => {
                 let header = Header::read(&self.memory(call), call.word(1)).map_err(host_errno)?;
                 header.tell(&self.memory(call), &[], &[], 0).map_err(host_errno)?;
@@ -160,7 +160,9 @@ impl Runner {
                             all.pop();
                             break;
                         }
-                        Err(error) => return self.answer_datagrams(call, number, flags, Err(error), &all),
+                        Err(error) => {
+                            return self.answer_datagrams(turn, call, number, flags, Err(error), &all);
+                        }
                     }
                 }
                 Err(errno) if all.is_empty() && self.is_at_end(number, flags, errno) => {
@@ -170,7 +172,7 @@ impl Runner {
                 Err(_) => break,
             }
         }
-        self.answer_datagrams(call, number, flags, Ok(all.len()), &all)
+        self.answer_datagrams(turn, call, number, flags, Ok(all.len()), &all)
     }
 
     /// Receives into the header at `at`: what was taken, and what recvmsg returns.
@@ -311,6 +313,7 @@ impl Runner {
     /// Answers; datagrams whose receiver went away meanwhile, or is about to, wait for the next one.
     fn answer_datagrams(
         &mut self,
+        turn: &Turn<'_>,
         call: &Call,
         number: u64,
         flags: i32,
@@ -324,24 +327,35 @@ impl Runner {
             Err(error) => return Err(host_errno(error)),
         };
         if told != Told::Heard && flags & n::MSG_PEEK == 0 {
-            self.give_back_datagrams(number, taken)?;
+            self.give_back_datagrams(turn, number, taken.to_vec())?;
         }
         Ok(told.answer(number))
     }
 
     /// Puts datagrams back, before those that came after them.
-    fn give_back_datagrams(&mut self, number: u64, taken: &[Taken]) -> Result<(), Errno> {
+    fn give_back_datagrams(
+        &mut self,
+        turn: &Turn<'_>,
+        number: u64,
+        mut taken: Vec<Taken>,
+    ) -> Result<(), Errno> {
         let copy = self.copy(number)?;
-        // No more than S's queue holds: who fills it is this thread.
-        let after: Vec<Taken> = std::iter::from_fn(|| self.take_from(&copy, false).ok()).collect();
-        if let Some(socket) = self.sockets.get_mut(number)
-            && let (Carrier::Datagram(datagram), Some(name)) = (&mut socket.carrier, &socket.name)
-        {
-            for Taken { payload, envelope } in taken.iter().chain(&after) {
-                // The queue has the room that they had.
-                let _ = datagram.deliver(payload, *envelope, name, &self.names, number);
-            }
-        }
+        taken.extend(self.take_all_from(&copy));
+        self.put_datagrams_back(turn, number, taken);
         Ok(())
+    }
+
+    /// All that is in S's queue.
+    pub(super) fn take_all_from(&self, copy: &OwnedFd) -> Vec<Taken> {
+        // No more than the queue holds: who fills it is this thread.
+        std::iter::from_fn(|| self.take_from(copy, false).ok()).collect()
+    }
+
+    /// Puts into S's queue, which is empty, what was in it.
+    pub(super) fn put_datagrams_back(&mut self, turn: &Turn<'_>, number: u64, taken: Vec<Taken>) {
+        if let Some(Socket { carrier: Carrier::Datagram(datagram), .. }) = self.sockets.get_mut(number) {
+            datagram.give_back(taken.into_iter().map(|taken| (taken.payload, taken.envelope)));
+            self.datagram_turn(turn, number);
+        }
     }
 }

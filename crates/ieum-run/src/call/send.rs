@@ -85,7 +85,7 @@ impl Runner {
                 Err(_) => break,
             }
         }
-        self.answer_sent(call, sent_before)
+        Ok(self.tell_once(call, number, Reply::of_count(sent_before)))
     }
 
     /// Writes how much of the message at `at` was sent.
@@ -121,18 +121,9 @@ impl Runner {
         flags: i32,
     ) -> Served {
         self.once(call, number, |runner| match runner.send_datagram(turn, call, number, header, flags) {
-            Ok(len) => runner.answer_sent(call, len),
+            Ok(len) => Ok(runner.tell_once(call, number, Reply::of_count(len))),
             Err(errno) => runner.answer_unsent(turn, number, flags, errno),
         })
-    }
-
-    /// Says how much was sent. A caller that goes before it is told so makes its call again, and is told then.
-    fn answer_sent(&mut self, call: &Call, count: usize) -> Served {
-        let reply = Reply::of_count(count);
-        if self.trees.reply(call, reply).is_err() {
-            self.late.missed(*call, reply);
-        }
-        Ok(Answer::Answered)
     }
 
     fn send_datagram(

@@ -301,10 +301,11 @@ impl Runner {
         let urgent = if flags & n::MSG_OOB != 0 { SendFlags::OOB } else { SendFlags::empty() };
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL | urgent;
         let count = send(&copy, bytes, flags).map_err(host_errno)?;
-        if self.trees.reply(call, Reply::of_count(count)).is_err() {
+        let told = self.trees.tell(call, Reply::of_count(count));
+        if told != Told::Heard {
             self.late.sent(call, bytes.get(..count).unwrap_or(bytes));
         }
-        Ok(Answer::Answered)
+        Ok(told.answer(number))
     }
 }
 

@@ -7,7 +7,7 @@
 //! The kernel queues ten datagrams for an unconnected S and no more (net.unix.max_dgram_qlen). What waits longer waits
 //! in the host's queue; a monitor connected to S tells when there is room.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -33,8 +33,8 @@ pub(crate) struct Datagram {
     monitor: Option<OwnedFd>,
     /// S had no room; wait for the monitor or P.
     blocked: bool,
-    /// Taken from the host, not yet taken by S.
-    parked: Option<Parked>,
+    /// Taken from the host or given back by who could not keep them, and not yet taken by S, in their order.
+    parked: VecDeque<Parked>,
     /// Makes names of senders that follow each other differ.
     serial: u64,
 }
@@ -43,37 +43,36 @@ pub(crate) struct Datagram {
 #[derive(Debug)]
 struct Parked {
     payload: Vec<u8>,
-    source: SocketAddr,
-    /// What is known of how it came.
-    arrival: Option<Arrival>,
+    envelope: Envelope,
+    /// Where it came to, if it comes from the host now.
+    destination: Option<SocketAddr>,
 }
 
 impl Parked {
-    fn envelope(&self) -> Envelope {
-        match self.arrival {
+    fn of_host(payload: Vec<u8>, source: SocketAddr, arrival: Option<Arrival>) -> Parked {
+        let envelope = match arrival {
             Some(Arrival { destination, ttl, tos, interface, segment_bytes }) => Envelope {
-                remote: self.source,
+                remote: source,
                 local: Some(destination.ip()),
                 hops: ttl,
                 tos,
                 interface,
                 segment_bytes: segment_bytes.unwrap_or(0),
             },
-            None => Envelope::of(self.source),
-        }
+            None => Envelope::of(source),
+        };
+        Parked { payload, envelope, destination: arrival.map(|arrival| arrival.destination) }
     }
-}
 
-impl Parked {
     /// The first of several datagrams, and the others. A connected S has one sender, whose name cannot say that there are
     /// several.
     fn first(mut self) -> (Parked, Option<Parked>) {
-        let size = self.arrival.and_then(|arrival| arrival.segment_bytes).map_or(0, usize::from);
+        let size = usize::from(self.envelope.segment_bytes);
         if size == 0 || size >= self.payload.len() {
             return (self, None);
         }
         let payload = self.payload.split_off(size);
-        let later = Parked { payload, source: self.source, arrival: self.arrival };
+        let later = Parked { payload, ..self };
         (self, Some(later))
     }
 
@@ -111,7 +110,7 @@ pub(crate) enum Delivery {
 }
 
 impl Datagram {
-    /// Connects S to a socket that stands for `remote`.
+    /// Connects S, which is not connected, to a socket that stands for `remote`.
     pub(crate) fn connect(
         &mut self,
         program_end: BorrowedFd<'_>,
@@ -131,12 +130,20 @@ impl Datagram {
         Ok(self.peer.insert(Peer { own_end, remote, readable: true }).own_end.as_fd())
     }
 
-    /// Dissolves the association.
+    /// Dissolves the association. S loses what is in its queue.
     pub(crate) fn disconnect(&mut self, program_end: BorrowedFd<'_>) -> Result<(), Errno> {
         connect_unspec(program_end)?;
         self.peer = None;
         self.blocked = false;
         Ok(())
+    }
+
+    /// All that was in S's queue, and nothing came since: it goes there again, before what comes later.
+    pub(crate) fn give_back(&mut self, taken: impl DoubleEndedIterator<Item = (Vec<u8>, Envelope)>) {
+        for (payload, envelope) in taken.rev() {
+            self.parked.push_front(Parked { payload, envelope, destination: None });
+        }
+        self.blocked = false;
     }
 
     /// P or the monitor changed.
@@ -206,32 +213,38 @@ impl Datagram {
                 return Delivery::Blocked;
             }
             let arrival = host.next_arrival(id);
-            let next = match self.parked.take() {
+            let next = match self.parked.pop_front() {
                 Some(parked) => parked,
                 None => match host.recv_from(now, id, false) {
-                    Ok((payload, source)) => Parked { payload, source, arrival },
+                    Ok((payload, source)) => Parked::of_host(payload, source, arrival),
                     Err(_) => return Delivery::Idle,
                 },
             };
-            let (source, destination) = (next.source, next.arrival.map(|arrival| arrival.destination));
+            let (source, destination) = (next.envelope.remote, next.destination);
             let (next, later) = if self.is_connected() { next.first() } else { (next, None) };
-            match self.deliver(&next.payload, next.envelope(), name, names, number) {
-                Ok(_) => self.parked = later,
+            match self.deliver(&next.payload, next.envelope, name, names, number) {
+                Ok(_) => self.parked_first(later),
                 Err(Errno::AGAIN) => {
-                    self.parked = Some(next.and(later));
+                    self.parked.push_front(next.and(later));
                     return self.block(name, source, destination);
                 }
-                Err(Errno::INTR) => self.parked = Some(next.and(later)),
+                Err(Errno::INTR) => self.parked.push_front(next.and(later)),
                 Err(Errno::CONNREFUSED) => return Delivery::Closed { source, destination },
                 // EMSGSIZE, ENOBUFS, or S connected in between: a datagram lost.
-                Err(_) => self.parked = later,
+                Err(_) => self.parked_first(later),
             }
         }
         Delivery::More
     }
 
+    fn parked_first(&mut self, later: Option<Parked>) {
+        if let Some(later) = later {
+            self.parked.push_front(later);
+        }
+    }
+
     /// Puts one datagram into S's queue.
-    pub(crate) fn deliver(
+    fn deliver(
         &mut self,
         payload: &[u8],
         envelope: Envelope,
@@ -241,7 +254,8 @@ impl Datagram {
     ) -> Result<usize, Errno> {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         if let Some(peer) = &self.peer {
-            // The host filters by the remote; what was queued before the connect is not for this S any more.
+            // The host filters by the remote. What others sent before the connect, and S's queue had no room for, is lost: there is
+            // one name for all that comes.
             return if peer.remote == envelope.remote { send(&peer.own_end, payload, flags) } else { Ok(0) };
         }
         if self.senders.len() >= SENDERS_MAX && !self.senders.contains_key(&envelope) {

@@ -9,6 +9,7 @@ static void about_datagrams(void)
     header();
     groups();
     interfaces();
+    associations();
     undelivered();
     offload();
     lite();
@@ -39,6 +40,7 @@ int main(int count, char **arguments)
     blocked();
     refused_calls();
     renewed();
+    associations();
     pings();
     further();
     header();

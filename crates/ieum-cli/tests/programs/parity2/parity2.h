@@ -52,6 +52,7 @@ void six(void);
 void pings(void);
 void refused_calls(void);
 void renewed(void);
+void associations(void);
 
 /* What a child of an exec does: the descriptor's number is in `argument`. */
 int after_exec(const char *what, const char *argument);
