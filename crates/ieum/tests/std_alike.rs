@@ -117,6 +117,7 @@ macro_rules! told_by {
                 told.push(line("a copy of the listener", second.local_addr().map(|address| address == at)));
                 #[allow(deprecated, reason = "std has it, so it is compared")]
                 {
+                    told.push(line("only IPv6", listener.only_v6()));
                     told.push(line("only IPv6 set", listener.set_only_v6(true)));
                 }
                 let third = TcpStream::connect_timeout(&at, Duration::from_secs(60)).unwrap();
@@ -233,6 +234,15 @@ macro_rules! told_by {
                 told.push(line("no group", one.leave_multicast_v4(&"239.1.1.1".parse().unwrap(), &nobody)));
                 told.push(line("no group", one.join_multicast_v6(&std::net::Ipv6Addr::LOCALHOST, 0)));
                 told.push(line("no group", one.leave_multicast_v6(&"ff02::99".parse().unwrap(), 0)));
+                let group = "239.1.1.1".parse().unwrap();
+                for call in ["join", "join again"] {
+                    let joined = one.join_multicast_v4(&group, &std::net::Ipv4Addr::LOCALHOST);
+                    told.push(line(call, joined));
+                }
+                for call in ["leave", "leave again"] {
+                    let left = one.leave_multicast_v4(&group, &std::net::Ipv4Addr::LOCALHOST);
+                    told.push(line(call, left));
+                }
                 told.push(line("loop of IPv6", one.multicast_loop_v6()));
                 told.push(line("read timeout", one.read_timeout()));
                 told.push(line("no time", one.set_read_timeout(Some(Duration::ZERO))));
