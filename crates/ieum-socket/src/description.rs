@@ -24,6 +24,8 @@ pub(crate) struct Description {
     pub(crate) phase: Phase,
     /// The port of a stream's last connection, which is free again: a name without a meaning that Linux leaves behind.
     pub(crate) port_left: u16,
+    /// The address a datagram socket without a port was bound to (IP_BIND_ADDRESS_NO_PORT): that of the port it gets.
+    pub(crate) bound_without_port: Option<SocketAddr>,
     /// Its multicast groups, if it has to do with any.
     pub(crate) groups: Option<Box<Groups>>,
     /// What the program wants to hear of what it sends, if anything.
@@ -151,6 +153,7 @@ impl Description {
             shut: Shut::default(),
             phase,
             port_left: 0,
+            bound_without_port: None,
             groups: None,
             sent: None,
             told: false,
@@ -185,6 +188,11 @@ impl Description {
             Domain::Ip6 => Ipv6Addr::UNSPECIFIED.into(),
         };
         SocketAddr::new(any, 0)
+    }
+
+    /// The address of a datagram socket that has no port, or of the one it gets when it needs one.
+    pub(crate) fn without_port(&self) -> SocketAddr {
+        self.bound_without_port.unwrap_or_else(|| self.nowhere())
     }
 
     /// An address of the stack as the program sees it: sockets of IPv6 name IPv4 as `::ffff:a.b.c.d`.

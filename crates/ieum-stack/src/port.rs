@@ -7,6 +7,8 @@
 //! equal, or one is unspecified, and neither keeps to a link that the other does not hear. A conflict is forgiven when both allow it: both said SO_REUSEADDR and neither
 //! listens, or both said SO_REUSEPORT. Connections inherit what their socket had said.
 //!
+//! A binding of an address alone has port 0, which nobody else has, and whose entry no conflict is looked for in.
+//!
 //! Invariants: a port's entry exists exactly while somebody holds it; every binding stands in its port's entry.
 
 use std::collections::{BTreeMap, HashMap};
@@ -43,6 +45,8 @@ pub struct BindRequest {
     pub ports: PortRange,
     /// It is reached over this link alone, and speaks over it alone (SO_BINDTODEVICE).
     pub link: Option<LinkId>,
+    /// Where no port is named, reserve none: each connection gets one when it is opened (IP_BIND_ADDRESS_NO_PORT).
+    pub address_alone: bool,
 }
 
 impl BindRequest {
@@ -56,6 +60,7 @@ impl BindRequest {
             v6_only: false,
             ports: PortRange::default(),
             link: None,
+            address_alone: false,
         }
     }
 }
@@ -197,6 +202,8 @@ impl Ports {
             return Err(BindError::NotLocal);
         }
         let port = match request.port {
+            // It stands in no port's way.
+            0 if request.address_alone => 0,
             0 => self.free_port(protocol, &request, chance).ok_or(BindError::NoFreePort)?,
             _ if self.conflicts(protocol, &request) => return Err(BindError::InUse),
             port => port,
@@ -540,6 +547,23 @@ mod tests {
         ports.release(ids[4]);
         let id = ports.bind(Protocol::Udp, wish(OWN, 0), &mut chance).unwrap();
         assert_eq!(ports.address(id).unwrap().port(), freed);
+    }
+
+    #[test]
+    fn an_address_alone_stands_in_no_ports_way() {
+        let (mut ports, mut chance) = ports();
+        let alone = BindRequest { address_alone: true, ..wish(OWN, 0) };
+        let bound: Vec<_> = (0..20).map(|_| ports.bind(Protocol::Tcp, alone, &mut chance).unwrap()).collect();
+        assert_eq!(ports.address(bound[0]), Some(SocketAddr::new(OWN.parse().unwrap(), 0)));
+        for port in 40_000..=40_009 {
+            assert!(ports.bind(Protocol::Tcp, wish(ANY, port), &mut chance).is_ok());
+        }
+        assert_eq!(ports.bind(Protocol::Tcp, wish(OWN, 0), &mut chance), Err(BindError::NoFreePort));
+        for id in bound {
+            ports.release(id);
+        }
+        let foreign = BindRequest { address_alone: true, ..wish("10.77.0.3", 0) };
+        assert_eq!(ports.bind(Protocol::Tcp, foreign, &mut chance), Err(BindError::NotLocal));
     }
 
     #[test]

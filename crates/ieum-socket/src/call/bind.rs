@@ -48,6 +48,13 @@ impl Host {
                 self.set_stream(id, bound.map_or(Stream::Unbound, Stream::Bound));
                 outcome
             }
+            Phase::Datagram(Datagram::Unbound)
+                if address.port() == 0
+                    && description.make.is_udp()
+                    && description.options.binds_address_alone() =>
+            {
+                self.bind_without_port(id, address)
+            }
             Phase::Datagram(Datagram::Unbound) => self.open_datagram(id, address).map(|_| ()),
             // A connection that is over has let go of the port it chose itself.
             Phase::Stream(Stream::Active(active)) if self.is_without_port(id, &active) => {
@@ -93,7 +100,11 @@ impl Host {
             Err(errno) => errno,
         };
         let held = before.zip(reserved).and_then(|(before, reserved)| {
-            let Bound { binding, .. } = self.bind_stream(id, reserved).ok()?;
+            let held = match reserved.port() {
+                0 => self.bind_address_alone(id, reserved),
+                _ => self.bind_stream(id, reserved),
+            };
+            let Bound { binding, .. } = held.ok()?;
             let mut held = Bound { binding, ..before };
             if errno == Errno::EADDRINUSE {
                 held.address.set_ip(self.descriptions.get(id)?.nowhere().ip());
@@ -122,8 +133,48 @@ impl Host {
     }
 
     fn bind_by_program(&mut self, id: SocketId, address: SocketAddr) -> Result<Bound, Errno> {
-        let hold = if address.port() == 0 { PortHold::UntilOver } else { PortHold::Kept };
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        let hold = match address.port() {
+            0 if description.options.binds_address_alone() => return self.bind_address_alone(id, address),
+            0 => PortHold::UntilOver,
+            _ => PortHold::Kept,
+        };
         Ok(Bound { by_program: true, hold, ..self.bind_stream(id, address)? })
+    }
+
+    /// IP_BIND_ADDRESS_NO_PORT: the port is chosen when the stream connects, so that many may have the same one to different
+    /// remotes, or when it listens. Another `bind` may name one before.
+    fn bind_address_alone(&mut self, id: SocketId, address: SocketAddr) -> Result<Bound, Errno> {
+        let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
+        description.port_left = 0;
+        let request = BindRequest { address_alone: true, ..request(description, address) };
+        let binding = self.stack.tcp_bind(request)?;
+        Ok(Bound { binding, address, by_program: true, hold: PortHold::GivenUp, v6_only: request.v6_only })
+    }
+
+    /// The same of a datagram socket, which gets its port when it sends or connects.
+    fn bind_without_port(&mut self, id: SocketId, address: SocketAddr) -> Result<(), Errno> {
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
+        let (make, ip) = (description.make, address.ip());
+        if !self.could_be_bound(make, ip) && !self.stack.is_broadcast(ip) {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
+        if let Some(description) = self.descriptions.get_mut(id) {
+            description.bound_without_port = Some(address);
+        }
+        Ok(())
+    }
+
+    /// A stream bound to an address alone gets a port that it can listen on.
+    pub(crate) fn bind_to_listen(&mut self, id: SocketId, bound: Bound) -> Result<Bound, Errno> {
+        if bound.address.port() != 0 {
+            return Ok(bound);
+        }
+        let with_port = self.bind_stream(id, bound.address)?;
+        self.stack.tcp_unbind(bound.binding);
+        let with_port = Bound { by_program: true, ..with_port };
+        self.set_stream(id, Stream::Bound(with_port));
+        Ok(with_port)
     }
 
     /// The endpoint of a datagram socket; one that has none gets any port, as sending and connecting do.
@@ -133,8 +184,8 @@ impl Host {
             Some(open) => Ok(*open),
             // Linux says EAGAIN when no port is left for a socket that did not ask for one.
             None => {
-                let nowhere = description.nowhere();
-                self.open_datagram(id, nowhere).map_err(|_| Errno::EAGAIN)
+                let address = description.without_port();
+                self.open_datagram(id, address).map_err(|_| Errno::EAGAIN)
             }
         }
     }
@@ -187,7 +238,7 @@ impl Host {
     fn is_without_port(&self, id: SocketId, active: &Active) -> bool {
         let is_over = self.descriptions.get(id).and_then(|description| self.view(description));
         is_over.is_some_and(|view| view.closed)
-            && active.bound.is_none_or(|bound| bound.hold == PortHold::UntilOver)
+            && active.bound.is_none_or(|bound| bound.hold == PortHold::UntilOver || bound.address.port() == 0)
     }
 
     fn could_be_bound(&self, make: Make, address: IpAddr) -> bool {
@@ -206,6 +257,7 @@ fn request(description: &Description, address: SocketAddr) -> BindRequest {
         v6_only: description.options.v6_only(),
         ports: description.options.ports(),
         link: description.options.link,
+        address_alone: false,
     }
 }
 

@@ -123,8 +123,11 @@ impl Host {
                 let local = self.endpoint_address(open.endpoint).unwrap_or(open.bound);
                 Own { bound: Some(open.bound.ip()), local: Some(local.ip()) }
             }
-            Phase::Stream(Stream::Unbound | Stream::Listening(_) | Stream::Active(_))
-            | Phase::Datagram(Datagram::Unbound) => Own::default(),
+            Phase::Datagram(Datagram::Unbound) => {
+                let bound = description.bound_without_port.map(|bound| bound.ip());
+                Own { bound, local: bound }
+            }
+            Phase::Stream(Stream::Unbound | Stream::Listening(_) | Stream::Active(_)) => Own::default(),
         }
     }
 }

@@ -26,6 +26,7 @@ impl Host {
             }
             Phase::Stream(Stream::Bound(bound)) => {
                 let bound = *bound;
+                let bound = self.bind_to_listen(id, bound)?;
                 self.begin_listening(id, bound, backlog)
             }
             Phase::Stream(Stream::Unbound) => {

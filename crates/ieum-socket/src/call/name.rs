@@ -19,7 +19,10 @@ impl Host {
             Phase::Stream(Stream::Unbound) => {
                 SocketAddr::new(description.nowhere().ip(), description.port_left)
             }
-            Phase::Datagram(Datagram::Unbound) => description.nowhere(),
+            Phase::Datagram(Datagram::Unbound) => description.without_port(),
+            Phase::Stream(Stream::Bound(bound)) if bound.address.port() == 0 => {
+                SocketAddr::new(bound.address.ip(), description.port_left)
+            }
             Phase::Stream(Stream::Bound(bound)) => bound.address,
             Phase::Stream(Stream::Listening(listening)) => listening.bound.address,
             Phase::Stream(Stream::Active(active)) => active.local,

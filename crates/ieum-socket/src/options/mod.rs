@@ -120,6 +120,7 @@ mod known {
     pub(super) const MULTICAST_ALL: SocketOption = SocketOption::known(IPPROTO_IP, IP_MULTICAST_ALL);
     pub(super) const MULTICAST_ALL6: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_MULTICAST_ALL);
     pub(super) const PORT_RANGE: SocketOption = SocketOption::known(IPPROTO_IP, IP_LOCAL_PORT_RANGE);
+    pub(super) const ADDRESS_ALONE: SocketOption = SocketOption::known(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
     pub(super) const SEGMENT: SocketOption = SocketOption::known(IPPROTO_UDP, UDP_SEGMENT);
     pub(super) const JOINS: SocketOption = SocketOption::known(IPPROTO_UDP, UDP_GRO);
     pub(super) const NO_CHECKSUM: SocketOption = of_socket(SO_NO_CHECK);
@@ -226,6 +227,11 @@ impl Options {
     pub(crate) fn ports(&self) -> PortRange {
         let [a, b, c, d] = self.value(known::PORT_RANGE).to_le_bytes();
         PortRange { first: u16::from_le_bytes([a, b]), last: u16::from_le_bytes([c, d]) }
+    }
+
+    /// IP_BIND_ADDRESS_NO_PORT: `bind` without a port reserves none.
+    pub(crate) fn binds_address_alone(&self) -> bool {
+        self.flag(known::ADDRESS_ALONE)
     }
 
     /// TCP_INQ: each message received says how much is left.

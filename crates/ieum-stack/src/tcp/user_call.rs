@@ -239,7 +239,9 @@ impl Tcp {
         }
         let path =
             cx.path(Protocol::Tcp, settings.link, source, remote).map_err(ConnectError::Unreachable)?;
-        let tuple = match bound {
+        // A binding of an address alone leaves the port to be chosen here.
+        let holds_port = bound.filter(|local| local.port() != 0);
+        let tuple = match holds_port {
             Some(local) => FourTuple { local: SocketAddr::new(path.source, local.port()), remote },
             None => {
                 let free = |port| {
@@ -262,7 +264,7 @@ impl Tcp {
         }
         // Who was not bound is for both families unless it said otherwise, which nobody does who only connects.
         let unbound = Hold { both_families: true, link: settings.link, ..Hold::default() };
-        let hold = binding.map_or(unbound, |binding| cx.ports.hold(binding));
+        let hold = binding.filter(|_| holds_port.is_some()).map_or(unbound, |binding| cx.ports.hold(binding));
         let phase = Phase::Handshake(Handshake::new(own));
         let id = self.enter(cx, Connection::new(tuple, settings, phase, Holder::User, hold));
         self.settle(cx, id);

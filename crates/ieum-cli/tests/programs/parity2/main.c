@@ -16,6 +16,7 @@ static void about_datagrams(void)
     links();
     devices();
     six();
+    addresses_alone();
 }
 
 int main(int count, char **arguments)
@@ -58,6 +59,7 @@ int main(int count, char **arguments)
     links();
     devices();
     six();
+    addresses_alone();
     printf("end: 0\n");
     return 0;
 }

@@ -50,6 +50,7 @@ void links(void);
 void devices(void);
 void six(void);
 void pings(void);
+void addresses_alone(void);
 void refused_calls(void);
 void renewed(void);
 void associations(void);
