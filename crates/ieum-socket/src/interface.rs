@@ -41,6 +41,11 @@ impl Interface {
         };
         UP | RUNNING | LOWER_UP | of_kind
     }
+
+    /// Would an interface with these flags be this one? Of those that can be changed at all.
+    pub fn is_already(&self, flags: u32) -> bool {
+        (self.flags() ^ flags) & CHANGEABLE == 0
+    }
 }
 
 impl Host {
@@ -98,3 +103,8 @@ const RUNNING: u32 = 1 << 6;
 const NOARP: u32 = 1 << 7;
 const MULTICAST: u32 = 1 << 12;
 const LOWER_UP: u32 = 1 << 16;
+const DEBUG: u32 = 1 << 2;
+const PROMISC: u32 = 1 << 8;
+const ALLMULTI: u32 = 1 << 9;
+/// Flags that can be set and taken away; the others say how things stand.
+const CHANGEABLE: u32 = UP | DEBUG | NOARP | PROMISC | ALLMULTI | MULTICAST;

@@ -188,12 +188,14 @@ unsafe fn transmit(number: c_int, message: *const msghdr, flags: c_int) -> io::R
         ((*message).msg_name, (*message).msg_namelen, (*message).msg_control, (*message).msg_controllen)
     };
     // SAFETY: as above.
+    let pieces = unsafe { pieces(message) }?;
+    // SAFETY: as above.
     let to = (!name.is_null()).then(|| unsafe { named(name.cast(), name_len) });
     if control_len > CONTROL_BYTES_MAX {
         return Err(error(libc::ENOBUFS));
     }
     // SAFETY: as above.
-    let (control, bytes) = unsafe { (list(control.cast::<u8>(), control_len)?, gather(pieces(message)?)?) };
+    let (control, bytes) = unsafe { (list(control.cast::<u8>(), control_len)?, gather(pieces)?) };
     send(number, Ok(&bytes), flags, to, control)
 }
 
@@ -204,7 +206,11 @@ unsafe fn transmit(number: c_int, message: *const msghdr, flags: c_int) -> io::R
 /// As above.
 unsafe fn pieces<'a>(message: *const msghdr) -> io::Result<&'a [iovec]> {
     // SAFETY: as above.
-    let (at, count) = unsafe { ((*message).msg_iov, (*message).msg_iovlen) };
+    let (at, count, name, name_len) =
+        unsafe { ((*message).msg_iov, (*message).msg_iovlen, (*message).msg_name, (*message).msg_namelen) };
+    if !name.is_null() && name_len > i32::MAX.unsigned_abs() {
+        return Err(error(libc::EINVAL));
+    }
     if count > BUFFERS_MAX {
         return Err(error(libc::EMSGSIZE));
     }

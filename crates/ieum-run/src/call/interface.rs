@@ -1,6 +1,6 @@
 //! ioctl(2) about interfaces (netdevice(7)): what they are called, their flags, sizes and addresses. They are asked on any
 //! socket, the kernel's included, and answered with the host's own interfaces. Nothing can be changed: EPERM, as for an
-//! unprivileged program.
+//! unprivileged program; but flags that are as they are asked to be are no change.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -33,6 +33,7 @@ pub(crate) fn is_about_interfaces(request: u32) -> bool {
 const NAME: u32 = 0x8910;
 const LIST: u32 = 0x8912;
 const FLAGS: u32 = 0x8913;
+const SET_FLAGS: u32 = 0x8914;
 const ADDRESS: u32 = 0x8915;
 const DESTINATION: u32 = 0x8917;
 const BROADCAST: u32 = 0x8919;
@@ -67,7 +68,10 @@ impl Runner {
             return Ok(Answer::Continue);
         }
         if CHANGES.contains(&request) {
-            return Err(Errno(rustix::io::Errno::PERM.raw_os_error()));
+            let asked = self.memory(call).read_array(call.word(2)).map_err(host_errno)?;
+            let changes_nothing = request == SET_FLAGS && self.has_such_flags(&asked);
+            let refusal = Errno(rustix::io::Errno::PERM.raw_os_error());
+            return if changes_nothing { Ok(Answer::Value(0)) } else { Err(refusal) };
         }
         if request == LIST {
             return self.list_interfaces(call);
@@ -90,6 +94,16 @@ impl Runner {
         }
         memory.write(call.word(2), &asked).map_err(host_errno)?;
         Ok(Answer::Value(0))
+    }
+
+    /// SIOCSIFFLAGS: is the interface as it is to be?
+    fn has_such_flags(&self, asked: &[u8; REQUEST_BYTES]) -> bool {
+        let (name, value) = asked.split_at(NAME_BYTES);
+        let wanted = name.split(|byte| *byte == 0).next().unwrap_or_default();
+        let flags = value.first_chunk().map_or(0, |flags| u32::from(u16::from_ne_bytes(*flags)));
+        let interfaces = self.host.interfaces();
+        let found = interfaces.iter().find(|one| one.name.as_bytes() == wanted);
+        found.is_some_and(|one| one.is_already(flags))
     }
 
     /// SIOCGIFCONF: every IPv4 address, each with the name of its interface.

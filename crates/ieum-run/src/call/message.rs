@@ -42,6 +42,10 @@ impl Header {
 
     pub(super) fn read(memory: &Memory<'_>, at: u64) -> Result<Header, Errno> {
         let bytes: [u8; HEADER_BYTES] = memory.read_array(at)?;
+        let (name, name_len) = (word(&bytes, 0), half(&bytes, 8));
+        if name != 0 && name_len < 0 {
+            return Err(Errno::INVAL);
+        }
         let count = usize::try_from(word(&bytes, 24)).unwrap_or(usize::MAX);
         if count > PIECES_MAX {
             return Err(Errno::MSGSIZE);
@@ -50,8 +54,8 @@ impl Header {
         let piece = |piece: &[u8]| (word(piece, 0), usize::try_from(word(piece, 8)).unwrap_or(usize::MAX));
         Ok(Header {
             at,
-            name: word(&bytes, 0),
-            name_len: half(&bytes, 8),
+            name,
+            name_len,
             control: word(&bytes, 32),
             control_room: usize::try_from(word(&bytes, 40)).unwrap_or(usize::MAX),
             pieces: list.chunks_exact(PIECE_BYTES).map(piece).collect(),

@@ -49,6 +49,12 @@ pub(crate) fn answers(host: &Host, written: &[u8], manner: Manner) -> Vec<Vec<u8
                 }
                 continue;
             }
+            Verb::Change if changes_nothing(host, &request) => {
+                if request.wants_acknowledgement() {
+                    told.push(verdict(&request, manner, None));
+                }
+                continue;
+            }
             Verb::Change => Err(PERMISSION),
             Verb::Get if request.wants_all() => {
                 told.extend(dump(host, &request, manner));
@@ -95,16 +101,27 @@ fn dump(host: &Host, request: &Request<'_>, manner: Manner) -> Vec<Vec<u8>> {
 /// One thing that is asked for.
 fn one(host: &Host, request: &Request<'_>) -> Result<RouteNetlinkMessage, Errno> {
     match request.kind {
-        n::RTM_GETLINK => {
-            let is_meant = |one: &&Interface| match (request.index(), request.interface_name()) {
-                (Some(index), _) => one.index == index,
-                (None, name) => name == Some(one.name.as_bytes()),
-            };
-            host.interfaces().iter().find(is_meant).map(link).ok_or(NO_DEVICE)
-        }
+        n::RTM_GETLINK => meant(host, request).as_ref().map(link).ok_or(NO_DEVICE),
         n::RTM_GETROUTE => way(host, request.destination().ok_or(Errno::EINVAL)?),
         _ => Err(Errno::EOPNOTSUPP),
     }
+}
+
+/// The link that a request names.
+fn meant(host: &Host, request: &Request<'_>) -> Option<Interface> {
+    let is_meant = |one: &Interface| match (request.index(), request.interface_name()) {
+        (Some(index), _) => one.index == index,
+        (None, name) => name == Some(one.name.as_bytes()),
+    };
+    host.interfaces().into_iter().find(is_meant)
+}
+
+/// Is everything as it is asked to be? (`ip link set lo up`)
+fn changes_nothing(host: &Host, request: &Request<'_>) -> bool {
+    request.kind == n::RTM_NEWLINK
+        && request.is_of_flags_alone()
+        && meant(host, request)
+            .is_some_and(|one| request.flags_wanted(one.flags()).is_some_and(|wanted| one.is_already(wanted)))
 }
 
 /// Acknowledgement or error: with the request, unless the socket wants its header alone.
@@ -311,6 +328,7 @@ fn family(address: IpAddr) -> AddressFamily {
 mod tests {
     use ieum_socket::HostConfig;
     use ieum_stack::LinkConfig;
+    use netlink_packet_core::NLM_F_ACK;
     use netlink_packet_route::address::AddressAttribute;
     use proptest::prelude::*;
 
@@ -389,6 +407,22 @@ mod tests {
         assert!(way.attributes.contains(&RouteAttribute::Gateway(gateway.into())));
         assert!(way.attributes.contains(&RouteAttribute::PrefSource(source.into())));
         assert!(way.attributes.contains(&RouteAttribute::Oif(2)));
+    }
+
+    #[test]
+    fn a_link_that_is_to_be_as_it_is_is_so() {
+        // struct ifinfomsg of number 1: its flags, and which of them are meant.
+        let link = |flags: u32, changed: u32| {
+            [[0; 4], [1, 0, 0, 0], flags.to_ne_bytes(), changed.to_ne_bytes()].concat()
+        };
+        let error = |body: &[u8]| {
+            let told = answers(&host(), &request(16, NLM_F_ACK, body), MANNER);
+            i32::from_ne_bytes(told[0][HEADER_BYTES..HEADER_BYTES + 4].try_into().unwrap())
+        };
+        assert_eq!(error(&link(1, 1)), 0);
+        assert_eq!(error(&link(0, 1)), -PERMISSION.0);
+        // IFLA_MTU 1280 with it.
+        assert_eq!(error(&[link(1, 1), vec![8, 0, 4, 0, 0, 5, 0, 0]].concat()), -PERMISSION.0);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use netlink_packet_core::{NLA_TYPE_MASK, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NlasIterator};
+use netlink_packet_core::{
+    NLA_TYPE_MASK, NLM_F_ACK, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST, NlasIterator,
+};
 
 use crate::sys::number as n;
 
@@ -90,6 +92,23 @@ impl<'a> Request<'a> {
     pub(super) fn interface_name(&self) -> Option<&'a [u8]> {
         let name = INTERFACE_NAMES.iter().find_map(|kind| self.attribute(LINK_BYTES, *kind))?;
         name.split(|byte| *byte == 0).next()
+    }
+
+    /// The flags that a link which has those `before` is to have.
+    pub(super) fn flags_wanted(&self, before: u32) -> Option<u32> {
+        let (flags, changed) = (word(self.body(), 8)?, word(self.body(), 12)?);
+        // A mask of old programs, which meant all of them.
+        Some(if changed == 0 && flags != 0 { flags } else { flags & changed | before & !changed })
+    }
+
+    /// Does a link's message say nothing but which one it is about, and its flags?
+    pub(super) fn is_of_flags_alone(&self) -> bool {
+        let is_new = self.flags & (NLM_F_EXCL | NLM_F_REPLACE) == 0;
+        let attributes = self.body().get(LINK_BYTES..).map(NlasIterator::new);
+        is_new
+            && attributes.is_some_and(|mut all| {
+                all.all(|one| one.is_ok_and(|one| INTERFACE_NAMES.contains(&(one.kind() & NLA_TYPE_MASK))))
+            })
     }
 
     /// Does an address belong to the family that is asked for?

@@ -74,6 +74,9 @@ static void by_ioctl(void)
     request("metric", four, SIOCGIFMETRIC, "lo");
     request("queue", four, SIOCGIFTXQLEN, "lo");
     line2("interface", "flags-nowhere", ioctl(four, SIOCGIFFLAGS, (void *)8));
+    line2("interface", "set-flags-nowhere", ioctl(four, SIOCSIFFLAGS, (void *)8));
+    must(ioctl(four, SIOCGIFFLAGS, &asked) == 0, "lo has flags");
+    line2("interface", "up-again", ioctl(four, SIOCSIFFLAGS, &asked));
     char room[4096];
     struct ifconf list = { .ifc_len = sizeof room, .ifc_buf = room };
     line2("interface", "list", ioctl(four, SIOCGIFCONF, &list));
@@ -158,10 +161,10 @@ static void dump(const char *name, int fd, int kind, int family)
 }
 
 /* One request, and the type and error of its first answer. */
-static void ask(const char *name, int fd, int kind, int flags, int index)
+static void ask_for(const char *name, int fd, int kind, int flags, struct ifinfomsg body)
 {
     struct { struct nlmsghdr head; struct ifinfomsg body; } asked = {
-        { sizeof asked, kind, NLM_F_REQUEST | flags, 8, 0 }, { .ifi_index = index },
+        { sizeof asked, kind, NLM_F_REQUEST | flags, 8, 0 }, body,
     };
     char room[8192] = { 0 };
     struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
@@ -176,6 +179,11 @@ static void ask(const char *name, int fd, int kind, int flags, int index)
               answer->nlmsg_type == NLMSG_ERROR ? -error->error : 0);
     while (recv(fd, room, sizeof room, MSG_DONTWAIT) > 0)
         ;
+}
+
+static void ask(const char *name, int fd, int kind, int flags, int index)
+{
+    ask_for(name, fd, kind, flags, (struct ifinfomsg){ .ifi_index = index });
 }
 
 static void by_netlink(void)
@@ -227,6 +235,8 @@ static void by_netlink(void)
     ask("link-1", fd, RTM_GETLINK, 0, 1);
     ask("link-1-acknowledged", fd, RTM_GETLINK, NLM_F_ACK, 1);
     ask("link-99", fd, RTM_GETLINK, 0, 99);
+    ask_for("link-1-up-again", fd, RTM_NEWLINK, NLM_F_ACK,
+            (struct ifinfomsg){ .ifi_index = 1, .ifi_flags = IFF_UP, .ifi_change = IFF_UP });
     ask("no-kind", fd, 9, 0, 1);
     ask("no-kind-acknowledged", fd, 9, NLM_F_ACK, 1);
     ask("unknown-kind", fd, 998, 0, 1);

@@ -59,6 +59,18 @@ static void ask_sendmsg_with_name(const char *prefix, int fd)
     line2(prefix, "sendmsg-with-name", sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
+static void ask_with_bad_name_length(const char *prefix, int fd)
+{
+    char into[8];
+    struct sockaddr_in at = address("127.0.0.1", 9);
+    struct iovec part = { into, sizeof into };
+    struct msghdr message = { .msg_name = &at, .msg_namelen = (socklen_t)-1, .msg_iov = &part, .msg_iovlen = 1 };
+    line2(prefix, "recvmsg-bad-name-length", recvmsg(fd, &message, MSG_DONTWAIT));
+    line2(prefix, "recvmsg-bad-name-length-errors", recvmsg(fd, &message, MSG_DONTWAIT | MSG_ERRQUEUE));
+    message.msg_namelen = (socklen_t)-1;
+    line2(prefix, "sendmsg-bad-name-length", sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
 static void ask_mmsg(const char *prefix, int fd)
 {
     char into[2][8];
@@ -99,7 +111,8 @@ static void ask_broken_pipe(const char *prefix, int fd)
 void messages(void)
 {
     static void (*const CALLS[])(const char *, int) = { ask_recvfrom, ask_recvmsg, ask_recvmsg_nameless, ask_truncated,
-        ask_sendto, ask_sendmsg, ask_sendmsg_with_name, ask_mmsg, ask_broken_pipe };
+        ask_sendto, ask_sendmsg, ask_sendmsg_with_name,
+        ask_with_bad_name_length, ask_mmsg, ask_broken_pipe };
     for (size_t i = 0; i < STATE_COUNT; i++)
         for (size_t j = 0; j < sizeof CALLS / sizeof *CALLS; j++) {
             struct subject s = { -1, -1, -1 };
