@@ -41,6 +41,8 @@ pub struct Runner {
     pub(crate) namespace_ports: BTreeMap<SocketAddr, bool>,
     pub(crate) held: Held,
     pub(crate) late: Late,
+    /// The call that is served, by its tree and number, and the inode of the socket that it names.
+    pub(crate) asked: Option<(TreeId, u64, Option<u64>)>,
     /// Sockets whose share of the last turn did not suffice: work for the next.
     pub(crate) more: BTreeSet<u64>,
     /// Makes names that follow each other differ.
@@ -165,6 +167,7 @@ impl Runner {
             namespace_ports: BTreeMap::new(),
             held: Held::default(),
             late: Late::default(),
+            asked: None,
             more: BTreeSet::new(),
             serial: 0,
             timers: Timers::default(),

@@ -100,6 +100,7 @@ impl Runner {
     }
 
     fn serve(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
+        self.asked = None;
         if let Some(number) = self.identify_route(call) {
             return self.serve_route(turn, call, number);
         }
@@ -219,9 +220,22 @@ impl Runner {
     /// The socket of ours that descriptor argument 0 names, if it does.
     pub(crate) fn identify(&mut self, call: &Call) -> Option<u64> {
         let place = call.place(call.int(0));
-        let number = self.sockets.by_inode(tracee::socket_inode(place)?)?;
+        let inode = self.inode_asked(call)?;
+        let number = self.sockets.by_inode(inode)?;
         self.sockets.get_mut(number)?.place = Some(place);
         Some(number)
+    }
+
+    /// The inode of the socket that descriptor argument 0 names, looked up once for a call.
+    pub(crate) fn inode_asked(&mut self, call: &Call) -> Option<u64> {
+        match self.asked {
+            Some((tree, id, inode)) if (tree, id) == (call.tree, call.id) => inode,
+            _ => {
+                let inode = tracee::socket_inode(call.place(call.int(0)));
+                self.asked = Some((call.tree, call.id, inode));
+                inode
+            }
+        }
     }
 
     /// A momentary copy of a socket's S.

@@ -21,7 +21,6 @@ use crate::runner::Runner;
 use crate::serve::{Answer, Served};
 use crate::socket::host_errno;
 use crate::sys::number as n;
-use crate::tracee;
 
 /// The longest address that the kernel looks at (sizeof struct sockaddr_storage).
 const ADDRESS_BYTES_MAX: usize = 128;
@@ -29,18 +28,17 @@ const ADDRESS_BYTES_MAX: usize = 128;
 impl Runner {
     /// A copy of descriptor argument 0, if it is a socket of the namespace.
     pub(crate) fn identify_in_namespace(&mut self, call: &Call) -> Option<OwnedFd> {
-        let namespace = self.namespace.as_ref()?;
-        if call.number == n::SYS_socket || call.number == n::SYS_seccomp {
+        if self.namespace.is_none() || call.number == n::SYS_socket || call.number == n::SYS_seccomp {
             return None;
         }
         let place = call.place(call.int(0));
         // The host's own sockets are most of those that are asked about.
-        let inode = tracee::socket_inode(place)?;
+        let inode = self.inode_asked(call)?;
         if self.sockets.by_inode(inode).is_some() {
             return None;
         }
         let copy = self.tracees.copy(&self.trees, place, Some(inode)).ok()?;
-        namespace.has(&copy).then_some(copy)
+        self.namespace.as_ref()?.has(&copy).then_some(copy)
     }
 
     /// A new socket of the namespace, if it has a part in what was asked for.

@@ -71,7 +71,8 @@ impl Runner {
             return None;
         }
         let place = call.place(call.int(0));
-        let number = self.routes.by_inode(tracee::socket_inode(place)?)?;
+        let inode = self.inode_asked(call)?;
+        let number = self.routes.by_inode(inode)?;
         self.routes.get_mut(number)?.place = place;
         Some(number)
     }
