@@ -3,18 +3,20 @@
 set -euo pipefail
 
 running=()
-# Servers are ended by their ids, whatever happens.
+# Servers are ended by their ids, with all that they have started, whatever happens.
 finish() {
     local code=$?
-    for id in "${running[@]}"; do kill "$id" 2>/dev/null || true; done
+    for id in "${running[@]}"; do kill -- "-$id" 2>/dev/null || true; done
     for id in "${running[@]}"; do wait "$id" 2>/dev/null || true; done
     exit "$code"
 }
 trap finish EXIT
 
-# Starts a server.
+# Starts a server, in a process group of its own.
 serve() {
+    set -m
     "$@" </dev/null >>server.log 2>&1 &
+    set +m
     running+=($!)
 }
 

@@ -346,7 +346,7 @@ fn the_helper_is_gone_when_ieum_is_killed() {
     let folder = Folder::new();
     let mark = folder.file("mark");
     // The program's own command line is another: `exec` drops the mark.
-    let run = ieum(&["--udp", "namespace"], &["sh", "-c", "echo ready; exec sleep 1000", &mark]);
+    let run = ieum(&["--udp", "namespace"], &["sh", "-c", "echo ready; exec cat", &mark]);
     let mut running = Running::start(&run);
     running.line("ready");
     let helper = helper_of(&running, &mark);
