@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use ieum_stack::{BindingId, ConnectionId, ListenerId, TcpSettings};
 
 use crate::Errno;
+use crate::call::cork::Corked;
 use crate::endpoint::Endpoint;
 use crate::groups::Groups;
 use crate::make::{Domain, Kind, Make};
@@ -26,6 +27,8 @@ pub(crate) struct Description {
     pub(crate) port_left: u16,
     /// The address a datagram socket without a port was bound to (IP_BIND_ADDRESS_NO_PORT): that of the port it gets.
     pub(crate) bound_without_port: Option<SocketAddr>,
+    /// The pieces of a datagram that is not whole yet, if there are any.
+    pub(crate) corked: Option<Box<Corked>>,
     /// Its multicast groups, if it has to do with any.
     pub(crate) groups: Option<Box<Groups>>,
     /// What the program wants to hear of what it sends, if anything.
@@ -154,6 +157,7 @@ impl Description {
             phase,
             port_left: 0,
             bound_without_port: None,
+            corked: None,
             groups: None,
             sent: None,
             told: false,

@@ -5,7 +5,7 @@ mod common;
 
 use common::{DATAGRAM, World, at, events, host, poll, read};
 use ieum_socket::numbers::{
-    IP_RECVERR, IPPROTO_IP, IPPROTO_UDP, SO_BROADCAST, SOL_SOCKET, UDP_GRO, UDP_SEGMENT,
+    IP_RECVERR, IPPROTO_IP, IPPROTO_UDP, SO_BROADCAST, SOL_SOCKET, UDP_CORK, UDP_GRO, UDP_SEGMENT,
 };
 use ieum_socket::{
     Ancillary, Connect, Control, Errno, Event, Host, How, Kind, Reading, Received, SocketId, Wait,
@@ -273,4 +273,35 @@ fn sending_serves_a_port_too() {
         events(&mut world.a),
         [Event::Serving { kind: Kind::Datagram, address, v6_only: false, serving: true }]
     );
+}
+
+#[test]
+fn pieces_of_a_datagram_go_out_with_the_last() {
+    let mut world = World::new();
+    let server = server(&mut world);
+    let client = world.a.socket(2, DATAGRAM, 0).unwrap();
+    let to = Some(at("10.0.0.2:53"));
+    let more = Ancillary { more: true, ..Ancillary::default() };
+    assert_eq!(world.a.send_message(world.now, client, b"ab", None, more), Err(Errno::EDESTADDRREQ));
+    assert_eq!(world.a.send_message(world.now, client, b"ab", to, more), Ok(2));
+    world.settle();
+    assert_eq!(read(&mut world.b, world.now, server, 10), Err(Errno::EAGAIN));
+    assert_eq!(world.a.send_message(world.now, client, b"cd", Some(at("10.0.0.2:54")), more), Ok(2));
+    assert_eq!(world.a.send_to(world.now, client, b"e", to), Ok(1));
+    world.settle();
+    assert_eq!(read(&mut world.b, world.now, server, 10), Ok(b"abcde".to_vec()));
+
+    assert_eq!(world.a.send_message(world.now, client, &[0; 65_000], to, more), Ok(65_000));
+    assert_eq!(world.a.send_to(world.now, client, &[0; 508], to), Err(Errno::EMSGSIZE));
+    let cork = |host: &mut Host, now, on: i32| {
+        host.set_option(now, client, IPPROTO_UDP, UDP_CORK, &on.to_ne_bytes()).unwrap();
+    };
+    cork(&mut world.a, world.now, 1);
+    assert_eq!(world.a.send_to(world.now, client, b"f", to), Ok(1));
+    assert_eq!(world.a.send_to(world.now, client, b"g", to), Ok(1));
+    world.settle();
+    assert_eq!(read(&mut world.b, world.now, server, 10), Err(Errno::EAGAIN));
+    cork(&mut world.a, world.now, 0);
+    world.settle();
+    assert_eq!(read(&mut world.b, world.now, server, 10), Ok(b"fg".to_vec()));
 }

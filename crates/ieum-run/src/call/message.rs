@@ -62,6 +62,11 @@ impl Header {
         })
     }
 
+    /// Are there control messages, or room for them?
+    pub(super) fn has_control(&self) -> bool {
+        self.control_room > 0
+    }
+
     /// Bytes the pieces have room for.
     pub(super) fn room(&self) -> usize {
         self.pieces.iter().fold(0, |sum: usize, (_, len)| sum.saturating_add(*len))

@@ -8,6 +8,7 @@ mod interface;
 mod ioctl;
 mod listen;
 mod message;
+mod more;
 mod name;
 mod namespace;
 mod option;

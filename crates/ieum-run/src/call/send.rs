@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use ieum_engine::Turn;
-use ieum_socket::{Errno, Kind, Make, Protocol};
+use ieum_socket::{Ancillary, Errno, Kind, Make, Protocol};
 use rustix::net::sockopt::{Timeout, socket_timeout};
 
 use super::message::{Header, MULTI_BYTES, MULTI_LEN};
@@ -21,10 +21,10 @@ impl Runner {
         let no_address = call.word(4) == 0;
         if self.is_stream(number) {
             self.expect_urgent(number, call.int(3));
-            if no_address && self.kernel_serves_stream(number) {
-                return Ok(Answer::Continue);
-            }
             let header = Header::of_buffer(call.word(1), call.size(2));
+            if no_address && self.kernel_serves_stream(number) {
+                return self.send_natively(turn, call, number, &header, call.int(3));
+            }
             return self.send_stream(turn, call, number, &header, call.int(3));
         }
         let mut header = Header::of_buffer(call.word(1), call.size(2));
@@ -38,7 +38,7 @@ impl Runner {
         if self.is_stream(number) {
             self.expect_urgent(number, call.int(2));
             if header.name == 0 && self.kernel_serves_stream(number) {
-                return Ok(Answer::Continue);
+                return self.send_natively(turn, call, number, &header, call.int(2));
             }
             return self.send_stream(turn, call, number, &header, call.int(2));
         }
@@ -164,6 +164,7 @@ impl Runner {
         }
         let control = header.control_messages(&self.memory(call)).map_err(host_errno)?;
         let ancillary = self.host.ancillary(id, destination, &control)?;
+        let ancillary = Ancillary { more: flags & n::MSG_MORE != 0, ..ancillary };
         let bytes = header.gather(&self.memory(call), DATAGRAM_BYTES_MAX).map_err(host_errno)?;
         self.host.send_message(turn.now, id, &bytes, destination, ancillary)
     }

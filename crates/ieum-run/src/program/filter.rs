@@ -87,8 +87,9 @@ pub(crate) fn filter(datagrams: DatagramCalls) -> Vec<FilterInstruction> {
 
 fn data_calls(a: &mut Assembler) {
     for (call, refused, asked) in [
-        // An urgent byte is sent natively, but its stream has to look for it from then on.
-        (n::SYS_sendto, n::MSG_FASTOPEN, n::MSG_OOB),
+        // An urgent byte is sent natively, but its stream has to look for it from then on. That more is to follow AF_UNIX
+        // would not tell us.
+        (n::SYS_sendto, n::MSG_FASTOPEN, n::MSG_OOB | n::MSG_MORE),
         (n::SYS_recvfrom, 0, n::MSG_TRUNC | n::MSG_OOB | n::MSG_ERRQUEUE),
     ] {
         a.on_call(call, |a| {
@@ -124,13 +125,13 @@ fn native_data_calls(a: &mut Assembler) {
     a.on_call(n::SYS_sendto, |a| {
         a.load_argument(3);
         a.if_any_bit(bits(n::MSG_FASTOPEN), n::SECCOMP_RET_ERRNO | EOPNOTSUPP);
-        a.if_any_bit(bits(n::MSG_OOB), n::SECCOMP_RET_USER_NOTIF);
+        a.if_any_bit(bits(n::MSG_OOB | n::MSG_MORE), n::SECCOMP_RET_USER_NOTIF);
         a.load_argument(5);
         a.if_equal(NETLINK_ADDRESS_BYTES, n::SECCOMP_RET_USER_NOTIF);
         a.ret(n::SECCOMP_RET_ALLOW);
     });
     for (call, flags_at, refused, asked) in [
-        (n::SYS_sendmsg, 2, n::MSG_FASTOPEN, n::MSG_OOB),
+        (n::SYS_sendmsg, 2, n::MSG_FASTOPEN, n::MSG_OOB | n::MSG_MORE),
         (n::SYS_sendmmsg, 3, n::MSG_FASTOPEN, n::MSG_OOB),
         (n::SYS_recvfrom, 3, 0, ASKED),
         (n::SYS_recvmsg, 2, 0, ASKED),
@@ -340,6 +341,16 @@ mod tests {
         assert_eq!(verdict(n::SYS_sendto, [3, 1, 1, flags, 0, 0]), n::SECCOMP_RET_USER_NOTIF);
         assert_eq!(verdict(n::SYS_recvfrom, [3, 1, 1, 0, 0, 0]), n::SECCOMP_RET_ALLOW);
         assert_eq!(verdict(n::SYS_ioctl, [3, n::SIOCATMARK, 0, 0, 0, 0]), n::SECCOMP_RET_USER_NOTIF);
+    }
+
+    #[test]
+    fn that_more_follows_is_told_to_us() {
+        let flags = u64::from(bits(n::MSG_MORE));
+        let native = filter(DatagramCalls::Native);
+        assert_eq!(verdict(n::SYS_sendto, [3, 1, 1, flags, 0, 0]), n::SECCOMP_RET_USER_NOTIF);
+        assert_eq!(verdict_of(&native, n::SYS_sendto, [3, 1, 1, flags, 0, 0]), n::SECCOMP_RET_USER_NOTIF);
+        assert_eq!(verdict_of(&native, n::SYS_sendmsg, [3, 1, flags, 0, 0, 0]), n::SECCOMP_RET_USER_NOTIF);
+        assert_eq!(verdict_of(&native, n::SYS_sendto, [3, 1, 1, 0, 0, 0]), n::SECCOMP_RET_ALLOW);
     }
 
     #[test]

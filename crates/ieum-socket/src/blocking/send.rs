@@ -8,7 +8,7 @@ use ieum_wire::Instant;
 use super::{Progress, Wait};
 use crate::host::Host;
 use crate::numbers::{MSG_DONTWAIT, MSG_EOR, MSG_FASTOPEN, MSG_MORE, MSG_OOB, SO_SNDTIMEO};
-use crate::{Domain, Errno, Kind, SocketId};
+use crate::{Ancillary, Domain, Errno, Kind, SocketId};
 
 /// What writing is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -134,6 +134,10 @@ impl Host {
             [] => None,
             messages => Some(self.ancillary(id, writing.to, messages)?).filter(|_| is_datagram),
         };
+        let more = is_datagram && end == WriteEnd::More;
+        let ancillary = ancillary
+            .or_else(|| more.then(Ancillary::default))
+            .map(|ancillary| Ancillary { more, ..ancillary });
         match fast {
             true => self.send_fast_open(now, id, bytes, writing.to),
             false if writing.has(MSG_OOB) && !is_datagram => self.send_urgent(now, id, bytes),

@@ -5,6 +5,7 @@ mod ancillary;
 mod bind;
 mod close;
 pub(crate) mod connect;
+pub(crate) mod cork;
 pub(crate) mod destination;
 mod device;
 mod disconnect;

@@ -10,8 +10,8 @@ use crate::make::{Domain, Protocol};
 use crate::numbers::{
     IP_MULTICAST_ALL, IP_RECVERR, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPV6_MULTICAST_ALL,
     IPV6_RECVERR, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, SO_TIMESTAMPING, SO_TIMESTAMPING_NEW, SO_ZEROCOPY,
-    SOL_SOCKET, TCP_CORK, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_NODELAY, UDP_GRO,
-    UDPLITE_RECV_CSCOV, UDPLITE_SEND_CSCOV,
+    SOL_SOCKET, TCP_CORK, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_NODELAY, UDP_CORK,
+    UDP_GRO, UDPLITE_RECV_CSCOV, UDPLITE_SEND_CSCOV,
 };
 use crate::options::stamping_of;
 use crate::{Errno, SocketId};
@@ -113,6 +113,10 @@ impl Host {
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         if matches!((level, name), (IPPROTO_IP, IP_MULTICAST_ALL) | (IPPROTO_IPV6, IPV6_MULTICAST_ALL)) {
             self.tell_groups(id);
+            return Ok(());
+        }
+        if (level, name) == (IPPROTO_UDP, UDP_CORK) {
+            self.cork_changed(now, id);
             return Ok(());
         }
         if (level, name) == (IPPROTO_UDP, UDP_GRO) {

@@ -30,6 +30,8 @@ pub struct Ancillary {
     pub segment_bytes: Option<u16>,
     /// The number of the interface it leaves by; 0: the one that the route says.
     pub interface: u32,
+    /// It is not whole: what is sent next belongs to it (MSG_MORE; of UDP alone).
+    pub more: bool,
 }
 
 impl Host {
@@ -77,7 +79,7 @@ impl Host {
         self.now = now;
         match self.descriptions.get(id).ok_or(Errno::EBADF)?.phase {
             Phase::Stream(_) => self.send_stream(now, id, bytes, end),
-            Phase::Datagram(_) => self.send_datagram(now, id, bytes, address, Ancillary::default()),
+            Phase::Datagram(_) => self.send_piece(now, id, bytes, address, Ancillary::default()),
         }
     }
 
@@ -98,7 +100,7 @@ impl Host {
         self.now = now;
         match self.descriptions.get(id).ok_or(Errno::EBADF)?.phase {
             Phase::Stream(_) => Err(Errno::EOPNOTSUPP),
-            Phase::Datagram(_) => self.send_datagram(now, id, bytes, address, ancillary),
+            Phase::Datagram(_) => self.send_piece(now, id, bytes, address, ancillary),
         }
     }
 
@@ -231,7 +233,7 @@ impl Host {
         }
     }
 
-    fn send_datagram(
+    pub(super) fn send_datagram(
         &mut self,
         now: Instant,
         id: SocketId,
@@ -239,6 +241,25 @@ impl Host {
         address: Option<SocketAddr>,
         ancillary: Ancillary,
     ) -> Result<usize, Errno> {
+        let (endpoint, to, fields) = self.prepare_datagram(now, id, bytes, address, ancillary)?;
+        if !self.endpoint_send(now, endpoint, to, bytes, fields)? {
+            if let Some(open) = self.descriptions.get_mut(id).and_then(|description| description.open_mut()) {
+                open.full = true;
+            }
+            return Err(Errno::EAGAIN);
+        }
+        Ok(bytes.len())
+    }
+
+    /// Whether the datagram may be sent at all, and how; after the pending error.
+    pub(super) fn prepare_datagram(
+        &mut self,
+        now: Instant,
+        id: SocketId,
+        bytes: &[u8],
+        address: Option<SocketAddr>,
+        ancillary: Ancillary,
+    ) -> Result<(Endpoint, SocketAddr, SendFields), Errno> {
         // Linux binds first and looks at the message afterwards.
         let open = self.opened(id)?;
         if bytes.len() > MESSAGE_BYTES_MAX {
@@ -301,13 +322,7 @@ impl Host {
             segment_bytes,
             ..fields
         };
-        if !self.endpoint_send(now, open.endpoint, to, bytes, fields)? {
-            if let Some(open) = self.descriptions.get_mut(id).and_then(|description| description.open_mut()) {
-                open.full = true;
-            }
-            return Err(Errno::EAGAIN);
-        }
-        Ok(bytes.len())
+        Ok((open.endpoint, to, fields))
     }
 
     /// The link of that number, by which a message is to go there.

@@ -121,6 +121,7 @@ mod known {
     pub(super) const MULTICAST_ALL6: SocketOption = SocketOption::known(IPPROTO_IPV6, IPV6_MULTICAST_ALL);
     pub(super) const PORT_RANGE: SocketOption = SocketOption::known(IPPROTO_IP, IP_LOCAL_PORT_RANGE);
     pub(super) const ADDRESS_ALONE: SocketOption = SocketOption::known(IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT);
+    pub(super) const UDP_CORKS: SocketOption = SocketOption::known(IPPROTO_UDP, UDP_CORK);
     pub(super) const SEGMENT: SocketOption = SocketOption::known(IPPROTO_UDP, UDP_SEGMENT);
     pub(super) const JOINS: SocketOption = SocketOption::known(IPPROTO_UDP, UDP_GRO);
     pub(super) const NO_CHECKSUM: SocketOption = of_socket(SO_NO_CHECK);
@@ -232,6 +233,11 @@ impl Options {
     /// IP_BIND_ADDRESS_NO_PORT: `bind` without a port reserves none.
     pub(crate) fn binds_address_alone(&self) -> bool {
         self.flag(known::ADDRESS_ALONE)
+    }
+
+    /// UDP_CORK: what is sent is a piece of one datagram, until this is taken away.
+    pub(crate) fn corks_datagrams(&self) -> bool {
+        self.flag(known::UDP_CORKS)
     }
 
     /// TCP_INQ: each message received says how much is left.

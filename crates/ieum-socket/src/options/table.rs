@@ -230,7 +230,7 @@ pub(super) const ROWS: &[Row] = &[
     ip6(IPV6_UNICAST_IF, 0, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::EADDRNOTAVAIL) })),
     ip6(IPV6_RECVFRAGSIZE, 0, Flag),
     ip6(IPV6_FREEBIND, 0, Flag),
-    udp(UDP_CORK, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::ENOPROTOOPT) })),
+    udp(UDP_CORK, Flag),
     udp(UDP_ENCAP, Judged(|_, value| if value == 0 { Ok(0) } else { Err(Errno::ENOPROTOOPT) })),
     udp(UDPLITE_SEND_CSCOV, Judged(|_, value| Ok(coverage(value)))),
     udp(UDPLITE_RECV_CSCOV, Judged(|_, value| Ok(coverage(value)))),

@@ -17,6 +17,7 @@ static void about_datagrams(void)
     devices();
     six();
     addresses_alone();
+    pieces();
 }
 
 int main(int count, char **arguments)
@@ -60,6 +61,7 @@ int main(int count, char **arguments)
     devices();
     six();
     addresses_alone();
+    pieces();
     printf("end: 0\n");
     return 0;
 }

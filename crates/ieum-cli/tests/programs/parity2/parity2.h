@@ -51,6 +51,7 @@ void devices(void);
 void six(void);
 void pings(void);
 void addresses_alone(void);
+void pieces(void);
 void refused_calls(void);
 void renewed(void);
 void associations(void);
