@@ -6,6 +6,7 @@
 
 use ieum_wire::Instant;
 
+use crate::call::receive_many::Gathering;
 use crate::notification::Call;
 use crate::tree::TreeId;
 
@@ -25,6 +26,8 @@ pub(crate) struct HeldCall {
 #[derive(Debug, Default)]
 pub(crate) struct Held {
     calls: Vec<HeldCall>,
+    /// Those of recvmmsg that have some of their messages.
+    pub(crate) gathering: Vec<Gathering>,
 }
 
 impl Held {

@@ -48,8 +48,7 @@
 //! - Bytes that come after `shutdown(SHUT_RD)` cannot be read. SO_LINGER does not make close wait.
 //! - Datagrams come with the control messages of `call/control` and no others, those to a connected socket with none but
 //!   a timestamp; of those that go source, interface, hops, type of service
-//!   and the size of segments (UDP_SEGMENT) are looked at. recvmmsg returns as soon as one datagram
-//!   came.
+//!   and the size of segments (UDP_SEGMENT) are looked at.
 //! - SO_RCVLOWAT does not keep poll from telling of fewer bytes.
 //! - /proc/net and /sys/class/net show the machine's interfaces.
 //! - Set-user-ID programs (sudo, su, ping of old) run without their privilege: the filter demands NO_NEW_PRIVS.

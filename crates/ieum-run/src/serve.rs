@@ -44,6 +44,9 @@ impl Runner {
         for _ in 0..CALLS_PER_TURN_MAX {
             let Some(call) = self.trees.next(tree) else { return };
             let before = self.held.forget(call.thread);
+            if !self.held.gathering.is_empty() {
+                self.give_back_gathered(turn);
+            }
             let answer = match (self.answer_again(&call), before) {
                 (Some(answer), _) => Ok(answer),
                 // A signal interrupted the call and the kernel makes it again. Linux does so only with calls that wait
@@ -184,6 +187,10 @@ impl Runner {
     /// The calls whose time is over: EAGAIN, but a connect goes on without its caller.
     pub(crate) fn expire_held(&mut self, turn: &Turn<'_>) {
         for held in self.held.take_expired(turn.now) {
+            if let Some(answer) = self.end_gathering(turn, &held.call) {
+                self.finish(turn.now, &held.call, answer, Some(held));
+                continue;
+            }
             let errno = match held.call.number {
                 n::SYS_connect if self.is_filled(held.socket) => Errno::EALREADY,
                 n::SYS_connect => {
@@ -212,7 +219,8 @@ impl Runner {
                 self.fill(turn, *number);
             }
         }
-        if !connecting.is_empty() {
+        let is_gathering = self.give_back_gathered(turn);
+        if is_gathering || !connecting.is_empty() {
             self.check_held_later(turn.now);
         }
     }

@@ -1,7 +1,7 @@
 //! Control messages (cmsg(3)), and those that come with a datagram for who asked by an option: where it went (IP_PKTINFO,
 //! IPV6_RECVPKTINFO), how many hops it had left (IP_RECVTTL, IPV6_RECVHOPLIMIT), its type of service (IP_RECVTOS,
-//! IPV6_RECVTCLASS), of how many datagrams it is made (UDP_GRO), when it came (SO_TIMESTAMP, SO_TIMESTAMPNS). All others
-//! (options, fragments' sizes) are not told. `call/ancillary` has those that are sent along.
+//! IPV6_RECVTCLASS), to which address and port it went (IP_RECVORIGDSTADDR, IPV6_RECVORIGDSTADDR), of how many datagrams it is
+//! made (UDP_GRO), when it came (SO_TIMESTAMP, SO_TIMESTAMPNS). All others (options, fragments' sizes) are not told. `call/ancillary` has those that are sent along.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -9,8 +9,9 @@ use std::time::Duration;
 use crate::SocketId;
 use crate::call::recv::Arrival;
 use crate::host::Host;
-use crate::make::Domain;
+use crate::make::{Domain, Protocol};
 use crate::options::numbers as n;
+use crate::sockaddr;
 
 /// sizeof struct cmsghdr.
 pub(crate) const HEADER_BYTES: usize = 16;
@@ -59,7 +60,11 @@ impl Host {
         time_of_day: Duration,
     ) -> Vec<Control> {
         let domain = self.domain(id);
-        let answer = arrival.and_then(|arrival| self.answer_from(source, arrival));
+        // Of an answer to an echo request Linux tells none.
+        let answer = match self.make(id).map(|make| make.protocol) {
+            Some(Protocol::Icmp) => Some(Ipv4Addr::UNSPECIFIED),
+            _ => arrival.and_then(|arrival| self.answer_from(source, arrival)),
+        };
         let mut wants = |level, name| {
             self.option(id, level, name).is_ok_and(|value| value.first().is_some_and(|byte| *byte != 0))
         };
@@ -99,12 +104,16 @@ impl Host {
                 tell(n::IPPROTO_IPV6, n::IPV6_RECVHOPLIMIT, n::IPV6_HOPLIMIT, &|| hops.to_vec());
                 let class = || i32::from(arrival.tos).to_ne_bytes().to_vec();
                 tell(n::IPPROTO_IPV6, n::IPV6_RECVTCLASS, n::IPV6_TCLASS, &class);
+                let place = || sockaddr::encode(arrival.destination);
+                tell(n::IPPROTO_IPV6, n::IPV6_ORIGDSTADDR, n::IPV6_ORIGDSTADDR, &place);
             }
             IpAddr::V4(local) => {
                 let place = || [interface, answer.unwrap_or(local).octets(), local.octets()].concat();
                 tell(n::IPPROTO_IP, n::IP_PKTINFO, n::IP_PKTINFO, &place);
                 tell(n::IPPROTO_IP, n::IP_RECVTTL, n::IP_TTL, &|| hops.to_vec());
                 tell(n::IPPROTO_IP, n::IP_RECVTOS, n::IP_TOS, &|| vec![arrival.tos]);
+                let place = || sockaddr::encode(arrival.destination);
+                tell(n::IPPROTO_IP, n::IP_RECVORIGDSTADDR, n::IP_RECVORIGDSTADDR, &place);
             }
         }
         all
@@ -113,9 +122,12 @@ impl Host {
     /// The address of ours to answer from by IPv4, where it is not the one that a datagram came to: of what went to many, the
     /// link's.
     fn answer_from(&self, source: SocketAddr, arrival: &Arrival) -> Option<Ipv4Addr> {
-        let is_many = !self.stack.is_local(arrival.destination.ip());
+        let to = arrival.destination.ip();
+        let is_many = self.stack.is_broadcast(to) || !self.stack.is_local(to);
         let link = self.stack.link_at(arrival.interface).filter(|_| is_many)?;
-        match self.stack.source_towards(link, source.ip().to_canonical())? {
+        let source = source.ip().to_canonical();
+        let own = Some(source).filter(|source| self.stack.is_local(*source));
+        match own.or_else(|| self.stack.source_towards(link, source))? {
             IpAddr::V4(answer) => Some(answer),
             IpAddr::V6(_) => None,
         }

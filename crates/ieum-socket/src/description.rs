@@ -86,7 +86,7 @@ pub(crate) enum PortHold {
     UntilOver,
     /// Until another connection is: it was bound when the last one was over.
     UntilNextOver,
-    /// No longer: another `bind` takes its place.
+    /// No longer: another `bind` takes its place, this socket's or, if it is of that very port, anybody's.
     GivenUp,
 }
 

@@ -363,7 +363,38 @@ fn a_datagram_to_everybody_reaches_everyone_bound_to_the_port() {
     assert_eq!(servers.map(|server| peer.recv(server).is_some()), [true, true, true, false]);
     // Nobody answers a broadcast with an error.
     assert_eq!(peer.stack.drops(), [("udp port unknown", 1)]);
-    assert_eq!(host.stack.tally().received, 0);
+    assert_eq!(host.stack.drops(), [("udp port unknown", 2)], "it heard its own, and nothing else");
+}
+
+#[test]
+fn a_datagram_to_everybody_reaches_those_on_its_senders_host_too() {
+    let (mut host, mut peer) = pair(false);
+    let (near, far) = (host.bind("0.0.0.0:67"), peer.bind("0.0.0.0:67"));
+    let own = host.bind("10.77.0.2:68");
+    let sender = host.bind("10.77.0.2:5000");
+    for everybody in ["10.77.0.255", "255.255.255.255"] {
+        host.send(sender, &format!("{everybody}:67"), b"x");
+        host.send(sender, &format!("{everybody}:68"), b"x");
+        settle(&mut host, &mut peer);
+        assert_eq!(host.recv(near), Some(("10.77.0.2:5000".into(), b"x".to_vec())), "{everybody}");
+        assert!(peer.recv(far).is_some(), "{everybody}");
+        assert_eq!(host.recv(own), None, "it is bound to another address");
+    }
+}
+
+#[test]
+fn everybody_on_the_loopback_link_is_everybody_on_the_host() {
+    let (mut host, mut peer) = pair(false);
+    let shared = BindRequest { reuse_address: true, ..wish("0.0.0.0:67") };
+    let both = [host.stack.udp_bind(shared).unwrap(), host.stack.udp_bind(shared).unwrap()];
+    let far = peer.bind("0.0.0.0:67");
+    let sender = host.bind("127.0.0.1:5000");
+    for everybody in ["127.255.255.255:67", "255.255.255.255:67"] {
+        host.send(sender, everybody, b"x");
+        settle(&mut host, &mut peer);
+        assert!(both.iter().all(|one| host.recv(*one).is_some()), "{everybody}");
+        assert_eq!(peer.recv(far), None, "{everybody}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use ieum_engine::Turn;
 use ieum_socket::{Errno, Kind};
-use rustix::net::sockopt::{Timeout, set_socket_oobinline, set_socket_timeout, socket_timeout};
+use rustix::net::sockopt::set_socket_oobinline;
 use rustix::net::{SocketAddrUnix, SocketFlags, accept_with, getpeername};
 
 use crate::carrier::{self, joint};
@@ -42,8 +42,7 @@ impl Runner {
         if is_nonblocking(&copy) {
             return Err(Errno::EAGAIN);
         }
-        let patience = socket_timeout(&copy, Timeout::Recv).ok().flatten();
-        Ok(Answer::Wait { socket: number, deadline: patience.map(|patience| turn.now + patience) })
+        self.wait_to_receive(turn, number)
     }
 
     fn refuse_unless_listening(&self, number: u64) -> Result<(), Errno> {
@@ -66,12 +65,8 @@ impl Runner {
             if flags & n::SOCK_NONBLOCK != 0 { SocketFlags::NONBLOCK } else { SocketFlags::empty() };
         let taken = accept_with(copy, nonblocking | SocketFlags::CLOEXEC).map_err(host_errno)?;
         carrier::widen(&taken);
-        for direction in [Timeout::Recv, Timeout::Send] {
-            // What is accepted inherits the listener's patience.
-            if let Ok(Some(patience)) = socket_timeout(copy, direction) {
-                let _ = set_socket_timeout(&taken, direction, Some(patience));
-            }
-        }
+        // What is accepted inherits the listener's patience.
+        self.give_times(listener, &taken);
         let peer = getpeername(&taken).ok().flatten().and_then(|peer| SocketAddrUnix::try_from(peer).ok());
         let peer = peer.filter(|_| carrier::is_connected_by_us(&taken));
         let connection = peer.and_then(|peer| self.names.carrier(&peer));

@@ -5,12 +5,12 @@
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use ieum_engine::Turn;
 use ieum_socket::{Connect, Errno, Kind};
 use rustix::io::Errno as Unfit;
 use rustix::net::Shutdown;
-use rustix::net::sockopt::{Timeout, socket_timeout};
 
 use crate::address::{self, Address, Use};
 use crate::carrier;
@@ -140,19 +140,19 @@ impl Runner {
     fn wait_for_outcome(&mut self, turn: &Turn<'_>, number: u64, nonblocking: Errno) -> Served {
         let copy = self.copy(number)?;
         let is_filled = self.is_filled(number);
-        if is_nonblocking(&copy) {
+        let time = self.sockets.get(number).and_then(|socket| self.host.send_time(socket.host));
+        if is_nonblocking(&copy) || time == Some(Duration::ZERO) {
             drop(copy);
             if !is_filled {
                 self.fill(turn, number);
             }
             return Err(nonblocking);
         }
-        let patience = socket_timeout(&copy, Timeout::Send).ok().flatten();
         if !is_filled {
             self.set_carrier(number, Carrier::Connecting(Connecting::Held));
             self.check_held_later(turn.now);
         }
-        Ok(Answer::Wait { socket: number, deadline: patience.map(|patience| turn.now + patience) })
+        Ok(Answer::Wait { socket: number, deadline: time.map(|time| turn.now + time) })
     }
 
     /// S looks like a socket that connects.

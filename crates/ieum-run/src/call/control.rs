@@ -12,8 +12,10 @@ pub(super) fn messages(host: &mut Host, id: SocketId, envelope: &Envelope) -> Ve
     let now = clock_gettime(ClockId::Realtime);
     let seconds = Duration::from_secs(u64::try_from(now.tv_sec).unwrap_or(0));
     let now = seconds + Duration::from_nanos(u64::try_from(now.tv_nsec).unwrap_or(0));
+    // It came to the port that the socket has.
+    let port = host.local_address(id).map_or(0, |local| local.port());
     let arrival = envelope.local.map(|local| Arrival {
-        destination: (local, 0).into(),
+        destination: (local, port).into(),
         ttl: envelope.hops,
         tos: envelope.tos,
         interface: envelope.interface,

@@ -13,6 +13,7 @@ mod name;
 mod namespace;
 mod option;
 mod receive;
+pub(crate) mod receive_many;
 mod renew;
 mod route;
 mod send;

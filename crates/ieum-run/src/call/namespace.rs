@@ -2,7 +2,7 @@
 //!
 //! As the owner of the namespace we may do there what a program may not do anywhere: so options are set and asked for only
 //! where they are among those that are served here ([`is_served`]), with the rules of an ordinary user ([`is_privileged`]). Their values
-//! hold neither pointers nor descriptors, which would be ours.
+//! hold neither pointers nor descriptors, which would be ours; what a program for packets points to is read first.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -24,6 +24,11 @@ use crate::sys::number as n;
 
 /// The longest address that the kernel looks at (sizeof struct sockaddr_storage).
 const ADDRESS_BYTES_MAX: usize = 128;
+
+/// sizeof struct sock_fprog.
+const FILTER_BYTES: usize = 16;
+/// Instructions of a program for packets (BPF_MAXINSNS).
+const FILTER_INSTRUCTIONS_MAX: usize = 4096;
 
 impl Runner {
     /// A copy of descriptor argument 0, if it is a socket of the namespace.
@@ -118,6 +123,11 @@ impl Runner {
     fn set_option_call(&self, call: &Call, socket: BorrowedFd<'_>) -> Served {
         let option = (call.int(1), call.int(2));
         let len = usize::try_from(call.int(4)).map_err(|_| Errno::EINVAL)?.min(OPTION_BYTES_MAX);
+        if option.0 == n::SOL_SOCKET
+            && matches!(option.1, libc::SO_ATTACH_FILTER | libc::SO_ATTACH_REUSEPORT_CBPF)
+        {
+            return self.attach_filter_call(call, socket, option.1, len);
+        }
         if !is_served(option) {
             return Err(Errno::ENOPROTOOPT);
         }
@@ -126,6 +136,22 @@ impl Runner {
             return Err(Errno::EPERM);
         }
         sys::set_option(socket, option, &value).map_err(host_errno)?;
+        Ok(Answer::Value(0))
+    }
+
+    /// A program for packets: its instructions are read once, and hold no pointers.
+    fn attach_filter_call(&self, call: &Call, socket: BorrowedFd<'_>, name: i32, len: usize) -> Served {
+        let memory = self.memory(call);
+        // struct sock_fprog: how many instructions, and where.
+        let [l0, l1, _, _, _, _, _, _, pointer @ ..] =
+            memory.read_array::<FILTER_BYTES>(call.word(3)).map_err(host_errno)?;
+        let count = usize::from(u16::from_ne_bytes([l0, l1]));
+        if len != FILTER_BYTES || !(1..=FILTER_INSTRUCTIONS_MAX).contains(&count) {
+            return Err(Errno::EINVAL);
+        }
+        let bytes = count * sys::FILTER_INSTRUCTION_BYTES;
+        let program = memory.read(u64::from_ne_bytes(pointer), bytes).map_err(host_errno)?;
+        sys::attach_filter(socket, name, &program).map_err(host_errno)?;
         Ok(Answer::Value(0))
     }
 
@@ -231,6 +257,9 @@ fn is_served((level, name): (i32, i32)) -> bool {
                 | libc::SO_RCVLOWAT
                 | libc::SO_SNDLOWAT
                 | libc::SO_BINDTODEVICE
+                | libc::SO_DETACH_FILTER
+                | libc::SO_DETACH_REUSEPORT_BPF
+                | libc::SO_LOCK_FILTER
                 | libc::SO_TIMESTAMP
                 | libc::SO_TIMESTAMPNS
                 | libc::SO_TIMESTAMPING

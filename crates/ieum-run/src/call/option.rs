@@ -1,4 +1,7 @@
-//! getsockopt(2) and setsockopt(2), save the time-outs, which S itself has.
+//! getsockopt(2) and setsockopt(2). Time-outs are the host's and S's, which answers when they are asked for.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use ieum_engine::Turn;
 use ieum_socket::{Errno, shown_option};
@@ -6,6 +9,7 @@ use rustix::net::sockopt;
 
 use crate::bounds::{CARRIER_BYTES, OPTION_BYTES_MAX, OPTION_GIVEN_BYTES_MAX};
 use crate::carrier::joint;
+use crate::namespace::sys;
 use crate::notification::Call;
 use crate::runner::Runner;
 use crate::serve::{Answer, Served};
@@ -81,6 +85,11 @@ impl Runner {
             (n::SOL_SOCKET, n::SO_SNDBUF) => self.bound_queue(number, &value),
             (n::SOL_SOCKET, n::SO_RCVBUF) => self.bound_inward_queue(number),
             (n::SOL_SOCKET, n::SO_OOBINLINE) => self.tell_of_urgent(number, &value),
+            (n::SOL_SOCKET, n::SO_RCVTIMEO | n::SO_SNDTIMEO | n::SO_RCVTIMEO_NEW | n::SO_SNDTIMEO_NEW) => {
+                if let Ok(copy) = self.copy(number) {
+                    self.give_times(number, &copy);
+                }
+            }
             _ => {}
         }
         Ok(Answer::Value(0))
@@ -112,6 +121,23 @@ impl Runner {
         if let Ok(copy) = self.copy(number) {
             // A kernel without urgent data for AF_UNIX (before 5.15) has nothing to decide.
             let _ = sockopt::set_socket_oobinline(&copy, in_line);
+        }
+    }
+
+    /// Calls that the kernel serves on this end wait as long as the host's would. S says 0 of who does not wait at all, as of who
+    /// waits for ever: only the host knows which.
+    pub(crate) fn give_times(&self, number: u64, program_end: &OwnedFd) {
+        let Some(socket) = self.sockets.get(number) else { return };
+        let times = [self.host.recv_time(socket.host), self.host.send_time(socket.host)];
+        for (time, name) in times.into_iter().zip([n::SO_RCVTIMEO, n::SO_SNDTIMEO]) {
+            let (seconds, microseconds) = match time {
+                None => (0, 0),
+                Some(Duration::ZERO) => (-1, 0),
+                Some(time) => (i64::try_from(time.as_secs()).unwrap_or(0), i64::from(time.subsec_micros())),
+            };
+            let value = [seconds, microseconds].map(i64::to_ne_bytes).concat();
+            // A kernel that refuses would wait for ever.
+            let _ = sys::set_option(program_end.as_fd(), (n::SOL_SOCKET, name), &value);
         }
     }
 

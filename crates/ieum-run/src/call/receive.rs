@@ -1,18 +1,17 @@
-//! recvfrom(2), recvmsg(2) and recvmmsg(2) on datagram sockets. On streams they are the kernel's.
+//! recvfrom(2) and recvmsg(2) on datagram sockets. On streams they are the kernel's.
 //!
 //! The datagram is taken from S's queue through a copy; its sender's name spells the remote's address.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use ieum_engine::{Ready, Turn};
 use ieum_socket::Errno;
-use rustix::net::sockopt::{Timeout, socket_timeout};
 use rustix::net::{RecvFlags, SocketAddrUnix};
 
 use super::control;
-use super::message::{Header, MULTI_BYTES, MULTI_LEN};
+use super::message::Header;
 use crate::address;
-use crate::bounds::MESSAGES_MAX;
 use crate::name::Envelope;
 use crate::notification::Call;
 use crate::runner::Runner;
@@ -23,25 +22,13 @@ use crate::tree::Told;
 
 /// A datagram that was taken from S's queue.
 #[derive(Clone, Debug)]
-pub(super) struct Taken {
+pub(crate) struct Taken {
     payload: Vec<u8>,
     envelope: Envelope,
 }
 
-/// sizeof struct timespec.
-const TIMESPEC_BYTES: usize = 16;
-
-/// A time that is none is refused before anything is looked at.
-fn check_timeout(timespec: &[u8; TIMESPEC_BYTES]) -> Result<(), Errno> {
-    let [seconds, nanoseconds] = [0, 8].map(|at| {
-        timespec.get(at..at + 8).and_then(|word| word.try_into().ok()).map_or(0, i64::from_ne_bytes)
-    });
-    let is_time = seconds >= 0 && (0..1_000_000_000).contains(&nanoseconds);
-    if is_time { Ok(()) } else { Err(Errno::EINVAL) }
-}
-
 /// What a call returns when everything that it tells was written to its caller's memory; ESRCH when that caller is gone.
-type Written = Result<usize, rustix::io::Errno>;
+pub(super) type Written = Result<usize, rustix::io::Errno>;
 
 impl Runner {
     pub(crate) fn call_recvfrom(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
@@ -121,62 +108,8 @@ impl Runner {
         }
     }
 
-    pub(crate) fn call_recvmmsg(&mut self, turn: &Turn<'_>, call: &Call) -> Served {
-        let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
-        let flags = call.int(3);
-        if call.word(4) != 0 {
-            let timeout = self.memory(call).read_array::<TIMESPEC_BYTES>(call.word(4)).map_err(host_errno)?;
-            check_timeout(&timeout)?;
-        }
-        if self.is_stream(number) {
-            if flags & n::MSG_ERRQUEUE != 0 {
-                return Err(Errno::EAGAIN);
-            }
-            if self.is_carried(number) {
-                return Ok(Answer::Continue);
-            }
-            return self.receive_no_messages(turn, call, number, flags);
-        }
-        self.once(call, number, |runner| runner.receive_messages(turn, call, number, flags))
-    }
-
-    /// recvmmsg on a datagram socket.
-    fn receive_messages(&mut self, turn: &Turn<'_>, call: &Call, number: u64, flags: i32) -> Served {
-        let count = u64::from(call.int(2).unsigned_abs()).min(MESSAGES_MAX);
-        let mut all = Vec::new();
-        for index in 0..count {
-            let at = call.word(1).wrapping_add(index * MULTI_BYTES);
-            match self.receive_message(turn, call, number, at, flags) {
-                Ok((taken, written)) => {
-                    all.push(taken);
-                    let written = written.and_then(|len| {
-                        let len = i32::try_from(len).unwrap_or(i32::MAX);
-                        self.memory(call).write_int(at.wrapping_add(MULTI_LEN), len)
-                    });
-                    match written {
-                        Ok(()) => {}
-                        // What was written before counts.
-                        Err(rustix::io::Errno::FAULT) if all.len() > 1 => {
-                            all.pop();
-                            break;
-                        }
-                        Err(error) => {
-                            return self.answer_datagrams(turn, call, number, flags, Err(error), &all);
-                        }
-                    }
-                }
-                Err(errno) if all.is_empty() && self.is_at_end(number, flags, errno) => {
-                    return self.answer_ends(call, count);
-                }
-                Err(errno) if all.is_empty() => return self.answer_nothing(turn, number, flags, errno),
-                Err(_) => break,
-            }
-        }
-        self.answer_datagrams(turn, call, number, flags, Ok(all.len()), &all)
-    }
-
     /// Receives into the header at `at`: what was taken, and what recvmsg returns.
-    fn receive_message(
+    pub(super) fn receive_message(
         &mut self,
         turn: &Turn<'_>,
         call: &Call,
@@ -275,20 +208,11 @@ impl Runner {
     }
 
     /// Is it shut for reading, and was to be waited for what cannot be waited for?
-    fn is_at_end(&mut self, number: u64, flags: i32, errno: Errno) -> bool {
+    pub(super) fn is_at_end(&mut self, number: u64, flags: i32, errno: Errno) -> bool {
         let waits = errno == Errno::EAGAIN && flags & (n::MSG_DONTWAIT | n::MSG_ERRQUEUE) == 0;
         let socket = self.sockets.get(number).filter(|_| waits);
         socket.is_some_and(|socket| self.host.end_of_datagrams(socket.host).is_some())
             && self.copy(number).is_ok_and(|copy| !is_nonblocking(&copy))
-    }
-
-    /// recvmmsg of `count` messages which all are the end of what there is.
-    pub(super) fn answer_ends(&self, call: &Call, count: u64) -> Served {
-        for index in 0..count {
-            let at = call.word(1).wrapping_add(index * MULTI_BYTES + MULTI_LEN);
-            self.memory(call).write_int(at, 0).map_err(host_errno)?;
-        }
-        Ok(Answer::Value(i64::try_from(count).unwrap_or(i64::MAX)))
     }
 
     /// Nothing to receive: a blocking receiver waits.
@@ -306,12 +230,20 @@ impl Runner {
         if is_nonblocking(&copy) {
             return Err(Errno::EAGAIN);
         }
-        let patience = socket_timeout(&copy, Timeout::Recv).ok().flatten();
-        Ok(Answer::Wait { socket: number, deadline: patience.map(|patience| turn.now + patience) })
+        self.wait_to_receive(turn, number)
+    }
+
+    /// Waits for what comes, as long as the socket says (SO_RCVTIMEO).
+    pub(super) fn wait_to_receive(&self, turn: &Turn<'_>, number: u64) -> Served {
+        let time = self.sockets.get(number).and_then(|socket| self.host.recv_time(socket.host));
+        if time == Some(Duration::ZERO) {
+            return Err(Errno::EAGAIN);
+        }
+        Ok(Answer::Wait { socket: number, deadline: time.map(|time| turn.now + time) })
     }
 
     /// Answers; datagrams whose receiver went away meanwhile, or is about to, wait for the next one.
-    fn answer_datagrams(
+    pub(super) fn answer_datagrams(
         &mut self,
         turn: &Turn<'_>,
         call: &Call,
@@ -333,7 +265,7 @@ impl Runner {
     }
 
     /// Puts datagrams back, before those that came after them.
-    fn give_back_datagrams(
+    pub(super) fn give_back_datagrams(
         &mut self,
         turn: &Turn<'_>,
         number: u64,

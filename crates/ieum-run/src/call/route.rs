@@ -21,6 +21,12 @@ use crate::socket::host_errno;
 use crate::sys::number as n;
 use crate::tracee;
 
+/// NETLINK_ADD_MEMBERSHIP and NETLINK_DROP_MEMBERSHIP, with the number of a group.
+const ADD_MEMBERSHIP: i32 = 1;
+const DROP_MEMBERSHIP: i32 = 2;
+/// The last group of rtnetlink (RTNLGRP_MAX) that has room in two words.
+const GROUP_MAX: u32 = 39;
+
 /// sizeof struct sockaddr_nl.
 const ADDRESS_BYTES: usize = 12;
 /// The highest option of SOL_NETLINK.
@@ -322,7 +328,7 @@ impl Runner {
             (n::SOL_SOCKET, n::SO_PROTOCOL) => n::NETLINK_ROUTE,
             // All else is the same of an AF_UNIX socket.
             (n::SOL_SOCKET, _) => return Ok(Answer::Continue),
-            (n::SOL_NETLINK, LIST_MEMBERSHIPS) => socket.groups.cast_signed(),
+            (n::SOL_NETLINK, LIST_MEMBERSHIPS) => return self.route_memberships(call, socket.groups),
             (n::SOL_NETLINK, name) if (1..=OPTION_MAX).contains(&name) => {
                 i32::from(socket.options.get(&name).is_some_and(|value| *value != 0))
             }
@@ -338,6 +344,20 @@ impl Runner {
         Ok(Answer::Value(0))
     }
 
+    /// A bit for each group, in words of 32, as many as there is room for; told is how many there are.
+    fn route_memberships(&self, call: &Call, groups: u32) -> Served {
+        let memory = self.memory(call);
+        let room = usize::try_from(memory.read_int(call.word(4)).map_err(host_errno)?);
+        let room = room.map_err(|_| Errno::EINVAL)?;
+        // Who never was in a group has none to show.
+        let words = if groups == 0 { Vec::new() } else { vec![groups, 0] };
+        let shown = words.iter().take(room / 4).flat_map(|word| word.to_ne_bytes()).collect::<Vec<u8>>();
+        memory.write(call.word(3), &shown).map_err(host_errno)?;
+        let all = i32::try_from(words.len() * 4).map_err(|_| Errno::EINVAL)?;
+        memory.write_int(call.word(4), all).map_err(host_errno)?;
+        Ok(Answer::Value(0))
+    }
+
     fn set_route_option(&mut self, call: &Call, number: u64) -> Served {
         match (call.int(1), call.int(2)) {
             (n::SOL_SOCKET, _) => Ok(Answer::Continue),
@@ -348,7 +368,17 @@ impl Runner {
                 } else {
                     self.memory(call).read_int(call.word(3)).map_err(host_errno)?
                 };
-                self.routes.get_mut(number).ok_or(Errno::EBADF)?.options.insert(name, value);
+                let socket = self.routes.get_mut(number).ok_or(Errno::EBADF)?;
+                if matches!(name, ADD_MEMBERSHIP | DROP_MEMBERSHIP) {
+                    let group = u32::try_from(value).ok().filter(|group| (1..=GROUP_MAX).contains(group));
+                    let group = group.ok_or(Errno::EINVAL)?;
+                    // Those beyond the first word are as silent as these, and not shown.
+                    let bit = 1_u32.checked_shl(group - 1).unwrap_or(0);
+                    socket.groups =
+                        if name == ADD_MEMBERSHIP { socket.groups | bit } else { socket.groups & !bit };
+                } else {
+                    socket.options.insert(name, value);
+                }
                 Ok(Answer::Value(0))
             }
             _ => Err(Errno::ENOPROTOOPT),

@@ -1,10 +1,10 @@
 //! sendto(2), sendmsg(2) and sendmmsg(2) on datagram sockets. On streams they are the kernel's.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use ieum_engine::Turn;
 use ieum_socket::{Ancillary, Errno, Kind, Make, Protocol};
-use rustix::net::sockopt::{Timeout, socket_timeout};
 
 use super::message::{Header, MULTI_BYTES, MULTI_LEN};
 use crate::address::{self, Address, Use};
@@ -12,7 +12,7 @@ use crate::bounds::{DATAGRAM_BYTES_MAX, MESSAGES_MAX};
 use crate::notification::Call;
 use crate::runner::Runner;
 use crate::serve::{Answer, Served, is_nonblocking};
-use crate::socket::host_errno;
+use crate::socket::{Socket, host_errno};
 use crate::sys::{Reply, number as n};
 
 impl Runner {
@@ -156,6 +156,10 @@ impl Runner {
             }
             destination => destination?,
         };
+        let to = destination.or_else(|| self.host.remote_address(id).ok());
+        if to.is_some_and(|to| to.ip().to_canonical().is_multicast()) {
+            self.sweep_members(turn);
+        }
         if flags & n::MSG_OOB != 0 {
             self.host.refuse_urgent_datagram(id, destination)?;
         }
@@ -167,6 +171,22 @@ impl Runner {
         let ancillary = Ancillary { more: flags & n::MSG_MORE != 0, ..ancillary };
         let bytes = header.gather(&self.memory(call), DATAGRAM_BYTES_MAX).map_err(host_errno)?;
         self.host.send_message(turn.now, id, &bytes, destination, ancillary)
+    }
+
+    /// Sockets in groups that were closed without a sign leave them before something is sent to one, which every other socket hears
+    /// as long as one is in it (IP_MULTICAST_ALL).
+    fn sweep_members(&mut self, turn: &Turn<'_>) {
+        let of_groups = |socket: &Socket| socket.kind == Kind::Datagram && self.host.has_joined(socket.host);
+        let members = self.sockets.iter().filter(|(_, socket)| of_groups(socket));
+        let members: Vec<u64> = members.map(|(number, _)| number).collect();
+        for number in members {
+            let Some(socket) = self.sockets.get(number) else { continue };
+            if let Some(name) = &socket.name
+                && !self.probe.is_alive(socket.unix_kind(), name)
+            {
+                self.close_for_certain(turn, number);
+            }
+        }
     }
 
     /// Is it a raw socket? Those of IPv6 know of no other family.
@@ -208,7 +228,10 @@ impl Runner {
         if is_nonblocking(&copy) {
             return Err(Errno::EAGAIN);
         }
-        let patience = socket_timeout(&copy, Timeout::Send).ok().flatten();
-        Ok(Answer::Wait { socket: number, deadline: patience.map(|patience| turn.now + patience) })
+        let time = self.sockets.get(number).and_then(|socket| self.host.send_time(socket.host));
+        if time == Some(Duration::ZERO) {
+            return Err(Errno::EAGAIN);
+        }
+        Ok(Answer::Wait { socket: number, deadline: time.map(|time| turn.now + time) })
     }
 }

@@ -355,7 +355,9 @@ impl Stream {
                 }
             }
         }
-        if host.readiness(id).read_hangup && host.error(id).is_none() {
+        // EPIPE is a reset that came behind the end: who reads is told of the end alone.
+        if host.readiness(id).read_hangup && matches!(host.error(id), None | Some(ieum_socket::Errno::EPIPE))
+        {
             let _ = shutdown(&self.own_end, Shutdown::Write);
             self.end_shown = true;
         }

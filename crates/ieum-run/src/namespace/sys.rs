@@ -142,6 +142,34 @@ pub(crate) fn set_option(
     check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, value.as_ptr().cast(), len) }).map(drop)
 }
 
+/// setsockopt(2) with a program for packets (SO_ATTACH_FILTER, SO_ATTACH_REUSEPORT_CBPF): instructions as C has them, which the
+/// kernel looks through before it takes them.
+pub(crate) fn attach_filter(socket: BorrowedFd<'_>, name: i32, program: &[u8]) -> rustix::io::Result<()> {
+    let instructions: Vec<libc::sock_filter> = program
+        .as_chunks::<FILTER_INSTRUCTION_BYTES>()
+        .0
+        .iter()
+        .map(|[c0, c1, jt, jf, k0, k1, k2, k3]| libc::sock_filter {
+            code: u16::from_ne_bytes([*c0, *c1]),
+            jt: *jt,
+            jf: *jf,
+            k: u32::from_ne_bytes([*k0, *k1, *k2, *k3]),
+        })
+        .collect();
+    let len = libc::c_ushort::try_from(instructions.len()).map_err(|_| Errno::INVAL)?;
+    let program = libc::sock_fprog { len, filter: instructions.as_ptr().cast_mut() };
+    let size = libc::socklen_t::try_from(size_of_val(&program)).map_err(|_| Errno::INVAL)?;
+    // SAFETY: the kernel reads a sock_fprog, and of its instructions as many as there are; both live through the call, and
+    // nothing is written.
+    check(unsafe {
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, name, (&raw const program).cast(), size)
+    })
+    .map(drop)
+}
+
+/// sizeof struct sock_filter.
+pub(crate) const FILTER_INSTRUCTION_BYTES: usize = 8;
+
 /// shutdown(2) and listen(2), whose second argument is a number.
 pub(crate) fn with_number(socket: BorrowedFd<'_>, call: NumberCall, number: i32) -> rustix::io::Result<()> {
     // SAFETY: the calls take integers.

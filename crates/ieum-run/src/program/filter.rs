@@ -27,7 +27,8 @@ const EPERM: u32 = 1;
 const EPROTONOSUPPORT: u32 = 93;
 const EOPNOTSUPP: u32 = 95;
 const EAFNOSUPPORT: u32 = 97;
-/// SO_RCVTIMEO, SO_SNDTIMEO and their forms with 64-bit seconds; their numbers are the same on every served machine.
+/// SO_RCVTIMEO, SO_SNDTIMEO and their forms with 64-bit seconds, which S itself answers; their numbers are the same on every
+/// served machine.
 const NATIVE_TIMEOUTS: [u32; 4] = [20, 21, 66, 67];
 /// NETLINK_USERSOCK, NETLINK_SELINUX, NETLINK_AUDIT, NETLINK_CONNECTOR, NETLINK_KOBJECT_UEVENT, NETLINK_CRYPTO: processes among
 /// themselves, and what the kernel tells of itself and not of networks.
@@ -186,17 +187,16 @@ fn control_calls(a: &mut Assembler) {
     ] {
         a.on_call(call, |a| a.ret(n::SECCOMP_RET_USER_NOTIF));
     }
-    for call in [n::SYS_getsockopt, n::SYS_setsockopt] {
-        a.on_call(call, |a| {
-            a.load_argument(1);
-            a.if_not_equal(bits(n::SOL_SOCKET), n::SECCOMP_RET_USER_NOTIF);
-            a.load_argument(2);
-            for name in NATIVE_TIMEOUTS {
-                a.if_equal(name, n::SECCOMP_RET_ALLOW);
-            }
-            a.ret(n::SECCOMP_RET_USER_NOTIF);
-        });
-    }
+    a.on_call(n::SYS_setsockopt, |a| a.ret(n::SECCOMP_RET_USER_NOTIF));
+    a.on_call(n::SYS_getsockopt, |a| {
+        a.load_argument(1);
+        a.if_not_equal(bits(n::SOL_SOCKET), n::SECCOMP_RET_USER_NOTIF);
+        a.load_argument(2);
+        for name in NATIVE_TIMEOUTS {
+            a.if_equal(name, n::SECCOMP_RET_ALLOW);
+        }
+        a.ret(n::SECCOMP_RET_USER_NOTIF);
+    });
     a.on_call(n::SYS_ioctl, |a| {
         a.load_argument(1);
         for request in [n::TIOCOUTQ, n::SIOCOUTQNSD, n::SIOCATMARK] {

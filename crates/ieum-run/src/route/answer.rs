@@ -14,8 +14,9 @@ use netlink_packet_route::address::{
 };
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkLayerType, LinkMessage, State};
 use netlink_packet_route::route::{
-    RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
+    RouteAttribute, RouteFlags, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType,
 };
+use netlink_packet_route::rule::{RuleAction, RuleAttribute, RuleMessage};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::request::{HEADER_BYTES, Request, Verb};
@@ -56,6 +57,7 @@ pub(crate) fn answers(host: &Host, written: &[u8], manner: Manner) -> Vec<Vec<u8
                 continue;
             }
             Verb::Change => Err(PERMISSION),
+            Verb::Unknown => Err(Errno::EOPNOTSUPP),
             Verb::Get if request.wants_all() => {
                 told.extend(dump(host, &request, manner));
                 continue;
@@ -84,6 +86,7 @@ fn dump(host: &Host, request: &Request<'_>, manner: Manner) -> Vec<Vec<u8>> {
         n::RTM_GETLINK if request.family() != n::AF_BRIDGE => host.interfaces().iter().map(link).collect(),
         n::RTM_GETADDR => addresses(host, request, manner.is_strict),
         n::RTM_GETROUTE => routes(host, request),
+        n::RTM_GETRULE => rules(request),
         _ => Vec::new(),
     };
     let mut datagrams: Vec<Vec<u8>> = Vec::new();
@@ -284,6 +287,8 @@ fn to_itself(index: u32, own: IpAddr) -> RouteMessage {
 
 /// RT_TABLE_LOCAL.
 const TABLE_LOCAL: u8 = 255;
+/// RT_TABLE_DEFAULT.
+const TABLE_DEFAULT: u8 = 253;
 /// What routes of IPv6 cost that are added without saying so (IP6_RT_PRIO_KERN).
 const METRIC_6: u32 = 256;
 
@@ -297,6 +302,10 @@ fn way(host: &Host, destination: IpAddr) -> Result<RouteNetlinkMessage, Errno> {
     message.header.table = if is_local { TABLE_LOCAL } else { RouteHeader::RT_TABLE_MAIN };
     message.header.kind = if is_local { RouteType::Local } else { RouteType::Unicast };
     message.attributes.push(RouteAttribute::Table(u32::from(message.header.table)));
+    if destination.is_ipv4() {
+        // It was made for the asking.
+        message.header.flags |= RouteFlags::Cloned;
+    }
     let next_hop = stack.next_hop(link, destination);
     if next_hop != destination {
         message.attributes.push(RouteAttribute::Gateway(next_hop.into()));
@@ -304,6 +313,31 @@ fn way(host: &Host, destination: IpAddr) -> Result<RouteNetlinkMessage, Errno> {
     message.attributes.push(RouteAttribute::Oif(index));
     message.attributes.push(RouteAttribute::PrefSource(source.into()));
     Ok(RouteNetlinkMessage::NewRoute(message))
+}
+
+/// Where routes are looked for, as on a Linux where nobody changed it: the host's own addresses, then the others.
+fn rules(request: &Request<'_>) -> Vec<RouteNetlinkMessage> {
+    let four = [(0, TABLE_LOCAL), (32_766, RouteHeader::RT_TABLE_MAIN), (32_767, TABLE_DEFAULT)];
+    // IPv6 has no table for what nobody else has.
+    let six = &four[..2];
+    let families = [(n::AF_INET, AddressFamily::Inet, &four[..]), (n::AF_INET6, AddressFamily::Inet6, six)];
+    let asked = |family: i32| matches!(request.family(), all if all == n::AF_UNSPEC || all == family);
+    let meant = families.into_iter().filter(|(number, ..)| asked(*number));
+    meant.flat_map(|(_, family, rules)| rules.iter().map(move |rule| rule_of(family, *rule))).collect()
+}
+
+fn rule_of(family: AddressFamily, (priority, table): (u32, u8)) -> RouteNetlinkMessage {
+    let mut message = RuleMessage::default();
+    message.header.family = family;
+    message.header.table = table;
+    message.header.action = RuleAction::ToTable;
+    message.attributes.push(RuleAttribute::Table(table.into()));
+    message.attributes.push(RuleAttribute::SuppressPrefixLen(u32::MAX));
+    message.attributes.push(RuleAttribute::Protocol(RouteProtocol::Kernel));
+    if priority > 0 {
+        message.attributes.push(RuleAttribute::Priority(priority));
+    }
+    RouteNetlinkMessage::NewRule(message)
 }
 
 /// A route to a network; nothing else is said of it yet. The route to everywhere has no destination.

@@ -8,7 +8,7 @@
 //!
 //! What it does not do: interfaces, addresses and routes cannot be changed (EPERM, as an unprivileged program is told), and
 //! since they do not change, groups that are joined are told of nothing. Requests that ieum has nothing for (neighbours,
-//! queues, rules) find nothing when they ask for all, and are EOPNOTSUPP when they ask for one. Other protocols of netlink
+//! queues) find nothing when they ask for all, and are EOPNOTSUPP when they ask for one. Other protocols of netlink
 //! are refused or the kernel's (`program/filter`).
 //!
 //! Files: this one has the sockets; [`request`] reads what is asked; [`answer`] writes what is said; `call/route` has the

@@ -12,6 +12,8 @@ use crate::sys::number as n;
 pub(super) const HEADER_BYTES: usize = 16;
 /// Messages below this are of netlink itself.
 const FIRST_TYPE: u16 = 16;
+/// Nothing is beyond this (RTM_MAX).
+const LAST_TYPE: u16 = 123;
 /// IFLA_IFNAME and IFLA_ALT_IFNAME.
 const INTERFACE_NAMES: [u16; 2] = [3, 53];
 /// RTA_DST.
@@ -37,6 +39,8 @@ pub(super) enum Verb {
     Change,
     /// RTM_GET….
     Get,
+    /// A request of a kind that there is not.
+    Unknown,
     /// No request, or none of rtnetlink's.
     Nothing,
 }
@@ -61,6 +65,7 @@ impl<'a> Request<'a> {
         // The kinds come in fours: NEW, DEL, GET, SET.
         match self.kind % 4 {
             _ if self.flags & NLM_F_REQUEST == 0 || self.kind < FIRST_TYPE => Verb::Nothing,
+            _ if self.kind > LAST_TYPE => Verb::Unknown,
             2 => Verb::Get,
             _ => Verb::Change,
         }

@@ -26,7 +26,7 @@ use std::time::Duration;
 use ieum_wire::Instant;
 
 use crate::host::Host;
-use crate::numbers::SOL_SOCKET;
+use crate::numbers::SO_RCVTIMEO;
 use crate::{Errno, SocketId};
 
 pub use recv::{Reading, Received};
@@ -80,13 +80,17 @@ impl Host {
         if wait.until.is_some() {
             return;
         }
-        let bytes = self.option(id, SOL_SOCKET, option).unwrap_or_default();
-        let [seconds, us] = [0, 8].map(|at| {
-            let word = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>());
-            u64::try_from(word.map_or(0, |word| i64::from_ne_bytes(*word))).unwrap_or(0)
-        });
-        if (seconds, us) != (0, 0) {
-            wait.until = Some(now + Duration::from_secs(seconds) + Duration::from_micros(us));
-        }
+        let time = if option == SO_RCVTIMEO { self.recv_time(id) } else { self.send_time(id) };
+        wait.until = time.map(|time| now + time);
+    }
+
+    /// How long calls on a socket wait for what comes (SO_RCVTIMEO), connections too; `None`: for ever.
+    pub fn recv_time(&self, id: SocketId) -> Option<Duration> {
+        self.descriptions.get(id).and_then(|description| description.options.recv_time())
+    }
+
+    /// How long calls on a socket wait for room, or for a peer's answer (SO_SNDTIMEO); `None`: for ever.
+    pub fn send_time(&self, id: SocketId) -> Option<Duration> {
+        self.descriptions.get(id).and_then(|description| description.options.send_time())
     }
 }

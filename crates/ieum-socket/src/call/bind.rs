@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
-use ieum_stack::{BindRequest, Stack};
+use ieum_stack::{BindRequest, BindingId, Stack};
 
 use crate::call::destination::needs_scope;
 use crate::description::{Active, Bound, Datagram, Description, Open, Phase, PortHold, Stream};
@@ -21,7 +21,12 @@ impl Host {
     /// EAFNOSUPPORT for an address of IPv6 on a socket of IPv4; EINVAL for one of IPv4 on a socket of IPv6, as a mapped
     /// one with IPV6_V6ONLY, and for a link-local one without its link; ENODEV for a link that is not there.
     pub fn bind(&mut self, id: SocketId, address: SocketAddr) -> Result<(), Errno> {
-        self.bind_where_it_can_be(id, address)?;
+        match self.bind_where_it_can_be(id, address) {
+            Err(Errno::EADDRINUSE) if address.port() != 0 && self.take_given_up(address.port()) => {
+                self.bind_where_it_can_be(id, address)?;
+            }
+            bound => bound?,
+        }
         let is_single6 = |ip: std::net::Ipv6Addr| !ip.is_unspecified() && ip.to_ipv4_mapped().is_none();
         if matches!(address, SocketAddr::V6(v6) if is_single6(*v6.ip()))
             && let Some(description) = self.descriptions.get_mut(id)
@@ -72,6 +77,33 @@ impl Host {
             Phase::Stream(Stream::Bound(_) | Stream::Listening(_) | Stream::Active(_))
             | Phase::Datagram(Datagram::Open(_)) => Err(Errno::EINVAL),
         }
+    }
+
+    /// What others have of a port that they have let go of, and hold only to show it, is theirs no more. True if there was something.
+    fn take_given_up(&mut self, port: u16) -> bool {
+        let held = self.descriptions.iter().filter_map(|(_, description)| match &description.phase {
+            Phase::Stream(Stream::Bound(bound)) => Some(bound).filter(|it| it.hold == PortHold::GivenUp),
+            Phase::Stream(Stream::Active(active)) => {
+                let is_over = || self.view(description).is_some_and(|view| view.closed);
+                active.bound.as_ref().filter(|it| it.hold == PortHold::UntilOver && is_over())
+            }
+            Phase::Stream(Stream::Unbound | Stream::Listening(_)) | Phase::Datagram(_) => None,
+        });
+        let at_port = |id: &BindingId| self.stack.binding_address(*id).is_some_and(|at| at.port() == port);
+        let bindings: Vec<BindingId> = held.map(|bound| bound.binding).filter(at_port).collect();
+        bindings.iter().for_each(|id| self.stack.tcp_unbind(*id));
+        !bindings.is_empty()
+    }
+
+    /// The port that a stream is bound to; another one where it has let go of that and somebody took it.
+    pub(crate) fn held_or_another(&mut self, id: SocketId, bound: Bound) -> Result<Bound, Errno> {
+        if self.stack.binding_address(bound.binding).is_some() {
+            return Ok(bound);
+        }
+        let again = self.bind_stream(id, SocketAddr::new(bound.address.ip(), 0))?;
+        let again = Bound { by_program: bound.by_program, ..again };
+        self.set_stream(id, Stream::Bound(again));
+        Ok(again)
     }
 
     /// Reserves an address, as the stack names it, for a stream; its phase stays as it is.

@@ -63,7 +63,10 @@ impl Host {
                 Err(Errno::EISCONN)
             }
             Phase::Stream(Stream::Active(_)) => self.tell_outcome(now, id),
-            Phase::Stream(Stream::Bound(bound)) => self.begin(now, id, Some(bound), address),
+            Phase::Stream(Stream::Bound(bound)) => {
+                let bound = self.held_or_another(id, bound)?;
+                self.begin(now, id, Some(bound), address)
+            }
             Phase::Stream(Stream::Unbound) => self.begin(now, id, None, address),
             Phase::Datagram(_) => self.associate(id, address),
         }
@@ -152,7 +155,7 @@ impl Host {
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
         let remote = self.destination(description, address, Purpose::Associate)?;
         if self.stack.is_broadcast(remote.ip()) && !description.options.broadcast() {
-            return Err(self.refused_broadcast(remote.ip()));
+            return Err(self.refused_broadcast(description, remote.ip()));
         }
         self.endpoint_connect(endpoint, Some(remote))?;
         Ok(Connect::Done)

@@ -108,9 +108,10 @@ impl Host {
     }
 
     /// What a broadcast without SO_BROADCAST is told. Linux looks for the route first; one to everybody on a network of ours
-    /// is there with the network.
-    pub(crate) fn refused_broadcast(&self, to: IpAddr) -> Errno {
-        let leads = to != IpAddr::V4(Ipv4Addr::BROADCAST) || self.stack.is_reachable(to);
+    /// is there with the network, and one to everybody on the link of the address that the socket has.
+    pub(crate) fn refused_broadcast(&self, description: &Description, to: IpAddr) -> Errno {
+        let has_link = self.own(description).local.is_some_and(|own| self.stack.is_local(own));
+        let leads = to != IpAddr::V4(Ipv4Addr::BROADCAST) || has_link || self.stack.is_reachable(to);
         if leads { Errno::EACCES } else { Errno::ENETUNREACH }
     }
 

@@ -144,6 +144,11 @@ impl Host {
         }
     }
 
+    /// Has the socket to do with groups: did it join one, or choose how it speaks to them?
+    pub fn has_joined(&self, id: SocketId) -> bool {
+        self.descriptions.get(id).is_some_and(|description| description.groups.is_some())
+    }
+
     /// The link by which the socket speaks to that group, if it has chosen one.
     pub(crate) fn chosen_link(&self, id: SocketId, group: IpAddr) -> Option<LinkId> {
         let groups = self.descriptions.get(id)?.groups.as_ref()?;

@@ -27,6 +27,7 @@ impl Host {
             Phase::Stream(Stream::Bound(bound)) => {
                 let bound = *bound;
                 let bound = self.bind_to_listen(id, bound)?;
+                let bound = self.held_or_another(id, bound)?;
                 self.begin_listening(id, bound, backlog)
             }
             Phase::Stream(Stream::Unbound) => {

@@ -10,8 +10,8 @@ use crate::make::{Domain, Protocol};
 use crate::numbers::{
     IP_MULTICAST_ALL, IP_RECVERR, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPV6_MULTICAST_ALL,
     IPV6_RECVERR, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, SO_TIMESTAMPING, SO_TIMESTAMPING_NEW, SO_ZEROCOPY,
-    SOL_SOCKET, TCP_CORK, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_NODELAY, UDP_CORK,
-    UDP_GRO, UDPLITE_RECV_CSCOV, UDPLITE_SEND_CSCOV,
+    SOL_SOCKET, TCP_CORK, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_NODELAY,
+    TCP_WINDOW_CLAMP, UDP_CORK, UDP_GRO, UDPLITE_RECV_CSCOV, UDPLITE_SEND_CSCOV,
 };
 use crate::options::stamping_of;
 use crate::{Errno, SocketId};
@@ -95,6 +95,7 @@ impl Host {
         }
         if level == IPPROTO_TCP {
             self.check_fast_open(id, name)?;
+            self.check_window_clamp(id, name, value)?;
         }
         if level == SOL_SOCKET {
             self.check_error_queue(id, name, value)?;
@@ -196,6 +197,18 @@ impl Host {
             TCP_FASTOPEN if !fresh && !listens => Err(Errno::EINVAL),
             _ => Ok(()),
         }
+    }
+
+    /// A window is unbounded again only where there is none (Linux: in the state CLOSE).
+    fn check_window_clamp(&self, id: SocketId, name: i32, value: &[u8]) -> Result<(), Errno> {
+        let unbounds = name == TCP_WINDOW_CLAMP && value.first_chunk() == Some(&[0; 4]);
+        let description = self.descriptions.get(id).filter(|_| unbounds);
+        let has_window = description.is_some_and(|description| match &description.phase {
+            Phase::Stream(Stream::Listening(_)) => true,
+            Phase::Stream(Stream::Active(_)) => self.view(description).is_some_and(|view| !view.closed),
+            Phase::Stream(Stream::Unbound | Stream::Bound(_)) | Phase::Datagram(_) => false,
+        });
+        if has_window { Err(Errno::EINVAL) } else { Ok(()) }
     }
 
     /// What is told by the error queue is for those who can read it: whoever serves programs moves their bytes alone, and says

@@ -289,9 +289,9 @@ impl Host {
             return Err(Errno::EINVAL);
         }
         let everybody = self.stack.is_broadcast(to.ip());
-        let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
+        let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
         if everybody && !description.options.broadcast() {
-            return Err(self.refused_broadcast(to.ip()));
+            return Err(self.refused_broadcast(description, to.ip()));
         }
         let segment_bytes = ancillary.segment_bytes.unwrap_or_else(|| description.options.segment_bytes());
         let segment_bytes =

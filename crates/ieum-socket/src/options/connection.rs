@@ -21,6 +21,7 @@ impl Options {
         let byte = |option, default| if self.is_set(option) { self.byte(option) } else { default };
         TcpSettings {
             link: self.link,
+            shares_port: self.reuse_address() || self.reuse_port(),
             no_delay: flag(known::NO_DELAY, defaults.no_delay),
             cork: flag(known::CORK, defaults.cork),
             // As it is read back: what lies in it is counted with its overhead, as in Linux.

@@ -36,6 +36,7 @@ pub const SO_BINDTODEVICE: i32 = 25;
 pub const SO_PEERNAME: i32 = 28;
 pub const SO_TIMESTAMP: i32 = 29;
 pub const SO_ACCEPTCONN: i32 = 30;
+pub const SO_DETACH_FILTER: i32 = 27;
 pub const SO_SNDBUFFORCE: i32 = 32;
 pub const SO_RCVBUFFORCE: i32 = 33;
 pub const SO_PASSSEC: i32 = 34;

@@ -81,7 +81,7 @@ impl Host {
             SO_PEERGROUPS => return Err(Errno::ENODATA),
             SO_COOKIE => id.data().as_ffi().to_ne_bytes().to_vec(),
             SO_PASSCRED | SO_PASSSEC => return Err(Errno::EOPNOTSUPP),
-            SO_SNDBUFFORCE | SO_RCVBUFFORCE => return Err(Errno::ENOPROTOOPT),
+            SO_SNDBUFFORCE | SO_RCVBUFFORCE | SO_DETACH_FILTER => return Err(Errno::ENOPROTOOPT),
             _ => stored(description, SOL_SOCKET, name)?,
         })
     }

@@ -1,5 +1,7 @@
 //! Options with a form of their own: structures, times, names.
 
+use std::time::Duration;
+
 use ieum_stack::{CongestionName, FastOpenKeys};
 
 use super::Options;
@@ -14,12 +16,11 @@ pub(super) struct Linger {
     pub(super) seconds: i32,
 }
 
-/// SO_RCVTIMEO and SO_SNDTIMEO as written, in seconds and microseconds; 0 and 0 mean for ever. They are for whoever
-/// blocks: nothing here does.
+/// SO_RCVTIMEO and SO_SNDTIMEO; `None` means for ever. They are for whoever blocks: nothing here does.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Times {
-    pub(super) recv: (i64, i64),
-    pub(super) send: (i64, i64),
+    pub(super) recv: Option<Duration>,
+    pub(super) send: Option<Duration>,
 }
 
 impl Options {
@@ -61,6 +62,16 @@ impl Options {
     /// SO_LINGER as getsockopt(2) writes it.
     pub(super) fn linger_bytes(&self) -> Vec<u8> {
         [i32::from(self.linger.on), self.linger.seconds].map(i32::to_ne_bytes).concat()
+    }
+
+    /// SO_RCVTIMEO: how long a call waits for what comes, if not for ever.
+    pub(crate) fn recv_time(&self) -> Option<Duration> {
+        self.times.recv
+    }
+
+    /// SO_SNDTIMEO: how long a call waits for room, if not for ever.
+    pub(crate) fn send_time(&self) -> Option<Duration> {
+        self.times.send
     }
 
     /// SO_RCVTIMEO as getsockopt(2) writes it.
@@ -146,29 +157,33 @@ fn name_in(value: &[u8]) -> &[u8] {
     value.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
-fn store_time(time: &mut (i64, i64), value: &[u8]) -> Result<(), Errno> {
+fn store_time(time: &mut Option<Duration>, value: &[u8]) -> Result<(), Errno> {
     let seconds = i64_at(value, 0).ok_or(Errno::EINVAL)?;
     let microseconds = i64_at(value, 8).ok_or(Errno::EINVAL)?;
-    if !(0..1_000_000).contains(&microseconds) {
-        return Err(Errno::EDOM);
-    }
-    // Linux takes a negative time for none, and counts in ticks of 4 ms, rounded up.
-    *time = if seconds < 0 { (0, 0) } else { rounded(seconds, microseconds) };
+    let microseconds = u64::try_from(microseconds).ok().filter(|us| *us < 1_000_000).ok_or(Errno::EDOM)?;
+    *time = match u64::try_from(seconds) {
+        // Who asks for less than nothing does not wait at all, and reads back the same as who waits for ever.
+        Err(_) => Some(Duration::ZERO),
+        Ok(0) if microseconds == 0 => None,
+        // More than Linux can count is for ever.
+        Ok(seconds) if seconds >= u64::MAX / 2 / TICKS_PER_SECOND - 1 => None,
+        Ok(seconds) => {
+            let ticks = microseconds.div_ceil(TICK_US);
+            Some(Duration::from_secs(seconds) + Duration::from_micros(ticks * TICK_US))
+        }
+    };
     Ok(())
 }
 
-/// The tick of Linux's usual 250 Hz, in microseconds.
-const TICK_US: i64 = 4000;
+/// The ticks of Linux's usual 250 Hz, in which it counts such times, rounded up.
+const TICKS_PER_SECOND: u64 = 250;
+const TICK_US: u64 = 1_000_000 / TICKS_PER_SECOND;
 
-fn rounded(seconds: i64, microseconds: i64) -> (i64, i64) {
-    match (microseconds + TICK_US - 1) / TICK_US * TICK_US {
-        1_000_000 => (seconds.saturating_add(1), 0),
-        microseconds => (seconds, microseconds),
-    }
-}
-
-fn time_bytes((seconds, microseconds): (i64, i64)) -> Vec<u8> {
-    [seconds, microseconds].map(i64::to_ne_bytes).concat()
+/// `struct timeval`.
+fn time_bytes(time: Option<Duration>) -> Vec<u8> {
+    let time = time.unwrap_or_default();
+    let seconds = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+    [seconds, time.subsec_micros().into()].map(i64::to_ne_bytes).concat()
 }
 
 /// Options of IPv6 with a form of their own.
@@ -217,7 +232,7 @@ mod tests {
     #[test]
     fn times_are_read_back_in_ticks() {
         let mut options = Options::default();
-        let time = |seconds: i64, microseconds: i64| time_bytes((seconds, microseconds));
+        let time = |seconds: i64, microseconds: i64| [seconds, microseconds].map(i64::to_ne_bytes).concat();
         let mut set = |value: &[u8]| {
             options.set(TCP, SOL_SOCKET, SO_RCVTIMEO, value)?;
             Ok(options.recv_time_bytes())
@@ -227,7 +242,22 @@ mod tests {
         assert_eq!(set(&time(0, 999_999)), Ok(time(1, 0)));
         assert_eq!(set(&time(-1, 0)), Ok(time(0, 0)));
         assert_eq!(set(&time(0, 1_000_000)), Err(Errno::EDOM));
+        assert_eq!(set(&time(i64::MAX, 0)), Ok(time(0, 0)));
         assert_eq!(set(&[0; 8]), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn a_time_below_zero_is_none_to_wait_and_zero_is_for_ever() {
+        let mut options = Options::default();
+        let mut set = |seconds: i64| {
+            let value = [seconds, 0].map(i64::to_ne_bytes).concat();
+            options.set(TCP, SOL_SOCKET, SO_SNDTIMEO, &value)?;
+            Ok::<_, Errno>(options.send_time())
+        };
+        assert_eq!(set(-1), Ok(Some(Duration::ZERO)));
+        assert_eq!(set(2), Ok(Some(Duration::from_secs(2))));
+        assert_eq!(set(0), Ok(None));
+        assert_eq!(set(i64::MAX), Ok(None));
     }
 
     #[test]

@@ -135,6 +135,8 @@ pub(super) const ROWS: &[Row] = &[
     socket(SO_RXQ_OVFL, 0, Flag),
     socket(SO_PEEK_OFF, -1, Any),
     socket(SO_LOCK_FILTER, 0, Flag),
+    // There is none that could be taken off.
+    socket(SO_DETACH_FILTER, 0, Refused(Errno::ENOENT)),
     socket(SO_SELECT_ERR_QUEUE, 0, Flag),
     socket(SO_BUSY_POLL, 0, Within(0, i32::MAX)),
     socket(SO_BPF_EXTENSIONS, 64, READ_ONLY),
@@ -155,7 +157,7 @@ pub(super) const ROWS: &[Row] = &[
     tcp(TCP_KEEPINTVL, 75, Within(1, 32_767)),
     tcp(TCP_KEEPCNT, 9, Within(1, 127)),
     tcp(TCP_SYNCNT, 6, Within(1, 127)),
-    tcp(TCP_LINGER2, 60, Judged(|_, value| Ok(value.clamp(-1, 120)))),
+    tcp(TCP_LINGER2, FIN_TIMEOUT, Judged(|_, value| Ok(linger2(value)))),
     tcp(TCP_DEFER_ACCEPT, 0, Judged(|_, value| Ok(whole_retransmissions(value)))),
     tcp(TCP_WINDOW_CLAMP, 0, Judged(|_, value| Ok(window_clamp(value)))),
     tcp(TCP_INFO, 0, READ_ONLY),
@@ -260,6 +262,14 @@ fn doubled(value: i32, least: i32) -> i32 {
 fn low_water(kind: Kind, value: i32) -> Result<i32, Errno> {
     let asked = if value < 0 { i32::MAX } else { value.max(1) };
     Ok(if kind == Kind::Stream { asked.min(16_777_216) } else { asked })
+}
+
+/// Linux's net.ipv4.tcp_fin_timeout, in seconds.
+const FIN_TIMEOUT: i32 = 60;
+
+/// TCP_LINGER2 in seconds: 0 is the host's own, a negative one none at all.
+fn linger2(value: i32) -> i32 {
+    if value == 0 { FIN_TIMEOUT } else { value.clamp(-1, 120) }
 }
 
 /// TCP_WINDOW_CLAMP: none, or at least half the smallest buffer.

@@ -222,7 +222,9 @@ impl Stack {
     ///
     /// [`BindError`], as for ports.
     pub fn ping_bind(&mut self, wish: SocketAddr, reuse: bool) -> Result<PingId, BindError> {
-        if !wish.ip().is_unspecified() && !self.ip.is_local(wish.ip()) {
+        // Who pings stands for himself, not for everybody on his link.
+        let is_own = self.ip.is_local(wish.ip()) && !self.ip.is_broadcast(wish.ip());
+        if !wish.ip().is_unspecified() && !is_own {
             return Err(BindError::NotLocal);
         }
         let ping = &mut self.icmp.ping;

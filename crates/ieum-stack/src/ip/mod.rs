@@ -218,7 +218,13 @@ impl Ip {
         self.addresses.iter().find(|own| own.cidr.address() == address).map(|own| own.link)
     }
 
-    /// A datagram of ours to a group comes around to members on this host; false: there is no room for it.
+    /// The link on which this address means everybody of one of our networks.
+    pub(crate) fn link_of_broadcast(&self, address: IpAddr) -> Option<LinkId> {
+        let IpAddr::V4(address) = address else { return None };
+        self.addresses.iter().find(|own| own.cidr.broadcast() == Some(address)).map(|own| own.link)
+    }
+
+    /// A datagram of ours to many comes around to those of them on this host; false: there is no room for it.
     pub(crate) fn loop_back(&mut self, link: LinkId, packet: &Packet) -> bool {
         let has_room = self.looped.len() < LOOPED_PACKETS_MAX;
         if has_room {

@@ -100,6 +100,7 @@ impl Ip {
     fn for_whom(&self, link: LinkId, destination: IpAddr) -> Result<For, Drop> {
         if is_loopback(destination) {
             return match link == self.loopback {
+                true if self.is_broadcast(destination) => Ok(For::Everybody),
                 true => Ok(For::Own),
                 false if self.accept_any_destination => Ok(For::Other),
                 false => Err(Drop::MartianDestination),

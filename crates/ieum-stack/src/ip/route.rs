@@ -104,6 +104,16 @@ impl Ip {
         if destination.is_unspecified() {
             return Err(Unreachable::Network);
         }
+        // Everybody on a network of ours is on its link; and who has an address speaks to everybody on that one's (as Linux).
+        if let Some(link) = self.link_of_broadcast(destination) {
+            return self.path_over(link, source, destination);
+        }
+        if destination == IpAddr::V4(Ipv4Addr::BROADCAST)
+            && let Some(source) = source
+            && let Some(link) = self.link_of(source)
+        {
+            return self.path_of(link, source);
+        }
         let route = self.routes.iter().find(|route| route.network.contains(destination));
         let route = route.ok_or(Unreachable::Network)?;
         match route.target {

@@ -86,6 +86,8 @@ pub struct TcpSettings {
     pub fast_open_no_cookie: bool,
     /// What the port of a connection is chosen from that has no bound one.
     pub ports: PortRange,
+    /// Others may bind that port who allow sharing too (SO_REUSEADDR, SO_REUSEPORT).
+    pub shares_port: bool,
     /// Never faster than so many bytes a second, and spread over time (SO_MAX_PACING_RATE).
     pub pacing_rate_max: Option<u64>,
     /// Segments leave by this link alone, and are heard from it alone (SO_BINDTODEVICE).
@@ -128,6 +130,7 @@ impl Default for TcpSettings {
             challenge_interval: bounds::CHALLENGE_INTERVAL,
             fast_open_queue: 0,
             fast_open_no_cookie: false,
+            shares_port: false,
             ports: PortRange::default(),
             pacing_rate_max: None,
             link: None,

@@ -263,7 +263,7 @@ impl Tcp {
             Some(_) => return Err(ConnectError::InUse),
         }
         // Who was not bound is for both families unless it said otherwise, which nobody does who only connects.
-        let unbound = Hold { both_families: true, link: settings.link, ..Hold::default() };
+        let unbound = Hold { both_families: true, link: settings.link, reuse: settings.shares_port };
         let hold = binding.filter(|_| holds_port.is_some()).map_or(unbound, |binding| cx.ports.hold(binding));
         let phase = Phase::Handshake(Handshake::new(own));
         let id = self.enter(cx, Connection::new(tuple, settings, phase, Holder::User, hold));

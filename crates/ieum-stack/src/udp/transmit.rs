@@ -83,14 +83,16 @@ impl Udp {
         while let Some(owed) = self.owed.pop_front() {
             self.discharge(&owed, events);
             let packet = build(&owed, ip);
-            let group = owed.destination.ip();
-            if group.is_multicast() && owed.path.link != ip.loopback() {
-                let loops = owed.fields.loops && ip.groups.is_joined(owed.path.link, group);
-                if loops && !ip.loop_back(owed.path.link, &packet) {
+            let to = owed.destination.ip();
+            if ip.is_for_many(to) && owed.path.link != ip.loopback() {
+                // We are among everybody (RFC 919 §7), and in a group if somebody joined it.
+                let is_ours =
+                    !to.is_multicast() || (owed.fields.loops && ip.groups.is_joined(owed.path.link, to));
+                if is_ours && !ip.loop_back(owed.path.link, &packet) {
                     drops.count(Drop::UdpUnsent);
                 }
                 // RFC 1112 §6.1: without a hop to go it does not leave.
-                if owed.fields.ttl == 0 || stays_inside(group) {
+                if to.is_multicast() && (owed.fields.ttl == 0 || stays_inside(to)) {
                     continue;
                 }
             }

@@ -44,6 +44,9 @@ static void numbers(void)
         { "user-timeout", SOCK_STREAM, IPPROTO_TCP, TCP_USER_TIMEOUT, 4000 },
         { "user-timeout-negative", SOCK_STREAM, IPPROTO_TCP, TCP_USER_TIMEOUT, -4 },
         { "syncnt", SOCK_STREAM, IPPROTO_TCP, TCP_SYNCNT, 3 },
+        { "linger2-zero", SOCK_STREAM, IPPROTO_TCP, TCP_LINGER2, 0 },
+        { "detach-filter", SOCK_STREAM, SOL_SOCKET, SO_DETACH_FILTER, 0 },
+        { "detach-filter-of-datagrams", SOCK_DGRAM, SOL_SOCKET, SO_DETACH_FILTER, 0 },
         { "linger2", SOCK_STREAM, IPPROTO_TCP, TCP_LINGER2, 20 },
         { "maxseg-small", SOCK_STREAM, IPPROTO_TCP, TCP_MAXSEG, 7 },
         { "tos", SOCK_STREAM, IPPROTO_IP, IP_TOS, 16 },
@@ -85,6 +88,16 @@ static void structures(void)
     text("option.rcvtimeo.back", "%ld %ld", (long)time.tv_sec, (long)time.tv_usec);
     time.tv_usec = 2000000;
     line("option.rcvtimeo.wrong", setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &time, sizeof time));
+
+    /* What bounds a window may be taken away only where there is none. */
+    struct pair both = connected();
+    int clamps[] = { make(SOCK_STREAM), listener(), both.client }, none = 0;
+    for (size_t i = 0; i < sizeof clamps / sizeof *clamps; i++) {
+        static const char *const NAMES[] = { "option.unclamp.fresh", "option.unclamp.listening", "option.unclamp.connected" };
+        line(NAMES[i], setsockopt(clamps[i], IPPROTO_TCP, TCP_WINDOW_CLAMP, &none, sizeof none));
+        close(clamps[i]);
+    }
+    close(both.server);
 
     char name[16] = "";
     length = sizeof name;

@@ -195,6 +195,58 @@ static void datagrams_shut(void)
     }
 }
 
+struct many { int fd, flags; struct timespec *time; long result; int error; };
+
+static void *reads_many(void *argument)
+{
+    struct many *many = argument;
+    char into[3][8];
+    struct iovec parts[3] = { { into[0], 8 }, { into[1], 8 }, { into[2], 8 } };
+    struct mmsghdr all[3] = { { .msg_hdr = { .msg_iov = &parts[0], .msg_iovlen = 1 } },
+        { .msg_hdr = { .msg_iov = &parts[1], .msg_iovlen = 1 } }, { .msg_hdr = { .msg_iov = &parts[2], .msg_iovlen = 1 } } };
+    many->result = recvmmsg(many->fd, all, 3, many->flags, many->time);
+    many->error = errno;
+    return NULL;
+}
+
+/* A call for three messages: how many it waits for. */
+static void for_many(void)
+{
+    struct timespec next_to_nothing = { 0, 1 };
+    struct timeval soon = { 0, 40000 };
+    static const struct { const char *name; int flags, sent; bool enough, ends; } ALL[] = {
+        { "all", 0, 3, false, false }, { "for-one", MSG_WAITFORONE, 1, false, false }, { "enough", 0, 1, true, false },
+        { "time-out", 0, 2, false, true }, { "no-wait", MSG_DONTWAIT, 2, false, false },
+    };
+    for (size_t i = 0; i < sizeof ALL / sizeof *ALL; i++) {
+        int fd = make_blocking(SOCK_DGRAM), sender = make_blocking(SOCK_DGRAM);
+        must(bind_to(fd, "127.0.0.1", 0) == 0, "a free port is bound");
+        struct sockaddr_in to = address("127.0.0.1", port_of(fd));
+        if (ALL[i].ends)
+            must(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &soon, sizeof soon) == 0, "SO_RCVTIMEO is taken");
+        struct many many = { .fd = fd, .flags = ALL[i].flags, .time = ALL[i].enough ? &next_to_nothing : NULL };
+        pthread_t thread;
+        bool waits = ALL[i].sent == 3;
+        if (waits)
+            must(pthread_create(&thread, NULL, reads_many, &many) == 0, "a thread begins");
+        for (int sent = 0; sent < ALL[i].sent; sent++) {
+            must(sendto(sender, "abc", 3, 0, (struct sockaddr *)&to, sizeof to) == 3, "a datagram is sent");
+            /* It is there, or taken by the thread already. */
+            settle(fd, waits ? 0 : POLLIN);
+            for (int waited = 0; waits && waited < PATIENCE_MS && strstr(mask(fd), "IN"); waited++)
+                poll(NULL, 0, 1);
+        }
+        if (waits)
+            pthread_join(thread, NULL);
+        else
+            reads_many(&many);
+        errno = many.error;
+        line2("many", ALL[i].name, many.result);
+        close(sender);
+        close(fd);
+    }
+}
+
 static void by_time(void)
 {
     struct timeval soon = { 0, 40000 };
@@ -247,6 +299,55 @@ static void by_time(void)
     text("timeout.connect.poll", "%s", mask(second));
     close(take(listening));
     text("timeout.connect.goes-on", "%s", settle(second, POLLOUT));
+    close(second);
+    close(first);
+    close(listening);
+}
+
+/* A time below zero is none to wait; it reads back as 0, as that of who waits for ever does. */
+static void by_no_time(void)
+{
+    struct timeval never = { -1, 0 }, read_back = { 7, 7 };
+    socklen_t length = sizeof read_back;
+    struct pair both = connected();
+    blocking(both.server, true);
+    line("no-time.set", setsockopt(both.server, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof never));
+    line("no-time.get", getsockopt(both.server, SOL_SOCKET, SO_RCVTIMEO, &read_back, &length));
+    text("no-time.read-back", "%ld %ld", (long)read_back.tv_sec, (long)read_back.tv_usec);
+    struct work work = { .fd = both.server };
+    reads(&work);
+    outcome("no-time.recv", &work);
+    reads_messages(&work);
+    outcome("no-time.recvmsg-with-name", &work);
+    close(both.client);
+    close(both.server);
+
+    work.fd = make_blocking(SOCK_DGRAM);
+    must(bind_to(work.fd, "127.0.0.1", 0) == 0, "a free port is bound");
+    must(setsockopt(work.fd, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof never) == 0, "SO_RCVTIMEO is taken");
+    reads(&work);
+    outcome("no-time.datagram", &work);
+    reads_datagrams(&work);
+    outcome("no-time.recvfrom", &work);
+    close(work.fd);
+
+    /* A queue that is full: the connect goes on by itself. */
+    int listening = make_blocking(SOCK_STREAM), first = make_blocking(SOCK_STREAM), second = make_blocking(SOCK_STREAM);
+    must(setsockopt(listening, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof never) == 0, "SO_RCVTIMEO is taken");
+    must(bind_to(listening, "127.0.0.1", 0) == 0 && listen(listening, 0) == 0, "a socket listens");
+    line("no-time.accept", accept(listening, NULL, NULL));
+    must(connect_to(first, "127.0.0.1", port_of(listening)) == 0, "one fills the queue");
+    must(setsockopt(second, SOL_SOCKET, SO_SNDTIMEO, &never, sizeof never) == 0, "SO_SNDTIMEO is taken");
+    line("no-time.connect", connect_to(second, "127.0.0.1", port_of(listening)));
+    line("no-time.connect-again", connect_to(second, "127.0.0.1", port_of(listening)));
+    /* What is accepted has its listener's time. */
+    int server = take(listening);
+    blocking(server, true);
+    work.fd = server;
+    reads(&work);
+    outcome("no-time.inherited", &work);
+    close(server);
+    text("no-time.connect.goes-on", "%s", settle(second, POLLOUT));
     close(second);
     close(first);
     close(listening);
@@ -444,6 +545,8 @@ void blocked(void)
 {
     in_threads();
     by_time();
+    by_no_time();
+    for_many();
     datagrams_shut();
     if (!SIGNALS_ARE_HEARD)
         return;

@@ -132,6 +132,80 @@ static void shared_port(void)
     close(two);
 }
 
+/* A port that connect chose: who may bind it, and connect from there. */
+static void chosen_port(bool first_shares, bool second_shares)
+{
+    static const char *const NAMES[] = { "neither", "second", "first", "both" };
+    const char *name = NAMES[2 * first_shares + second_shares];
+    /* A port of which nobody knows: what is left of another connection from there would decide with it. */
+    unsigned free = free_pair(SOCK_STREAM);
+    int one = listener(), two = listener(), first = ranged(SOCK_STREAM, free, free + 1), yes = 1;
+    if (first_shares)
+        must(setsockopt(first, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0, "an option is taken");
+    must(connect_to(first, "127.0.0.1", port_of(one)) == 0, "a connection is made");
+    static const char *const OWNS[] = { "127.0.0.1", "0.0.0.0", "127.0.0.9" };
+    for (size_t i = 0; i < sizeof OWNS / sizeof *OWNS; i++) {
+        char label[64];
+        int second = make_blocking(SOCK_STREAM);
+        if (second_shares)
+            must(setsockopt(second, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0, "an option is taken");
+        snprintf(label, sizeof label, "%s.bind-%s", name, OWNS[i]);
+        long bound = bind_to(second, OWNS[i], port_of(first));
+        line2("chosen-port", label, bound);
+        if (bound == 0) {
+            snprintf(label, sizeof label, "%s.same-remote-%s", name, OWNS[i]);
+            line2("chosen-port", label, connect_to(second, "127.0.0.1", port_of(one)));
+            snprintf(label, sizeof label, "%s.other-remote-%s", name, OWNS[i]);
+            line2("chosen-port", label, connect_to(second, "127.0.0.1", port_of(two)));
+            snprintf(label, sizeof label, "%s.listen-%s", name, OWNS[i]);
+            line2("chosen-port", label, listen(second, 1));
+        }
+        close(second);
+    }
+    close(first);
+    close(one);
+    close(two);
+}
+
+/* A port that was not named is given up with the connection: others may have it, and it is shown all the same. */
+static void given_up(bool is_told)
+{
+    const char *name = is_told ? "given-up" : "given-up-untold";
+    int nobody = make(SOCK_STREAM), first = make_blocking(SOCK_STREAM), second = make_blocking(SOCK_STREAM), listening = listener();
+    must(bind_to(nobody, "127.0.0.1", 0) == 0 && bind_to(first, "127.0.0.1", 0) == 0, "free ports are bound");
+    int port = port_of(first);
+    line2(name, "before", bind_to(second, "127.0.0.1", port));
+    if (!is_told)
+        blocking(first, false);
+    long connected = connect_to(first, "127.0.0.1", port_of(nobody));
+    if (is_told)
+        line2(name, "connect", connected);
+    else
+        text2(name, "refused", "%s", settle(first, POLLERR));
+    line2(name, "after", bind_to(second, "127.0.0.1", port));
+    text2(name, "shown", "%s", port_of(first) == port ? "the same port" : port_of(first) ? "another port" : "none");
+    if (!is_told)
+        text2(name, "error", "%s", errno_name(take_error(first)));
+    blocking(first, true);
+    line2(name, "connect-again", connect_to(first, "127.0.0.1", port_of(listening)));
+    text2(name, "shown-again", "%s", port_of(first) == port ? "the same port" : port_of(first) ? "another port" : "none");
+    line2(name, "second-connects", connect_to(second, "127.0.0.1", port_of(listening)));
+    int all[] = { nobody, first, second, listening };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        close(all[i]);
+    /* A listener that is none any more. */
+    first = make(SOCK_STREAM);
+    second = make(SOCK_STREAM);
+    must(bind_to(first, "127.0.0.1", 0) == 0 && listen(first, 1) == 0, "a socket listens");
+    port = port_of(first);
+    must(shutdown(first, SHUT_RDWR) == 0, "it ceases");
+    line2(name, "listener", bind_to(second, "127.0.0.1", port));
+    line2(name, "listener-again", listen(first, 1));
+    text2(name, "listener-shown", "%s", port_of(first) == port ? "the same port" : port_of(first) ? "another port" : "none");
+    close(first);
+    close(second);
+}
+
 void identity(void)
 {
     ranges();
@@ -139,4 +213,8 @@ void identity(void)
     bound_among_few("stream", SOCK_STREAM);
     bound_among_few("datagram", SOCK_DGRAM);
     shared_port();
+    for (int i = 0; i < 4; i++)
+        chosen_port(i & 2, i & 1);
+    given_up(true);
+    given_up(false);
 }

@@ -3,6 +3,7 @@
 #include "parity2.h"
 
 #include <ifaddrs.h>
+#include <linux/fib_rules.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -186,6 +187,67 @@ static void ask(const char *name, int fd, int kind, int flags, int index)
     ask_for(name, fd, kind, flags, (struct ifinfomsg){ .ifi_index = index });
 }
 
+/* The tables in which routes are looked for. */
+static void rules(const char *name, int fd, int family)
+{
+    struct { struct nlmsghdr head; struct fib_rule_hdr body; } asked = {
+        { sizeof asked, RTM_GETRULE, NLM_F_REQUEST | NLM_F_DUMP, 7, 0 }, { .family = (unsigned char)family },
+    };
+    struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+    must(sendto(fd, &asked, sizeof asked, 0, (struct sockaddr *)&kernel, sizeof kernel) == sizeof asked, "a request is sent");
+    char found[512] = "";
+    for (int done = 0; !done;) {
+        char room[32768];
+        int length = (int)recv(fd, room, sizeof room, 0);
+        must(length > 0, "an answer");
+        for (struct nlmsghdr *one = (void *)room; NLMSG_OK(one, length); one = NLMSG_NEXT(one, length)) {
+            done |= one->nlmsg_type == NLMSG_DONE;
+            if (one->nlmsg_type != RTM_NEWRULE)
+                continue;
+            struct fib_rule_hdr *rule = NLMSG_DATA(one);
+            unsigned priority = 0, table = 0;
+            int left = (int)(one->nlmsg_len - NLMSG_SPACE(sizeof *rule));
+            for (struct rtattr *each = (void *)((char *)rule + NLMSG_ALIGN(sizeof *rule)); RTA_OK(each, left); each = RTA_NEXT(each, left)) {
+                if (each->rta_type == FRA_PRIORITY)
+                    priority = *(unsigned *)RTA_DATA(each);
+                if (each->rta_type == FRA_TABLE)
+                    table = *(unsigned *)RTA_DATA(each);
+            }
+            snprintf(found + strlen(found), sizeof found - strlen(found), " %d:%u:%u/%u/%d", rule->family, priority, table, rule->table, rule->action);
+        }
+    }
+    text2("netlink", name, "%s", found);
+}
+
+static void memberships(const char *name, int fd, size_t room)
+{
+    unsigned groups[4] = { 0x55555555, 0x55555555, 0x55555555, 0x55555555 };
+    socklen_t length = (socklen_t)room;
+    int result = getsockopt(fd, SOL_NETLINK, NETLINK_LIST_MEMBERSHIPS, groups, &length);
+    text2("netlink", name, "%d, %u bytes: %x %x %x", result, length, groups[0], groups[1], groups[2]);
+}
+
+static void in_groups(void)
+{
+    int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE), group = RTNLGRP_LINK;
+    memberships("groups-of-none", fd, 12);
+    line2("netlink", "join", setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group));
+    memberships("groups", fd, 12);
+    memberships("groups-no-room", fd, 0);
+    memberships("groups-half", fd, 4);
+    memberships("groups-less", fd, 3);
+    group = 0;
+    line2("netlink", "join-none", setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group));
+    group = 5000;
+    line2("netlink", "join-beyond", setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group));
+    group = RTNLGRP_IPV4_IFADDR;
+    line2("netlink", "join-another", setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group));
+    group = RTNLGRP_LINK;
+    line2("netlink", "leave", setsockopt(fd, SOL_NETLINK, NETLINK_DROP_MEMBERSHIP, &group, sizeof group));
+    memberships("groups-after", fd, 12);
+    close(fd);
+}
+
 static void by_netlink(void)
 {
     int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
@@ -240,6 +302,10 @@ static void by_netlink(void)
     ask("no-kind", fd, 9, 0, 1);
     ask("no-kind-acknowledged", fd, 9, NLM_F_ACK, 1);
     ask("unknown-kind", fd, 998, 0, 1);
+    ask("unknown-kind-dump", fd, 1146, NLM_F_DUMP, 0);
+    rules("rules-4", fd, AF_INET);
+    rules("rules-6", fd, AF_INET6);
+    in_groups();
     char byte;
     line2("netlink", "nothing", recv(fd, &byte, 1, MSG_DONTWAIT));
     line2("netlink", "send-nothing", send(fd, &byte, 0, 0));

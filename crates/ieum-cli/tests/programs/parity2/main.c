@@ -8,6 +8,8 @@ static void about_datagrams(void)
     pings();
     header();
     groups();
+    everybody();
+    filters();
     interfaces();
     associations();
     undelivered();
@@ -47,6 +49,8 @@ int main(int count, char **arguments)
     further();
     header();
     groups();
+    everybody();
+    filters();
     identity();
     if (INTERFACES_ARE_TOLD)
         interfaces();

@@ -38,6 +38,8 @@ void blocked(void);
 void further(void);
 void header(void);
 void groups(void);
+void everybody(void);
+void filters(void);
 void identity(void);
 void interfaces(void);
 void undelivered(void);
