@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Forwarded ports at a time, in rules: each has a listening socket or two, and a table that a person can read has fewer.
 pub const RULES_MAX: usize = 1024;
 
+/// Rules that are no more and whose counts are kept, the latest: as many as there can be at a time.
+pub(crate) const PAST_RULES_MAX: usize = RULES_MAX;
+
 /// A file of rules, in bytes: [`RULES_MAX`] rules with long names fit several times.
 pub(crate) const CONFIG_BYTES_MAX: u64 = 1 << 20;
 

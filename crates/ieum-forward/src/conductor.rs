@@ -384,7 +384,7 @@ impl Conductor {
                 }
             }
             Asked::Report => {
-                self.tell(self.forwarder.counts().collect());
+                self.tell(self.forwarder.counts());
                 self.offices.values_mut().for_each(|office| office.mailbox.say(Order::Report, None));
             }
             Asked::Reload => self.reload(turn),
@@ -453,7 +453,7 @@ impl Conductor {
         }
         let is_ending = matches!(self.stage, Stage::Draining { .. } | Stage::Cutting { .. });
         if is_ending && self.forwarder.is_idle() && self.offices.is_empty() {
-            self.tell_at_end(self.forwarder.counts().collect());
+            self.tell_at_end(self.forwarder.counts());
             self.stage = Stage::Over;
         }
         if let Stage::Cutting { until } = self.stage

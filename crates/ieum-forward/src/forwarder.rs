@@ -10,6 +10,7 @@ use ieum_engine::{Ready, Serial, Turn};
 use ieum_exit::Transport;
 use ieum_wire::Instant;
 
+use crate::bounds::PAST_RULES_MAX;
 use crate::counts::Counts;
 use crate::datagrams::Datagrams;
 use crate::dial::{Dialer, Outcome};
@@ -24,6 +25,8 @@ pub(crate) type RuleId = u64;
 #[derive(Debug, Default)]
 pub(crate) struct Leads {
     leads: BTreeMap<RuleId, Lead>,
+    /// What passed rules that are no more.
+    past: BTreeMap<RuleId, Counts>,
 }
 
 #[derive(Debug)]
@@ -47,11 +50,22 @@ impl Leads {
         }
     }
 
-    /// A rule that listens no more is forgotten with its last connection.
+    /// A rule that listens no more is over with its last connection: its counts alone are kept.
     pub(crate) fn forget_if_over(&mut self, rule: RuleId) {
-        if self.leads.get(&rule).is_some_and(|lead| !lead.is_open && lead.counts.now == 0) {
-            self.leads.remove(&rule);
+        if !self.leads.get(&rule).is_some_and(|lead| !lead.is_open && lead.counts.now == 0) {
+            return;
         }
+        let counts = self.leads.remove(&rule).map(|lead| lead.counts).filter(|counts| counts.total > 0);
+        self.past.extend(counts.map(|counts| (rule, counts)));
+        if self.past.len() > PAST_RULES_MAX {
+            self.past.pop_first();
+        }
+    }
+
+    /// Of each rule, the older first.
+    fn counts(&self) -> BTreeMap<RuleId, Counts> {
+        let now = self.leads.iter().map(|(rule, lead)| (*rule, lead.counts));
+        self.past.iter().map(|(rule, counts)| (*rule, *counts)).chain(now).collect()
     }
 }
 
@@ -139,8 +153,8 @@ impl Forwarder {
     }
 
     /// What passed each rule.
-    pub(crate) fn counts(&self) -> impl Iterator<Item = (RuleId, Counts)> {
-        self.leads.leads.iter().map(|(rule, lead)| (*rule, lead.counts))
+    pub(crate) fn counts(&self) -> BTreeMap<RuleId, Counts> {
+        self.leads.counts()
     }
 
     /// What reaches targets, for others too.

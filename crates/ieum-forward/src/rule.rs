@@ -42,6 +42,9 @@ pub enum RuleError {
     /// Two rules listen at the same place.
     #[error("{0} is forwarded twice")]
     Twice(String),
+    /// Whoever connects would make it connect to itself, and that again, until nothing is left to connect with.
+    #[error("{0} leads to itself: name another address or port")]
+    Itself(String),
     /// There are too many.
     #[error("there are more than {RULES_MAX} rules")]
     TooMany,
@@ -130,6 +133,9 @@ pub(crate) fn check(rules: &[Rule]) -> Result<(), RuleError> {
     }
     let mut seen = std::collections::BTreeSet::new();
     for rule in rules.iter().filter(|rule| rule.from.port != 0) {
+        if rule.from.hears(&rule.to) {
+            return Err(RuleError::Itself(format!("{}{}", rule.from, suffix(rule.transport))));
+        }
         if !seen.insert(rule.key()) {
             return Err(RuleError::Twice(format!("{}{}", rule.from, suffix(rule.transport))));
         }
@@ -172,10 +178,31 @@ mod tests {
 
     #[test]
     fn a_protocol_may_stand_at_either_end() {
-        for words in [["53/udp", "53"], ["53", "53/udp"], ["53/udp", "53/udp"]] {
-            assert_eq!(pairs(&words, None).unwrap(), ["localhost:53 → localhost:53/udp"]);
+        for words in [["53/udp", "54"], ["53", "54/udp"], ["53/udp", "54/udp"]] {
+            assert_eq!(pairs(&words, None).unwrap(), ["localhost:53 → localhost:54/udp"]);
         }
         assert!(pairs(&["53/udp", "53/tcp"], None).unwrap_err().contains("different protocols"));
+    }
+
+    #[test]
+    fn nothing_leads_to_itself() {
+        for words in [
+            ["8080", "8080"],
+            ["8080", "[::1]:8080"],
+            ["127.0.0.1:8080", "localhost:8080"],
+            ["127.0.0.1:8080", "8080"],
+            ["0.0.0.0:8080", "8080"],
+            ["10.0.0.5:8080", "10.0.0.5:8080"],
+            ["8000-8090", "8080"],
+        ] {
+            assert!(pairs(&words, None).is_err_and(|error| error.contains("leads to itself")), "{words:?}");
+        }
+        for words in
+            [["8080", "10.0.0.5:8080"], ["10.0.0.5:8080", "8080"], ["8080", "8080@web"], ["0", "8080"]]
+        {
+            assert!(pairs(&words, None).is_ok(), "{words:?}");
+        }
+        assert!(pairs(&["8080", "8080"], Some("web")).is_ok());
     }
 
     #[test]

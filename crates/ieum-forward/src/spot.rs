@@ -20,6 +20,32 @@ pub struct Spot {
     pub(crate) within: Option<Name>,
 }
 
+impl Spot {
+    /// Does who listens here hear what goes there, as far as the texts tell?
+    pub(crate) fn hears(&self, there: &Spot) -> bool {
+        let is_there = match &self.host {
+            host if *host == there.host => true,
+            None => there.is_loopback(),
+            Some(host) if host.parse().is_ok_and(|ip: IpAddr| ip.is_unspecified()) => there.is_loopback(),
+            Some(_) => self.is_loopback() && there.is_both(),
+        };
+        (self.port, &self.within) == (there.port, &there.within) && is_there
+    }
+
+    /// Is it both addresses that are meant where none is named?
+    fn is_both(&self) -> bool {
+        self.host.as_ref().is_none_or(|host| host == "localhost")
+    }
+
+    /// Is it one of them?
+    fn is_loopback(&self) -> bool {
+        let Some(host) = &self.host else { return true };
+        let is_one =
+            |ip: IpAddr| [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].contains(&ip);
+        host == "localhost" || host.parse().is_ok_and(is_one)
+    }
+}
+
 /// Why a text is no end of a rule.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SpotError {

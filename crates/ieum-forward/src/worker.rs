@@ -129,7 +129,7 @@ impl Worker {
     }
 
     fn report(&mut self) {
-        for (rule, counts) in self.forwarder.counts().collect::<Vec<_>>() {
+        for (rule, counts) in self.forwarder.counts() {
             self.first.say(Word::Counts { rule, counts }, None);
         }
         self.first.say(Word::Reported, None);

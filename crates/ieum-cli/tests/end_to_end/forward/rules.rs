@@ -3,6 +3,8 @@
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 
+use rustix::process::Signal;
+
 use super::super::support::{Folder, Running, free_port};
 use super::{address, forward, joined, listener, say};
 
@@ -59,6 +61,16 @@ fn a_changed_file_moves_rules_and_drops_no_connection() {
     for (client, server) in &mut before {
         say(client, server, "from before");
         say(server, client, "and back");
+    }
+
+    // What passed a rule that is no more is told all the same.
+    drop(before);
+    let told = format!("ieum: {goes} → {one_at}: ");
+    let is_over = |line: &str| line.starts_with(&format!("{told}0 connections now, 1 in all, "));
+    let mut line = String::new();
+    while !is_over(&line) {
+        forward.signal(Signal::USR1);
+        line = forward.error_line(&told);
     }
 }
 
