@@ -125,6 +125,8 @@ impl Source {
 
 /// A carrier is told of each change once.
 pub(crate) const EDGES: Interest = Interest { read: true, write: true, edge: true };
+/// Of our ends where nothing but the end of the other is waited for.
+pub(crate) const ENDS: Interest = Interest { read: false, write: false, edge: true };
 pub(crate) const LEVEL: Interest = Interest { read: true, write: false, edge: false };
 
 impl Runner {
@@ -402,7 +404,7 @@ impl Room for Runner {
             | Carrier::Connecting(Connecting::Held | Connecting::Filled { .. })
             | Carrier::Listening(_)
             | Carrier::Spent
-            | Carrier::Over
+            | Carrier::Over(_)
             | Carrier::Datagram(_) => false,
         };
         let waits = !self.outgoing.is_empty() || self.host.unfinished() > 0;

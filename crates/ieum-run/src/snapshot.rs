@@ -62,7 +62,7 @@ impl Runner {
 
     /// Its connection is over. Who accepted it may have closed it and told nobody, since it bears no name to ask after.
     fn is_over(&self, number: u64) -> bool {
-        self.sockets.get(number).is_some_and(|socket| matches!(socket.carrier, Carrier::Over))
+        self.sockets.get(number).is_some_and(|socket| matches!(socket.carrier, Carrier::Over(_)))
     }
 
     /// Bytes between the program and the host: they have left one and not reached the other.
@@ -79,7 +79,7 @@ impl Runner {
                 | Carrier::Listening(_)
                 | Carrier::Connecting(_)
                 | Carrier::Spent
-                | Carrier::Over
+                | Carrier::Over(_)
                 | Carrier::Datagram(_),
             ) => (0, 0),
         }

@@ -52,8 +52,8 @@ pub(crate) enum Carrier {
     Listening(Listening),
     /// S showed a refusal and cannot be used again: another socket takes its place when it must.
     Spent,
-    /// The connection is over; the program may still hold S.
-    Over,
+    /// The connection is over; the program may still hold S. P, where there is one, tells when it is closed.
+    Over(Option<OwnedFd>),
     Datagram(Datagram),
 }
 
@@ -103,7 +103,7 @@ impl Socket {
             | Carrier::Connecting(Connecting::Held)
             | Carrier::Listening(_)
             | Carrier::Spent
-            | Carrier::Over
+            | Carrier::Over(_)
             | Carrier::Datagram(_) => false,
         }
     }

@@ -15,7 +15,7 @@ use crate::carrier::datagram::Delivery;
 use crate::carrier::joint;
 use crate::carrier::stream::{Stream, Verdict};
 use crate::name::Bearer;
-use crate::runner::{EDGES, Runner, Source};
+use crate::runner::{EDGES, ENDS, Runner, Source};
 use crate::socket::{Carrier, Connecting, Socket, host_errno};
 
 impl Runner {
@@ -51,11 +51,12 @@ impl Runner {
             Carrier::Connecting(Connecting::Filled { .. }) if ready.hangup => {
                 return self.abandon(turn.now, number);
             }
+            Carrier::Over(Some(_)) => return self.forget_if_closed(turn.now, number),
             Carrier::Fresh
             | Carrier::Connecting(_)
             | Carrier::Listening(_)
             | Carrier::Spent
-            | Carrier::Over => return,
+            | Carrier::Over(None) => return,
         }
         self.step(turn, number);
     }
@@ -69,7 +70,7 @@ impl Runner {
             Carrier::Connecting(Connecting::Filled { .. }) => self.connect_changed(turn, number),
             Carrier::Stream(_) => self.pump(turn, number),
             Carrier::Datagram(_) => self.datagram_turn(turn, number),
-            Carrier::Over => self.refuse_bytes(turn.now, number),
+            Carrier::Over(_) => self.refuse_bytes(turn.now, number),
             Carrier::Fresh | Carrier::Spent => {}
         }
     }
@@ -180,9 +181,11 @@ impl Runner {
             Carrier::Datagram(_) => {
                 self.host.local_address(socket.host).is_ok_and(|address| address.port() != 0)
             }
-            Carrier::Fresh | Carrier::Connecting(_) | Carrier::Stream(_) | Carrier::Spent | Carrier::Over => {
-                false
-            }
+            Carrier::Fresh
+            | Carrier::Connecting(_)
+            | Carrier::Stream(_)
+            | Carrier::Spent
+            | Carrier::Over(_) => false,
         })
     }
 
@@ -211,7 +214,7 @@ impl Runner {
             | Carrier::Connecting(_)
             | Carrier::Listening(_)
             | Carrier::Spent
-            | Carrier::Over => self.forget(turn.now, number),
+            | Carrier::Over(_) => self.forget(turn.now, number),
         }
     }
 
@@ -239,25 +242,37 @@ impl Runner {
                 self.abandon(turn.now, number);
             }
             Verdict::Unread => self.show_writer(number),
-            Verdict::Failed => self.show_failure(turn.now, number),
-            Verdict::Over => self.end(turn.now, number),
+            Verdict::Failed => self.show_failure(turn, number),
+            Verdict::Over => self.end(turn, number),
         }
     }
 
     /// Both directions ended: S sees it, and what it is asked the host still answers.
-    fn end(&mut self, now: Instant, number: u64) {
+    fn end(&mut self, turn: &Turn<'_>, number: u64) {
         let Some(socket) = self.sockets.get_mut(number) else { return };
-        if let Carrier::Stream(stream) = &socket.carrier {
-            joint::discard_unread(&stream.own_end);
+        let ended = std::mem::replace(&mut socket.carrier, Carrier::Over(None));
+        if let Carrier::Stream(Stream { own_end, .. }) = ended {
+            joint::discard_unread(&own_end);
+            let _ = rustix::net::shutdown(&own_end, Shutdown::Both);
+            // The next that it tells is that S is closed. What S has room for is nothing to wait for any more.
+            let is_watched = turn.rewatch(own_end.as_fd(), Source::Carrier(number).key(), ENDS).is_ok();
+            socket.carrier = Carrier::Over(is_watched.then_some(own_end));
         }
-        socket.carrier = Carrier::Over;
         if let Some(oldest) = self.sockets.over(number) {
-            self.forget_if_over(now, oldest);
+            self.forget_if_over(turn.now, oldest);
+        }
+    }
+
+    /// P told something of a connection that is over.
+    fn forget_if_closed(&mut self, now: Instant, number: u64) {
+        let is_accepted = self.sockets.get(number).is_some_and(|socket| socket.inode.is_some());
+        if is_accepted && self.copy(number).err() == Some(Errno::EBADF) {
+            self.forget(now, number);
         }
     }
 
     fn forget_if_over(&mut self, now: Instant, number: u64) {
-        if self.sockets.get(number).is_some_and(|socket| matches!(socket.carrier, Carrier::Over)) {
+        if self.sockets.get(number).is_some_and(|socket| matches!(socket.carrier, Carrier::Over(_))) {
             self.forget(now, number);
         }
     }
@@ -281,7 +296,7 @@ impl Runner {
     }
 
     /// The connection failed: the program reads what is queued, then ECONNRESET; after an end of file nothing more.
-    fn show_failure(&mut self, now: Instant, number: u64) {
+    fn show_failure(&mut self, turn: &Turn<'_>, number: u64) {
         let Some(socket) = self.sockets.get(number) else { return };
         let Carrier::Stream(stream) = &socket.carrier else { return };
         if socket.inode.is_none() {
@@ -290,7 +305,7 @@ impl Runner {
         }
         let shows_error = !stream.end_shown;
         if !shows_error {
-            return self.end(now, number);
+            return self.end(turn, number);
         }
         if crate::sys::unread_bytes(stream.own_end.as_fd()) == 0
             && let Ok(copy) = self.copy(number)
@@ -298,11 +313,11 @@ impl Runner {
             joint::leave_sentinel(copy.as_fd());
         }
         if let Some(socket) = self.sockets.get_mut(number) {
-            socket.carrier = Carrier::Over;
+            socket.carrier = Carrier::Over(None);
             socket.shows_error = true;
         }
         if let Some(oldest) = self.sockets.over(number) {
-            self.forget_if_over(now, oldest);
+            self.forget_if_over(turn.now, oldest);
         }
     }
 
@@ -401,7 +416,7 @@ impl Runner {
             | Carrier::Connecting(Connecting::Held)
             | Carrier::Listening(_)
             | Carrier::Spent
-            | Carrier::Over
+            | Carrier::Over(_)
             | Carrier::Datagram(_) => return,
         };
         if turn.watch(own_end.as_fd(), Source::Carrier(number).key(), EDGES).is_err() {
@@ -468,7 +483,7 @@ impl Runner {
             other @ (Carrier::Stream(_)
             | Carrier::Listening(_)
             | Carrier::Spent
-            | Carrier::Over
+            | Carrier::Over(_)
             | Carrier::Datagram(_)) => return self.set_carrier(number, other),
         }
         self.shut_as_host(turn.now, number);

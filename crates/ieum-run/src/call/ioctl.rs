@@ -40,7 +40,7 @@ impl Runner {
             Carrier::Fresh
             | Carrier::Connecting(_)
             | Carrier::Spent
-            | Carrier::Over
+            | Carrier::Over(_)
             | Carrier::Datagram(_) => 0,
         };
         let sent = match self.host.status(socket.host) {

@@ -12,7 +12,6 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use ieum_socket::Errno;
 use rustix::fs::OFlags;
-use rustix::net::sockopt::{Timeout, set_socket_timeout, socket_timeout};
 
 use crate::name::Bearer;
 use crate::notification::Call;
@@ -25,7 +24,7 @@ impl Runner {
     /// A stream that has no connection any more, and whose S shows the end of one, gets a fresh S.
     pub(crate) fn renew_if_spent(&mut self, call: &Call, number: u64) -> Result<(), Errno> {
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
-        let is_spent = matches!(socket.carrier, Carrier::Spent | Carrier::Over) || socket.shut_unconnected;
+        let is_spent = matches!(socket.carrier, Carrier::Spent | Carrier::Over(_)) || socket.shut_unconnected;
         if is_spent && self.host.is_unconnected(socket.host) {
             self.renew(call, number).map(drop)
         } else {
@@ -43,11 +42,7 @@ impl Runner {
         self.serial += 1;
         let name = self.names.name(Bearer::Program(number, self.serial)).map_err(host_errno)?;
         let (program_end, new_inode) = super::socket::make(kind, nonblocking, &name).map_err(host_errno)?;
-        for direction in [Timeout::Recv, Timeout::Send] {
-            if let Ok(Some(patience)) = socket_timeout(&before, direction) {
-                let _ = set_socket_timeout(&program_end, direction, Some(patience));
-            }
-        }
+        self.give_times(number, &program_end);
         let watched = tracee::watched(place, inode);
         self.replace(call, &program_end, place)?;
         for other in tracee::descriptors_of_thread(place.tree, place.thread) {

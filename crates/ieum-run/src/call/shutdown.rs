@@ -61,9 +61,11 @@ impl Runner {
         let ends = match &socket.carrier {
             Carrier::Listening(_) => matches!(how, How::Read | How::Both),
             Carrier::Connecting(_) => true,
-            Carrier::Fresh | Carrier::Stream(_) | Carrier::Spent | Carrier::Over | Carrier::Datagram(_) => {
-                false
-            }
+            Carrier::Fresh
+            | Carrier::Stream(_)
+            | Carrier::Spent
+            | Carrier::Over(_)
+            | Carrier::Datagram(_) => false,
         };
         if ends {
             return self.give_up(turn, call, number, how);

@@ -26,7 +26,7 @@ impl Runner {
     pub(super) fn kernel_serves_stream(&self, number: u64) -> bool {
         self.sockets.get(number).is_none_or(|socket| match &socket.carrier {
             Carrier::Stream(_) | Carrier::Connecting(_) => true,
-            Carrier::Over => !socket.shows_error,
+            Carrier::Over(_) => !socket.shows_error,
             Carrier::Fresh | Carrier::Listening(_) | Carrier::Spent | Carrier::Datagram(_) => false,
         })
     }
@@ -35,7 +35,7 @@ impl Runner {
     pub(super) fn is_carried(&self, number: u64) -> bool {
         self.sockets
             .get(number)
-            .is_some_and(|socket| matches!(socket.carrier, Carrier::Stream(_) | Carrier::Over))
+            .is_some_and(|socket| matches!(socket.carrier, Carrier::Stream(_) | Carrier::Over(_)))
     }
 
     /// Receives; `tell` writes what the call returns beside the bytes.

@@ -134,6 +134,24 @@ static void read_shut(void)
     close(both.server);
 }
 
+/* Closing what was shut down in both directions before: with SO_LINGER and no time it resets, the connecting end and the accepted. */
+static void reset_after_both(const char *name, bool accepted)
+{
+    char label[60];
+    struct pair both = connected();
+    int closed = accepted ? both.server : both.client, other = accepted ? both.client : both.server;
+    struct linger none = { 1, 0 };
+    line(name, shutdown(closed, SHUT_RDWR));
+    snprintf(label, sizeof label, "%s.end", name);
+    text(label, "%s", settle(other, POLLIN | POLLRDHUP));
+    must(setsockopt(closed, SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0, "SO_LINGER is set");
+    close(closed);
+    snprintf(label, sizeof label, "%s.reset", name);
+    settle(other, POLLHUP);
+    text(label, "%s", errno_name(take_error(other)));
+    close(other);
+}
+
 /* A program that holds one end is killed; what the other end sees. */
 static void killed(const char *name, bool unread)
 {
@@ -187,6 +205,8 @@ void ending(void)
         signals_when_broken();
     by_reset();
     read_shut();
+    reset_after_both("reset-after-both", false);
+    reset_after_both("accepted-reset-after-both", true);
     if (CHILDREN_HAVE_SOCKETS) {
         killed("killed", false);
         killed("killed-with-unread", true);
