@@ -250,6 +250,7 @@ impl Host {
             self.tell_groups(id);
             self.tell_error_wishes(id);
             self.tell_joining(id);
+            self.tell_recv_buffer(id);
             self.tell_coverage(id);
         }
         self.tell_link(id);

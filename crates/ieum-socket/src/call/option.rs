@@ -9,8 +9,8 @@ use crate::host::Host;
 use crate::make::{Domain, Protocol};
 use crate::numbers::{
     IP_MULTICAST_ALL, IP_RECVERR, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPV6_MULTICAST_ALL,
-    IPV6_RECVERR, IPV6_V6ONLY, SO_REUSEADDR, SO_REUSEPORT, SO_TIMESTAMPING, SO_TIMESTAMPING_NEW, SO_ZEROCOPY,
-    SOL_SOCKET, TCP_CORK, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_NODELAY,
+    IPV6_RECVERR, IPV6_V6ONLY, SO_RCVBUF, SO_REUSEADDR, SO_REUSEPORT, SO_TIMESTAMPING, SO_TIMESTAMPING_NEW,
+    SO_ZEROCOPY, SOL_SOCKET, TCP_CORK, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_NODELAY,
     TCP_WINDOW_CLAMP, UDP_CORK, UDP_GRO, UDPLITE_RECV_CSCOV, UDPLITE_SEND_CSCOV,
 };
 use crate::options::stamping_of;
@@ -111,7 +111,6 @@ impl Host {
         if description.options.raw().is_some() {
             self.tell_raw_options(id);
         }
-        let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         if matches!((level, name), (IPPROTO_IP, IP_MULTICAST_ALL) | (IPPROTO_IPV6, IPV6_MULTICAST_ALL)) {
             self.tell_groups(id);
             return Ok(());
@@ -124,6 +123,10 @@ impl Host {
             self.tell_joining(id);
             return Ok(());
         }
+        if (level, name) == (SOL_SOCKET, SO_RCVBUF) {
+            self.tell_recv_buffer(id);
+        }
+        let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         if matches!((level, name), (IPPROTO_IP, IP_RECVERR) | (IPPROTO_IPV6, IPV6_RECVERR)) {
             self.tell_error_wishes(id);
             return Ok(());
@@ -236,6 +239,17 @@ impl Host {
         let open = self.descriptions.get(id).and_then(|description| description.open());
         if let Some(Endpoint::Udp(endpoint)) = open.map(|open| open.endpoint) {
             self.stack.udp_set_gro(endpoint, self.joins_datagrams(id));
+        }
+    }
+
+    /// How much may wait to be read, if the program has said so.
+    pub(crate) fn tell_recv_buffer(&mut self, id: SocketId) {
+        let Some(description) = self.descriptions.get(id) else { return };
+        let bytes = description.options.recv_buffer_bytes();
+        if let (Some(Endpoint::Udp(endpoint)), Some(bytes)) =
+            (description.open().map(|open| open.endpoint), bytes)
+        {
+            self.stack.udp_set_recv_buffer(endpoint, bytes);
         }
     }
 

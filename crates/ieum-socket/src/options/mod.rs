@@ -275,6 +275,11 @@ impl Options {
         self.flag(known::URGENT_INLINE)
     }
 
+    /// SO_RCVBUF as it is read back, if it was set.
+    pub(crate) fn recv_buffer_bytes(&self) -> Option<usize> {
+        self.find(known::RECV_BUFFER).ok().and_then(|at| usize::try_from(self.set[at].1).ok())
+    }
+
     /// SO_RCVBUF as it was asked for, if it was.
     pub(crate) fn recv_buffer_wish(&self) -> Option<usize> {
         self.buffer_bytes(known::RECV_BUFFER).and_then(|bytes| usize::try_from(bytes).ok())

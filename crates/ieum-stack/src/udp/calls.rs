@@ -226,6 +226,14 @@ impl Stack {
         }
     }
 
+    /// How much may wait to be read, in bytes of what datagrams take on Linux: their buffers, not their payloads (SO_RCVBUF as it is read
+    /// back). Nothing set is net.core.rmem_default, 212,992.
+    pub fn udp_set_recv_buffer(&mut self, id: UdpId, bytes: usize) {
+        if let Some(endpoint) = self.udp.endpoints.get_mut(id) {
+            endpoint.inbox.set_bytes_max(bytes);
+        }
+    }
+
     /// From now on the endpoint speaks and hears over that link alone (SO_BINDTODEVICE); `None`: over all. What waits stays.
     pub fn udp_set_link(&mut self, id: UdpId, link: Option<LinkId>) {
         if let Some(endpoint) = self.udp.endpoints.get_mut(id) {

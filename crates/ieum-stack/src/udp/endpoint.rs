@@ -8,8 +8,9 @@ use ieum_wire::{Protocol, Unreachable};
 use super::demux::Key;
 use super::{Coverage, Datagram, DatagramError, Envelope, Outbox};
 use crate::bounds::{
-    DATAGRAM_OVERHEAD_BYTES, UDP_ERRORS_MAX, UDP_JOINED_DATAGRAMS_MAX, UDP_PAYLOAD_BYTES_MAX_IP4,
-    UDP_RECEIVE_QUEUE_BYTES_MAX,
+    BUFFER_HEADER_BYTES, BUFFER_HEADROOM_BYTES, BUFFER_SMALL_BYTES, BUFFER_TAIL_BYTES,
+    BUFFER_WHOLE_BYTES_MAX, DATAGRAM_OVERHEAD_BYTES, UDP_ERRORS_MAX, UDP_JOINED_DATAGRAMS_MAX,
+    UDP_PAYLOAD_BYTES_MAX_IP4, UDP_RECEIVE_QUEUE_BYTES_MAX,
 };
 use crate::ip::MembershipId;
 use crate::link::LinkId;
@@ -152,6 +153,19 @@ pub(crate) fn cost_bytes(payload: &[u8]) -> usize {
     payload.len() + DATAGRAM_OVERHEAD_BYTES
 }
 
+/// What a datagram that waits to be read is charged: what its buffer takes on Linux (skb->truesize), whose SO_RCVBUF is counted
+/// in it.
+fn charged_bytes(payload_bytes: usize) -> usize {
+    let data = payload_bytes + BUFFER_HEADROOM_BYTES;
+    let buffer = match data + BUFFER_TAIL_BYTES {
+        needed if needed <= BUFFER_SMALL_BYTES => BUFFER_SMALL_BYTES,
+        needed if needed <= BUFFER_WHOLE_BYTES_MAX => needed.next_power_of_two(),
+        // The rest is in pages, of which only what is used is counted.
+        _ => BUFFER_SMALL_BYTES + payload_bytes,
+    };
+    buffer + BUFFER_HEADER_BYTES
+}
+
 /// A queue of datagrams, bounded in bytes.
 #[derive(Debug)]
 pub(crate) struct Inbox {
@@ -166,9 +180,14 @@ impl Inbox {
         Inbox { queue: VecDeque::new(), bytes: 0, bytes_max }
     }
 
-    /// Is there room for `payload`?
+    /// From now on it has room for so much; what waits stays.
+    pub(super) fn set_bytes_max(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
+    }
+
+    /// Is there room for `payload`? As on Linux, an empty queue takes one however small it is.
     pub(crate) fn has_room(&self, payload: &[u8]) -> bool {
-        self.bytes + cost_bytes(payload) <= self.bytes_max
+        self.bytes == 0 || self.bytes + charged_bytes(payload.len()) <= self.bytes_max
     }
 
     /// Adds a datagram; `false` when there is no room for it.
@@ -176,7 +195,7 @@ impl Inbox {
         if !self.has_room(payload) {
             return false;
         }
-        self.bytes += cost_bytes(payload);
+        self.bytes += charged_bytes(payload.len());
         let Envelope { source, destination, link, ttl, tos, segment_bytes } = envelope;
         let payload = payload.to_vec();
         self.queue.push_back(Datagram { source, destination, link, ttl, tos, segment_bytes, payload });
@@ -197,6 +216,7 @@ impl Inbox {
         let Some(last) = self.queue.back_mut() else { return false };
         let size = last.segment_bytes.map_or(last.payload.len(), usize::from);
         let together = last.payload.len() + payload.len();
+        let more = charged_bytes(together) - charged_bytes(last.payload.len());
         let continues = envelope.segment_bytes.is_none()
             && (last.source, last.destination, last.link)
                 == (envelope.source, envelope.destination, envelope.link)
@@ -205,18 +225,18 @@ impl Inbox {
             && last.payload.len().is_multiple_of(size)
             && last.payload.len() / size < UDP_JOINED_DATAGRAMS_MAX
             && together <= UDP_PAYLOAD_BYTES_MAX_IP4
-            && self.bytes + payload.len() <= self.bytes_max;
+            && self.bytes + more <= self.bytes_max;
         let Some(size) = u16::try_from(size).ok().filter(|_| continues) else { return false };
         last.segment_bytes = Some(size);
         last.payload.extend_from_slice(payload);
-        self.bytes += payload.len();
+        self.bytes += more;
         true
     }
 
     /// Takes the oldest.
     pub(crate) fn pop(&mut self) -> Option<Datagram> {
         let datagram = self.queue.pop_front()?;
-        self.bytes -= cost_bytes(&datagram.payload);
+        self.bytes -= charged_bytes(datagram.payload.len());
         Some(datagram)
     }
 
@@ -241,6 +261,21 @@ mod tests {
     }
 
     #[test]
+    fn as_many_have_room_as_on_linux() {
+        // Counted on Linux 6.18, IPv4 over loopback; SO_RCVBUF as it is read back.
+        for (payload, bytes_max, count) in
+            [(1, 212_992, 256), (500, 8192, 6), (500, 40_000, 31), (500, 200_000, 156)]
+        {
+            let mut inbox = Inbox::new(bytes_max);
+            let taken = (0..1000).take_while(|_| inbox.push(of_link(LinkId::default()), &vec![0; payload]));
+            assert_eq!(taken.count(), count, "{payload} bytes each");
+        }
+        let mut smallest = Inbox::new(0);
+        assert!(smallest.push(of_link(LinkId::default()), &[0; 2000]), "an empty queue takes one");
+        assert!(!smallest.push(of_link(LinkId::default()), b""));
+    }
+
+    #[test]
     fn what_continues_the_last_datagram_joins_it() {
         let envelope = of_link(LinkId::default());
         let mut inbox = Inbox::new(1 << 20);
@@ -251,7 +286,7 @@ mod tests {
         assert!(!inbox.join(Envelope { tos: 1, ..envelope }, b"abc"), "its header says something else");
         assert!(inbox.join(envelope, b"def") && inbox.join(envelope, b"g"));
         assert!(!inbox.join(envelope, b"h"), "a shorter one was the last");
-        assert_eq!(inbox.bytes(), 7 + DATAGRAM_OVERHEAD_BYTES);
+        assert_eq!(inbox.bytes(), charged_bytes(7));
         let joined = inbox.pop().unwrap();
         assert_eq!(
             (joined.segment_bytes, joined.payload.as_slice(), inbox.bytes()),
@@ -271,7 +306,7 @@ mod tests {
     #[test]
     fn empty_datagrams_are_charged_too() {
         let envelope = of_link(LinkId::default());
-        let mut inbox = Inbox::new(10 * DATAGRAM_OVERHEAD_BYTES);
+        let mut inbox = Inbox::new(10 * charged_bytes(1));
         let taken = (0..20).filter(|_| inbox.push(envelope, &[])).count();
         assert_eq!(taken, 10);
         assert_eq!(inbox.pop().map(|datagram| datagram.payload.len()), Some(0));

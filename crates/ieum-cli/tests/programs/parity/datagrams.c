@@ -228,8 +228,39 @@ static void blocking_receive(void)
     close(fd);
 }
 
+/* How many datagrams wait where nobody reads: what is too many is lost. */
+static void room(const char *name, int wish, size_t bytes)
+{
+    static const char payload[2000];
+    char into[8];
+    struct sockaddr_in from;
+    socklen_t length;
+    int fd = make(SOCK_DGRAM), beside = make(SOCK_DGRAM), out = make(SOCK_DGRAM);
+    must(wish == 0 || setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &wish, sizeof wish) == 0, "a buffer is wished for");
+    must(bind_to(fd, "127.0.0.1", 0) == 0 && bind_to(beside, "127.0.0.1", 0) == 0, "free ports are bound");
+    for (int i = 0; i < 400; i++)
+        must(send_to(out, payload, bytes, "127.0.0.1", port_of(fd)) == (long)bytes, "a datagram is sent");
+    must(send_to(out, "x", 1, "127.0.0.1", port_of(beside)) == 1, "and one to somebody else");
+    settle(beside, POLLIN);
+    int count = 0;
+    for (;; count++) {
+        length = sizeof from;
+        if (recvfrom(fd, into, sizeof into, MSG_TRUNC, (struct sockaddr *)&from, &length) != (long)bytes)
+            break;
+    }
+    text(name, "%d", count);
+    close(fd);
+    close(beside);
+    close(out);
+}
+
 void datagrams(void)
 {
+    room("datagram-room.default", 0, 1);
+    room("datagram-room.least", 1, 500);
+    room("datagram-room.4096", 4096, 500);
+    room("datagram-room.20000", 20000, 500);
+    room("datagram-room.100000", 100000, 1400);
     echo();
     lengths();
     many();
