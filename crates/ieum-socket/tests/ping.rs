@@ -281,9 +281,9 @@ fn its_queue_is_bounded() {
         assert_eq!(world.a.send_to(world.now, id, &message, Some(at(family.peer))), Ok(10_008));
         world.settle();
     }
-    assert_eq!(world.a.stack().drops(), [("ping queue full", 19)]);
+    assert_eq!(world.a.stack().drops(), [("ping queue full", 28)]);
     let waiting = std::iter::from_fn(|| world.a.recv_from(world.now, id, false).ok()).count();
-    assert_eq!(waiting, 21);
+    assert_eq!(waiting, 12);
     // And what has not left.
     let sent = (0..40).take_while(|sequence| {
         let message = family.message(*sequence, &[0; 10_000]);
