@@ -1,17 +1,16 @@
 //! What the host's events and the carriers' readiness mean.
 
-use std::net::SocketAddr;
+mod closing;
+mod datagrams;
+
 use std::os::fd::AsFd;
 
 use ieum_engine::{Notice, Ready, Turn};
-use ieum_socket::{Errno, Event, How, Kind, Protocol, RequestId, SocketId};
+use ieum_socket::{Errno, Event, How, Kind, RequestId, SocketId};
 use ieum_wire::Instant;
-use ieum_wire::Unreachable;
 use rustix::net::Shutdown;
 
-use crate::address;
 use crate::bounds::{ACCEPT_RETRY, CALLS_PER_TURN_MAX, FRAMES_OUTGOING_MAX, ROUNDS_PER_FRAME_MAX};
-use crate::carrier::datagram::Delivery;
 use crate::carrier::joint;
 use crate::carrier::stream::{Stream, Verdict};
 use crate::name::Bearer;
@@ -144,80 +143,6 @@ impl Runner {
         }
     }
 
-    /// The program closed it.
-    pub(crate) fn forget(&mut self, now: Instant, number: u64) {
-        if let Some(socket) = self.sockets.remove(number) {
-            self.host.close(now, socket.host);
-        }
-    }
-
-    /// The program closed it in the middle of something.
-    pub(crate) fn abandon(&mut self, now: Instant, number: u64) {
-        if let Some(socket) = self.sockets.remove(number) {
-            self.host.abort(now, socket.host);
-        }
-    }
-
-    /// Looks for sockets that were closed without a sign. True if one was.
-    pub(crate) fn sweep(&mut self, turn: &Turn<'_>) -> bool {
-        let mut dead = Vec::new();
-        for (number, socket) in self.sockets.iter().filter(|(_, socket)| !socket.tells_close()) {
-            if let Some(name) = &socket.name
-                && !self.probe.is_alive(socket.unix_kind(), name)
-            {
-                dead.push(number);
-            }
-        }
-        for number in &dead {
-            self.close_for_certain(turn, *number);
-        }
-        !dead.is_empty()
-    }
-
-    /// Does somebody outside take a socket for served whose closing nobody would tell?
-    pub(crate) fn serves(&self) -> bool {
-        self.sockets.iter().any(|(_, socket)| match &socket.carrier {
-            Carrier::Listening(_) => true,
-            Carrier::Datagram(_) => {
-                self.host.local_address(socket.host).is_ok_and(|address| address.port() != 0)
-            }
-            Carrier::Fresh
-            | Carrier::Connecting(_)
-            | Carrier::Stream(_)
-            | Carrier::Spent
-            | Carrier::Over(_) => false,
-        })
-    }
-
-    /// No process is left: every socket is closed, and those with bytes to deliver deliver them.
-    pub(crate) fn close_all(&mut self, turn: &Turn<'_>) {
-        for number in self.sockets.numbers() {
-            self.close_for_certain(turn, number);
-        }
-    }
-
-    /// Nobody holds it any more.
-    pub(crate) fn close_for_certain(&mut self, turn: &Turn<'_>, number: u64) {
-        let Some(socket) = self.sockets.get_mut(number) else { return };
-        match &mut socket.carrier {
-            Carrier::Stream(stream) => {
-                stream.assume_closed();
-                self.pump(turn, number);
-            }
-            Carrier::Datagram(datagram) => {
-                // What it sent before it was closed goes out; perhaps nobody has told of it yet.
-                datagram.look_again();
-                datagram.outward(turn.now, &mut self.host, socket.host);
-                self.forget(turn.now, number);
-            }
-            Carrier::Fresh
-            | Carrier::Connecting(_)
-            | Carrier::Listening(_)
-            | Carrier::Spent
-            | Carrier::Over(_) => self.forget(turn.now, number),
-        }
-    }
-
     // Connections
 
     /// Moves bytes of a connection.
@@ -260,20 +185,6 @@ impl Runner {
         }
         if let Some(oldest) = self.sockets.over(number) {
             self.forget_if_over(turn.now, oldest);
-        }
-    }
-
-    /// P told something of a connection that is over.
-    fn forget_if_closed(&mut self, now: Instant, number: u64) {
-        let is_accepted = self.sockets.get(number).is_some_and(|socket| socket.inode.is_some());
-        if is_accepted && self.copy(number).err() == Some(Errno::EBADF) {
-            self.forget(now, number);
-        }
-    }
-
-    fn forget_if_over(&mut self, now: Instant, number: u64) {
-        if self.sockets.get(number).is_some_and(|socket| matches!(socket.carrier, Carrier::Over(_))) {
-            self.forget(now, number);
         }
     }
 
@@ -537,78 +448,6 @@ impl Runner {
     pub(crate) fn set_carrier(&mut self, number: u64, carrier: Carrier) {
         if let Some(socket) = self.sockets.get_mut(number) {
             socket.carrier = carrier;
-        }
-    }
-
-    // Datagrams
-
-    /// Moves datagrams and serves who waits for them.
-    pub(crate) fn datagram_turn(&mut self, turn: &Turn<'_>, number: u64) {
-        self.move_datagrams(turn, number);
-        self.retry_held(turn, number);
-    }
-
-    pub(crate) fn move_datagrams(&mut self, turn: &Turn<'_>, number: u64) {
-        self.take_datagram_error(number);
-        let Some(socket) = self.sockets.get_mut(number) else { return };
-        let (Carrier::Datagram(datagram), Some(name)) = (&mut socket.carrier, &socket.name) else { return };
-        let id = socket.host;
-        if datagram.outward(turn.now, &mut self.host, id) {
-            self.more.insert(number);
-        }
-        match datagram.inward(turn.now, &mut self.host, id, name, &self.names, number) {
-            Delivery::Idle => {}
-            Delivery::More => drop(self.more.insert(number)),
-            Delivery::Closed { source, destination } => {
-                self.refuse_datagram(turn.now, number, source, destination);
-            }
-            Delivery::Blocked => {
-                if !datagram.is_connected()
-                    && let Some(monitor) = datagram.room_source()
-                    && turn.rewatch(monitor, Source::Monitor(number).key(), EDGES).is_err()
-                {
-                    let _ = turn.watch(monitor, Source::Monitor(number).key(), EDGES);
-                }
-            }
-        }
-    }
-
-    /// Is it a socket of UDP or UDP-Lite, whose addresses have ports?
-    pub(crate) fn speaks_udp(&self, number: u64) -> bool {
-        let make = self.sockets.get(number).and_then(|socket| self.host.make(socket.host));
-        make.is_some_and(|make| matches!(make.protocol, Protocol::Udp | Protocol::UdpLite))
-    }
-
-    /// A datagram came for a socket that was closed without a sign: its sender hears what it would have heard at once.
-    fn refuse_datagram(
-        &mut self,
-        now: Instant,
-        number: u64,
-        source: SocketAddr,
-        destination: Option<SocketAddr>,
-    ) {
-        let is_udp = self.speaks_udp(number);
-        self.forget(now, number);
-        // Others than UDP have no ports that somebody could be missed at.
-        if let Some(destination) = destination.filter(|_| is_udp) {
-            self.host.stack_mut().udp_refuse(address::plain(source), destination, Unreachable::Port);
-        }
-    }
-
-    /// An error would be told by the host's next call, which is ours and not the program's: it is kept for the program.
-    pub(crate) fn take_datagram_error(&mut self, number: u64) {
-        let Some(socket) = self.sockets.get_mut(number) else { return };
-        if self.host.error(socket.host).is_none() {
-            return;
-        }
-        socket.error = self.host.take_error(socket.host);
-        if socket.shows_error {
-            return;
-        }
-        let Ok(copy) = self.copy(number) else { return };
-        let Some(socket) = self.sockets.get_mut(number) else { return };
-        if let (Carrier::Datagram(datagram), Some(name)) = (&mut socket.carrier, &socket.name) {
-            socket.shows_error = datagram.show_error(copy.as_fd(), name, &self.names, number);
         }
     }
 }
