@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use ieum_engine::Turn;
 use ieum_socket::{Errno, SocketId};
+use ieum_stack::WriteEnd;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::message::Header;
@@ -276,19 +277,32 @@ impl Runner {
         if flags & n::MSG_OOB == 0
             && let Some(id) = self.takes_at_once(number, bytes.len())
         {
-            // What was promised goes out; what was not heard was not sent.
-            let told = self.trees.tell(call, Reply::of_count(bytes.len()));
-            if told == Told::Heard {
-                self.host.send(turn.now, id, bytes)?;
-            }
-            return Ok(told.answer(number));
+            let end = if flags & n::MSG_MORE != 0 { WriteEnd::More } else { WriteEnd::Push };
+            return self.send_promised(turn, call, number, id, bytes, end);
         }
         self.once(call, number, |runner| runner.write_bytes(call, number, bytes, flags))
     }
 
-    /// The host's socket, if nothing stands before these bytes and all of them have room.
-    fn takes_at_once(&mut self, number: u64, len: usize) -> Option<SocketId> {
-        let socket = self.sockets.get(number)?;
+    /// Promises the caller what the host, which has room for all of it, then sends; what was not heard is not sent.
+    pub(super) fn send_promised(
+        &mut self,
+        turn: &Turn<'_>,
+        call: &Call,
+        number: u64,
+        id: SocketId,
+        bytes: &[u8],
+        end: WriteEnd,
+    ) -> Served {
+        let told = self.trees.tell(call, Reply::of_count(bytes.len()));
+        if told == Told::Heard {
+            self.host.send_ending(turn.now, id, bytes, None, end)?;
+        }
+        Ok(told.answer(number))
+    }
+
+    /// The host's socket, if it has no error to tell first, nothing stands before these bytes, and all of them have room.
+    pub(super) fn takes_at_once(&mut self, number: u64, len: usize) -> Option<SocketId> {
+        let socket = self.sockets.get(number).filter(|socket| !socket.shows_error)?;
         let Carrier::Stream(stream) = &socket.carrier else { return None };
         stream.is_empty_handed(&mut self.host, socket.host, len).then_some(socket.host)
     }
