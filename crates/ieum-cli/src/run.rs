@@ -79,7 +79,7 @@ pub(crate) fn run(run: Run) -> Result<Code, Failure> {
         .run(&mut rooms(&mut runner, &mut exit, &mut device, &mut net, &mut shadows))
         .map_err(cannot_go_on)?;
     if run.verbose {
-        tell("the host dropped", &runner.host().stack().drops());
+        tell("the host dropped", &runner.drops());
         if let Some(exit) = &exit {
             tell("the exit dropped", &exit.drops());
             tell("the exit counted", &exit.counts());

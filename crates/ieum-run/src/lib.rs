@@ -49,7 +49,7 @@
 //! - Datagrams come with the control messages of `call/control` and no others, those to a connected socket with none but
 //!   a timestamp; of those that go source, interface, hops, type of service
 //!   and the size of segments (UDP_SEGMENT) are looked at.
-//! - SO_RCVLOWAT does not keep poll from telling of fewer bytes.
+//! - SO_RCVLOWAT does not keep poll from telling of fewer bytes, nor a native recv with MSG_PEEK from showing them.
 //! - /proc/net and /sys/class/net show the machine's interfaces.
 //! - Set-user-ID programs (sudo, su, ping of old) run without their privilege: the filter demands NO_NEW_PRIVS.
 

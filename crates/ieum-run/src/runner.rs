@@ -53,6 +53,8 @@ pub struct Runner {
     pub(crate) outgoing: VecDeque<(LinkId, Packet)>,
     /// The sockets of this host are being let talk.
     pub(crate) is_talking: bool,
+    /// The call that is served has waited long enough.
+    pub(crate) is_out_of_time: bool,
     family: Family,
     /// No process is left, and every socket was closed for that.
     is_over: bool,
@@ -176,6 +178,7 @@ impl Runner {
             notices: VecDeque::new(),
             outgoing: VecDeque::new(),
             is_talking: false,
+            is_out_of_time: false,
             family,
             is_over: false,
             has_told_end: false,
@@ -191,6 +194,18 @@ impl Runner {
     /// The host, to look at.
     pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// What the host dropped, by reason: its stack, and the kernel where it has the datagrams.
+    pub fn drops(&mut self) -> Vec<(&'static str, u64)> {
+        let mut drops = self.host.stack().drops();
+        for (reason, count) in self.namespace.as_mut().map(Namespace::drops).unwrap_or_default() {
+            match drops.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, sum)) => *sum += count,
+                None => drops.push((reason, count)),
+            }
+        }
+        drops
     }
 
     /// The host, to change its network.

@@ -184,10 +184,23 @@ impl Runner {
         }
     }
 
-    /// The calls whose time is over: EAGAIN, but a connect goes on without its caller.
+    /// The calls whose time is over: EAGAIN, but a reader is given what there is, and a connect goes on without its caller.
     pub(crate) fn expire_held(&mut self, turn: &Turn<'_>) {
         for held in self.held.take_expired(turn.now) {
             if let Some(answer) = self.end_gathering(turn, &held.call) {
+                self.finish(turn.now, &held.call, answer, Some(held));
+                continue;
+            }
+            if matches!(held.call.number, n::SYS_recvfrom | n::SYS_recvmsg) {
+                if !self.trees.is_valid(&held.call) {
+                    continue;
+                }
+                self.is_out_of_time = true;
+                let answer = match self.serve(turn, &held.call) {
+                    Ok(Answer::Wait { .. }) => Err(Errno::EAGAIN),
+                    answer => answer,
+                };
+                self.is_out_of_time = false;
                 self.finish(turn.now, &held.call, answer, Some(held));
                 continue;
             }

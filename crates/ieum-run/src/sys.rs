@@ -14,16 +14,17 @@ pub(crate) mod number {
     pub(crate) use libc::{
         AF_ALG, AF_BRIDGE, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, IPPROTO_IPV6,
         IPPROTO_TCP, IPPROTO_UDP, MSG_CTRUNC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_MORE,
-        MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITFORONE, NETLINK_ROUTE, PR_SET_DUMPABLE,
-        RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, RTM_GETRULE, RTM_NEWLINK, SECCOMP_FILTER_FLAG_NEW_LISTENER,
-        SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_USER_NOTIF, SHUT_RD, SHUT_RDWR, SHUT_WR, SIGCHLD,
-        SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SO_DOMAIN, SO_ERROR,
-        SO_OOBINLINE, SO_PROTOCOL, SO_RCVBUF, SO_RCVTIMEO, SO_SNDBUF, SO_SNDTIMEO, SO_TYPE, SOCK_CLOEXEC,
-        SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, SOL_NETLINK, SOL_SOCKET, SYS_accept, SYS_accept4, SYS_bind,
-        SYS_connect, SYS_getpeername, SYS_getsockname, SYS_getsockopt, SYS_io_uring_enter,
-        SYS_io_uring_register, SYS_io_uring_setup, SYS_ioctl, SYS_listen, SYS_prctl, SYS_recvfrom,
-        SYS_recvmmsg, SYS_recvmsg, SYS_seccomp, SYS_sendmmsg, SYS_sendmsg, SYS_sendto, SYS_setsockopt,
-        SYS_shutdown, SYS_socket, SYS_socketpair, TCP_INFO, TCP_INQ, TIOCOUTQ,
+        MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, MSG_WAITFORONE, NETLINK_ROUTE,
+        PR_SET_DUMPABLE, RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, RTM_GETRULE, RTM_NEWLINK,
+        SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_USER_NOTIF,
+        SHUT_RD, SHUT_RDWR, SHUT_WR, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1,
+        SIGUSR2, SO_DOMAIN, SO_ERROR, SO_OOBINLINE, SO_PROTOCOL, SO_RCVBUF, SO_RCVLOWAT, SO_RCVTIMEO,
+        SO_SNDBUF, SO_SNDTIMEO, SO_TYPE, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, SOL_NETLINK,
+        SOL_SOCKET, SYS_accept, SYS_accept4, SYS_bind, SYS_connect, SYS_getpeername, SYS_getsockname,
+        SYS_getsockopt, SYS_io_uring_enter, SYS_io_uring_register, SYS_io_uring_setup, SYS_ioctl, SYS_listen,
+        SYS_prctl, SYS_recvfrom, SYS_recvmmsg, SYS_recvmsg, SYS_seccomp, SYS_sendmmsg, SYS_sendmsg,
+        SYS_sendto, SYS_setsockopt, SYS_shutdown, SYS_socket, SYS_socketpair, TCP_INFO, TCP_INQ,
+        TCP_NOTSENT_LOWAT, TIOCOUTQ,
     };
     // What ieum itself is not allowed.
     pub(crate) use libc::{

@@ -33,6 +33,7 @@ pub(crate) fn linger(socket: &Socket) -> io::Result<Option<Duration>> {
 }
 
 pub(crate) fn set_linger(socket: &Socket, linger: Option<Duration>) -> io::Result<()> {
+    socket.set_close_waits(false);
     let seconds = linger.map_or(0, |linger| i32::try_from(linger.as_secs()).unwrap_or(i32::MAX));
     let value = [i32::from(linger.is_some()), seconds].map(i32::to_ne_bytes).concat();
     socket.set_option(SOL_SOCKET, SO_LINGER, &value)
@@ -83,7 +84,8 @@ macro_rules! number_options {
 /// SO_LINGER, of streams.
 macro_rules! linger_option {
     () => {
-        /// How long closing waits for what was sent (SO_LINGER). Here closing itself never waits.
+        /// How long closing waits for what was sent (SO_LINGER). Here dropping never waits for it, which would hold
+        /// up other tasks: what was sent is delivered all the same.
         ///
         /// # Errors
         ///

@@ -24,6 +24,8 @@ use crate::room::{HostRoom, Way, Wish};
 pub(crate) struct Socket {
     pub(crate) host: Host,
     id: SocketId,
+    /// Closing waits, where SO_LINGER says so.
+    close_waits: AtomicBool,
     /// O_NONBLOCK, which std has for all handles of a description as Linux has.
     nonblocking: AtomicBool,
 }
@@ -68,7 +70,12 @@ impl Socket {
     }
 
     pub(crate) fn of(host: &Host, id: SocketId) -> Socket {
-        Socket { host: host.clone(), id, nonblocking: AtomicBool::new(false) }
+        Socket {
+            host: host.clone(),
+            id,
+            nonblocking: AtomicBool::new(false),
+            close_waits: AtomicBool::new(true),
+        }
     }
 
     #[cfg(test)]
@@ -78,7 +85,9 @@ impl Socket {
 
     /// A connection that this one, a listener, has accepted.
     pub(crate) fn accepted(&self, id: SocketId) -> Socket {
-        Socket::of(&self.host, id)
+        let accepted = Socket::of(&self.host, id);
+        accepted.set_close_waits(self.close_waits.load(Ordering::Relaxed));
+        accepted
     }
 
     /// One call.
@@ -197,6 +206,10 @@ impl Socket {
         self.nonblocking.store(nonblocking, Ordering::Relaxed);
     }
 
+    pub(crate) fn set_close_waits(&self, waits: bool) {
+        self.close_waits.store(waits, Ordering::Relaxed);
+    }
+
     pub(crate) fn is_nonblocking(&self) -> bool {
         self.nonblocking.load(Ordering::Relaxed)
     }
@@ -263,6 +276,26 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
+        let close_waits = self.close_waits.load(Ordering::Relaxed);
+        let lingers = self.host.with(|now, room| {
+            let lingers = close_waits && room.host.lingers(self.id);
+            if !lingers {
+                room.close(now, self.id);
+            }
+            lingers
+        });
+        if !lingers {
+            return;
+        }
+        let mut wait = Wait::default();
+        let waited = block(&self.host, Wish::Of(self.id, Way::Change), |now, room| {
+            match room.host.linger_waiting(now, self.id, &mut wait) {
+                true => Ok(Ok(())),
+                false => Err(wait.until.map(|then| until(now, then))),
+            }
+        });
+        // It fails where the network is gone, and nothing is to be waited for.
+        drop(waited);
         self.host.with(|now, room| room.close(now, self.id));
     }
 }

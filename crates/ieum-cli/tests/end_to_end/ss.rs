@@ -168,3 +168,38 @@ fn what_was_dropped_is_shown_by_reason() {
     assert_eq!(runtime.ss(&["--in", "a", "--drops", "--json"]), "[]\n");
     assert!(server_of(&owner) > 1);
 }
+
+#[test]
+fn datagrams_that_were_dropped_are_shown_whoever_has_them() {
+    if !peer("python3") {
+        return;
+    }
+    let program = "
+import socket
+full = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+full.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+full.bind(('127.0.0.1', 7))
+sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(100):
+    sender.sendto(bytes(500), ('127.0.0.1', 7))
+sender.connect(('127.0.0.1', 8))
+sender.send(b'to nobody')
+try:
+    sender.recv(1)
+except (ConnectionRefusedError, ConnectionResetError):
+    print('ready', flush=True)
+input()
+";
+    for way in ["carrier", "auto"] {
+        let runtime = Runtime::new();
+        let mut running = runtime.run(&["--name", "a", "--udp", way], &["python3", "-c", program]);
+        running.line("ready");
+        let shown = runtime.ss(&["--in", "a", "--drops"]);
+        let counted = |reason: &str| {
+            let line = shown.lines().find(|line| line.contains(reason));
+            line.and_then(|line| line.split_whitespace().find_map(|word| word.parse::<u32>().ok()))
+        };
+        assert!(counted("udp queue full").is_some_and(|count| (50..100).contains(&count)), "{way}: {shown}");
+        assert_eq!(counted("udp port unknown"), Some(1), "{way}: {shown}");
+    }
+}

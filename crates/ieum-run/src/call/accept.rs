@@ -64,9 +64,9 @@ impl Runner {
         let nonblocking =
             if flags & n::SOCK_NONBLOCK != 0 { SocketFlags::NONBLOCK } else { SocketFlags::empty() };
         let taken = accept_with(copy, nonblocking | SocketFlags::CLOEXEC).map_err(host_errno)?;
-        carrier::widen(&taken);
-        // What is accepted inherits the listener's patience.
-        self.give_times(listener, &taken);
+        // What is accepted inherits the listener's bounds, and its patience.
+        self.bound_outward_queue(listener, &taken);
+        self.give_patience(listener, &taken);
         let peer = getpeername(&taken).ok().flatten().and_then(|peer| SocketAddrUnix::try_from(peer).ok());
         let peer = peer.filter(|_| carrier::is_connected_by_us(&taken));
         let connection = peer.and_then(|peer| self.names.carrier(&peer));

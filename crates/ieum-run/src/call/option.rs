@@ -7,8 +7,8 @@ use ieum_engine::Turn;
 use ieum_socket::{Errno, shown_option};
 use rustix::net::sockopt;
 
-use crate::bounds::{CARRIER_BYTES, OPTION_BYTES_MAX, OPTION_GIVEN_BYTES_MAX};
-use crate::carrier::joint;
+use crate::bounds::{OPTION_BYTES_MAX, OPTION_GIVEN_BYTES_MAX};
+use crate::carrier::{self, joint};
 use crate::namespace::sys;
 use crate::notification::Call;
 use crate::runner::Runner;
@@ -82,12 +82,22 @@ impl Runner {
         let value = self.memory(call).read(call.word(3), len.min(OPTION_BYTES_MAX)).map_err(host_errno)?;
         self.host.set_option(turn.now, id, call.int(1), call.int(2), &value)?;
         match (call.int(1), call.int(2)) {
-            (n::SOL_SOCKET, n::SO_SNDBUF) => self.bound_queue(number, &value),
+            (n::SOL_SOCKET, n::SO_SNDBUF) | (n::IPPROTO_TCP, n::TCP_NOTSENT_LOWAT) => {
+                // A queue that was filled on purpose keeps its size.
+                if !self.is_filled(number)
+                    && let Ok(copy) = self.copy(number)
+                {
+                    self.bound_outward_queue(number, &copy);
+                }
+            }
             (n::SOL_SOCKET, n::SO_RCVBUF) => self.bound_inward_queue(number),
             (n::SOL_SOCKET, n::SO_OOBINLINE) => self.tell_of_urgent(number, &value),
-            (n::SOL_SOCKET, n::SO_RCVTIMEO | n::SO_SNDTIMEO | n::SO_RCVTIMEO_NEW | n::SO_SNDTIMEO_NEW) => {
+            (
+                n::SOL_SOCKET,
+                n::SO_RCVTIMEO | n::SO_SNDTIMEO | n::SO_RCVTIMEO_NEW | n::SO_SNDTIMEO_NEW | n::SO_RCVLOWAT,
+            ) => {
                 if let Ok(copy) = self.copy(number) {
-                    self.give_times(number, &copy);
+                    self.give_patience(number, &copy);
                 }
             }
             _ => {}
@@ -96,14 +106,11 @@ impl Runner {
     }
 
     /// A program that bounds what it sends ahead is to be stopped by S's queue as well as by the host's.
-    fn bound_queue(&mut self, number: u64, value: &[u8]) {
-        let Some(bytes) = value.first_chunk().map(|value| i32::from_ne_bytes(*value)) else { return };
-        // A queue that was filled on purpose keeps its size; a failure costs nothing but that bound.
-        if !self.is_filled(number)
-            && let Ok(copy) = self.copy(number)
-        {
-            let _ =
-                sockopt::set_socket_send_buffer_size(&copy, usize::try_from(bytes).unwrap_or(CARRIER_BYTES));
+    pub(crate) fn bound_outward_queue(&self, number: u64, program_end: &OwnedFd) {
+        let wish = self.sockets.get(number).and_then(|socket| self.host.send_ahead_wish(socket.host));
+        match wish {
+            None => carrier::widen(program_end),
+            Some(_) => joint::bound_queue(program_end, wish),
         }
     }
 
@@ -124,9 +131,9 @@ impl Runner {
         }
     }
 
-    /// Calls that the kernel serves on this end wait as long as the host's would. S says 0 of who does not wait at all, as of who
-    /// waits for ever: only the host knows which.
-    pub(crate) fn give_times(&self, number: u64, program_end: &OwnedFd) {
+    /// Calls that the kernel serves on this end wait as long as the host's would, and for as many bytes. S says 0 of who does not
+    /// wait at all, as of who waits for ever: only the host knows which.
+    pub(crate) fn give_patience(&self, number: u64, program_end: &OwnedFd) {
         let Some(socket) = self.sockets.get(number) else { return };
         let times = [self.host.recv_time(socket.host), self.host.send_time(socket.host)];
         for (time, name) in times.into_iter().zip([n::SO_RCVTIMEO, n::SO_SNDTIMEO]) {
@@ -139,6 +146,9 @@ impl Runner {
             // A kernel that refuses would wait for ever.
             let _ = sys::set_option(program_end.as_fd(), (n::SOL_SOCKET, name), &value);
         }
+        let bytes = i32::try_from(self.host.low_water_bytes(socket.host)).unwrap_or(i32::MAX);
+        // A kernel that refuses would wait for the first byte alone.
+        let _ = sys::set_option(program_end.as_fd(), (n::SOL_SOCKET, n::SO_RCVLOWAT), &bytes.to_ne_bytes());
     }
 
     /// The pending error, taken. If S shows one, S says whether a read has told it already, and the host says which.

@@ -42,7 +42,8 @@ impl Runner {
         self.serial += 1;
         let name = self.names.name(Bearer::Program(number, self.serial)).map_err(host_errno)?;
         let (program_end, new_inode) = super::socket::make(kind, nonblocking, &name).map_err(host_errno)?;
-        self.give_times(number, &program_end);
+        self.give_patience(number, &program_end);
+        self.bound_outward_queue(number, &program_end);
         let watched = tracee::watched(place, inode);
         self.replace(call, &program_end, place)?;
         for other in tracee::descriptors_of_thread(place.tree, place.thread) {

@@ -85,6 +85,11 @@ impl Runner {
         tell: impl FnOnce(&Runner) -> Result<(), rustix::io::Errno>,
     ) -> Served {
         let room = header.room().min(STREAM_BYTES_MAX);
+        if self.is_short(number, room, flags)
+            && let Ok(waits) = self.answer_nothing(turn, number, flags, Errno::EAGAIN)
+        {
+            return Ok(waits);
+        }
         let bytes = match self.take_bytes(number, room, flags) {
             Ok(bytes) => bytes,
             Err(errno) => return self.answer_nothing(turn, number, flags, errno),
@@ -98,6 +103,20 @@ impl Runner {
             self.give_back(number, bytes);
         }
         Ok(told?.answer(number))
+    }
+
+    /// Is there less to read than a reader who waits is to be given (SO_RCVLOWAT, MSG_WAITALL), and may more come?
+    fn is_short(&mut self, number: u64, room: usize, flags: i32) -> bool {
+        let Some(socket) = self.sockets.get(number) else { return false };
+        let Carrier::Stream(stream) = &socket.carrier else { return false };
+        let wait_all = flags & n::MSG_WAITALL != 0;
+        let enough = if wait_all { room } else { self.host.low_water_bytes(socket.host).min(room) };
+        if enough <= 1 || self.is_out_of_time || !stream.may_bring_more(&self.host, socket.host) {
+            return false;
+        }
+        let given_back = socket.given_back.len();
+        let there = self.copy(number).map_or(0, |copy| sys::unread_bytes(copy.as_fd()));
+        given_back + there < enough
     }
 
     /// The urgent byte by itself, which S has since it came.

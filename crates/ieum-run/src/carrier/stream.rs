@@ -149,6 +149,11 @@ impl Stream {
         self.writable = true;
     }
 
+    /// May more come into S than lies there?
+    pub(crate) fn may_bring_more(&self, host: &Host, id: SocketId) -> bool {
+        self.writable && !self.end_shown && !self.shut_read && host.error(id).is_none()
+    }
+
     /// Bytes written by the program that the host does not have yet.
     pub(crate) fn unread_bytes(&self) -> usize {
         self.until_sentinel.unwrap_or_else(|| crate::sys::unread_bytes(self.own_end.as_fd()))

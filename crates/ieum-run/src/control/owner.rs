@@ -137,7 +137,7 @@ impl Runner {
             }
             Request::More => self.next_rows(number)?,
             Request::Drops => {
-                let counts = self.host.stack().drops();
+                let counts = self.drops();
                 Answer::Drops {
                     counts: counts.into_iter().map(|(reason, count)| (reason.to_owned(), count)).collect(),
                 }

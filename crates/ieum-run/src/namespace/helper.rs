@@ -10,7 +10,7 @@ use rustix::process::{WaitOptions, setsid, waitpid};
 use rustix::thread::{CapabilitySet, CapabilitySets, set_capabilities};
 
 use super::order::{Make, Order, Report};
-use super::{setup, sys};
+use super::{losses, setup, sys};
 use crate::confine::confine;
 use crate::program::sys::fork_alone;
 
@@ -82,6 +82,11 @@ fn live(channel: Channel) -> Result<Infallible, ChannelError> {
         let path = make.table().map(|name| format!("/proc/self/net/{name}"));
         if let Some(file) = path.and_then(|path| std::fs::File::open(path).ok()) {
             channel.send(&Report::Table(make), &[file.as_fd()])?;
+        }
+    }
+    for name in losses::FILES {
+        if let Ok(file) = std::fs::File::open(format!("/proc/self/net/{name}")) {
+            channel.send(&Report::Losses, &[file.as_fd()])?;
         }
     }
     let none = CapabilitySet::empty();

@@ -31,10 +31,12 @@
 //! # Files
 //!
 //! `plan` (what the namespace is to look like), `helper` (its life), `setup` (what it does first), `wires` (what the
-//! interfaces are), `netlink` (what it says to the kernel about it), `order` (what is said to it), `table` (the kernel's list of sockets); `sys`: unsafe code. The calls are in
+//! interfaces are), `netlink` (what it says to the kernel about it), `order` (what is said to it), `table` (the kernel's list of sockets), `losses` (its counts of what it
+//! dropped); `sys`: unsafe code. The calls are in
 //! `call/namespace`.
 
 mod helper;
+mod losses;
 mod netlink;
 mod order;
 mod plan;
@@ -79,6 +81,8 @@ pub struct Namespace {
     is_silent: bool,
     /// The kernel's lists of sockets, of each protocol and family.
     tables: Vec<(Make, File)>,
+    /// Its counts of what it dropped.
+    losses: Vec<File>,
     /// What the ends that stand for netlink connect to; made when the first is asked for.
     messages: Option<OwnedFd>,
 }
@@ -116,7 +120,7 @@ impl Helper {
         let channel = self.into_channel();
         let silent = |error: &dyn std::fmt::Display| format!("its helper does not answer: {error}");
         channel.send(&Order::SetUp(plan), &[]).map_err(|error| silent(&error))?;
-        let (mut devices, mut tables) = (Vec::new(), Vec::new());
+        let (mut devices, mut tables, mut losses) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             match channel.receive_within::<Report>(HELPER_ANSWERS_WITHIN) {
                 Ok(Received::Message(kind @ (Report::Tun | Report::Veth), descriptors)) => {
@@ -124,6 +128,9 @@ impl Helper {
                 }
                 Ok(Received::Message(Report::Table(make), descriptors)) => {
                     tables.extend(descriptors.into_iter().map(|file| (make, File::from(file))));
+                }
+                Ok(Received::Message(Report::Losses, descriptors)) => {
+                    losses.extend(descriptors.into_iter().map(File::from));
                 }
                 Ok(Received::Message(Report::Ready, _)) => break,
                 Ok(Received::Message(Report::Failed { sentence }, _)) => return Err(sentence),
@@ -152,6 +159,7 @@ impl Helper {
             shared: Vec::new(),
             is_silent: false,
             tables,
+            losses,
             messages: None,
         };
         let first = namespace
@@ -253,6 +261,11 @@ impl Namespace {
             }
             Ok(Received::Message(..) | Received::End) | Err(_) => Err(Errno::ENFILE),
         }
+    }
+
+    /// What the kernel dropped, by the host's names for the reasons.
+    pub(crate) fn drops(&mut self) -> Vec<(&'static str, u64)> {
+        losses::read(&mut self.losses)
     }
 
     /// All sockets of the namespace that have a port, as the kernel lists them.

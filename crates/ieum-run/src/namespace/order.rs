@@ -37,6 +37,8 @@ pub(super) enum Report {
     Veth,
     /// The kernel's list of such sockets comes with this.
     Table(Make),
+    /// A file in which the kernel counts what it dropped comes with this.
+    Losses,
     /// Everything is as planned.
     Ready,
     /// It is not, and this is why.

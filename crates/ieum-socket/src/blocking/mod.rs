@@ -15,8 +15,9 @@
 //! }
 //! ```
 //!
-//! Files: `open` (`connect`, `accept`), `recv` and `send` in all their forms.
+//! Files: `open` (`connect`, `accept`), `recv` and `send` in all their forms, `linger` (`close`).
 
+mod linger;
 mod open;
 mod recv;
 mod send;

@@ -75,6 +75,11 @@ impl Host {
         if reading.has(MSG_ERRQUEUE) {
             return Some(self.recv_error(id, reading.bytes, received));
         }
+        let looks_at_all = reading.has(MSG_WAITALL) && reading.has(MSG_PEEK);
+        let enough = if looks_at_all { reading.bytes } else { self.low_water_bytes(id).min(reading.bytes) };
+        if reading.blocks() && self.awaits_more(now, id, enough, wait) {
+            return None;
+        }
         let answer = match self.kind(id) {
             Some(Kind::Datagram) => self.recv_datagram(now, id, reading, received),
             Some(Kind::Stream) | None => self.recv_bytes(now, id, reading, wait, received),
@@ -129,6 +134,9 @@ impl Host {
         wait: &mut Wait,
     ) -> Progress<(usize, Option<SocketAddr>)> {
         wait.begun = true;
+        if blocks && self.awaits_more(now, id, self.low_water_bytes(id).min(into.len()), wait) {
+            return None;
+        }
         let answer = match self.kind(id) {
             Some(Kind::Datagram) => self.recv_from(now, id, peek).map(|(payload, source)| {
                 let count = payload.len().min(into.len());
@@ -145,6 +153,19 @@ impl Host {
             return wait.or_again(now, blocks);
         }
         Some(answer)
+    }
+
+    /// Does a reader who waits go on waiting, since a stream has some bytes and not `enough`, and more may come?
+    fn awaits_more(&mut self, now: Instant, id: SocketId, enough: usize, wait: &mut Wait) -> bool {
+        let view = self.descriptions.get(id).and_then(|description| self.view(description));
+        let is_short = view.is_some_and(|view| {
+            (1..enough).contains(&view.readable_bytes) && !view.shut.read && view.error.is_none()
+        });
+        if !is_short || self.urgent_ahead(id).is_some() {
+            return false;
+        }
+        self.begin_waiting(now, id, SO_RCVTIMEO, wait);
+        !wait.gives_up(now, true)
     }
 
     /// UDP has nothing urgent, and says so to senders alone.

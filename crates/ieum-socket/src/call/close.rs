@@ -10,7 +10,7 @@ impl Host {
     /// The last descriptor is gone: the socket is forgotten at once, and the stack carries its connection to the end.
     /// Data left unread, or SO_LINGER with 0 seconds, makes it a RST (RFC 2525 §2.17).
     ///
-    /// With a longer SO_LINGER Linux lets `close` itself wait; here that is the affair of whoever calls.
+    /// With a longer SO_LINGER Linux lets `close` itself wait: who would have that asks [`Host::linger_waiting`] first.
     pub fn close(&mut self, now: Instant, id: SocketId) {
         self.now = now;
         let lingers_not =

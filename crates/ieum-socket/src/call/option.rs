@@ -45,6 +45,17 @@ impl Host {
         self.descriptions.get(id)?.options.recv_buffer_wish()
     }
 
+    /// How many bytes a reader of the stream waits for (SO_RCVLOWAT), no more than its buffer is sure to hold.
+    pub fn low_water_bytes(&self, id: SocketId) -> usize {
+        self.descriptions.get(id).map_or(1, |description| description.options.low_water_bytes())
+    }
+
+    /// How much the program lets wait ahead of the network, in bytes as it named them, if it did (SO_SNDBUF,
+    /// TCP_NOTSENT_LOWAT).
+    pub fn send_ahead_wish(&self, id: SocketId) -> Option<usize> {
+        self.descriptions.get(id)?.options.send_ahead_wish()
+    }
+
     /// Whether the program wants urgent bytes at their place among the others (SO_OOBINLINE).
     pub fn takes_urgent_in_line(&self, id: SocketId) -> bool {
         self.descriptions.get(id).is_some_and(|description| description.options.takes_urgent_in_line())

@@ -285,6 +285,13 @@ impl Options {
         self.buffer_bytes(known::RECV_BUFFER).and_then(|bytes| usize::try_from(bytes).ok())
     }
 
+    /// SO_SNDBUF as it was asked for, if it was, and no more than may wait unsent (TCP_NOTSENT_LOWAT).
+    pub(crate) fn send_ahead_wish(&self) -> Option<usize> {
+        let unsent = Some(self.value(known::UNSENT_MAX).cast_unsigned()).filter(|bytes| *bytes > 0);
+        let wishes = [self.buffer_bytes(known::SEND_BUFFER), unsent];
+        wishes.into_iter().flatten().min().and_then(|bytes| usize::try_from(bytes).ok())
+    }
+
     /// Half of what is read back: the other half is Linux's allowance for its own overhead, which is not counted
     /// here. `None` when nothing was set.
     fn buffer_bytes(&self, option: SocketOption) -> Option<u32> {

@@ -64,6 +64,12 @@ impl Options {
         [i32::from(self.linger.on), self.linger.seconds].map(i32::to_ne_bytes).concat()
     }
 
+    /// SO_LINGER with a time: how long closing waits. The seconds are without a sign, as Linux has them.
+    pub(crate) fn linger_time(&self) -> Option<Duration> {
+        let seconds = self.linger.seconds.cast_unsigned();
+        (self.linger.on && seconds > 0).then(|| Duration::from_secs(seconds.into()))
+    }
+
     /// SO_RCVTIMEO: how long a call waits for what comes, if not for ever.
     pub(crate) fn recv_time(&self) -> Option<Duration> {
         self.times.recv

@@ -66,6 +66,7 @@ int main(int count, char **arguments)
     six();
     addresses_alone();
     pieces();
+    enough();
     printf("end: 0\n");
     return 0;
 }

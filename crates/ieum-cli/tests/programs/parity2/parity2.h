@@ -54,6 +54,7 @@ void six(void);
 void pings(void);
 void addresses_alone(void);
 void pieces(void);
+void enough(void);
 void refused_calls(void);
 void renewed(void);
 void associations(void);
