@@ -1,7 +1,7 @@
 //! listen(2).
 
 use ieum_engine::Turn;
-use ieum_socket::{Errno, Kind};
+use ieum_socket::{Errno, How, Kind};
 
 use crate::bounds::BACKLOG_MAX;
 use crate::notification::Call;
@@ -14,9 +14,7 @@ impl Runner {
         let Some(number) = self.identify(call) else { return Ok(Answer::Continue) };
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
         let (id, kind) = (socket.host, socket.kind);
-        if kind == Kind::Stream {
-            self.renew_if_spent(call, number)?;
-        }
+        let is_spent = kind == Kind::Stream && self.is_spent(number);
         let backlog = call.int(1);
         let listening = match self.host.listen(id, backlog) {
             Err(Errno::EADDRINUSE) if self.sweep(turn) => self.host.listen(id, backlog),
@@ -25,6 +23,11 @@ impl Runner {
         listening?;
         if kind != Kind::Stream {
             return Ok(Answer::Value(0));
+        }
+        // Not before: an S that stays what it was shows that.
+        if is_spent && let Err(errno) = self.renew(call, number) {
+            self.host.shutdown(turn.now, id, How::Read)?;
+            return Err(errno);
         }
         // As Linux: a negative backlog is a large one.
         let backlog = if backlog < 0 { BACKLOG_MAX } else { backlog.min(BACKLOG_MAX) };

@@ -23,13 +23,16 @@ use crate::tracee::{self, Place, Watched};
 impl Runner {
     /// A stream that has no connection any more, and whose S shows the end of one, gets a fresh S.
     pub(crate) fn renew_if_spent(&mut self, call: &Call, number: u64) -> Result<(), Errno> {
-        let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
-        let is_spent = matches!(socket.carrier, Carrier::Spent | Carrier::Over(_)) || socket.shut_unconnected;
-        if is_spent && self.host.is_unconnected(socket.host) {
-            self.renew(call, number).map(drop)
-        } else {
-            Ok(())
-        }
+        if self.is_spent(number) { self.renew(call, number).map(drop) } else { Ok(()) }
+    }
+
+    /// S cannot become anything else any more, and the host's socket can.
+    pub(crate) fn is_spent(&self, number: u64) -> bool {
+        self.sockets.get(number).is_some_and(|socket| {
+            let is_spent =
+                matches!(socket.carrier, Carrier::Spent | Carrier::Over(_)) || socket.shut_unconnected;
+            is_spent && self.host.is_unconnected(socket.host)
+        })
     }
 
     /// Puts a fresh S in the place of the caller's; answers a copy of the old one.

@@ -194,6 +194,30 @@ static void shut_before(int how, const char *prefix)
     close(listening);
 }
 
+/* A listen that is refused leaves what was shut as it was. */
+static void shut_and_listens(void)
+{
+    int yes = 1, before = make(SOCK_STREAM), fd = make(SOCK_STREAM);
+    must(setsockopt(before, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0, "SO_REUSEADDR is taken");
+    must(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0, "SO_REUSEADDR is taken");
+    must(bind_to(before, "127.0.0.1", 0) == 0 && bind_to(fd, "127.0.0.1", port_of(before)) == 0, "a port is shared");
+    must(listen(before, 1) == 0, "one of two listens");
+    line("shut-and-listens.shutdown", shutdown(fd, SHUT_RDWR));
+    line("shut-and-listens.refused", listen(fd, 1));
+    text("shut-and-listens.refused.poll", "%s", mask(fd));
+    close(before);
+    line("shut-and-listens.listen", listen(fd, 1));
+    text("shut-and-listens.poll", "%s", mask(fd));
+    int client = make_blocking(SOCK_STREAM);
+    line("shut-and-listens.connect", connect_to(client, "127.0.0.1", port_of(fd)));
+    text("shut-and-listens.waiting", "%s", settle(fd, POLLIN));
+    int taken = accept(fd, NULL, NULL);
+    line("shut-and-listens.accept", taken < 0 ? -1 : 0);
+    close(taken);
+    close(client);
+    close(fd);
+}
+
 static void asked_for_what_is_not_there(void)
 {
     char into[8];
@@ -239,5 +263,6 @@ void renewed(void)
     shut_before(SHUT_RD, "shut-before-read");
     shut_before(SHUT_WR, "shut-before-write");
     shut_before(SHUT_RDWR, "shut-before-both");
+    shut_and_listens();
     asked_for_what_is_not_there();
 }
