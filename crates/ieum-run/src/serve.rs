@@ -54,7 +54,11 @@ impl Runner {
                 (None, Some(before)) if before.deadline.is_some() && before.call.repeats(&call) => {
                     Err(Errno(INTERRUPTED))
                 }
-                (None, _) => self.serve(turn, &call),
+                (None, _) => match self.serve(turn, &call) {
+                    // The host's sockets are used up, or our descriptors for them: some may be closed, and it is not known yet.
+                    Err(Errno::ENFILE) if self.sweep_all(turn) => self.serve(turn, &call),
+                    answer => answer,
+                },
             };
             self.finish(turn.now, &call, answer, None);
             self.talk(turn);

@@ -70,3 +70,29 @@ fn programs_outlive_a_moment_when_ieum_has_no_descriptor_left() {
         .map(|what| format!("crowd: a {what} is made: ENFILE\n100 of 100 connections got their own bytes\n"));
     assert!(outcomes.contains(&printed), "{printed}");
 }
+
+#[test]
+fn what_a_program_has_just_closed_is_free_when_ieum_has_no_descriptor_left() {
+    if !peers(&["python3", "prlimit"]) {
+        return;
+    }
+    let program = "
+import errno, socket
+def connected(count):
+    for _ in range(count):
+        one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        one.connect(('127.0.0.1', 7))
+        yield one
+held = []
+try:
+    held.extend(connected(1000))
+except OSError as error:
+    print(errno.errorcode[error.errno])
+count = len(held) - 10
+held.clear()
+print(len(list(connected(count))) == count > 100)
+";
+    let ieum = ieum(&["--udp", "carrier"], &["python3", "-c", program]);
+    let words = [&["prlimit", "--nofile=1000:1000", "--"][..], &ieum].concat();
+    assert_eq!(Running::start(&words).finish().success(), "ENFILE\nTrue\n");
+}

@@ -27,12 +27,7 @@ impl Runner {
         if domain == n::AF_NETLINK {
             return self.call_route_socket(turn, call);
         }
-        let mut made = self.host.socket(domain, kind & !flags, protocol);
-        if made == Err(Errno::ENFILE) && self.sweep(turn) {
-            // There were some that the program has closed.
-            made = self.host.socket(domain, kind & !flags, protocol);
-        }
-        let host = made?;
+        let host = self.host.socket(domain, kind & !flags, protocol)?;
         self.sweep_later(turn.now);
         let served =
             self.give_socket(call, host, domain, kind & n::SOCK_NONBLOCK != 0, kind & n::SOCK_CLOEXEC != 0);

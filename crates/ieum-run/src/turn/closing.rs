@@ -5,7 +5,7 @@ use ieum_socket::Errno;
 use ieum_wire::Instant;
 
 use crate::runner::Runner;
-use crate::socket::Carrier;
+use crate::socket::{Carrier, Socket};
 
 impl Runner {
     /// The program closed it.
@@ -24,8 +24,17 @@ impl Runner {
 
     /// Looks for sockets that were closed without a sign. True if one was.
     pub(crate) fn sweep(&mut self, turn: &Turn<'_>) -> bool {
+        self.sweep_those(turn, |socket| !socket.tells_close())
+    }
+
+    /// The same of all sockets: the sign of some may be on its way, and what they hold is wanted now.
+    pub(crate) fn sweep_all(&mut self, turn: &Turn<'_>) -> bool {
+        self.sweep_those(turn, |_| true)
+    }
+
+    fn sweep_those(&mut self, turn: &Turn<'_>, is_meant: impl Fn(&Socket) -> bool) -> bool {
         let mut dead = Vec::new();
-        for (number, socket) in self.sockets.iter().filter(|(_, socket)| !socket.tells_close()) {
+        for (number, socket) in self.sockets.iter().filter(|(_, socket)| is_meant(socket)) {
             if let Some(name) = &socket.name
                 && !self.probe.is_alive(socket.unix_kind(), name)
             {
