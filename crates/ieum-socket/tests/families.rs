@@ -452,7 +452,8 @@ fn a_fresh_socket_of_ip6_reads_as_on_linux() {
     assert_eq!(set(datagram, IPV6_DROP_MEMBERSHIP, &group), Err(Errno::EADDRNOTAVAIL));
     assert_eq!(set(datagram, IPV6_ADD_MEMBERSHIP, &[0; 20]), Err(Errno::EINVAL));
     assert_eq!(set(datagram, IPV6_RTHDR, &[]), Ok(()));
-    assert_eq!(set(datagram, IPV6_PKTINFO, &[0; 20]), Err(Errno::EINVAL));
+    assert_eq!(set(datagram, IPV6_PKTINFO, &[0; 19]), Err(Errno::EINVAL));
+    assert_eq!(set(datagram, IPV6_PKTINFO, &[0; 20]), Ok(()));
 }
 
 #[test]

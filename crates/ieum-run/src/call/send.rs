@@ -85,7 +85,13 @@ impl Runner {
                 Err(_) => break,
             }
         }
-        Ok(self.tell_once(call, number, Reply::of_count(sent_before)))
+        Ok(self.tell_of_sent(turn, call, number, sent_before))
+    }
+
+    /// Says how much was sent. What went to this host itself has come by then, as on Linux.
+    fn tell_of_sent(&mut self, turn: &Turn<'_>, call: &Call, number: u64, count: usize) -> Answer {
+        self.talk(turn);
+        self.tell_once(call, number, Reply::of_count(count))
     }
 
     /// Writes how much of the message at `at` was sent.
@@ -121,7 +127,7 @@ impl Runner {
         flags: i32,
     ) -> Served {
         self.once(call, number, |runner| match runner.send_datagram(turn, call, number, header, flags) {
-            Ok(len) => Ok(runner.tell_once(call, number, Reply::of_count(len))),
+            Ok(len) => Ok(runner.tell_of_sent(turn, call, number, len)),
             Err(errno) => runner.answer_unsent(turn, number, flags, errno),
         })
     }

@@ -90,9 +90,11 @@ impl Host {
             let chosen = description.groups.as_ref().is_some_and(|groups| groups.link6.is_some());
             chosen || self.stack.link_at(v6.scope_id()).is_some()
         };
-        let to_group = ip.is_multicast() && purpose == Purpose::Send && is_told(description);
+        // Ping sockets take no route for an answer.
+        let leads = !pings && self.stack.is_reachable(ip.into());
+        let to_group = ip.is_multicast() && purpose == Purpose::Send && (leads || is_told(description));
         if needs_scope(ip) && !to_group {
-            // No host of ours has link-local addresses, and a group without its link is none.
+            // No host of ours has link-local addresses, and a group without its link is no remote.
             return Err(match purpose {
                 Purpose::Send if !pings => Errno::ENETUNREACH,
                 Purpose::Dial | Purpose::Associate | Purpose::Send if v6.scope_id() == 0 => Errno::EINVAL,

@@ -272,7 +272,10 @@ impl Host {
             }
             None => self.endpoint_remote(open.endpoint).ok_or(Errno::EDESTADDRREQ)?,
         };
-        let by = self.interface_meant(ancillary.interface, to.ip())?;
+        let by = match self.interface_meant(ancillary.interface, to.ip())? {
+            None if to.is_ipv6() => self.sticky_interface(id, to.ip())?,
+            by => by,
+        };
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
         check_raw(description, address, bytes)?;
         // The port of an echo request's destination means nothing. A connected remote is asked for its port only where a socket
@@ -323,6 +326,13 @@ impl Host {
             ..fields
         };
         Ok((open.endpoint, to, fields))
+    }
+
+    /// The link by which a message goes there that names none, where the socket has one for those (IPV6_PKTINFO).
+    fn sticky_interface(&self, id: SocketId, to: IpAddr) -> Result<Option<LinkId>, Errno> {
+        let index = self.descriptions.get(id).map_or(0, |description| description.options.sticky_interface());
+        // Of a message's own interface it is asked first whether it is there.
+        self.interface_meant(index, to).map_err(|_| Errno::ENETUNREACH)
     }
 
     /// The link of that number, by which a message is to go there.

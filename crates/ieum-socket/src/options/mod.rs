@@ -144,6 +144,8 @@ pub(crate) struct Options {
     pacing_rate_max: Option<u64>,
     /// SO_TIMESTAMPING: SOF_TIMESTAMPING_….
     stamping: u32,
+    /// The number of the interface by which datagrams of IPv6 go that name none (IPV6_PKTINFO); 0: none.
+    pub(super) sticky_interface: u32,
     /// The only link it speaks and hears over (SO_BINDTODEVICE).
     pub(crate) link: Option<LinkId>,
     /// Those of a raw socket.
@@ -248,6 +250,11 @@ impl Options {
     /// SO_ZEROCOPY: MSG_ZEROCOPY means something.
     pub(crate) fn sends_without_copy(&self) -> bool {
         self.flag(known::ZEROCOPY)
+    }
+
+    /// IPV6_PKTINFO, of all messages that name no interface.
+    pub(crate) fn sticky_interface(&self) -> u32 {
+        self.sticky_interface
     }
 
     /// SO_TIMESTAMPING.

@@ -32,6 +32,9 @@ impl Options {
         name: i32,
         value: &[u8],
     ) -> Option<Result<(), Errno>> {
+        if level == IPPROTO_IPV6 && name == IPV6_PKTINFO && make.domain == Domain::Ip6 {
+            return Some(self.set_sticky_interface(value));
+        }
         if level == IPPROTO_IPV6 {
             return special_of_ip6(make, name, value);
         }
@@ -138,6 +141,17 @@ impl Options {
         Ok(())
     }
 
+    /// IPV6_PKTINFO: `struct in6_pktinfo`. Linux looks for no interface of that number before something is sent, and the address
+    /// chooses no source.
+    fn set_sticky_interface(&mut self, value: &[u8]) -> Result<(), Errno> {
+        let index = i32_at(value, 16).ok_or(Errno::EINVAL)?.cast_unsigned();
+        if self.link.is_some() && index == 0 {
+            return Err(Errno::EINVAL);
+        }
+        self.sticky_interface = index;
+        Ok(())
+    }
+
     fn set_linger(&mut self, value: &[u8]) -> Result<(), Errno> {
         let on = i32_at(value, 0).ok_or(Errno::EINVAL)? != 0;
         let seconds = i32_at(value, 4).ok_or(Errno::EINVAL)?;
@@ -200,7 +214,7 @@ fn special_of_ip6(make: Make, name: i32, value: &[u8]) -> Option<Result<(), Errn
     Some(match name {
         // No packet carries extension headers; to have none is what can be asked for.
         IPV6_HOPOPTS | IPV6_RTHDRDSTOPTS | IPV6_RTHDR | IPV6_DSTOPTS if value.is_empty() => Ok(()),
-        IPV6_HOPOPTS | IPV6_RTHDRDSTOPTS | IPV6_RTHDR | IPV6_DSTOPTS | IPV6_PKTINFO | IPV6_FLOWLABEL_MGR => {
+        IPV6_HOPOPTS | IPV6_RTHDRDSTOPTS | IPV6_RTHDR | IPV6_DSTOPTS | IPV6_FLOWLABEL_MGR => {
             Err(Errno::EINVAL)
         }
         IPV6_ADD_MEMBERSHIP | IPV6_DROP_MEMBERSHIP if value.len() < GROUP_REQUEST_BYTES => Err(Errno::EINVAL),

@@ -115,13 +115,23 @@ impl Ip {
             return self.path_of(link, source);
         }
         let route = self.routes.iter().find(|route| route.network.contains(destination));
-        let route = route.ok_or(Unreachable::Network)?;
+        let Some(route) = route else {
+            // On every link that speaks IPv6 there are its groups, routes or not (as Linux: ff00::/8 for each).
+            let link = self.speaks_ip6().filter(|_| destination.is_ipv6() && destination.is_multicast());
+            return self.path_over(link.ok_or(Unreachable::Network)?, source, destination);
+        };
         match route.target {
             RouteTarget::Unreachable(reason) => Err(reason),
             RouteTarget::Link(link) | RouteTarget::Gateway(link, _) => {
                 self.path_over(link, source.or(route.source), destination)
             }
         }
+    }
+
+    /// The first link but loopback's that has an address of IPv6.
+    fn speaks_ip6(&self) -> Option<LinkId> {
+        let mut links = self.links().map(|(link, _)| link).filter(|link| *link != self.loopback);
+        links.find(|link| self.addresses_of(*link).any(|own| own.address().is_ipv6()))
     }
 
     /// The same for who may keep to one link (SO_BINDTODEVICE): an own address of that link is reached as ever, everything else

@@ -254,8 +254,37 @@ static void room(const char *name, int wish, size_t bytes)
     close(out);
 }
 
+/* What a host sends to itself has come when the call returns that sent it. */
+static void come_at_once(void)
+{
+    int fd = receiver(), out = make(SOCK_DGRAM), port = port_of(fd), came[3] = { 0 };
+    struct sockaddr_in to = address("127.0.0.1", port);
+    struct iovec part = { "x", 1 };
+    struct mmsghdr one = { .msg_hdr = { .msg_name = &to, .msg_namelen = sizeof to, .msg_iov = &part, .msg_iovlen = 1 } };
+    char into[8];
+    for (int round = 0; round < 100; round++) {
+        for (int way = 0; way < 3; way++) {
+            long sent = way == 0 ? send_to(out, "x", 1, "127.0.0.1", port) : way == 1 ? sendmsg(out, &one.msg_hdr, 0)
+                                                                                     : sendmmsg(out, &one, 1, 0);
+            must(sent == 1, "a datagram is sent");
+            if (recv(fd, into, sizeof into, MSG_DONTWAIT) == 1) {
+                came[way]++;
+            } else {
+                settle(fd, POLLIN);
+                must(recv(fd, into, sizeof into, 0) == 1, "it comes later");
+            }
+        }
+    }
+    text("datagram-at-once.sendto", "%d", came[0]);
+    text("datagram-at-once.sendmsg", "%d", came[1]);
+    text("datagram-at-once.sendmmsg", "%d", came[2]);
+    close(fd);
+    close(out);
+}
+
 void datagrams(void)
 {
+    come_at_once();
     room("datagram-room.default", 0, 1);
     room("datagram-room.least", 1, 500);
     room("datagram-room.4096", 4096, 500);

@@ -20,6 +20,7 @@ static void about_datagrams(void)
     six();
     addresses_alone();
     pieces();
+    sticky();
 }
 
 int main(int count, char **arguments)
@@ -66,6 +67,7 @@ int main(int count, char **arguments)
     six();
     addresses_alone();
     pieces();
+    sticky();
     enough();
     printf("end: 0\n");
     return 0;

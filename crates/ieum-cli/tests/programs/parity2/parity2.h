@@ -55,6 +55,7 @@ void pings(void);
 void addresses_alone(void);
 void pieces(void);
 void enough(void);
+void sticky(void);
 void refused_calls(void);
 void renewed(void);
 void associations(void);
