@@ -10,7 +10,7 @@ const CONNECTED: &str = "\
 +0 bind(3, ..., ...) = 0
 +0 listen(3, 5) = 0
 0.1 < S 0:0(0) win 65535 <mss 1000>
-+0 > S. 0:0(0) ack 1 win 65535 <mss 1460>
++0 > S. 0:0(0) ack 1 win 64240 <mss 1460>
 0.2 < . 1:1(0) ack 1 win 65535
 +0 accept(3, ..., ...) = 4
 ";
@@ -34,13 +34,13 @@ fn a_packet_that_differs_is_shown_beside_the_expected_one() {
         report("0.3 write(4, ..., 100) = 100\n+0 > P. 2:102(100) ack 1"),
         "a.pkt:9: error handling packet: live packet field tcp_seq: expected: 2 (0x2) vs actual: 1 (0x1)\n\
          script packet:  0.300001 P. 2:102(100) ack 1\n\
-         actual packet:  0.300000 P. 1:101(100) ack 1 win 65535"
+         actual packet:  0.300000 P. 1:101(100) ack 1 win 64240"
     );
     assert_eq!(
         report("0.3 write(4, ..., 100) = 100\n+0 > . 1:101(100) ack 1 win 9 <nop,nop,nop,nop>"),
         "a.pkt:9: error handling packet: live packet field ipv4_total_length: expected: 144 (0x90) vs actual: 140 (0x8c)\n\
          script packet:  0.300001 . 1:101(100) ack 1 win 9 <nop,nop,nop,nop>\n\
-         actual packet:  0.300000 P. 1:101(100) ack 1 win 65535"
+         actual packet:  0.300000 P. 1:101(100) ack 1 win 64240"
     );
 }
 
@@ -53,7 +53,7 @@ fn every_field_of_a_segment_is_compared() {
         ("> PR. 1:101(100) ack 1", "tcp_rst: expected: 1 (0x1) vs actual: 0 (0x0)"),
         ("> PE. 1:101(100) ack 1", "tcp_ece: expected: 1 (0x1) vs actual: 0 (0x0)"),
         ("> P. 1:101(100) ack 7", "tcp_ack_seq: expected: 7 (0x7) vs actual: 1 (0x1)"),
-        ("> P. 1:101(100) ack 1 win 5", "tcp_window: expected: 5 (0x5) vs actual: 65535 (0xffff)"),
+        ("> P. 1:101(100) ack 1 win 5", "tcp_window: expected: 5 (0x5) vs actual: 64240 (0xfaf0)"),
         ("> P. 1:101(100) ack 1 urg 3", "tcp_urg_ptr: expected: 3 (0x3) vs actual: 0 (0x0)"),
         ("> [ttl 9] P. 1:101(100) ack 1", "ttl: expected: 9 (0x9) vs actual: 64 (0x40)"),
         ("> [tos 0x4] P. 1:101(100) ack 1", "tos: expected: 4 (0x4) vs actual: 0 (0x0)"),
@@ -76,9 +76,9 @@ fn parts_that_do_not_make_one_segment_are_shown_one_by_one() {
         report("0.3 write(4, ..., 2500) = 2500\n+0 > P. 1:2401(2400) ack 1"),
         "a.pkt:9: error handling packet: live packet payload: expected 2400 bytes vs actual 2500 bytes\n\
          script packet:  0.300001 P. 1:2401(2400) ack 1\n\
-         actual #0 packet:  0.300000 . 1:1001(1000) ack 1 win 65535\n\
-         actual #1 packet:  0.300000 P. 1001:2001(1000) ack 1 win 65535\n\
-         actual #2 packet:  0.300000 P. 2001:2501(500) ack 1 win 65535"
+         actual #0 packet:  0.300000 . 1:1001(1000) ack 1 win 64240\n\
+         actual #1 packet:  0.300000 P. 1001:2001(1000) ack 1 win 64240\n\
+         actual #2 packet:  0.300000 P. 2001:2501(500) ack 1 win 64240"
     );
 }
 
@@ -89,7 +89,7 @@ fn a_packet_at_the_wrong_time_is_told_with_both_times() {
         "a.pkt:9: error handling packet: timing error: expected outbound packet at 0.400000 sec but happened at \
          0.300000 sec; tolerance 0.012500 sec\n\
          script packet:  0.400000 P. 1:101(100) ack 1\n\
-         actual packet:  0.300000 P. 1:101(100) ack 1 win 65535"
+         actual packet:  0.300000 P. 1:101(100) ack 1 win 64240"
     );
 }
 
@@ -258,7 +258,7 @@ fn each_event_is_shown_to_who_asks() {
             "bind syscall:  0.000001",
             "listen syscall:  0.000002",
             "inbound injected packet:  0.100000 S 0:0(0) win 65535 <mss 1000>",
-            "outbound sniffed packet:  0.100000 S. … ack 1 win 65535 <mss 1460>",
+            "outbound sniffed packet:  0.100000 S. … ack 1 win 64240 <mss 1460>",
             "inbound injected packet:  0.200000 . 1:1(0) ack … win 65535",
             "accept syscall:  0.200001",
         ]

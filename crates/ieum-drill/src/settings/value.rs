@@ -124,6 +124,7 @@ pub(super) fn recv_buffer(settings: &mut Settings, value: &str) -> Option<()> {
     let (first, largest) = first_and_largest(value)?;
     settings.tcp_defaults.recv_buffer_bytes = first / 2;
     settings.tcp_defaults.recv_buffer_bytes_max = largest / 2;
+    settings.tcp_defaults.first_window_bytes = first / 2;
     settings.tcp_defaults.scaled_window_bytes = largest;
     Some(())
 }

@@ -10,8 +10,9 @@ use crate::make::{Domain, Protocol};
 use crate::numbers::{
     IP_MULTICAST_ALL, IP_RECVERR, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPV6_MULTICAST_ALL,
     IPV6_RECVERR, IPV6_V6ONLY, SO_RCVBUF, SO_REUSEADDR, SO_REUSEPORT, SO_TIMESTAMPING, SO_TIMESTAMPING_NEW,
-    SO_ZEROCOPY, SOL_SOCKET, TCP_CORK, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY, TCP_NODELAY,
-    TCP_WINDOW_CLAMP, UDP_CORK, UDP_GRO, UDPLITE_RECV_CSCOV, UDPLITE_SEND_CSCOV,
+    SO_ZEROCOPY, SOL_SOCKET, TCP_CORK, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY,
+    TCP_FASTOPEN_NO_COOKIE, TCP_NODELAY, TCP_WINDOW_CLAMP, UDP_CORK, UDP_GRO, UDPLITE_RECV_CSCOV,
+    UDPLITE_SEND_CSCOV,
 };
 use crate::options::stamping_of;
 use crate::{Errno, SocketId};
@@ -105,7 +106,7 @@ impl Host {
             return Err(Errno::EINVAL);
         }
         if level == IPPROTO_TCP {
-            self.check_fast_open(id, name)?;
+            self.check_fast_open(id, name, value)?;
             self.check_window_clamp(id, name, value)?;
         }
         if level == SOL_SOCKET {
@@ -200,15 +201,24 @@ impl Host {
         }
     }
 
-    /// Options of Fast Open belong to sockets without a connection, and the client's to hosts that have it switched on.
-    fn check_fast_open(&self, id: SocketId, name: i32) -> Result<(), Errno> {
+    /// Options of Fast Open belong to streams without a connection, and the client's to hosts that have it switched on. What is no
+    /// value of theirs is said first.
+    fn check_fast_open(&self, id: SocketId, name: i32, value: &[u8]) -> Result<(), Errno> {
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
-        let listens = matches!(description.phase, Phase::Stream(Stream::Listening(_)));
-        let fresh = matches!(description.phase, Phase::Stream(Stream::Unbound | Stream::Bound(_)));
+        let number = value.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes));
+        let (closed, listens) = match &description.phase {
+            Phase::Stream(Stream::Listening(_)) => (false, true),
+            Phase::Stream(Stream::Unbound | Stream::Bound(_)) => (true, false),
+            Phase::Stream(Stream::Active(_)) => {
+                (self.view(description).is_some_and(|view| view.closed), false)
+            }
+            Phase::Datagram(_) => return Ok(()),
+        };
         match name {
+            TCP_FASTOPEN_CONNECT if !number.is_some_and(|number| (0..=1).contains(&number)) => Ok(()),
             TCP_FASTOPEN_CONNECT if !self.stack.tcp_rules().fast_open.client => Err(Errno::EOPNOTSUPP),
-            TCP_FASTOPEN_CONNECT if !fresh => Err(Errno::EINVAL),
-            TCP_FASTOPEN if !fresh && !listens => Err(Errno::EINVAL),
+            TCP_FASTOPEN_CONNECT if !closed => Err(Errno::EINVAL),
+            TCP_FASTOPEN | TCP_FASTOPEN_NO_COOKIE if !closed && !listens => Err(Errno::EINVAL),
             _ => Ok(()),
         }
     }

@@ -42,6 +42,8 @@ impl Options {
             recv_buffer_bytes: recv_buffer.unwrap_or(defaults.recv_buffer_bytes),
             // Nor does it grow by itself then.
             recv_buffer_bytes_max: recv_buffer.unwrap_or(defaults.recv_buffer_bytes_max),
+            // All of it is promised at once.
+            first_window_bytes: if recv_buffer.is_some() { u32::MAX } else { defaults.first_window_bytes },
             window_clamp_bytes: Some(positive(known::WINDOW_CLAMP))
                 .filter(|bytes| *bytes > 0)
                 .or(defaults.window_clamp_bytes),

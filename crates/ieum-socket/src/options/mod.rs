@@ -382,6 +382,9 @@ pub fn shown_option(level: i32, name: i32, value: &[u8], room: usize) -> Result<
     if (level, name) == (SOL_SOCKET, SO_BINDTODEVICE) && !value.is_empty() && room < INTERFACE_NAME_BYTES {
         return Err(Errno::EINVAL);
     }
+    if (level, name) == (SOL_SOCKET, SO_COOKIE) && room < value.len() {
+        return Err(Errno::EINVAL);
+    }
     let number = <[u8; 4]>::try_from(value).map(i32::from_ne_bytes);
     let is_short = level == IPPROTO_IP
         && name != IP_MULTICAST_IF

@@ -212,6 +212,8 @@ fn special_of_ip6(make: Make, name: i32, value: &[u8]) -> Option<Result<(), Errn
         return None;
     }
     Some(match name {
+        // Whatever is given for it.
+        IPV6_MULTICAST_HOPS | IPV6_MULTICAST_IF if make.kind() == Kind::Stream => Err(Errno::ENOPROTOOPT),
         // No packet carries extension headers; to have none is what can be asked for.
         IPV6_HOPOPTS | IPV6_RTHDRDSTOPTS | IPV6_RTHDR | IPV6_DSTOPTS if value.is_empty() => Ok(()),
         IPV6_HOPOPTS | IPV6_RTHDRDSTOPTS | IPV6_RTHDR | IPV6_DSTOPTS | IPV6_FLOWLABEL_MGR => {

@@ -12,6 +12,11 @@ pub(crate) const SEND_BUFFER_BYTES_MAX_DEFAULT: u32 = 4 * 1024 * 1024;
 /// Receive buffer, in bytes, likewise.
 pub(crate) const RECV_BUFFER_BYTES_DEFAULT: u32 = 1024 * 1024;
 
+/// The window that a SYN promises and a new connection has, in bytes, where the user chooses no buffer: Linux's first one (half of
+/// tcp_rmem), so that a peer sees the segments and windows that it would see there. Each segment that comes opens it by twice its
+/// bytes, faster than slow start fills it.
+pub(crate) const FIRST_WINDOW_BYTES_DEFAULT: u32 = 64 * 1024;
+
 /// The window that the scale offered in a SYN can express, in bytes: the largest receive buffer of Linux 6.18 (tcp_rmem), so
 /// that a buffer may still grow after the handshake and a SYN looks like any other.
 pub(crate) const SCALED_WINDOW_BYTES_DEFAULT: u32 = 32 * 1024 * 1024;
@@ -181,6 +186,10 @@ pub(crate) const PATH_MTU_MIN_IP6_BYTES: u32 = 1280;
 /// never goes below (Linux: tcp_mtu_probe_floor).
 pub(crate) const MTU_PROBE_BASE_MSS: u16 = 1024;
 pub(super) const MTU_PROBE_MSS_FLOOR: u32 = 48;
+
+/// However small the peer's windows are, a segment has room for so many bytes of options and payload: what is left of the smallest
+/// packet that every link carries whole (RFC 791: 68 bytes) by a header without options.
+pub(super) const SEGMENT_BYTES_MIN: u32 = 48;
 
 /// Bytes between the ends of a search below which it rests, and for how long (Linux: tcp_probe_threshold, tcp_probe_interval).
 pub(super) const MTU_PROBE_NARROW_BYTES: u32 = 8;

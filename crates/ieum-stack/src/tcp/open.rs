@@ -9,7 +9,7 @@ use super::bounds::STAMP_LIFETIME;
 use super::ecn::negotiation::{Agreed, agreed};
 use super::ecn::{Accurate, Classic, Ecn};
 use super::marks::Marks;
-use super::path::PathSize;
+use super::path::{PathSize, bounded_by_window};
 use super::peer_syn::{OwnSyn, PeerSyn, stamp};
 use super::recv::ack::Clock;
 use super::recv::{Arrived, Data, Recv, RecvStart};
@@ -103,7 +103,8 @@ impl Open {
             last_ack: peer.irs + 1,
         });
         let path = PathSize::new(own.mss.min(peer.mss), own.path_mss, settings);
-        let mss = path.mss() - if stamps.is_some() { STAMP_BYTES } else { 0 };
+        let stamp_bytes = if stamps.is_some() { STAMP_BYTES } else { 0 };
+        let mss = bounded_by_window(path.mss() - stamp_bytes, peer.window.into(), stamp_bytes);
         let sack = own.sack && peer.sack;
         let agreed = agreed(&own.ecn, &peer.ecn, opening.retries);
         let mut send = Send::new(
@@ -122,6 +123,7 @@ impl Open {
                 ecn: agreed == Agreed::Classic,
                 congestion: settings.congestion,
                 mss,
+                mss_agreed: peer.mss.bytes().min(settings.mss_max.unwrap_or(u16::MAX)).into(),
                 tuning: settings.tuning,
             },
         );

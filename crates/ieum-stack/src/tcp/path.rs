@@ -1,7 +1,8 @@
 //! How large a segment the path takes.
 //!
-//! Four bounds: what both SYNs allow; what routers said (RFC 1191, RFC 8201), of this connection or of an earlier one; what
-//! probing has found (RFC 4821, RFC 8899); what the user set (TCP_MAXSEG, which is part of the first).
+//! Five bounds: what both SYNs allow; what routers said (RFC 1191, RFC 8201), of this connection or of an earlier one; what
+//! probing has found (RFC 4821, RFC 8899); what the user set (TCP_MAXSEG, which is part of the first); and half of the largest
+//! window that the peer has told, so that one segment can be on its way while another is acknowledged.
 //!
 //! *A router says* that a segment was too large. It is believed when the segment it quotes is under way (RFC 5927 §7.2), and then
 //! everything under way that is too large counts as lost and is sent again in smaller pieces at once: the window does not
@@ -17,10 +18,10 @@ use ieum_wire::{Instant, Mss, SeqNumber};
 
 use super::bounds::{
     MTU_PROBE_CWND_MIN, MTU_PROBE_INTERVAL, MTU_PROBE_MSS_FLOOR, MTU_PROBE_NARROW_BYTES,
-    PATH_MTU_MIN_IP4_BYTES, PATH_MTU_MIN_IP6_BYTES,
+    PATH_MTU_MIN_IP4_BYTES, PATH_MTU_MIN_IP6_BYTES, SEGMENT_BYTES_MIN,
 };
 use super::open::Open;
-use super::send::Piece;
+use super::send::{Piece, window_share};
 use super::settings::{MtuProbing, TcpSettings};
 
 /// What is known of the size of segments; all sizes are payload, options included.
@@ -130,9 +131,10 @@ impl Open {
         Some(mtu_bytes)
     }
 
-    /// The path's size has changed: so does that of segments.
-    fn resize_segments(&mut self) {
-        self.mss = (self.path.mss() - self.stamp_bytes()).max(1);
+    /// The path's size or the peer's largest window has changed: so does that of segments.
+    pub(super) fn resize_segments(&mut self) {
+        let payload_bytes = (self.path.mss() - self.stamp_bytes()).max(1);
+        self.mss = bounded_by_window(payload_bytes, self.send.window_max(), self.stamp_bytes());
     }
 
     /// The payload of a probe that may go out now, `beside` other options. `cwnd` in segments stands for the same as before.
@@ -187,9 +189,25 @@ impl Open {
     }
 }
 
+/// A segment's payload for a peer with that window at most, in bytes: half of it, as Linux does it (tcp_bound_to_half_wnd). It
+/// counts where a path takes very large segments, such as the loopback link, or where the peer has little room.
+pub(super) fn bounded_by_window(payload_bytes: u32, window_max: u32, stamp_bytes: u32) -> u32 {
+    match window_share(window_max) {
+        // There was none yet: nothing is known of its size.
+        0 => payload_bytes,
+        share => payload_bytes.min(share.max(SEGMENT_BYTES_MIN - stamp_bytes)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_segment_fills_half_a_window_at_most_and_a_small_window_whole() {
+        let sizes = [65_483, 200_000, 1000, 500, 1, 0].map(|window| bounded_by_window(65_483, window, 12));
+        assert_eq!(sizes, [32_741, 65_483, 500, 500, 36, 65_483]);
+    }
 
     fn settings(mtu_probing: MtuProbing, base_mss: u16) -> TcpSettings {
         TcpSettings { mtu_probing, base_mss, ..TcpSettings::default() }

@@ -89,9 +89,10 @@ impl OwnSyn {
         negotiation::ace_of_syn(&self.ecn, peer.map(|peer| &peer.ecn), tries)
     }
 
-    /// The shift that expresses every window the settings may lead to.
+    /// The shift that expresses every window the settings may lead to: none beyond the one that the user allows, as on Linux.
     pub(super) fn scale_for(settings: &TcpSettings) -> WindowScale {
-        WindowScale::covering(settings.scaled_window_bytes.max(settings.recv_buffer_bytes))
+        let clamp = settings.window_clamp_bytes.unwrap_or(u32::MAX);
+        WindowScale::covering(settings.scaled_window_bytes.max(settings.recv_buffer_bytes).min(clamp))
     }
 
     /// The options of a SYN or, with the peer's own SYN known, of a SYN-ACK, which offers only what was offered

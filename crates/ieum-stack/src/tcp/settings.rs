@@ -22,6 +22,8 @@ pub struct TcpSettings {
     pub recv_buffer_bytes: u32,
     /// As far as it grows by itself, with what is read in a round trip; not at all when it is no more than the buffer.
     pub recv_buffer_bytes_max: u32,
+    /// As much of it as a peer is promised before it has sent anything; what comes opens the window further.
+    pub first_window_bytes: u32,
     /// The largest window that the peer is told (TCP_WINDOW_CLAMP).
     pub window_clamp_bytes: Option<u32>,
     /// Bytes that the user waits for before it reads (SO_RCVLOWAT): fewer are acknowledged at once, so that the others
@@ -103,6 +105,7 @@ impl Default for TcpSettings {
             send_buffer_bytes_max: bounds::SEND_BUFFER_BYTES_MAX_DEFAULT,
             recv_buffer_bytes: bounds::RECV_BUFFER_BYTES_DEFAULT,
             recv_buffer_bytes_max: bounds::RECV_BUFFER_BYTES_MAX_DEFAULT,
+            first_window_bytes: bounds::FIRST_WINDOW_BYTES_DEFAULT,
             window_clamp_bytes: None,
             recv_low_water_bytes: 1,
             quick_ack: None,

@@ -48,6 +48,7 @@ int main(int count, char **arguments)
     associations();
     pings();
     further();
+    small_options();
     header();
     groups();
     everybody();

@@ -36,6 +36,7 @@ void queues(void);
 void copies(void);
 void blocked(void);
 void further(void);
+void small_options(void);
 void header(void);
 void groups(void);
 void everybody(void);

@@ -90,10 +90,11 @@ pub(in crate::tcp) struct Space {
     echo: Option<u32>,
 }
 
-/// What a SYN promises, in bytes: as much as the buffer holds, in whole segments where it holds any. The field of a SYN
-/// has 16 bits; the connection holds itself to the whole all the same.
+/// What a SYN promises, in bytes: as much of what the buffer holds as is promised at first, in whole segments where it holds any.
+/// The field of a SYN has 16 bits; the connection holds itself to the whole all the same.
 pub(in crate::tcp) fn initial_window(settings: &TcpSettings, mss: u32) -> u32 {
-    let space = settings.recv_buffer_bytes.min(settings.window_clamp_bytes.unwrap_or(u32::MAX));
+    let clamp = settings.window_clamp_bytes.unwrap_or(u32::MAX);
+    let space = settings.recv_buffer_bytes.min(settings.first_window_bytes).min(clamp);
     if space > mss { space / mss * mss } else { space }
 }
 
@@ -393,7 +394,12 @@ mod tests {
     use super::*;
 
     fn settings(bytes: u32, most: u32) -> TcpSettings {
-        TcpSettings { recv_buffer_bytes: bytes, recv_buffer_bytes_max: most, ..TcpSettings::default() }
+        TcpSettings {
+            recv_buffer_bytes: bytes,
+            recv_buffer_bytes_max: most,
+            first_window_bytes: bytes,
+            ..TcpSettings::default()
+        }
     }
 
     fn space(bytes: u32, most: u32) -> Space {
@@ -430,6 +436,8 @@ mod tests {
         assert_eq!(initial_window(&settings(65_536, 65_536), 1460), 64_240);
         assert_eq!(initial_window(&settings(65_536, 65_536), 1448), 65_160);
         assert_eq!(initial_window(&settings(1024, 1024), 1460), 1024);
+        // As on Linux, however large the buffer.
+        assert_eq!(initial_window(&TcpSettings::default(), 1460), 64_240);
     }
 
     #[test]

@@ -184,12 +184,17 @@ impl Open {
     ) -> Result<bool, Drop> {
         let header = &segment.header;
         let (ack, send) = (header.ack, &mut self.send);
+        let window_before = send.window_max();
         // RFC 5961 §5.2: neither beyond what was sent nor older than any window.
         if ack.after(send.nxt()) || (send.una() - send.window_max()).after(ack) {
             self.recv.ack.challenge(now);
             return Err(Drop::TcpAckOutside);
         }
         let window_changed = send.window_told(header.seq, ack, header.window);
+        if send.window_max() > window_before {
+            self.resize_segments();
+        }
+        let send = &mut self.send;
         let echo_age = self
             .stamps
             .zip(header.options.timestamps)

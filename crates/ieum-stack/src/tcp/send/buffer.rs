@@ -31,7 +31,8 @@ impl Send {
     /// It becomes as large as the window wants it.
     pub(super) fn grow_buffer(&mut self) {
         let windows = self.algorithm.buffered_windows();
-        let wanted = wanted(windows, self.congestion.cwnd, self.rack.degree(), self.mss);
+        let mss = self.mss.max(self.mss_agreed);
+        let wanted = wanted(windows, self.congestion.cwnd, self.rack.degree(), mss);
         self.buffer_grown = self.buffer_grown.max(wanted);
     }
 

@@ -47,6 +47,7 @@ use self::rack::Rack;
 pub use self::range::Counts;
 pub use self::recovery::Belief;
 use self::recovery::Recovery;
+pub(super) use self::room::window_share;
 use self::room::{Room, Taken, packet_bytes};
 use self::rto::Rto;
 use self::sums::Sums;
@@ -106,6 +107,8 @@ pub(super) struct Send {
     scale: u8,
     /// Payload of a full segment, when one was last sent.
     mss: u32,
+    /// See [`SendStart::mss_agreed`].
+    mss_agreed: u32,
     queue: ByteQueue,
     queued: usize,
     writes: Writes,
@@ -169,6 +172,8 @@ pub(super) struct SendStart {
     pub(super) congestion: CongestionName,
     /// Payload of a full segment.
     pub(super) mss: u32,
+    /// The same as the peer and the user allow it, options included, whatever the path and the window take.
+    pub(super) mss_agreed: u32,
     pub(super) tuning: Tuning,
 }
 
@@ -194,6 +199,7 @@ impl Send {
             window_ack: first,
             scale: start.scale,
             mss: start.mss,
+            mss_agreed: start.mss_agreed,
             queue: ByteQueue::default(),
             queued: 0,
             writes: Writes::new(first),

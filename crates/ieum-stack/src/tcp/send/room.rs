@@ -49,10 +49,14 @@ pub(super) struct Taken {
     pub(super) pushes: Vec<u32>,
 }
 
+/// As much of a window as one packet fills.
+pub(in crate::tcp) fn window_share(window_max: u32) -> u32 {
+    if window_max > WINDOW_FILLED_WHOLE { window_max / 2 } else { window_max }
+}
+
 /// How large packets become for a peer with that window at most.
 pub(super) fn packet_bytes(window_max: u32, mss: u32) -> u32 {
-    let most = if window_max > WINDOW_FILLED_WHOLE { window_max / 2 } else { window_max };
-    (most.min(PACKET_BYTES_MAX) / mss).max(1) * mss
+    (window_share(window_max).min(PACKET_BYTES_MAX) / mss).max(1) * mss
 }
 
 impl Room {
