@@ -22,6 +22,8 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/epoll.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <poll.h>
 #include <time.h>
 
@@ -137,6 +139,65 @@ int ieum_host_make_default(int host);
  * host. Its number, and theirs, are to be closed as ever.
  */
 int ieum_host_remove(int host);
+
+/**
+ * if_nametoindex(3), of the process's own host: 0 where there is no such interface.
+ *
+ * # Safety
+ *
+ * `name` is a string or NULL.
+ */
+unsigned int ieum_if_nametoindex(const char *name);
+
+/**
+ * if_indextoname(3), of the process's own host: NULL where there is no such interface.
+ *
+ * # Safety
+ *
+ * `name` leads to 16 bytes (IF_NAMESIZE) or is NULL.
+ */
+char *ieum_if_indextoname(unsigned int index, char *name);
+
+/**
+ * if_nameindex(3), of the process's own host; to be given back by ieum_if_freenameindex().
+ */
+struct if_nameindex *ieum_if_nameindex(void);
+
+/**
+ * if_freenameindex(3).
+ *
+ * # Safety
+ *
+ * `list` is what ieum_if_nameindex() gave, or NULL.
+ */
+void ieum_if_freenameindex(struct if_nameindex *list);
+
+/**
+ * getifaddrs(3), of the process's own host; to be given back by ieum_freeifaddrs(). `ifa_data` is NULL.
+ *
+ * # Safety
+ *
+ * `list` leads to a pointer or is NULL.
+ */
+int ieum_getifaddrs(struct ifaddrs **list);
+
+/**
+ * The same of a host that was started.
+ *
+ * # Safety
+ *
+ * `list` leads to a pointer or is NULL.
+ */
+int ieum_host_getifaddrs(int host, struct ifaddrs **list);
+
+/**
+ * freeifaddrs(3).
+ *
+ * # Safety
+ *
+ * `list` is what ieum_getifaddrs() or ieum_host_getifaddrs() gave, or NULL.
+ */
+void ieum_freeifaddrs(struct ifaddrs *list);
 
 /**
  * recvmsg(2).
@@ -291,11 +352,12 @@ int ieum_fcntl(int number,
                long argument);
 
 /**
- * ioctl(2): FIONREAD, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK and FIONBIO, all of which have an int as their argument.
+ * ioctl(2): FIONREAD, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK and FIONBIO, all of which have an int as their argument; and what is asked of the
+ * host's interfaces (netdevice(7)): a `struct ifreq`, for SIOCGIFCONF a `struct ifconf`.
  *
  * # Safety
  *
- * `argument` leads to an int or is NULL.
+ * `argument` leads to what the request asks with, or is NULL; so does the pointer in a `struct ifconf`.
  */
 int ieum_ioctl(int number,
                unsigned long request,

@@ -11,7 +11,7 @@
 //! the socket ([`ieum::net::Socket`]) in the caller's thread. No panic crosses: it becomes ENOTRECOVERABLE ([`answer`]).
 //!
 //! Files, each folder a `mod` with what is safe and a `sys` with the doors: `host` (networks, links, hosts), `socket` (from `socket` to
-//! `close`), `transfer` (reading and writing), `message` (with addresses and control messages, and many at once), `wait` (`poll`, `select` and `epoll`); `memory` (C's, to read and to fill).
+//! `close`), `transfer` (reading and writing), `message` (with addresses and control messages, and many at once), `interface` (names and addresses of a host's links), `wait` (`poll`, `select` and `epoll`); `memory` (C's, to read and to fill).
 //!
 //! # What it leaves out
 //!
@@ -23,6 +23,7 @@
 
 pub mod answer;
 pub mod host;
+pub mod interface;
 mod memory;
 pub mod message;
 pub mod socket;

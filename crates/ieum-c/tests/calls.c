@@ -398,6 +398,67 @@ static void removed(void)
     HOLDS(ieum_host_address(host, link_, "10.1.0.7/24") == 0 && ieum_host_start(host) == 0 && ieum_close(host) == 0);
 }
 
+/* Interfaces by ioctl and by name. */
+static void interfaces(void)
+{
+    int one = ieum_host_socket(client, AF_INET, SOCK_STREAM, 0);
+    struct ifreq asked = { .ifr_name = "eth0" };
+    struct sockaddr_in own;
+    HOLDS(ieum_ioctl(one, SIOCGIFADDR, &asked) == 0);
+    memcpy(&own, &asked.ifr_addr, sizeof own);
+    HOLDS(own.sin_family == AF_INET && own.sin_addr.s_addr == at("10.1.0.2", 0).sin_addr.s_addr);
+    HOLDS(ieum_ioctl(one, SIOCGIFINDEX, &asked) == 0 && asked.ifr_ifindex == 2);
+    FAILS(ieum_ioctl(one, SIOCSIFMTU, &asked), EPERM);
+    FAILS(ieum_ioctl(one, SIOCGIFADDR, NULL), EFAULT);
+    FAILS(ieum_ioctl(network, SIOCGIFADDR, &asked), ENOTSOCK);
+    strcpy(asked.ifr_name, "wlan7");
+    FAILS(ieum_ioctl(one, SIOCGIFADDR, &asked), ENODEV);
+    struct ifreq room[4];
+    struct ifconf list = { .ifc_len = sizeof room, .ifc_req = room };
+    HOLDS(ieum_ioctl(one, SIOCGIFCONF, &list) == 0 && list.ifc_len == 2 * sizeof *room && !strcmp(room[1].ifr_name, "eth0"));
+    list.ifc_req = NULL;
+    HOLDS(ieum_ioctl(one, SIOCGIFCONF, &list) == 0 && list.ifc_len == 2 * sizeof *room);
+    FAILS(ieum_ioctl(one, SIOCGIFCONF, NULL), EFAULT);
+    struct ifaddrs *all;
+    HOLDS(ieum_host_getifaddrs(client, &all) == 0);
+    int links = 0, found = 0;
+    for (struct ifaddrs *each = all; each; each = each->ifa_next) {
+        links += each->ifa_addr->sa_family == AF_PACKET;
+        if (strcmp(each->ifa_name, "eth0") || each->ifa_addr->sa_family != AF_INET)
+            continue;
+        memcpy(&own, each->ifa_addr, sizeof own);
+        found += own.sin_addr.s_addr == at("10.1.0.2", 0).sin_addr.s_addr;
+        memcpy(&own, each->ifa_netmask, sizeof own);
+        found += own.sin_addr.s_addr == at("255.255.255.0", 0).sin_addr.s_addr;
+        memcpy(&own, each->ifa_broadaddr, sizeof own);
+        found += own.sin_addr.s_addr == at("10.1.0.255", 0).sin_addr.s_addr;
+    }
+    HOLDS(links == 2 && found == 3);
+    ieum_freeifaddrs(all);
+    ieum_freeifaddrs(NULL);
+    FAILS(ieum_host_getifaddrs(client, NULL), EFAULT);
+    HOLDS(ieum_close(one) == 0);
+}
+
+/* Those of the process's own host. */
+static void interfaces_by_name(void)
+{
+    char name[IF_NAMESIZE];
+    HOLDS(ieum_if_nametoindex("lo") == 1 && ieum_if_nametoindex("eth0") == 2);
+    errno = 0;
+    HOLDS(ieum_if_nametoindex("wlan7") == 0 && errno == ENODEV);
+    HOLDS(ieum_if_indextoname(2, name) == name && !strcmp(name, "eth0"));
+    errno = 0;
+    HOLDS(ieum_if_indextoname(7, name) == NULL && errno == ENXIO);
+    struct if_nameindex *all = ieum_if_nameindex();
+    HOLDS(all && all[1].if_index == 2 && !strcmp(all[1].if_name, "eth0") && all[2].if_index == 0 && !all[2].if_name);
+    ieum_if_freenameindex(all);
+    ieum_if_freenameindex(NULL);
+    struct ifaddrs *list;
+    HOLDS(ieum_getifaddrs(&list) == 0 && list);
+    ieum_freeifaddrs(list);
+}
+
 /* Time-outs of calls that open connections. */
 static void in_time(void)
 {
@@ -425,6 +486,7 @@ static void default_host(void)
     int host = ieum_host_default(), socket = ieum_socket(AF_INET, SOCK_DGRAM, 0);
     struct sockaddr_in name = at("10.1.0.1", 0);
     HOLDS(ieum_bind(socket, NAME(name)) == 0);
+    interfaces_by_name();
     HOLDS(ieum_close(socket) == 0 && ieum_close(host) == 0);
 }
 
@@ -436,6 +498,7 @@ int main(void)
     messages();
     removed();
     in_time();
+    interfaces();
     default_host();
     int numbers[] = { server, client, link_, network };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

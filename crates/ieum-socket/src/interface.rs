@@ -42,6 +42,15 @@ impl Interface {
         UP | RUNNING | LOWER_UP | of_kind
     }
 
+    /// What kind of hardware it is: ARPHRD_LOOPBACK, ARPHRD_ETHER, or ARPHRD_NONE where its frames are packets.
+    pub fn hardware_kind(&self) -> u16 {
+        match (self.is_loopback, self.hardware) {
+            (true, _) => ARPHRD_LOOPBACK,
+            (false, Some(_)) => ARPHRD_ETHER,
+            (false, None) => ARPHRD_NONE,
+        }
+    }
+
     /// Would an interface with these flags be this one? Of those that can be changed at all.
     pub fn is_already(&self, flags: u32) -> bool {
         (self.flags() ^ flags) & CHANGEABLE == 0
@@ -94,6 +103,11 @@ fn name_of(index: u32) -> String {
 }
 
 const LOOPBACK_INDEX: u32 = 1;
+
+// linux/if_arp.h.
+const ARPHRD_ETHER: u16 = 1;
+const ARPHRD_LOOPBACK: u16 = 772;
+const ARPHRD_NONE: u16 = 0xfffe;
 
 // netdevice(7).
 const UP: u32 = 1;

@@ -48,7 +48,7 @@
 //! - `blocking`: the calls of programs whose descriptors block.
 //! - `options`: the table of socket options, by level and number.
 //! - `errno`: the numbers, and which error of the stack has which.
-//! - `interface`: links as programs ask for them.
+//! - `interface`: links as programs ask for them; `call/interface`: by ioctl.
 //! - `table`: descriptor tables, for those who are not given numbers by a kernel.
 //! - [`sockaddr`]: addresses as C writes them.
 //! - `bounds`: every bound of this room.
@@ -82,6 +82,7 @@ mod table;
 
 pub use blocking::{Progress, Reading, Received, Wait, Writing};
 pub use call::connect::Connect;
+pub use call::interface::{INTERFACE_REQUEST_BYTES, INTERFACE_REQUESTS, SIOCGIFCONF, is_about_interfaces};
 pub use call::listen_any::FlowEvent;
 pub use call::recv::Arrival;
 pub use call::send::Ancillary;

@@ -6,6 +6,7 @@ use std::io;
 use std::net::{Shutdown, SocketAddr};
 
 use ieum::Host;
+use ieum::sockets::INTERFACE_REQUEST_BYTES;
 use ieum::sockets::numbers::{IP_MSFILTER, MCAST_MSFILTER};
 
 use crate::answer::error;
@@ -89,6 +90,21 @@ fn fcntl(number: i32, command: i32, argument: i64) -> io::Result<i64> {
 /// The answer of an `ioctl` that asks for a number.
 fn ioctl(number: i32, request: u64) -> io::Result<i32> {
     table::get(number)?.socket()?.ioctl(request)
+}
+
+/// An `ioctl` about interfaces, save SIOCGIFCONF; its `struct ifreq`, with the answer in it.
+fn ask_interface(
+    number: i32,
+    request: u32,
+    mut asked: [u8; INTERFACE_REQUEST_BYTES],
+) -> io::Result<[u8; INTERFACE_REQUEST_BYTES]> {
+    table::get(number)?.socket()?.ask_interface(request, &mut asked)?;
+    Ok(asked)
+}
+
+/// SIOCGIFCONF.
+fn interface_list(number: i32, room_bytes: Option<i32>) -> io::Result<Vec<u8>> {
+    table::get(number)?.socket()?.interface_list(room_bytes)
 }
 
 /// FIONBIO.

@@ -3,18 +3,20 @@
 //! What is relied on: what [`crate::memory`] says of pointers. `SAFETY: as above` means that.
 
 use std::ffi::{c_int, c_long, c_ulong, c_void};
+use std::io;
 
 use ieum::Host;
-use ieum::sockets::shown_option;
 use ieum::sockets::sockaddr::encode;
-use libc::{sockaddr, socklen_t};
+use ieum::sockets::{INTERFACE_REQUEST_BYTES, SIOCGIFCONF, is_about_interfaces, shown_option};
+use libc::{ifconf, sockaddr, socklen_t};
 
 use super::{
-    GIVEN_BYTES_MAX, accept, bind, connect, fcntl, ioctl, is_given, listen, set_nonblocking, shutdown, socket,
+    GIVEN_BYTES_MAX, accept, ask_interface, bind, connect, fcntl, interface_list, ioctl, is_given, listen,
+    set_nonblocking, shutdown, socket,
 };
 use crate::answer::{answer, error, nothing};
 use crate::host::running;
-use crate::memory::sys::{fill_value, length, list, named};
+use crate::memory::sys::{fill, fill_value, length, list, named};
 use crate::table;
 
 /// socket(2), on the process's own host.
@@ -222,11 +224,12 @@ pub extern "C" fn ieum_fcntl(number: c_int, command: c_int, argument: c_long) ->
     answer(|| fcntl(number, command, argument))
 }
 
-/// ioctl(2): FIONREAD, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK and FIONBIO, all of which have an int as their argument.
+/// ioctl(2): FIONREAD, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK and FIONBIO, all of which have an int as their argument; and what is asked of the
+/// host's interfaces (netdevice(7)): a `struct ifreq`, for SIOCGIFCONF a `struct ifconf`.
 ///
 /// # Safety
 ///
-/// `argument` leads to an int or is NULL.
+/// `argument` leads to what the request asks with, or is NULL; so does the pointer in a `struct ifconf`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ieum_ioctl(number: c_int, request: c_ulong, argument: *mut c_void) -> c_int {
     nothing(|| {
@@ -238,6 +241,10 @@ pub unsafe extern "C" fn ieum_ioctl(number: c_int, request: c_ulong, argument: *
             // SAFETY: as above. A number need not stand where numbers do.
             return set_nonblocking(number, unsafe { argument.read_unaligned() } != 0);
         }
+        if let Some(request) = u32::try_from(request).ok().filter(|request| is_about_interfaces(*request)) {
+            // SAFETY: as above.
+            return unsafe { about_interfaces(number, request, argument.cast()) };
+        }
         let found = ioctl(number, request)?;
         if argument.is_null() {
             return Err(error(libc::EFAULT));
@@ -246,4 +253,36 @@ pub unsafe extern "C" fn ieum_ioctl(number: c_int, request: c_ulong, argument: *
         unsafe { argument.write_unaligned(found) };
         Ok(())
     })
+}
+
+/// SIOCGIFCONF, or what has a `struct ifreq`.
+///
+/// # Safety
+///
+/// As above.
+unsafe fn about_interfaces(number: c_int, request: u32, argument: *mut u8) -> io::Result<()> {
+    if request != SIOCGIFCONF {
+        // SAFETY: as above.
+        let asked = unsafe { list(argument, INTERFACE_REQUEST_BYTES) }?;
+        let asked = asked.try_into().expect("a list of so many has so many");
+        let told = ask_interface(number, request, asked)?;
+        // SAFETY: as above.
+        return unsafe { fill(argument, &told) };
+    }
+    if argument.is_null() {
+        return Err(error(libc::EFAULT));
+    }
+    // SAFETY: as above. It need not stand where such do.
+    let mut asked = unsafe { argument.cast::<ifconf>().read_unaligned() };
+    // SAFETY: one of two pointers, which have the same place.
+    let room = unsafe { asked.ifc_ifcu.ifcu_buf };
+    let told = interface_list(number, (!room.is_null()).then_some(asked.ifc_len))?;
+    if !room.is_null() {
+        // SAFETY: as above: no more than `ifc_len`.
+        unsafe { fill(room.cast(), &told) }?;
+    }
+    asked.ifc_len = c_int::try_from(told.len()).map_err(|_| error(libc::EINVAL))?;
+    // SAFETY: as above.
+    unsafe { argument.cast::<ifconf>().write_unaligned(asked) };
+    Ok(())
 }

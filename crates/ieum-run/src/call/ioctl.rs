@@ -2,9 +2,8 @@
 //! not been sent, and SIOCATMARK, which AF_UNIX would answer in its own way. What is asked of interfaces is in `interface`.
 
 use ieum_engine::Turn;
-use ieum_socket::{Errno, Kind};
+use ieum_socket::{Errno, Kind, is_about_interfaces};
 
-use super::interface::is_about_interfaces;
 use crate::notification::Call;
 use crate::runner::Runner;
 use crate::serve::{Answer, Served};

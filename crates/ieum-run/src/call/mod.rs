@@ -20,5 +20,3 @@ mod send;
 mod shutdown;
 mod socket;
 mod stream;
-
-pub(crate) use interface::INTERFACE_REQUESTS;

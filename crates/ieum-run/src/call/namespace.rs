@@ -8,10 +8,9 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use ieum_engine::{Notice, Turn};
-use ieum_socket::Errno;
+use ieum_socket::{Errno, is_about_interfaces};
 use rustix::fs::OFlags;
 
-use super::interface::is_about_interfaces;
 use crate::address;
 use crate::bounds::OPTION_BYTES_MAX;
 use crate::namespace::sys::{self, AddressCall, NumberCall};

@@ -17,8 +17,9 @@
 //!    that of a process which is not dumpable from its own user, which we are.
 //! 7. What types into a terminal (TIOCSTI, TIOCLINUX) is refused: the shell outside would read it as its user's word.
 
+use ieum_socket::INTERFACE_REQUESTS;
+
 use crate::bpf::{Assembler, bits};
-use crate::call::INTERFACE_REQUESTS;
 use crate::sys::FilterInstruction;
 use crate::sys::number as n;
 

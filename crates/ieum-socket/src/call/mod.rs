@@ -11,6 +11,7 @@ mod device;
 mod disconnect;
 mod group;
 mod group_list;
+pub(crate) mod interface;
 mod ioctl;
 mod listen;
 pub(crate) mod listen_any;

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 
-use ieum_socket::{How, Readiness, Reading, Received, Wait, Writing};
+use ieum_socket::{Domain, Errno, How, INTERFACE_REQUEST_BYTES, Readiness, Reading, Received, Wait, Writing};
 
 use super::{RawSocket, TcpListener, TcpStream, UdpSocket};
 use crate::host::Host;
@@ -227,6 +227,29 @@ impl Socket {
     /// EINVAL of a listener, ENOTTY for other requests.
     pub fn ioctl(&self, request: u64) -> io::Result<i32> {
         self.0.look(|host, id| host.ioctl(id, request))
+    }
+
+    /// ioctl(2) about an interface of the socket's host (netdevice(7): SIOCGIFADDR, SIOCGIFINDEX, SIOCGIFNAME and so on), save SIOCGIFCONF:
+    /// `asked` is a `struct ifreq`, into which the answer goes.
+    ///
+    /// # Errors
+    ///
+    /// ENODEV, EADDRNOTAVAIL, EPERM, and ENOTTY for what is no such request.
+    pub fn ask_interface(&self, request: u32, asked: &mut [u8; INTERFACE_REQUEST_BYTES]) -> io::Result<()> {
+        self.0.look(|host, id| {
+            let make = host.make(id).ok_or(Errno::EBADF)?;
+            host.ask_interface(request, make.domain == Domain::Ip4, asked)
+        })
+    }
+
+    /// SIOCGIFCONF: the addresses of IPv4 that the socket's host has, each a `struct ifreq`; all of them, or as many as there is room
+    /// for, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// EBADF when the host was taken out of its network.
+    pub fn interface_list(&self, room_bytes: Option<i32>) -> io::Result<Vec<u8>> {
+        self.0.look(|host, _| Ok(host.interface_list(room_bytes)))
     }
 
     /// What poll(2) would show now.

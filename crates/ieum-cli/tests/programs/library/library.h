@@ -11,6 +11,7 @@
 
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -29,12 +30,6 @@
 static inline int is_ours(int fd) { return fd >= IEUM_FIRST; }
 
 static inline int library_close(int fd) { return is_ours(fd) ? ieum_close(fd) : close(fd); }
-/* As a host counts its links, from the loopback link on. */
-static inline unsigned library_if_nametoindex(const char *name)
-{
-    return strcmp(name, "lo") == 0 ? 1 : strcmp(name, "eth0") == 0 ? 2 : 0;
-}
-
 static inline int library_dup(int fd) { return is_ours(fd) ? ieum_dup(fd) : dup(fd); }
 
 static inline int library_epoll_ctl(int epoll, int operation, int fd, struct epoll_event *event)
@@ -100,7 +95,12 @@ static inline ssize_t library_write(int fd, const void *from, size_t len)
 #define getpeername ieum_getpeername
 #define getsockname ieum_getsockname
 #define getsockopt ieum_getsockopt
-#define if_nametoindex library_if_nametoindex
+#define freeifaddrs ieum_freeifaddrs
+#define getifaddrs ieum_getifaddrs
+#define if_freenameindex ieum_if_freenameindex
+/* The structure keeps its name. */
+#define if_nameindex() ieum_if_nameindex()
+#define if_nametoindex ieum_if_nametoindex
 #define ioctl library_ioctl
 #define listen ieum_listen
 #define poll library_poll

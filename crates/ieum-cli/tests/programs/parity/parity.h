@@ -47,8 +47,8 @@ enum {
     POINTERS_ARE_CHECKED = OF_A_PROCESS,
     /* dup2, lseek, /proc/self/fd, sendfile, splice, RLIMIT_NOFILE, close on exec. */
     NUMBERS_ARE_FILES = OF_A_PROCESS,
-    /* Interfaces by ioctl, getifaddrs and netlink. */
-    INTERFACES_ARE_TOLD = OF_A_PROCESS,
+    /* Sockets of netlink. */
+    NETLINK_IS_ANSWERED = OF_A_PROCESS,
 };
 
 /* How long `settle` waits for an event that never comes. */

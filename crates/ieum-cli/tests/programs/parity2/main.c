@@ -4,7 +4,6 @@
 
 static void about_datagrams(void)
 {
-    must(INTERFACES_ARE_TOLD, "the program has interfaces");
     pings();
     header();
     groups();
@@ -54,8 +53,7 @@ int main(int count, char **arguments)
     everybody();
     filters();
     identity();
-    if (INTERFACES_ARE_TOLD)
-        interfaces();
+    interfaces();
     undelivered();
     offload();
     lite();
