@@ -129,9 +129,10 @@ impl Runner {
         if number.is_some_and(|number| self.listener_is_alive(number)) {
             return self.host.accept_request(request);
         }
-        self.host.refuse_request(request);
-        if let Some(number) = number {
-            self.forget(now, number);
+        match number {
+            // The host has another listener that shares the port answer for it, or refuses.
+            Some(number) => self.forget(now, number),
+            None => self.host.refuse_request(request),
         }
     }
 

@@ -69,12 +69,14 @@ impl Host {
             self.option(id, level, name).is_ok_and(|value| value.first().is_some_and(|byte| *byte != 0))
         };
         let mut all = Vec::new();
-        let is_fine = wants(n::SOL_SOCKET, n::SO_TIMESTAMPNS);
-        if is_fine || wants(n::SOL_SOCKET, n::SO_TIMESTAMP) {
-            let (kind, fraction) = match is_fine {
-                true => (n::SO_TIMESTAMPNS, time_of_day.subsec_nanos()),
-                false => (n::SO_TIMESTAMP, time_of_day.subsec_micros()),
-            };
+        // With the new form of the fine one, the coarse one's reads as set too.
+        let stamps = [
+            (n::SO_TIMESTAMPNS, time_of_day.subsec_nanos()),
+            (n::SO_TIMESTAMPNS_NEW, time_of_day.subsec_nanos()),
+            (n::SO_TIMESTAMP, time_of_day.subsec_micros()),
+            (n::SO_TIMESTAMP_NEW, time_of_day.subsec_micros()),
+        ];
+        if let Some((kind, fraction)) = stamps.into_iter().find(|(kind, _)| wants(n::SOL_SOCKET, *kind)) {
             let data = [time_of_day.as_secs(), fraction.into()].map(u64::to_ne_bytes).concat();
             all.push(Control::new(n::SOL_SOCKET, kind, data));
         }

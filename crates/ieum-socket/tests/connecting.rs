@@ -6,7 +6,8 @@ mod common;
 use std::time::Duration;
 
 use common::{STREAM, World, at, events, host, poll, read};
-use ieum_socket::{Connect, Errno, Event, How};
+use ieum_socket::numbers::{SO_REUSEPORT, SOL_SOCKET};
+use ieum_socket::{Connect, Errno, Event, Host, How, RequestId, SocketId};
 use ieum_stack::RouteTarget;
 use ieum_wire::Cidr;
 use ieum_wire::Unreachable;
@@ -221,6 +222,62 @@ fn a_held_request_is_reset_when_it_is_refused() {
     world.settle();
     let [Event::Request(_, request)] = events(&mut world.b)[..] else { panic!("one request") };
     world.b.refuse_request(request);
+    world.settle();
+    assert_eq!(world.a.error(client), Some(Errno::ECONNREFUSED));
+}
+
+/// Three sockets of `b` that listen at one port, the client of `a` that asks for it, whom of the three, and its request.
+fn sharing(world: &mut World) -> ([SocketId; 3], SocketId, SocketId, RequestId) {
+    let listeners = [(); 3].map(|()| {
+        let listener = world.b.socket(2, STREAM, 0).unwrap();
+        let one = 1_i32.to_ne_bytes();
+        world.b.set_option(world.now, listener, SOL_SOCKET, SO_REUSEPORT, &one).unwrap();
+        world.b.bind(listener, at("10.0.0.2:80")).unwrap();
+        world.b.listen(listener, 5).unwrap();
+        listener
+    });
+    events(&mut world.b);
+    let client = world.a.socket(2, STREAM, 0).unwrap();
+    assert_eq!(world.a.connect(world.now, client, Some(at("10.0.0.2:80"))), Ok(Connect::InProgress));
+    world.settle();
+    let [Event::Request(asked, request)] = events(&mut world.b)[..] else { panic!("one request") };
+    assert!(listeners.contains(&asked));
+    (listeners, client, asked, request)
+}
+
+/// The only request that is told.
+fn only_request(host: &mut Host) -> (SocketId, RequestId) {
+    let of_request = |event| match event {
+        Event::Request(id, request) => Some((id, request)),
+        Event::Readiness(_) | Event::Serving { .. } => None,
+    };
+    let told: Vec<_> = events(host).into_iter().filter_map(of_request).collect();
+    let [told] = told[..] else { panic!("one request: {told:?}") };
+    told
+}
+
+#[test]
+fn a_held_request_is_passed_on_when_its_listener_closes_and_others_share_the_port() {
+    let mut world = World::with_requests(true);
+    let (listeners, client, asked, first) = sharing(&mut world);
+    world.b.close(world.now, asked);
+    let (other, second) = only_request(&mut world.b);
+    assert!(other != asked && listeners.contains(&other));
+    // Who answers what is over already answers nothing.
+    world.b.refuse_request(first);
+    world.b.accept_request(second);
+    world.settle();
+    assert_eq!(poll(&world.a, client), "OUT");
+    assert!(world.b.accept(other).is_ok());
+}
+
+#[test]
+fn a_held_request_is_refused_when_the_last_listener_of_the_port_closes() {
+    let mut world = World::with_requests(true);
+    let (listeners, client, _, _) = sharing(&mut world);
+    for listener in listeners {
+        world.b.close(world.now, listener);
+    }
     world.settle();
     assert_eq!(world.a.error(client), Some(Errno::ECONNREFUSED));
 }

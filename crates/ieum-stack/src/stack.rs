@@ -122,6 +122,15 @@ impl Stack {
         Some(known.map_or(path.mtu_bytes, |known| known.min(path.mtu_bytes)))
     }
 
+    /// The largest packet that leaves for `destination` over `link`, or over the one that the routes say, in bytes, whatever
+    /// routers behind it said.
+    pub fn link_mtu_bytes(&self, link: Option<LinkId>, destination: IpAddr) -> Option<u32> {
+        match link {
+            Some(link) => Some(self.ip.mtu_bytes(link)),
+            None => Some(self.ip.path(None, destination).ok()?.link_mtu_bytes),
+        }
+    }
+
     /// Adds a link; packets for it come out of [`Stack::poll_frame`] under the name returned.
     pub fn add_link(&mut self, config: LinkConfig) -> LinkId {
         self.ip.add_link(config)

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use ieum_stack::{Belief, BindRequest, ConnectionId, LinkConfig, MtuProbing, TcpSettings};
+use ieum_stack::{Belief, BindRequest, ConnectionId, LinkConfig, MtuProbing, SendFields, TcpSettings};
 use ieum_wire::{Packet, Protocol, Unreachable, icmp4, icmp6, ip, ip4, ip6};
 use tcp_pair::{Crossed, Pair, pattern, segment};
 
@@ -211,4 +211,11 @@ fn a_router_is_believed_of_a_datagram_when_it_quotes_a_connected_endpoint() {
     pair.inject(0, too_big(&whole[0]));
     let fragments = packets_of(&mut pair, connected);
     assert!(fragments.len() == 2 && fragments.iter().all(|packet| packet.len() <= 1400));
+    // Who looks for the way's MTU himself sends what its first link takes.
+    let before = pair.crossed.len();
+    let fields = SendFields { heeds_path_mtu: false, ..SendFields::default() };
+    pair.ends[0].stack.udp_send_with(pair.now, connected, remote, &[7; 1452], fields).unwrap();
+    pair.run(Duration::ZERO);
+    let sizes: Vec<_> = pair.crossed[before..].iter().filter(|it| it.1 == 0).map(|it| it.2.len()).collect();
+    assert_eq!(sizes, [1500]);
 }

@@ -6,7 +6,7 @@ mod common;
 use std::time::Duration;
 
 use common::{End, NOW, address, dual_pair, pair, settle, wish};
-use ieum_stack::{BindError, BindRequest, Event, LinkConfig, UdpSendError};
+use ieum_stack::{BindError, BindRequest, Event, LinkConfig, SendFields, UdpSendError};
 use ieum_wire::{ChecksumState, GsoKind, Unreachable, ip, segmentation};
 
 #[test]
@@ -168,6 +168,20 @@ fn a_wire_gets_checksums_and_nothing_larger_than_its_mtu() {
             assert!(packet.len() <= 1500 && packet.gso.is_none());
             assert!(ip::parse(packet.bytes()).unwrap().header.fragment.is_some());
         }
+    }
+}
+
+#[test]
+fn a_datagram_asks_not_to_be_cut_unless_its_sender_wants_that() {
+    let (mut host, _) = dual_pair(LinkConfig::wire(1500));
+    let client = host.bind("0.0.0.0:0");
+    for dont_fragment in [true, false] {
+        let fields = SendFields { dont_fragment, ..SendFields::default() };
+        host.stack.udp_send_with(NOW, client, address("10.77.0.1:53"), b"who?", fields).unwrap();
+        let packets = host.poll();
+        let [packet] = packets.as_slice() else { panic!("one packet") };
+        let flags = packet.bytes()[6];
+        assert_eq!(flags & 0x40 != 0, dont_fragment, "RFC 791 §3.1: DF is bit 1 of the flags");
     }
 }
 

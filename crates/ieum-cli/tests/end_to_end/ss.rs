@@ -203,3 +203,36 @@ input()
         assert_eq!(counted("udp port unknown"), Some(1), "{way}: {shown}");
     }
 }
+
+#[test]
+fn a_connection_that_found_the_accept_queue_full_is_shown_as_dropped() {
+    if !peer("python3") {
+        return;
+    }
+    let program = "
+import select, socket
+server = socket.create_server(('127.0.0.1', 7), backlog=1)
+waiting = [socket.create_connection(('127.0.0.1', 7)) for _ in range(2)]
+late = socket.socket()
+late.setblocking(False)
+late.connect_ex(('127.0.0.1', 7))
+# What was said before has been heard when this one is connected.
+other = socket.create_server(('127.0.0.1', 8))
+socket.create_connection(('127.0.0.1', 8))
+print('ready', flush=True)
+input()
+server.accept()
+select.select([], [late], [])
+print('error', late.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), flush=True)
+";
+    let runtime = Runtime::new();
+    let mut running = runtime.run(&["--name", "a"], &["python3", "-c", program]);
+    running.line("ready");
+    let row = |shown: &str| shown.lines().any(|line| line.contains("tcp accept queue full"));
+    let shown = runtime.ss(&["--in", "a", "--drops"]);
+    assert!(row(&shown), "{shown}");
+    let shown = runtime.ss(&["--in", "a", "--drops", "--json"]);
+    assert!(row(&shown), "{shown}");
+    running.tell("take one");
+    running.line("error 0");
+}

@@ -261,6 +261,8 @@ fn is_served((level, name): (i32, i32)) -> bool {
                 | libc::SO_LOCK_FILTER
                 | libc::SO_TIMESTAMP
                 | libc::SO_TIMESTAMPNS
+                | libc::SO_TIMESTAMP_NEW
+                | libc::SO_TIMESTAMPNS_NEW
                 | libc::SO_TIMESTAMPING
                 | libc::SO_ACCEPTCONN
                 | libc::SO_MARK

@@ -62,7 +62,8 @@ impl Host {
             return Some(Err(errno));
         }
         let left = writing.bytes.get(wait.moved..).unwrap_or_default();
-        let fast = writing.has(MSG_FASTOPEN) && !wait.connects;
+        let is_stream = self.kind(id) == Some(Kind::Stream);
+        let fast = is_stream && writing.has(MSG_FASTOPEN) && !wait.connects;
         let deferred = self.status(id).is_some_and(|status| status.deferred);
         let answer = self.send_once(now, id, left, writing, fast);
         if (fast || deferred) && matches!(answer, Ok(_) | Err(Errno::EINPROGRESS)) {

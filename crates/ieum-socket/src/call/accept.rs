@@ -23,7 +23,7 @@ impl Host {
             }
             Phase::Stream(Stream::Listening(listening)) => *listening,
         };
-        let (make, options) = (description.make, description.options.clone());
+        let (make, options) = (description.make, description.options.inherited());
         if self.descriptions.len() >= self.sockets_max {
             return Err(Errno::ENFILE);
         }

@@ -306,7 +306,10 @@ impl Host {
             return Err(Errno::EIO);
         }
         let never_cut = description.options.forbids_fragments(Domain::of(to.ip())) && segment_bytes.is_none();
-        if never_cut && self.is_larger_than_path(now, to, bytes.len()) {
+        let fields = description.options.send_fields(to.ip());
+        let link = by.or_else(|| self.link_to_group(id, to.ip(), address));
+        let first = link.or(description.options.link);
+        if never_cut && self.is_larger_than_path(now, to, first, bytes.len(), fields.heeds_path_mtu) {
             return Err(Errno::EMSGSIZE);
         }
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
@@ -316,10 +319,9 @@ impl Host {
         if description.shut.write {
             return Err(Errno::EPIPE);
         }
-        let fields = description.options.send_fields(to.ip());
         let fields = SendFields {
             source: ancillary.source,
-            link: by.or_else(|| self.link_to_group(id, to.ip(), address)),
+            link,
             ttl: ancillary.ttl.unwrap_or(fields.ttl),
             tos: ancillary.tos.unwrap_or(fields.tos),
             segment_bytes,
@@ -356,9 +358,18 @@ impl Host {
     }
 
     /// Would a datagram with so many bytes have to be cut on its way?
-    fn is_larger_than_path(&self, now: Instant, to: SocketAddr, bytes: usize) -> bool {
+    fn is_larger_than_path(
+        &self,
+        now: Instant,
+        to: SocketAddr,
+        link: Option<LinkId>,
+        bytes: usize,
+        heeds_routers: bool,
+    ) -> bool {
         let headers = if to.is_ipv4() { HEADERS_BYTES_IP4 } else { HEADERS_BYTES_IP6 };
-        let mtu_bytes = self.stack.path_mtu_bytes(now, to.ip());
+        let first = self.stack.link_mtu_bytes(link.filter(|_| !self.stack.is_local(to.ip())), to.ip());
+        let known = self.stack.path_mtu_bytes(now, to.ip()).filter(|_| heeds_routers);
+        let mtu_bytes = first.into_iter().chain(known).min();
         mtu_bytes.is_some_and(|mtu| u32::try_from(bytes + headers).unwrap_or(u32::MAX) > mtu)
     }
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use ieum_stack::{Coverage, SendFields};
 
+use super::numbers::{IP_PMTUDISC_DO, IP_PMTUDISC_INTERFACE, IP_PMTUDISC_PROBE, IP_PMTUDISC_WANT};
 use super::{Options, known};
 use crate::make::Domain;
 
@@ -33,10 +34,13 @@ impl Options {
             Domain::Ip4 => known::MULTICAST_LOOP,
             Domain::Ip6 => known::MULTICAST_LOOP6,
         };
+        let how = self.path_mtu_discovery(Domain::of(to));
         SendFields {
             ttl: self.byte(ttl),
             tos: self.byte(tos),
             loops: self.flag(loops),
+            heeds_path_mtu: how < IP_PMTUDISC_PROBE,
+            dont_fragment: (IP_PMTUDISC_WANT..=IP_PMTUDISC_PROBE).contains(&how),
             ..SendFields::default()
         }
     }
@@ -76,12 +80,18 @@ impl Options {
         }
     }
 
-    /// Datagrams that the way does not take whole are refused (IP_MTU_DISCOVER, IPV6_MTU_DISCOVER: 2, always).
+    /// Datagrams that the way does not take whole are refused, and not cut.
     pub(crate) fn forbids_fragments(&self, domain: Domain) -> bool {
-        const ALWAYS: i32 = 2;
-        match domain {
-            Domain::Ip4 => self.value(known::MTU_DISCOVER) == ALWAYS,
-            Domain::Ip6 => self.value(known::MTU_DISCOVER6) == ALWAYS || self.flag(known::DONT_FRAGMENT6),
-        }
+        let how = self.path_mtu_discovery(domain);
+        (IP_PMTUDISC_DO..=IP_PMTUDISC_INTERFACE).contains(&how)
+            || domain == Domain::Ip6 && self.flag(known::DONT_FRAGMENT6)
+    }
+
+    /// IP_MTU_DISCOVER and IPV6_MTU_DISCOVER, whose values are the same.
+    fn path_mtu_discovery(&self, domain: Domain) -> i32 {
+        self.value(match domain {
+            Domain::Ip4 => known::MTU_DISCOVER,
+            Domain::Ip6 => known::MTU_DISCOVER6,
+        })
     }
 }

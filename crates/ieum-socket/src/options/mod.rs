@@ -29,7 +29,7 @@ pub(crate) use statistics::statistics;
 use table::{ROWS, Row, Rule};
 
 /// An option that is a number and that ieum knows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SocketOption {
     /// Where its row stands in the table.
     index: u8,
@@ -77,6 +77,11 @@ mod known {
         SocketOption::known(IPPROTO_TCP, name)
     }
 
+    /// SO_TIMESTAMP and SO_TIMESTAMPNS, each in both forms of times, which are one on machines of 64 bits.
+    pub(super) const STAMPS: [SocketOption; 4] =
+        [of_socket(SO_TIMESTAMP), of_socket(SO_TIMESTAMPNS), COARSE_NEW, FINE_NEW];
+    pub(super) const COARSE_NEW: SocketOption = of_socket(SO_TIMESTAMP_NEW);
+    pub(super) const FINE_NEW: SocketOption = of_socket(SO_TIMESTAMPNS_NEW);
     pub(super) const REUSE_ADDRESS: SocketOption = of_socket(SO_REUSEADDR);
     pub(super) const REUSE_PORT: SocketOption = of_socket(SO_REUSEPORT);
     pub(super) const BROADCAST: SocketOption = of_socket(SO_BROADCAST);
@@ -190,7 +195,18 @@ impl Options {
         let number = option.row().parse(value)?;
         let stored = option.row().judge(make.kind(), number)?;
         self.store(option, stored);
+        if level == SOL_SOCKET {
+            self.choose_stamp(option, stored != 0);
+        }
         Ok(())
+    }
+
+    /// What a connection has of its listener's: all but those that are about listening.
+    pub(crate) fn inherited(&self) -> Options {
+        let mut options = self.clone();
+        let listening = [known::DEFER_ACCEPT, known::FAST_OPEN].map(|option| option.index);
+        options.set.retain(|(index, _)| !listening.contains(index));
+        options
     }
 
     /// SO_REUSEADDR.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ieum_stack::{CongestionName, FastOpenKeys};
 
-use super::Options;
 use super::numbers::*;
+use super::{Options, SocketOption, known};
 use crate::make::{Domain, Protocol};
 use crate::{Errno, Kind, Make};
 
@@ -60,6 +60,18 @@ impl Options {
             (IPPROTO_IP, IP_ADD_MEMBERSHIP | IP_DROP_MEMBERSHIP, Kind::Stream) => Err(Errno::EPROTO),
             (_, _, _) => return None,
         })
+    }
+
+    /// The options of timestamps are one setting: who asks for one gives up the others, who gives up one gives up all. The new
+    /// form of the coarse one reads as set with that of the fine one, as on Linux.
+    pub(super) fn choose_stamp(&mut self, chosen: SocketOption, wanted: bool) {
+        if !known::STAMPS.contains(&chosen) {
+            return;
+        }
+        for other in known::STAMPS {
+            let both = wanted && chosen == known::FINE_NEW && other == known::COARSE_NEW;
+            self.store(other, i32::from(wanted && other == chosen || both));
+        }
     }
 
     /// SO_LINGER as getsockopt(2) writes it.

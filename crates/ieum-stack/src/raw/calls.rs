@@ -113,7 +113,7 @@ impl Stack {
                 cx.path(Protocol::from(protocol), named.or(kept_to), source, SocketAddr::new(to, 0))
             }
         };
-        let path = path.map_err(RawSendError::Unreachable)?;
+        let path = fields.measured(path.map_err(RawSendError::Unreachable)?);
         let bytes_max = match (form, family) {
             (RawForm::Packet, _) => usize::try_from(path.link_mtu_bytes).unwrap_or(usize::MAX),
             (RawForm::Payload, Family::Ip4) => PACKET_BYTES_MAX - ip4::HEADER_BYTES,

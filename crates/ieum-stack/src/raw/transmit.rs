@@ -160,7 +160,7 @@ fn build(owed: &Owed, ip: &mut Ip) -> Packet {
         protocol: Protocol::from(owed.protocol),
         ttl: owed.fields.ttl,
         tos: owed.fields.tos,
-        dont_fragment: is_whole,
+        dont_fragment: is_whole && owed.fields.dont_fragment,
     };
     let mut packet = ip.begin(&outgoing, owed.bytes.len());
     packet.extend(&owed.bytes);

@@ -388,26 +388,34 @@ impl Tcp {
         }
     }
 
-    /// The listener for `local`: of that very address before one of all addresses. Several that share it take turns
-    /// by the hash of the tuple, so that a repeated SYN finds the same.
+    /// The listener for `local`: of that very address before one of all addresses, and who keeps to the link before those who
+    /// keep to none.
     fn listener_for(&self, segment: &Segment<'_>) -> Option<ListenerId> {
-        use std::hash::BuildHasher;
         let tuple = &segment.tuple;
         let specific = tuple.local;
         let unspecified = SocketAddr::new(unspecified_like(specific), specific.port());
+        [specific, unspecified]
+            .into_iter()
+            .find_map(|place| {
+                let by_link = self.sharer_of(place, Some(segment.link), tuple);
+                by_link.or_else(|| self.sharer_of(place, None, tuple))
+            })
+            .or(self.listens_any)
+    }
+
+    /// The listener at `place` that keeps to `link`. Several that share it take turns by the hash of the tuple, so that a
+    /// repeated SYN finds the same.
+    fn sharer_of(&self, place: SocketAddr, link: Option<LinkId>, tuple: &FourTuple) -> Option<ListenerId> {
+        use std::hash::BuildHasher;
         let kept_to = |id: ListenerId| self.listeners.get(id).and_then(|listener| listener.settings.link);
-        for group in [specific, unspecified].iter().filter_map(|place| self.listening.get(place)) {
-            // Who keeps to the link has it before those who keep to none.
-            for wanted in [Some(segment.link), None] {
-                let hearing = || group.iter().copied().filter(|id| kept_to(*id) == wanted);
-                let count = hearing().count();
-                if count > 0 {
-                    let hash = usize::try_from(self.spread.hash_one(tuple.words()) >> 33).unwrap_or(0);
-                    return hearing().nth(hash % count);
-                }
-            }
+        let group = self.listening.get(&place)?;
+        let sharing = || group.iter().copied().filter(|id| kept_to(*id) == link);
+        let count = sharing().count();
+        if count == 0 {
+            return None;
         }
-        self.listens_any
+        let hash = usize::try_from(self.spread.hash_one(tuple.words()) >> 33).unwrap_or(0);
+        sharing().nth(hash % count)
     }
 
     /// Every connection whose link (where it keeps to one), local and remote address `meant` names fails as unreachable, and the peer is not told: no

@@ -476,7 +476,7 @@ impl Tcp {
         if listener.accept_queue_is_full() {
             return cx.drops.count(Drop::TcpAcceptQueueFull);
         }
-        let (tuple, settings, held) = (segment.tuple, listener.settings, listener.held);
+        let (tuple, settings) = (segment.tuple, listener.settings);
         let Ok(path) = cx.path(Protocol::Tcp, settings.link, Some(tuple.local.ip()), tuple.remote) else {
             return cx.drops.count(Drop::TcpNoWayBack);
         };
@@ -495,10 +495,14 @@ impl Tcp {
             }
             FastOpenAnswer::Told(option) => own.fast_open = option,
         }
-        if let Some(listener) = self.listeners.get_mut(listener_id) {
-            listener.half_open += 1;
-        }
-        let mut half_open = HalfOpen::new(tuple, listener_id, own, peer, settings);
+        self.enter_half_open(cx, HalfOpen::new(tuple, listener_id, own, peer, settings));
+    }
+
+    /// A half-open connection begins: it is answered, or waits for its listener's verdict.
+    pub(super) fn enter_half_open(&mut self, cx: &mut Context<'_>, mut half_open: HalfOpen) {
+        let Some(listener) = self.listeners.get_mut(half_open.listener) else { return };
+        listener.half_open += 1;
+        let (held, tuple) = (listener.held, half_open.tuple);
         if held {
             half_open.timer = Some(cx.now + super::bounds::REQUEST_WAIT);
         } else {

@@ -15,6 +15,7 @@ use super::fast_open::FastOpenKeys;
 use super::half_open::{HalfOpen, Refusal, Request, Stage};
 use super::handshake::Handshake;
 use super::listener::{Listener, Place};
+use super::peer_syn::OwnSyn;
 use super::recv::UrgentByte;
 use super::reply::Reply;
 use super::rules::TimeWaitReuse;
@@ -158,18 +159,16 @@ impl Tcp {
         self.remove_half_open(id);
     }
 
-    /// LISTEN → CLOSED. Connections that nobody accepted are reset; half-open ones are forgotten, so that the
-    /// segment that would complete one finds nobody and is reset.
+    /// LISTEN → CLOSED. Connections that nobody accepted are reset; half-open ones are forgotten, so that the segment that
+    /// would complete one finds nobody and is reset. Those that wait for a verdict were promised nothing: another listener that
+    /// shares the port has them, or they are refused, as if their SYN came now.
     pub(crate) fn close_listener(&mut self, cx: &mut Context<'_>, id: ListenerId) {
         let half_opens: Vec<_> = self
             .half_opens
             .iter()
             .filter(|(_, it)| it.listener == id)
-            .map(|(half_open, _)| half_open)
+            .map(|(half_open, it)| (half_open, it.stage))
             .collect();
-        for half_open in half_opens {
-            self.remove_half_open(half_open);
-        }
         let Some(listener) = self.listeners.remove(id) else { return };
         match listener.place {
             Place::Any => self.listens_any = None,
@@ -186,9 +185,32 @@ impl Tcp {
                 }
             }
         }
+        for (half_open, stage) in half_opens {
+            let Some(half_open) = self.remove_half_open(half_open) else { continue };
+            if stage == Stage::Held {
+                self.pass_on(cx, half_open, &listener);
+            }
+        }
         for connection in listener.accept_queue {
             self.abort_call(cx, connection);
         }
+    }
+
+    /// What asked a listener that is gone asks another one at its place. Its SYN was counted as taken when it came; where there is
+    /// no room for it now, it comes again.
+    fn pass_on(&mut self, cx: &mut Context<'_>, asking: HalfOpen, gone: &Listener) {
+        let HalfOpen { tuple, own, peer, .. } = asking;
+        let link = gone.settings.link;
+        let other = gone.place.addresses().find_map(|place| self.sharer_of(place, link, &tuple));
+        let Some((id, listener)) = other.and_then(|id| Some((id, self.listeners.get(id)?))) else {
+            return self.owe_reply(cx.drops, Reply::reset(tuple, SeqNumber::new(0), Some(peer.irs + 1)));
+        };
+        let (settings, full) =
+            (listener.settings, listener.syn_queue_is_full() || listener.accept_queue_is_full());
+        let path = cx.path(Protocol::Tcp, link, Some(tuple.local.ip()), tuple.remote);
+        let Some(path) = path.ok().filter(|_| !full) else { return };
+        let own = OwnSyn { iss: own.iss, ..self.own_syn(cx, &tuple, &path, &settings) };
+        self.enter_half_open(cx, HalfOpen::new(tuple, id, own, peer, settings));
     }
 
     /// The connection that has waited longest to be accepted.

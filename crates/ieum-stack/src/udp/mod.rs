@@ -35,6 +35,7 @@ use slotmap::SlotMap;
 
 use crate::bounds::UDP_ANY_QUEUE_BYTES_MAX;
 use crate::chance::Chance;
+use crate::ip::Path;
 use crate::link::LinkId;
 
 mod calls;
@@ -122,6 +123,10 @@ pub struct SendFields {
     /// What is sent is several datagrams of so many bytes each; the last one may be shorter. They leave as one packet
     /// where the link takes such, and arrive each with a header of its own. Of UDP alone.
     pub segment_bytes: Option<NonZeroU16>,
+    /// What routers said of the way's MTU counts; else its first link's does, as for who looks for it himself (RFC 4821).
+    pub heeds_path_mtu: bool,
+    /// (IPv4) What passes whole, as far as is known, asks routers not to cut it (RFC 1191 §3).
+    pub dont_fragment: bool,
 }
 
 impl Default for SendFields {
@@ -133,7 +138,16 @@ impl Default for SendFields {
             link: None,
             loops: true,
             segment_bytes: None,
+            heeds_path_mtu: true,
+            dont_fragment: true,
         }
+    }
+}
+
+impl SendFields {
+    /// The way, with the MTU that counts.
+    pub(crate) fn measured(&self, path: Path) -> Path {
+        if self.heeds_path_mtu { path } else { Path { mtu_bytes: path.link_mtu_bytes, ..path } }
     }
 }
 

@@ -46,6 +46,7 @@ impl Udp {
         if payload.len() > payload_bytes_max(destination) {
             return Err(UdpSendError::TooLarge);
         }
+        let path = fields.measured(path);
         if let Some(size) = fields.segment_bytes.map(|size| usize::from(size.get())) {
             let whole_bytes = headers_bytes(destination) + HEADER_BYTES + size.min(payload.len());
             // Nobody cuts them a second time.
@@ -158,7 +159,7 @@ fn build(owed: &Owed, ip: &mut Ip) -> Packet {
         protocol: if owed.lite.is_some() { udp_lite::PROTOCOL } else { Protocol::Udp },
         ttl: owed.fields.ttl,
         tos: owed.fields.tos,
-        dont_fragment: is_whole,
+        dont_fragment: is_whole && owed.fields.dont_fragment,
     };
     let header = Header { source_port: owed.source_port, destination_port: owed.destination.port() };
     let mut packet = ip.begin(&outgoing, length_bytes);

@@ -214,16 +214,46 @@ static void give(int way, int fd)
     must(sendmsg(way, &message, 0) == 1, "a descriptor is sent");
 }
 
-static int got(int way)
+static int got_with(int way, int flags)
 {
     char payload;
     struct iovec part = { &payload, 1 };
     union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control = { 0 };
     struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
-    must(recvmsg(way, &message, 0) == 1, "a descriptor is received");
+    must(recvmsg(way, &message, flags) == 1, "a descriptor is received");
     int fd;
     memcpy(&fd, CMSG_DATA(&control.header), sizeof fd);
     return fd;
+}
+
+static int got(int way) { return got_with(way, 0); }
+
+/* MSG_CMSG_CLOEXEC: what is received closes on exec, whatever it did where it came from. */
+static void received_close_on_exec(void)
+{
+    static const struct { const char *name; int type; } WAYS[] = { { "stream", SOCK_STREAM }, { "datagram", SOCK_DGRAM },
+        { "seqpacket", SOCK_SEQPACKET } };
+    for (size_t i = 0; i < sizeof WAYS / sizeof *WAYS; i++) {
+        int way[2], pipes[2];
+        struct pair both = connected();
+        must(socketpair(AF_UNIX, WAYS[i].type, 0, way) == 0 && pipe(pipes) == 0, "pairs are made");
+        int datagrams = make(SOCK_DGRAM), listening = listener();
+        struct { const char *name; int fd; } given[] = { { "connection", both.client }, { "listener", listening },
+            { "datagrams", datagrams }, { "pipe", pipes[0] } };
+        for (size_t j = 0; j < sizeof given / sizeof *given; j++)
+            for (int flags = 0; flags < 2; flags++) {
+                char name[80];
+                give(way[0], given[j].fd);
+                int fd = got_with(way[1], flags ? MSG_CMSG_CLOEXEC : 0);
+                snprintf(name, sizeof name, "cloexec.by-%s.%s%s", WAYS[i].name, given[j].name, flags ? ".asked" : "");
+                line2(name, "flag", fcntl(fd, F_GETFD));
+                line2(name, "of-the-sender", fcntl(given[j].fd, F_GETFD));
+                close(fd);
+            }
+        int all[] = { both.client, both.server, datagrams, listening, way[0], way[1], pipes[0], pipes[1] };
+        for (size_t j = 0; j < sizeof all / sizeof *all; j++)
+            close(all[j]);
+    }
 }
 
 static void there_and_back(void)
@@ -322,6 +352,7 @@ void copies(void)
     if (CHILDREN_HAVE_SOCKETS) {
         shared_by_fork();
         there_and_back();
+        received_close_on_exec();
     }
     shared_flags();
 }

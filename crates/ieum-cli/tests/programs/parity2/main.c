@@ -20,6 +20,7 @@ static void about_datagrams(void)
     addresses_alone();
     pieces();
     sticky();
+    marked();
 }
 
 int main(int count, char **arguments)
@@ -68,6 +69,8 @@ int main(int count, char **arguments)
     pieces();
     sticky();
     enough();
+    listeners();
+    marked();
     printf("end: 0\n");
     return 0;
 }

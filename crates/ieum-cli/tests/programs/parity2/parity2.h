@@ -57,6 +57,8 @@ void addresses_alone(void);
 void pieces(void);
 void enough(void);
 void sticky(void);
+void listeners(void);
+void marked(void);
 void refused_calls(void);
 void renewed(void);
 void associations(void);
