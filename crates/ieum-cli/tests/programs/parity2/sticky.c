@@ -15,7 +15,7 @@ void sticky(void)
     must(bind(far, (struct sockaddr *)&to, sizeof to) == 0, "a free port is bound");
     to.sin6_port = htons(port_of(far));
     struct in6_pktinfo info = { .ipi6_addr = IN6ADDR_LOOPBACK_INIT };
-    char into[64];
+    char into[64], came[64] = "";
 
     set("nothing", fd, &info, 0);
     set("short", fd, &info, sizeof info - 1);
@@ -33,8 +33,9 @@ void sticky(void)
     set("of-none", fd, &info, sizeof info);
     line2("sticky", "of-none.send", sendto(fd, "d", 1, 0, (struct sockaddr *)&to, sizeof to));
     settle(far, POLLIN);
-    for (long count; (count = recv(far, into, sizeof into, 0)) > 0;)
-        text("sticky.came", "%.*s", (int)count, into);
+    while (recv(far, into, sizeof into, 0) == 1)
+        strncat(came, into, 1);
+    text("sticky.came", "%s", came);
     close(fd);
     close(far);
 
