@@ -53,8 +53,8 @@ pub struct Runner {
     pub(crate) outgoing: VecDeque<(LinkId, Packet)>,
     /// The sockets of this host are being let talk.
     pub(crate) is_talking: bool,
-    /// The call that is served has waited long enough.
-    pub(crate) is_out_of_time: bool,
+    /// The call that has waited long enough, while it is served for the last time.
+    pub(crate) out_of_time: Option<(TreeId, u64)>,
     family: Family,
     /// No process is left, and every socket was closed for that.
     is_over: bool,
@@ -178,7 +178,7 @@ impl Runner {
             notices: VecDeque::new(),
             outgoing: VecDeque::new(),
             is_talking: false,
-            is_out_of_time: false,
+            out_of_time: None,
             family,
             is_over: false,
             has_told_end: false,

@@ -199,12 +199,13 @@ impl Runner {
                 if !self.trees.is_valid(&held.call) {
                     continue;
                 }
-                self.is_out_of_time = true;
+                self.out_of_time = Some((held.call.tree, held.call.id));
                 let answer = match self.serve(turn, &held.call) {
-                    Ok(Answer::Wait { .. }) => Err(Errno::EAGAIN),
+                    // Nothing was taken for a caller that does not sleep.
+                    Ok(Answer::Wait { .. } | Answer::WaitForSleep { .. }) => Err(Errno::EAGAIN),
                     answer => answer,
                 };
-                self.is_out_of_time = false;
+                self.out_of_time = None;
                 self.finish(turn.now, &held.call, answer, Some(held));
                 continue;
             }

@@ -380,6 +380,8 @@ impl Runner {
             Carrier::Connecting(Connecting::Filled { own_end, fill }) => {
                 if let Ok(copy) = self.copy(number) {
                     joint::restore(copy.as_fd(), fill);
+                    // It may have been bounded while it connected.
+                    self.bound_outward_queue(number, &copy);
                 }
                 joint::drain_fill(own_end.as_fd(), fill);
                 self.set_carrier(number, Carrier::Stream(Stream::new(own_end)));

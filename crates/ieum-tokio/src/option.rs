@@ -33,7 +33,6 @@ pub(crate) fn linger(socket: &Socket) -> io::Result<Option<Duration>> {
 }
 
 pub(crate) fn set_linger(socket: &Socket, linger: Option<Duration>) -> io::Result<()> {
-    socket.set_close_waits(false);
     let seconds = linger.map_or(0, |linger| i32::try_from(linger.as_secs()).unwrap_or(i32::MAX));
     let value = [i32::from(linger.is_some()), seconds].map(i32::to_ne_bytes).concat();
     socket.set_option(SOL_SOCKET, SO_LINGER, &value)

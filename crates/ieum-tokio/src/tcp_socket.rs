@@ -49,7 +49,7 @@ impl TcpSocket {
     ///
     /// Those of socket(2).
     pub fn new_v4_on(host: &Host) -> io::Result<TcpSocket> {
-        host.socket(AF_INET, STREAM, 0).map(TcpSocket)
+        host.socket(AF_INET, STREAM, 0).map(of_tasks)
     }
 
     /// For IPv6, on any host.
@@ -58,14 +58,14 @@ impl TcpSocket {
     ///
     /// Those of socket(2).
     pub fn new_v6_on(host: &Host) -> io::Result<TcpSocket> {
-        host.socket(AF_INET6, STREAM, 0).map(TcpSocket)
+        host.socket(AF_INET6, STREAM, 0).map(of_tasks)
     }
 
     /// Takes a socket over, of whatever state.
     pub fn from_std_stream(stream: ieum::net::TcpStream) -> TcpSocket {
         let socket = Socket::from(stream);
         socket.set_nonblocking(true);
-        TcpSocket(socket)
+        of_tasks(socket)
     }
 
     number_options! {
@@ -148,4 +148,10 @@ impl TcpSocket {
     fn socket(&self) -> Socket {
         self.0.clone()
     }
+}
+
+/// Who drops it must not hold up other tasks (SO_LINGER).
+fn of_tasks(socket: Socket) -> TcpSocket {
+    socket.set_close_waits(false);
+    TcpSocket(socket)
 }

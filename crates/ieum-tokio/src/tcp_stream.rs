@@ -51,6 +51,8 @@ impl TcpStream {
     /// None: it is fallible for tokio's sake.
     pub fn from_std(stream: ieum::net::TcpStream) -> io::Result<TcpStream> {
         stream.set_nonblocking(true)?;
+        // Who drops it must not hold up other tasks (SO_LINGER).
+        Socket::from(&stream).set_close_waits(false);
         Ok(TcpStream(stream))
     }
 
@@ -60,6 +62,7 @@ impl TcpStream {
     ///
     /// None: it is fallible for tokio's sake.
     pub fn into_std(self) -> io::Result<ieum::net::TcpStream> {
+        self.socket().set_close_waits(true);
         Ok(self.0)
     }
 

@@ -339,3 +339,29 @@ async fn a_connect_that_is_dropped_is_given_up() {
         ErrorKind::NetworkUnreachable
     );
 }
+
+#[tokio::test]
+async fn dropping_what_lingers_holds_up_no_task() {
+    use ieum::net::Socket;
+    use ieum::sockets::numbers::{SO_LINGER, SOL_SOCKET};
+    let network = Network::new().unwrap();
+    let link = network.link();
+    let host = |address| network.host().address(&link, address).build().unwrap();
+    let (one, other) = (host("10.1.0.1/24"), host("10.1.0.2/24"));
+    let listener = ieum_tokio::TcpListener::from_std(other.listen("10.1.0.2:80").unwrap()).unwrap();
+    let stream = one.connect("10.1.0.2:80").unwrap();
+    let (mut reader, _) = listener.accept().await.unwrap();
+    // An hour, chosen before it was a task's.
+    let an_hour = [1, 3600].map(i32::to_ne_bytes).concat();
+    Socket::from(&stream).set_option(SOL_SOCKET, SO_LINGER, &an_hour).unwrap();
+    let writer = ieum_tokio::TcpStream::from_std(stream).unwrap();
+    let mut written = 0;
+    while let Ok(count) = writer.try_write(&[7; 4096]) {
+        written += count;
+    }
+    drop(writer);
+    // The peer reads in the same thread, and has all of it.
+    let mut read = Vec::new();
+    reader.read_to_end(&mut read).await.unwrap();
+    assert_eq!(read.len(), written);
+}

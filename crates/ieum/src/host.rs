@@ -151,6 +151,11 @@ impl Host {
         self.look(|_, room| question(&room.host))
     }
 
+    /// May this thread wait for what the network brings? Its own may not.
+    pub(crate) fn may_wait(&self) -> bool {
+        !self.network.is_own_thread()
+    }
+
     pub(crate) fn with<T>(&self, call: impl FnOnce(Instant, &mut HostRoom) -> T) -> T {
         self.network.with(self.number, call)
     }

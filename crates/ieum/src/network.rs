@@ -209,6 +209,11 @@ impl Network {
         self.0.0.settle(inner);
     }
 
+    /// Is this the thread by which everything comes that others wait for? It calls their wakers, and drops them.
+    pub(crate) fn is_own_thread(&self) -> bool {
+        self.lock().thread == Some(thread::current().id())
+    }
+
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.0.lock()
     }

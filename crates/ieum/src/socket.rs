@@ -287,6 +287,9 @@ impl Drop for Socket {
         if !lingers {
             return;
         }
+        if !self.host.may_wait() {
+            return self.host.with(|now, room| room.close(now, self.id));
+        }
         let mut wait = Wait::default();
         let waited = block(&self.host, Wish::Of(self.id, Way::Change), |now, room| {
             match room.host.linger_waiting(now, self.id, &mut wait) {

@@ -85,7 +85,7 @@ impl Runner {
         tell: impl FnOnce(&Runner) -> Result<(), rustix::io::Errno>,
     ) -> Served {
         let room = header.room().min(STREAM_BYTES_MAX);
-        if self.is_short(number, room, flags)
+        if self.is_short(call, number, room, flags)
             && let Ok(waits) = self.answer_nothing(turn, number, flags, Errno::EAGAIN)
         {
             return Ok(waits);
@@ -105,18 +105,18 @@ impl Runner {
         Ok(told?.answer(number))
     }
 
-    /// Is there less to read than a reader who waits is to be given (SO_RCVLOWAT, MSG_WAITALL), and may more come?
-    fn is_short(&mut self, number: u64, room: usize, flags: i32) -> bool {
-        let Some(socket) = self.sockets.get(number) else { return false };
-        let Carrier::Stream(stream) = &socket.carrier else { return false };
+    /// Is there less to read than a reader who waits is to be given (SO_RCVLOWAT, MSG_WAITALL), and may more come? What
+    /// `Host::recv_waiting` asks of the host's buffer is asked of S's queue here. A read goes no further than an urgent byte.
+    fn is_short(&mut self, call: &Call, number: u64, room: usize, flags: i32) -> bool {
+        let is_last = self.out_of_time == Some((call.tree, call.id));
+        let there = self.copy(number).map_or(0, |copy| sys::unread_bytes(copy.as_fd()));
+        let Some(socket) = self.sockets.get_mut(number).filter(|_| !is_last) else { return false };
+        let Carrier::Stream(stream) = &mut socket.carrier else { return false };
         let wait_all = flags & n::MSG_WAITALL != 0;
         let enough = if wait_all { room } else { self.host.low_water_bytes(socket.host).min(room) };
-        if enough <= 1 || self.is_out_of_time || !stream.may_bring_more(&self.host, socket.host) {
-            return false;
-        }
-        let given_back = socket.given_back.len();
-        let there = self.copy(number).map_or(0, |copy| sys::unread_bytes(copy.as_fd()));
-        given_back + there < enough
+        stream.may_bring_more(&self.host, socket.host)
+            && socket.given_back.len() + there < enough
+            && !stream.has_urgent_among(there)
     }
 
     /// The urgent byte by itself, which S has since it came.

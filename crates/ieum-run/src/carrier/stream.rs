@@ -47,6 +47,8 @@ pub(crate) struct Stream {
     write_failed: bool,
     /// The program has sent an urgent byte: before each read its mark is looked for.
     pub(crate) sends_urgent: bool,
+    /// An urgent byte was given to S, which may have it still.
+    gave_urgent: bool,
     /// An urgent byte that was taken from S for a caller who did not get it.
     pub(crate) urgent_given_back: Option<u8>,
     /// The listener has SO_OOBINLINE, which S is told when it is accepted: until then an urgent byte waits, and what follows it.
@@ -95,6 +97,7 @@ impl Stream {
             end_shown: false,
             write_failed: false,
             sends_urgent: false,
+            gave_urgent: false,
             urgent_given_back: None,
             holds_urgent: false,
         }
@@ -147,6 +150,12 @@ impl Stream {
     pub(crate) fn read_was_shut(&mut self) {
         self.shut_read = true;
         self.writable = true;
+    }
+
+    /// May one of the bytes that lie in S be urgent?
+    pub(crate) fn has_urgent_among(&mut self, unread: usize) -> bool {
+        self.gave_urgent &= unread > 0;
+        self.gave_urgent
     }
 
     /// May more come into S than lies there?
@@ -335,7 +344,10 @@ impl Stream {
             let sent = match host.urgent_ahead(id) {
                 Some(0) if self.holds_urgent => return Step::Idle,
                 None => self.give(&chunks, SendFlags::empty()),
-                Some(0) => self.give_urgent(&chunks),
+                Some(0) => {
+                    self.gave_urgent = true;
+                    self.give_urgent(&chunks)
+                }
                 Some(ahead) => self.give(&first_bytes(&chunks, ahead), SendFlags::empty()),
             };
             match sent {

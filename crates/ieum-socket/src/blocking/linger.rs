@@ -8,7 +8,8 @@ use crate::host::Host;
 use crate::{How, SocketId};
 
 impl Host {
-    /// Does closing this socket wait, since it has a time to linger and something to send, or to have acknowledged?
+    /// Does closing this socket wait, since it has a time to linger (SO_LINGER in socket(7)) and something to send, or to have
+    /// acknowledged? Linux waits in FIN-WAIT-1, CLOSING and LAST-ACK, which closing leads to from ESTABLISHED and CLOSE-WAIT.
     pub fn lingers(&self, id: SocketId) -> bool {
         let description = self.descriptions.get(id);
         let has_time = description.is_some_and(|description| description.options.linger_time().is_some());

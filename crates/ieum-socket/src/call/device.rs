@@ -31,6 +31,13 @@ impl Host {
     }
 
     /// The link that a socket keeps to.
+    pub(crate) fn check_sticky_interface(&self, id: SocketId, value: &[u8]) -> Result<(), Errno> {
+        let Some(kept) = self.kept_link(id) else { return Ok(()) };
+        let index =
+            value.get(16..).and_then(|rest| rest.first_chunk()).map(|bytes| u32::from_ne_bytes(*bytes));
+        if index == self.stack.index_of(kept) { Ok(()) } else { Err(Errno::EINVAL) }
+    }
+
     pub(crate) fn kept_link(&self, id: SocketId) -> Option<LinkId> {
         self.descriptions.get(id)?.options.link
     }

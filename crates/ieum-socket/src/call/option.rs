@@ -9,10 +9,10 @@ use crate::host::Host;
 use crate::make::{Domain, Protocol};
 use crate::numbers::{
     IP_MULTICAST_ALL, IP_RECVERR, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPV6_MULTICAST_ALL,
-    IPV6_RECVERR, IPV6_V6ONLY, SO_RCVBUF, SO_REUSEADDR, SO_REUSEPORT, SO_TIMESTAMPING, SO_TIMESTAMPING_NEW,
-    SO_ZEROCOPY, SOL_SOCKET, TCP_CORK, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT, TCP_FASTOPEN_KEY,
-    TCP_FASTOPEN_NO_COOKIE, TCP_NODELAY, TCP_WINDOW_CLAMP, UDP_CORK, UDP_GRO, UDPLITE_RECV_CSCOV,
-    UDPLITE_SEND_CSCOV,
+    IPV6_PKTINFO, IPV6_RECVERR, IPV6_V6ONLY, SO_RCVBUF, SO_REUSEADDR, SO_REUSEPORT, SO_TIMESTAMPING,
+    SO_TIMESTAMPING_NEW, SO_ZEROCOPY, SOL_SOCKET, TCP_CORK, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT,
+    TCP_FASTOPEN_KEY, TCP_FASTOPEN_NO_COOKIE, TCP_NODELAY, TCP_WINDOW_CLAMP, UDP_CORK, UDP_GRO,
+    UDPLITE_RECV_CSCOV, UDPLITE_SEND_CSCOV,
 };
 use crate::options::stamping_of;
 use crate::{Errno, SocketId};
@@ -104,6 +104,9 @@ impl Host {
         if (make.domain, level, name) == (Domain::Ip6, IPPROTO_IPV6, IPV6_V6ONLY) && self.has_port(id) {
             // ipv6(7): only before it is bound, by name or by use.
             return Err(Errno::EINVAL);
+        }
+        if (make.domain, level, name) == (Domain::Ip6, IPPROTO_IPV6, IPV6_PKTINFO) {
+            self.check_sticky_interface(id, value)?;
         }
         if level == IPPROTO_TCP {
             self.check_fast_open(id, name, value)?;

@@ -332,7 +332,10 @@ impl Host {
 
     /// The link by which a message goes there that names none, where the socket has one for those (IPV6_PKTINFO).
     fn sticky_interface(&self, id: SocketId, to: IpAddr) -> Result<Option<LinkId>, Errno> {
-        let index = self.descriptions.get(id).map_or(0, |description| description.options.sticky_interface());
+        // Who keeps to one link goes by that (SO_BINDTODEVICE).
+        let keeps = self.kept_link(id).is_some();
+        let description = self.descriptions.get(id).filter(|_| !keeps);
+        let index = description.map_or(0, |description| description.options.sticky_interface());
         // Of a message's own interface it is asked first whether it is there.
         self.interface_meant(index, to).map_err(|_| Errno::ENETUNREACH)
     }

@@ -149,7 +149,8 @@ pub(crate) struct Options {
     pacing_rate_max: Option<u64>,
     /// SO_TIMESTAMPING: SOF_TIMESTAMPING_….
     stamping: u32,
-    /// The number of the interface by which datagrams of IPv6 go that name none (IPV6_PKTINFO); 0: none.
+    /// The number of the interface by which datagrams of IPv6 go that name none (IPV6_PKTINFO as a sticky option, RFC 3542 §6.7);
+    /// 0: none.
     pub(super) sticky_interface: u32,
     /// The only link it speaks and hears over (SO_BINDTODEVICE).
     pub(crate) link: Option<LinkId>,
@@ -310,7 +311,8 @@ impl Options {
 
     /// SO_SNDBUF as it was asked for, if it was, and no more than may wait unsent (TCP_NOTSENT_LOWAT).
     pub(crate) fn send_ahead_wish(&self) -> Option<usize> {
-        let unsent = Some(self.value(known::UNSENT_MAX).cast_unsigned()).filter(|bytes| *bytes > 0);
+        // 0 is the host's own, and what is below it as an int is no bound at all (Linux's default is the largest).
+        let unsent = u32::try_from(self.value(known::UNSENT_MAX)).ok().filter(|bytes| *bytes > 0);
         let wishes = [self.buffer_bytes(known::SEND_BUFFER), unsent];
         wishes.into_iter().flatten().min().and_then(|bytes| usize::try_from(bytes).ok())
     }

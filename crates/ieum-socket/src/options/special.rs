@@ -157,9 +157,6 @@ impl Options {
     /// chooses no source.
     fn set_sticky_interface(&mut self, value: &[u8]) -> Result<(), Errno> {
         let index = i32_at(value, 16).ok_or(Errno::EINVAL)?.cast_unsigned();
-        if self.link.is_some() && index == 0 {
-            return Err(Errno::EINVAL);
-        }
         self.sticky_interface = index;
         Ok(())
     }

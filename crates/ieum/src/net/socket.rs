@@ -272,8 +272,9 @@ impl Socket {
         self.0.set_nonblocking(nonblocking);
     }
 
-    /// Whether dropping the last handle waits for what was sent, where SO_LINGER has a time. It does, as close(2) does, unless this
-    /// says otherwise: a task, for one, is not to be held up. Then what was sent is delivered as without SO_LINGER.
+    /// Whether dropping the last handle blocks until the peer has all that was sent, where SO_LINGER has a time, and that long at most
+    /// (socket(7)). It does, as close(2) does, unless this says otherwise: a task, for one, is not to be held up. Then what was sent is
+    /// delivered as without SO_LINGER.
     pub fn set_close_waits(&self, waits: bool) {
         self.0.set_close_waits(waits);
     }

@@ -178,8 +178,59 @@ static void unsent(void)
     struct pollfd one = { .fd = pair.client, .events = POLLOUT };
     while (written < 1 << 20 && poll(&one, 1, WAIT_MS) == 1)
         written += send(pair.client, bytes, sizeof bytes, MSG_DONTWAIT);
-    text("enough-unsent.is-bounded", "%s", written < 100000 ? "yes" : "no");
+    text("enough-unsent.is-bounded", "%s", written < 200000 ? "yes" : "no");
     part(pair);
+}
+
+/* Who lifts that bound writes as far ahead as ever. */
+static void unsent_again(void)
+{
+    struct pair pair = connected();
+    int unsent = 16384, none = -1;
+    line("enough-unsent-again.set", setsockopt(pair.client, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent));
+    line("enough-unsent-again.lift", setsockopt(pair.client, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &none, sizeof none));
+    text("enough-unsent-again.is-far-ahead", "%s", fill(pair.client) > 200000 ? "yes" : "no");
+    part(pair);
+}
+
+/* An urgent byte ends a read that would go on. */
+static void up_to_urgent(const struct way *way)
+{
+    char into[64];
+    struct pair pair = connected();
+    blocking(pair.server, true);
+    give(pair, "abc");
+    must(send(pair.client, "!", 1, MSG_OOB) == 1, "an urgent byte is sent");
+    settle(pair.server, POLLPRI);
+    line2(way->name, "up-to-urgent", way->receive(pair.server, into, sizeof into, MSG_WAITALL));
+    part(pair);
+}
+
+static void *reads_to_the_end(void *argument)
+{
+    struct reading *reading = argument;
+    static char into[1 << 16];
+    poll(NULL, 0, 30);
+    for (long count; (count = recv(reading->fd, into, sizeof into, 0)) > 0;)
+        reading->result += count;
+    return NULL;
+}
+
+/* Closing waits no longer than the peer needs. */
+static void lingers_no_longer(void)
+{
+    struct pair pair = connected();
+    struct linger an_hour = { 1, 3600 };
+    must(setsockopt(pair.client, SOL_SOCKET, SO_LINGER, &an_hour, sizeof an_hour) == 0, "SO_LINGER is taken");
+    long written = fill(pair.client);
+    blocking(pair.server, true);
+    struct reading reading = { .fd = pair.server };
+    pthread_t thread;
+    must(pthread_create(&thread, NULL, reads_to_the_end, &reading) == 0, "a thread begins");
+    line("enough-lingers.close", close(pair.client));
+    pthread_join(thread, NULL);
+    text("enough-lingers.came", "%s", reading.result == written ? "all" : "some");
+    close(pair.server);
 }
 
 /* Closing waits for what was sent, when it is told to, no longer than it is told to. */
@@ -204,10 +255,12 @@ static void lingers(void)
 void enough(void)
 {
     for (size_t i = 0; i < sizeof WAYS / sizeof *WAYS; i++)
-        receives(&WAYS[i]);
+        receives(&WAYS[i]), up_to_urgent(&WAYS[i]);
     comes();
     polls();
     inherits();
     unsent();
+    unsent_again();
     lingers();
+    lingers_no_longer();
 }

@@ -36,6 +36,19 @@ void sticky(void)
     while (recv(far, into, sizeof into, 0) == 1)
         strncat(came, into, 1);
     text("sticky.came", "%s", came);
+    must(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) == 0, "it keeps to one interface");
+    set("kept.of-none", fd, &info, sizeof info);
+    info.ipi6_ifindex = 2;
+    set("kept.of-another", fd, &info, sizeof info);
+    info.ipi6_ifindex = 1;
+    set("kept.of-it", fd, &info, sizeof info);
+    line2("sticky", "kept.send", sendto(fd, "e", 1, 0, (struct sockaddr *)&to, sizeof to));
+    close(fd);
+    fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    info.ipi6_ifindex = 2;
+    set("kept-later.of-another", fd, &info, sizeof info);
+    must(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, "lo", 3) == 0, "it keeps to one interface");
+    line2("sticky", "kept-later.send", sendto(fd, "f", 1, 0, (struct sockaddr *)&to, sizeof to));
     close(fd);
     close(far);
 

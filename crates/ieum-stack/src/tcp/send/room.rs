@@ -105,12 +105,9 @@ impl Room {
         Taken { count: wanted - left, tail: self.tail, pushes }
     }
 
-    /// How many bytes a write would get rid of at least, if it had them. Who asks has the rest wait elsewhere: a packet is filled only
-    /// as far as may wait unsent.
+    /// How many bytes a write would get rid of at least, if it had them.
     pub(super) fn bytes(&self) -> u32 {
-        let unsent_left = self.unsent_max.saturating_sub(self.unsent);
         let fills = if self.tail == 0 { 0 } else { self.packet_bytes.saturating_sub(self.tail) };
-        let fills = fills.min(unsent_left);
         let filled = Room {
             tail: self.tail + fills,
             unsent: self.unsent + fills,
@@ -124,7 +121,7 @@ impl Room {
         let by_cost = (u64::from(self.limit) - filled.cost()).div_ceil(each + PACKET_COST_BYTES);
         let by_unsent = u64::from(self.unsent_max - filled.unsent).div_ceil(each);
         let more = by_cost.min(by_unsent).saturating_mul(each);
-        fills.saturating_add(u32::try_from(more).unwrap_or(u32::MAX)).min(unsent_left)
+        fills.saturating_add(u32::try_from(more).unwrap_or(u32::MAX))
     }
 
     /// Is another write worth while? A third of the buffer is free (Linux: sk_stream_is_writeable), and half of what may
