@@ -5,8 +5,8 @@ mod common;
 
 use std::time::Duration;
 
-use common::{STREAM, World, at, events, host, poll, read};
-use ieum_socket::numbers::{SO_REUSEPORT, SOL_SOCKET};
+use common::{AF_INET, AF_INET6, STREAM, World, at, events, host, poll, read};
+use ieum_socket::numbers::{IPPROTO_IPV6, IPV6_V6ONLY, SO_BINDTODEVICE, SO_REUSEPORT, SOL_SOCKET};
 use ieum_socket::{Connect, Errno, Event, Host, How, RequestId, SocketId};
 use ieum_stack::RouteTarget;
 use ieum_wire::Cidr;
@@ -226,21 +226,33 @@ fn a_held_request_is_reset_when_it_is_refused() {
     assert_eq!(world.a.error(client), Some(Errno::ECONNREFUSED));
 }
 
-/// Three sockets of `b` that listen at one port, the client of `a` that asks for it, whom of the three, and its request.
-fn sharing(world: &mut World) -> ([SocketId; 3], SocketId, SocketId, RequestId) {
-    let listeners = [(); 3].map(|()| {
-        let listener = world.b.socket(2, STREAM, 0).unwrap();
-        let one = 1_i32.to_ne_bytes();
-        world.b.set_option(world.now, listener, SOL_SOCKET, SO_REUSEPORT, &one).unwrap();
-        world.b.bind(listener, at("10.0.0.2:80")).unwrap();
-        world.b.listen(listener, 5).unwrap();
-        listener
-    });
+/// A socket of `b` that listens at `address` and shares its port, after `option` (level, name and value) was set.
+fn sharer(world: &mut World, address: &str, option: Option<(i32, i32, &[u8])>, backlog: i32) -> SocketId {
+    let domain = if at(address).is_ipv4() { AF_INET } else { AF_INET6 };
+    let listener = world.b.socket(domain, STREAM, 0).unwrap();
+    let shares: (i32, i32, &[u8]) = (SOL_SOCKET, SO_REUSEPORT, &1_i32.to_ne_bytes());
+    for (level, name, value) in [Some(shares), option].into_iter().flatten() {
+        world.b.set_option(world.now, listener, level, name, value).unwrap();
+    }
+    world.b.bind(listener, at(address)).unwrap();
+    world.b.listen(listener, backlog).unwrap();
     events(&mut world.b);
-    let client = world.a.socket(2, STREAM, 0).unwrap();
+    listener
+}
+
+/// A client of `a` that asks for port 80 of `b`, whom of `b`'s sockets it asks, and its request.
+fn asking(world: &mut World) -> (SocketId, SocketId, RequestId) {
+    let client = world.a.socket(AF_INET, STREAM, 0).unwrap();
     assert_eq!(world.a.connect(world.now, client, Some(at("10.0.0.2:80"))), Ok(Connect::InProgress));
     world.settle();
-    let [Event::Request(asked, request)] = events(&mut world.b)[..] else { panic!("one request") };
+    let (asked, request) = only_request(&mut world.b);
+    (client, asked, request)
+}
+
+/// Three sockets of `b` that listen at one port, the client of `a` that asks for it, whom of the three, and its request.
+fn sharing(world: &mut World) -> ([SocketId; 3], SocketId, SocketId, RequestId) {
+    let listeners = [(); 3].map(|()| sharer(world, "10.0.0.2:80", None, 5));
+    let (client, asked, request) = asking(world);
     assert!(listeners.contains(&asked));
     (listeners, client, asked, request)
 }
@@ -280,6 +292,75 @@ fn a_held_request_is_refused_when_the_last_listener_of_the_port_closes() {
     }
     world.settle();
     assert_eq!(world.a.error(client), Some(Errno::ECONNREFUSED));
+}
+
+#[test]
+fn a_held_request_is_passed_on_to_who_listens_at_every_address() {
+    let mut world = World::with_requests(true);
+    let everywhere = sharer(&mut world, "0.0.0.0:80", None, 5);
+    let specific = sharer(&mut world, "10.0.0.2:80", None, 5);
+    let (client, asked, _) = asking(&mut world);
+    assert_eq!(asked, specific);
+    world.b.close(world.now, specific);
+    let (other, request) = only_request(&mut world.b);
+    assert_eq!(other, everywhere);
+    world.b.accept_request(request);
+    world.settle();
+    assert_eq!(poll(&world.a, client), "OUT");
+    assert!(world.b.accept(everywhere).is_ok());
+}
+
+#[test]
+fn a_held_request_of_ip4_is_not_passed_on_to_who_listens_for_ip6_alone() {
+    let mut world = World::with_requests(true);
+    let dual = sharer(&mut world, "[::]:80", None, 5);
+    let v6_only: (i32, i32, &[u8]) = (IPPROTO_IPV6, IPV6_V6ONLY, &1_i32.to_ne_bytes());
+    sharer(&mut world, "[::]:80", Some(v6_only), 5);
+    let (client, asked, _) = asking(&mut world);
+    assert_eq!(asked, dual);
+    world.b.close(world.now, dual);
+    assert!(!events(&mut world.b).iter().any(|event| matches!(event, Event::Request(..))));
+    world.settle();
+    assert_eq!(world.a.error(client), Some(Errno::ECONNREFUSED));
+}
+
+#[test]
+fn a_held_request_is_passed_on_by_who_keeps_to_its_link_to_who_keeps_to_none() {
+    let mut world = World::with_requests(true);
+    let of_all = sharer(&mut world, "0.0.0.0:80", None, 5);
+    let of_link = sharer(&mut world, "0.0.0.0:80", Some((SOL_SOCKET, SO_BINDTODEVICE, b"eth0")), 5);
+    let (client, asked, _) = asking(&mut world);
+    assert_eq!(asked, of_link);
+    world.b.close(world.now, of_link);
+    let (other, request) = only_request(&mut world.b);
+    assert_eq!(other, of_all);
+    world.b.accept_request(request);
+    world.settle();
+    assert_eq!(poll(&world.a, client), "OUT");
+}
+
+#[test]
+fn a_held_request_that_nobody_has_room_for_is_counted_and_comes_again() {
+    let mut world = World::with_requests(true);
+    let full = sharer(&mut world, "0.0.0.0:80", None, 0);
+    let (_, _, first) = asking(&mut world);
+    world.b.accept_request(first);
+    world.settle();
+    let specific = sharer(&mut world, "10.0.0.2:80", None, 5);
+    let (client, asked, _) = asking(&mut world);
+    assert_eq!(asked, specific);
+    assert_eq!(world.b.stack().drops(), []);
+    world.b.close(world.now, specific);
+    assert_eq!(world.b.stack().drops(), [("tcp not passed on", 1)]);
+    world.settle();
+    assert!(world.b.accept(full).is_ok());
+    events(&mut world.b);
+    world.pass(Duration::from_secs(2));
+    let (other, request) = only_request(&mut world.b);
+    assert_eq!(other, full);
+    world.b.accept_request(request);
+    world.settle();
+    assert_eq!(poll(&world.a, client), "OUT");
 }
 
 #[test]

@@ -198,6 +198,8 @@ reasons! {
         TcpReplyQueueFull => "tcp reply queue full",
         /// A connection that was closed when there were too many already that nobody holds: it was reset.
         TcpTooManyOrphans => "tcp too many orphans",
+        /// A SYN that waited for its verdict when its listener closed: who listens now had no room for it, or no way back.
+        TcpNotPassedOn => "tcp not passed on",
         /// A segment of ours for which no route is left.
         TcpNoRoute => "tcp no route",
     }

@@ -13,6 +13,7 @@ use super::peer_syn::{OwnSyn, PeerSyn};
 use super::send::rto::Rto;
 use super::settings::TcpSettings;
 use super::tuple::FourTuple;
+use crate::link::LinkId;
 
 /// A passive open waiting for its verdict.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,6 +51,8 @@ pub(super) enum Stage {
 /// A half-open connection.
 pub(super) struct HalfOpen {
     pub(super) tuple: FourTuple,
+    /// Over which link its SYN was heard.
+    pub(super) heard_over: LinkId,
     pub(super) listener: ListenerId,
     pub(super) own: OwnSyn,
     pub(super) peer: PeerSyn,
@@ -73,6 +76,7 @@ pub(super) struct HalfOpen {
 impl HalfOpen {
     pub(super) fn new(
         tuple: FourTuple,
+        heard_over: LinkId,
         listener: ListenerId,
         own: OwnSyn,
         peer: PeerSyn,
@@ -80,6 +84,7 @@ impl HalfOpen {
     ) -> HalfOpen {
         HalfOpen {
             tuple,
+            heard_over,
             listener,
             own,
             peer,

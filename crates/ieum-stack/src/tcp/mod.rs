@@ -83,7 +83,6 @@ use self::half_open::HalfOpen;
 use self::isn::Secrets;
 use self::listener::Listener;
 use self::reply::Reply;
-use self::segment::Segment;
 use self::syn_cookie::SynCookie;
 use self::time_wait::TimeWait;
 use self::timers::{Sleeper, Timers};
@@ -388,16 +387,15 @@ impl Tcp {
         }
     }
 
-    /// The listener for `local`: of that very address before one of all addresses, and who keeps to the link before those who
-    /// keep to none.
-    fn listener_for(&self, segment: &Segment<'_>) -> Option<ListenerId> {
-        let tuple = &segment.tuple;
+    /// The listener for what comes to `tuple`'s local address, heard over `link`: of that very address before one of all
+    /// addresses, and who keeps to the link before those who keep to none.
+    fn listener_for(&self, tuple: &FourTuple, link: LinkId) -> Option<ListenerId> {
         let specific = tuple.local;
         let unspecified = SocketAddr::new(unspecified_like(specific), specific.port());
         [specific, unspecified]
             .into_iter()
             .find_map(|place| {
-                let by_link = self.sharer_of(place, Some(segment.link), tuple);
+                let by_link = self.sharer_of(place, Some(link), tuple);
                 by_link.or_else(|| self.sharer_of(place, None, tuple))
             })
             .or(self.listens_any)

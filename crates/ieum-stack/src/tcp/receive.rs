@@ -421,7 +421,7 @@ impl Tcp {
         }
         if flags.syn && !flags.ack {
             let stamp = header.options.timestamps.map(|stamps| stamps.value);
-            let listener = self.listener_for(segment);
+            let listener = self.listener_for(&segment.tuple, segment.link);
             if let Some(listener) = listener.filter(|_| waiting.allows(header.seq, stamp)) {
                 let iss = waiting.next_iss();
                 self.end_time_wait(cx, id);
@@ -438,7 +438,8 @@ impl Tcp {
     /// No connection: a listener takes a SYN, everything else is reset (RFC 9293 §3.10.7.1, §3.10.7.2).
     fn nobody_receives(&mut self, cx: &mut Context<'_>, segment: &Segment<'_>) {
         let flags = segment.header.flags;
-        let listener = if flags.rst || flags.syn == flags.ack { None } else { self.listener_for(segment) };
+        let asks = !flags.rst && flags.syn != flags.ack;
+        let listener = if asks { self.listener_for(&segment.tuple, segment.link) } else { None };
         match listener {
             Some(id) if flags.ack => self.cookie_comes_back(cx, id, segment),
             Some(id) => self.listener_receives(cx, id, segment, None),
@@ -495,7 +496,7 @@ impl Tcp {
             }
             FastOpenAnswer::Told(option) => own.fast_open = option,
         }
-        self.enter_half_open(cx, HalfOpen::new(tuple, listener_id, own, peer, settings));
+        self.enter_half_open(cx, HalfOpen::new(tuple, segment.link, listener_id, own, peer, settings));
     }
 
     /// A half-open connection begins: it is answered, or waits for its listener's verdict.

@@ -160,8 +160,8 @@ impl Tcp {
     }
 
     /// LISTEN → CLOSED. Connections that nobody accepted are reset; half-open ones are forgotten, so that the segment that
-    /// would complete one finds nobody and is reset. Those that wait for a verdict were promised nothing: another listener that
-    /// shares the port has them, or they are refused, as if their SYN came now.
+    /// would complete one finds nobody and is reset. Those that wait for a verdict were promised nothing: whoever listens for
+    /// them now has them, or they are refused, as if their SYN came now.
     pub(crate) fn close_listener(&mut self, cx: &mut Context<'_>, id: ListenerId) {
         let half_opens: Vec<_> = self
             .half_opens
@@ -188,7 +188,7 @@ impl Tcp {
         for (half_open, stage) in half_opens {
             let Some(half_open) = self.remove_half_open(half_open) else { continue };
             if stage == Stage::Held {
-                self.pass_on(cx, half_open, &listener);
+                self.pass_on(cx, half_open);
             }
         }
         for connection in listener.accept_queue {
@@ -196,21 +196,22 @@ impl Tcp {
         }
     }
 
-    /// What asked a listener that is gone asks another one at its place. Its SYN was counted as taken when it came; where there is
-    /// no room for it now, it comes again.
-    fn pass_on(&mut self, cx: &mut Context<'_>, asking: HalfOpen, gone: &Listener) {
-        let HalfOpen { tuple, own, peer, .. } = asking;
-        let link = gone.settings.link;
-        let other = gone.place.addresses().find_map(|place| self.sharer_of(place, link, &tuple));
+    /// What asked a listener that is gone asks the one that its SYN would find now. That SYN was counted as taken when it came:
+    /// where there is no room or no way for it now, it is counted as lost besides, and comes again.
+    fn pass_on(&mut self, cx: &mut Context<'_>, asking: HalfOpen) {
+        let HalfOpen { tuple, heard_over, own, peer, .. } = asking;
+        let other = self.listener_for(&tuple, heard_over);
         let Some((id, listener)) = other.and_then(|id| Some((id, self.listeners.get(id)?))) else {
             return self.owe_reply(cx.drops, Reply::reset(tuple, SeqNumber::new(0), Some(peer.irs + 1)));
         };
         let (settings, full) =
             (listener.settings, listener.syn_queue_is_full() || listener.accept_queue_is_full());
-        let path = cx.path(Protocol::Tcp, link, Some(tuple.local.ip()), tuple.remote);
-        let Some(path) = path.ok().filter(|_| !full) else { return };
+        let path = cx.path(Protocol::Tcp, settings.link, Some(tuple.local.ip()), tuple.remote);
+        let Some(path) = path.ok().filter(|_| !full) else {
+            return cx.drops.count(Drop::TcpNotPassedOn);
+        };
         let own = OwnSyn { iss: own.iss, ..self.own_syn(cx, &tuple, &path, &settings) };
-        self.enter_half_open(cx, HalfOpen::new(tuple, id, own, peer, settings));
+        self.enter_half_open(cx, HalfOpen::new(tuple, heard_over, id, own, peer, settings));
     }
 
     /// The connection that has waited longest to be accepted.
