@@ -423,7 +423,11 @@ static void interfaces(void)
     HOLDS(ieum_host_getifaddrs(client, &all) == 0);
     int links = 0, found = 0;
     for (struct ifaddrs *each = all; each; each = each->ifa_next) {
-        links += each->ifa_addr->sa_family == AF_PACKET;
+        if (each->ifa_addr->sa_family == AF_PACKET) {
+            links++;
+            /* The frames of a link of the library are packets, which have no link addresses. */
+            HOLDS(!each->ifa_broadaddr == !strcmp(each->ifa_name, "eth0"));
+        }
         if (strcmp(each->ifa_name, "eth0") || each->ifa_addr->sa_family != AF_INET)
             continue;
         memcpy(&own, each->ifa_addr, sizeof own);

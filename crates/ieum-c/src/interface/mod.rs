@@ -47,7 +47,8 @@ fn entries(host: &Host) -> Vec<Entry> {
         flags: one.flags(),
         address: link_address(one, one.hardware.map_or([0; 6], |own| own.0)),
         mask: None,
-        broadcast: Some(link_address(one, if one.hardware.is_some() { [0xff; 6] } else { [0; 6] })),
+        broadcast: has_link_addresses(one)
+            .then(|| link_address(one, if one.hardware.is_some() { [0xff; 6] } else { [0; 6] })),
     });
     let addresses = all.iter().flat_map(|one| {
         one.addresses.iter().map(|own| Entry {
@@ -74,11 +75,15 @@ fn mask_of(own: Cidr) -> IpAddr {
     }
 }
 
-/// A `struct sockaddr_ll` (packet(7)). Frames that are packets have no addresses.
+/// Frames that are packets have no addresses.
+fn has_link_addresses(one: &Interface) -> bool {
+    one.is_loopback || one.hardware.is_some()
+}
+
+/// A `struct sockaddr_ll` (packet(7)).
 fn link_address(one: &Interface, address: [u8; 6]) -> Vec<u8> {
     let family = u16::try_from(libc::AF_PACKET).unwrap_or_default().to_ne_bytes();
-    let has_address = one.is_loopback || one.hardware.is_some();
-    let length = if has_address { 6 } else { 0 };
+    let length = if has_link_addresses(one) { 6 } else { 0 };
     let kind = one.hardware_kind().to_ne_bytes();
     // No protocol, and no kind of packet.
     [&family[..], &[0; 2], &one.index.to_ne_bytes(), &kind, &[0, length], &address, &[0; 2]].concat()

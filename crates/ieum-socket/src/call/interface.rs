@@ -48,10 +48,32 @@ const MAP: u32 = 0x8970;
 const OF_DRIVERS: [u32; 4] = [0x8940, 0x8946, 0x8947, 0x89b1];
 /// What each kind of device has for itself.
 const PRIVATE: RangeInclusive<u32> = 0x89f0..=0x89ff;
-/// Requests that change something.
+/// Requests that change something, as linux/sockios.h names them.
+#[rustfmt::skip]
 const CHANGES: [u32; 23] = [
-    0x890b, 0x890c, 0x8911, 0x8914, 0x8916, 0x8918, 0x891a, 0x891c, 0x891e, 0x8922, 0x8923, 0x8924, 0x8930,
-    0x8931, 0x8932, 0x8934, 0x8936, 0x8937, 0x8943, 0x8953, 0x8955, 0x8962, 0x8971,
+    0x890b, // SIOCADDRT
+    0x890c, // SIOCDELRT
+    0x8911, // SIOCSIFLINK
+    SET_FLAGS, // SIOCSIFFLAGS
+    0x8916, // SIOCSIFADDR
+    0x8918, // SIOCSIFDSTADDR
+    0x891a, // SIOCSIFBRDADDR
+    0x891c, // SIOCSIFNETMASK
+    0x891e, // SIOCSIFMETRIC
+    0x8922, // SIOCSIFMTU
+    0x8923, // SIOCSIFNAME
+    0x8924, // SIOCSIFHWADDR
+    0x8930, // SIOCSIFSLAVE
+    0x8931, // SIOCADDMULTI
+    0x8932, // SIOCDELMULTI
+    0x8934, // SIOCSIFPFLAGS
+    0x8936, // SIOCDIFADDR
+    0x8937, // SIOCSIFHWBROADCAST
+    0x8943, // SIOCSIFTXQLEN
+    0x8953, // SIOCDARP
+    0x8955, // SIOCSARP
+    0x8962, // SIOCSRARP
+    0x8971, // SIOCSIFMAP
 ];
 
 /// `struct ifreq`, in bytes: a name, and what it is about.
