@@ -101,7 +101,8 @@ impl Host {
             }
             Ok(count) if gathers && count > 0 => {
                 wait.moved += count;
-                if wait.moved < reading.bytes {
+                // It goes no further than an urgent byte.
+                if wait.moved < reading.bytes && !self.is_at_mark(id) {
                     // What comes next may be here already, and be the end: then nothing more would happen to wait for.
                     return self.recv_waiting(now, id, reading, wait, received);
                 }
