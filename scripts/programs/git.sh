@@ -15,7 +15,7 @@ CGI
 chmod +x serve/cgi-bin/git
 # The server makes nobody of root for its scripts.
 chmod -R a+rwX serve && chmod a+rx .
-(cd serve && exec python3 -m http.server --cgi --bind 127.0.0.1 8080) >>server.log 2>&1 & running+=($!)
+serve python3 -m http.server --cgi --bind 127.0.0.1 --directory serve 8080
 serve git daemon --reuseaddr --listen=127.0.0.1 --port=9418 --base-path="$PWD/serve" --export-all --enable=receive-pack
 until_open 8080 && until_open 9418
 git init -q work && cd work

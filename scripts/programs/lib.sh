@@ -3,10 +3,10 @@
 set -euo pipefail
 
 running=()
-# Servers are ended by their ids, with all that they have started, whatever happens.
+# Servers are ended by their ids, with all that they have started, whatever happens; what has no group of its own ends alone.
 finish() {
     local code=$?
-    for id in "${running[@]}"; do kill -- "-$id" 2>/dev/null || true; done
+    for id in "${running[@]}"; do kill -- "-$id" 2>/dev/null || kill "$id" 2>/dev/null || true; done
     for id in "${running[@]}"; do wait "$id" 2>/dev/null || true; done
     exit "$code"
 }
