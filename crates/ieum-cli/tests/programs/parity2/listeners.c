@@ -13,21 +13,9 @@ static int of_tcp(int fd, int option)
 
 static int set_of_tcp(int fd, int option, int value) { return setsockopt(fd, IPPROTO_TCP, option, &value, sizeof value); }
 
-static int unaccepted(int fd)
-{
-    struct tcp_info info = { 0 };
-    socklen_t length = sizeof info;
-    must(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0, "TCP_INFO is answered");
-    return (int)info.tcpi_unacked;
-}
+static int unaccepted(int fd) { return (int)tcp_info_of(fd).tcpi_unacked; }
 
-static int state_of(int fd)
-{
-    struct tcp_info info = { 0 };
-    socklen_t length = sizeof info;
-    must(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0, "TCP_INFO is answered");
-    return info.tcpi_state;
-}
+static int state_of(int fd) { return tcp_info_of(fd).tcpi_state; }
 
 /* Seconds become as many retransmissions as take them, and these seconds again. */
 static void deferred_seconds(void)

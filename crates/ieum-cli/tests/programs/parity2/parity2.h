@@ -29,6 +29,9 @@ const char *epoll_words(unsigned events);
 void begin_interrupting(bool restart);
 int end_interrupting(void);
 
+/* TCP_INFO; of a listener, the connections that wait to be accepted are unacked and their bound sacked. */
+struct tcp_info tcp_info_of(int fd);
+
 /* The chapters. */
 void messages(void);
 void waiting(void);

@@ -1,21 +1,9 @@
 /* The accept queue: how many wait in it, what is said of those, what happens to one too many. */
 #include "parity2.h"
 
-static int queue_length(int fd)
-{
-    struct tcp_info info = { 0 };
-    socklen_t length = sizeof info;
-    must(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0, "TCP_INFO is answered");
-    return (int)info.tcpi_unacked;
-}
+static int queue_length(int fd) { return (int)tcp_info_of(fd).tcpi_unacked; }
 
-static int queue_bound(int fd)
-{
-    struct tcp_info info = { 0 };
-    socklen_t length = sizeof info;
-    must(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0, "TCP_INFO is answered");
-    return (int)info.tcpi_sacked;
-}
+static int queue_bound(int fd) { return (int)tcp_info_of(fd).tcpi_sacked; }
 
 /* How many of `count` connects become connections while nobody accepts. */
 static int established_of(int *clients, int count, int port)

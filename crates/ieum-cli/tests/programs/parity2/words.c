@@ -161,3 +161,11 @@ int end_interrupting(void)
     signal(SIGALRM, SIG_DFL);
     return interruptions;
 }
+
+struct tcp_info tcp_info_of(int fd)
+{
+    struct tcp_info info = { 0 };
+    socklen_t length = sizeof info;
+    must(getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) == 0, "TCP_INFO is answered");
+    return info;
+}
