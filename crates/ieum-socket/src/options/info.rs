@@ -34,7 +34,7 @@ pub(super) fn of_connection(known: Option<&(Status, Info)>) -> Vec<u8> {
     writer.words([
         info.path_mtu_bytes,
         info.recv_opened_bytes,
-        info.rtt.map_or(0, us),
+        info.rtt.map_or(0, measured_us),
         us(info.rtt_variation),
     ]);
     writer.words([info.ssthresh, info.cwnd, info.announced_mss_bytes, info.reordering]);
@@ -43,7 +43,7 @@ pub(super) fn of_connection(known: Option<&(Status, Info)>) -> Vec<u8> {
     writer.longs(rates);
     writer.longs([info.bytes_acked, info.bytes_received]);
     writer.words([info.segments_out, info.segments_in, low(info.unsent_bytes)]);
-    writer.words([info.rtt_min.map_or(u32::MAX, us), info.data_segments_in, info.data_segments_out]);
+    writer.words([info.rtt_min.map_or(u32::MAX, measured_us), info.data_segments_in, info.data_segments_out]);
     let held = info.held;
     writer.longs([info.delivery_rate, long_us(held.busy), long_us(held.by_peer), long_us(held.by_buffer)]);
     writer.words([info.delivered, info.delivered_marked]);
@@ -63,9 +63,13 @@ pub(super) fn of_connection(known: Option<&(Status, Info)>) -> Vec<u8> {
 /// Of a socket that has no connection.
 fn of_none() -> Vec<u8> {
     let mut writer = Writer(Vec::with_capacity(INFO_BYTES));
-    writer.bytes([CLOSED, 0, 0, 0, 0, 0, 0, 0]);
+    // The rate, of which nothing is known, is what the program asked for at most (tcpi_delivery_rate_app_limited).
+    writer.bytes([CLOSED, 0, 0, 0, 0, 0, 0, 1]);
     writer.words([1_000_000, 0, 536, 0]);
-    writer.words([0; 12]);
+    writer.words([0; 5]);
+    // Nothing was ever sent or received, and no acknowledgement. Linux tells how long the machine has run.
+    writer.words([u32::MAX, 0, u32::MAX, u32::MAX]);
+    writer.words([0; 3]);
     writer.words([250_000, SSTHRESH_NONE, CWND_INITIAL, 0, REORDERING_INITIAL, 0, 0, 0]);
     writer.longs([u64::MAX, u64::MAX, 0, 0]);
     writer.words([0, 0, 0, u32::MAX]);
@@ -140,6 +144,11 @@ fn us(duration: Duration) -> u32 {
     u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
 }
 
+/// A round trip that was measured is no less than the unit: 0 says that none was, and programs divide by it.
+fn measured_us(duration: Duration) -> u32 {
+    us(duration).max(1)
+}
+
 fn long_us(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
@@ -200,6 +209,7 @@ mod tests {
             assert_eq!(word(&bytes, at), expected, "at {at}");
         }
         assert_eq!((word(&bytes, 104), word(&bytes, 148)), (u32::MAX, u32::MAX));
+        assert_eq!(bytes[7], 1);
     }
 
     #[test]

@@ -84,6 +84,7 @@ mod known {
     pub(super) const FINE_NEW: SocketOption = of_socket(SO_TIMESTAMPNS_NEW);
     pub(super) const REUSE_ADDRESS: SocketOption = of_socket(SO_REUSEADDR);
     pub(super) const REUSE_PORT: SocketOption = of_socket(SO_REUSEPORT);
+    pub(super) const PRIORITY: SocketOption = of_socket(SO_PRIORITY);
     pub(super) const BROADCAST: SocketOption = of_socket(SO_BROADCAST);
     pub(super) const KEEPALIVE: SocketOption = of_socket(SO_KEEPALIVE);
     pub(super) const SEND_BUFFER: SocketOption = of_socket(SO_SNDBUF);
@@ -195,6 +196,9 @@ impl Options {
         let option = option.ok_or(Errno::ENOPROTOOPT)?;
         let number = option.row().parse(value)?;
         let stored = option.row().judge(make.kind(), number)?;
+        if option == known::TOS && self.value(option) != stored {
+            self.store(known::PRIORITY, priority_of(stored));
+        }
         self.store(option, stored);
         if level == SOL_SOCKET {
             self.choose_stamp(option, stored != 0);
@@ -413,6 +417,18 @@ pub fn shown_option(level: i32, name: i32, value: &[u8], room: usize) -> Result<
 
 /// An interface's name with its zero, in bytes (IFNAMSIZ).
 pub(crate) const INTERFACE_NAME_BYTES: usize = 16;
+
+/// The priority that a type of service stands for (tc-prio(8): bulk, interactive, both), which IP_TOS sets along.
+fn priority_of(tos: i32) -> i32 {
+    const THROUGHPUT: i32 = 0x08;
+    const LOW_DELAY: i32 = 0x10;
+    match (tos & LOW_DELAY != 0, tos & THROUGHPUT != 0) {
+        (false, false) => 0,
+        (false, true) => 2,
+        (true, false) => 6,
+        (true, true) => 4,
+    }
+}
 
 #[cfg(test)]
 mod tests {

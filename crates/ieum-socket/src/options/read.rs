@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use ieum_stack::State;
 use slotmap::Key;
 
 use super::numbers::*;
@@ -104,9 +105,11 @@ impl Host {
 
     fn read_of_tcp(&self, description: &Description, name: i32) -> Result<Vec<u8>, Errno> {
         let status = description.active().and_then(|active| self.stack.tcp_status(active.connection));
+        let is_over = status.is_some_and(|status| status.state == State::Closed);
         let mss = status.map(|status| status.mss_bytes).filter(|mss| *mss > 0);
         Ok(match name {
             TCP_MAXSEG => match (mss, description.options.mss_asked_bytes()) {
+                (Some(_), wished @ 1..) if is_over => number(wished),
                 (Some(mss), _) => number(i32::try_from(mss).unwrap_or(i32::MAX)),
                 (None, 0) => number(MSS_DEFAULT_BYTES),
                 (None, wished) => number(wished),

@@ -10,6 +10,7 @@ use ieum_wire::Unreachable;
 
 use super::ListenerId;
 use super::handshake::Handshake;
+use super::info::Last;
 use super::open::Open;
 use super::recv::Recv;
 use super::settings::TcpSettings;
@@ -38,8 +39,17 @@ pub enum Failure {
 pub(super) enum Phase {
     Handshake(Handshake),
     Open(Open),
-    /// With what was received and not read, for a user that still holds the connection.
-    Closed(Option<Recv>),
+    /// For a user that still holds the connection.
+    Closed(Over),
+}
+
+/// What is left of a connection that is over.
+#[derive(Default)]
+pub(super) struct Over {
+    /// What was received, and may not have been read.
+    pub(super) recv: Option<Recv>,
+    /// What could be told of it at the end; nothing where nobody is left to ask.
+    pub(super) last: Option<Box<Last>>,
 }
 
 /// Who holds a connection.
@@ -71,8 +81,6 @@ pub(super) struct Connection {
     pub(super) phase: Phase,
     pub(super) holder: Holder,
     pub(super) failure: Option<Failure>,
-    /// Of one that is over: data went with the SYN and was taken.
-    pub(super) syn_data: bool,
     /// Its user has said that it reads no more.
     pub(super) deaf: bool,
     /// It counts among those that nobody holds.
@@ -101,7 +109,6 @@ impl Connection {
             phase,
             holder,
             failure: None,
-            syn_data: false,
             deaf: false,
             orphan: false,
             hold,
@@ -154,7 +161,7 @@ impl Connection {
     pub(super) fn recv(&self) -> Option<&Recv> {
         match &self.phase {
             Phase::Open(open) => Some(&open.recv),
-            Phase::Closed(recv) => recv.as_ref(),
+            Phase::Closed(over) => over.recv.as_ref(),
             Phase::Handshake(_) => None,
         }
     }
@@ -162,20 +169,20 @@ impl Connection {
     pub(super) fn recv_mut(&mut self) -> Option<&mut Recv> {
         match &mut self.phase {
             Phase::Open(open) => Some(&mut open.recv),
-            Phase::Closed(recv) => recv.as_mut(),
+            Phase::Closed(over) => over.recv.as_mut(),
             Phase::Handshake(_) => None,
         }
     }
 
-    /// Any state → CLOSED. What was received stays readable.
-    pub(super) fn closed(&mut self, failure: Option<Failure>) {
-        self.syn_data |= self.open().is_some_and(|open| open.syn_data);
-        let phase = std::mem::replace(&mut self.phase, Phase::Closed(None));
-        self.phase = match phase {
-            Phase::Open(open) => Phase::Closed(Some(open.recv)),
-            Phase::Closed(recv) => Phase::Closed(recv),
-            Phase::Handshake(_) => Phase::Closed(None),
-        };
+    /// Any state → CLOSED. What was received stays readable, and what is known of the connection stays told.
+    pub(super) fn closed(&mut self, now: Instant, failure: Option<Failure>) {
+        let last = (self.holder != Holder::Nobody).then(|| Box::new(self.last(now)));
+        let phase = std::mem::replace(&mut self.phase, Phase::Closed(Over::default()));
+        self.phase = Phase::Closed(match phase {
+            Phase::Open(open) => Over { recv: Some(open.recv), last },
+            Phase::Closed(over) => over,
+            Phase::Handshake(_) => Over { recv: None, last },
+        });
         self.failure = self.failure.or(failure);
         self.news = true;
     }

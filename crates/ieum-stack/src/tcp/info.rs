@@ -6,7 +6,7 @@ use std::time::Duration;
 use ieum_wire::Instant;
 
 use super::bounds::{INITIAL_WINDOW_SEGMENTS, RTO_INITIAL};
-use super::connection::{Connection, Phase};
+use super::connection::{Connection, Over, Phase};
 use super::ecn::{Accurate, AccurateCounts};
 use super::open::Open;
 use super::send::congestion::Window;
@@ -63,7 +63,7 @@ pub struct Info {
     pub ecn: bool,
     /// What accurate ECN has counted, where both sides speak it (RFC 9768).
     pub accurate_ecn: Option<AccurateCounts>,
-    /// How long an acknowledgement waits for company.
+    /// How long an acknowledgement waits for company; zero before anything came that had to be acknowledged.
     pub ack_delay: Duration,
     /// Payload of the largest segment received, in bytes.
     pub peer_mss_bytes: u32,
@@ -81,11 +81,11 @@ pub struct Info {
     pub recv_rtt: Duration,
     /// Payload of the largest segment that we said we take, in bytes.
     pub announced_mss_bytes: u32,
-    /// Since when nothing new was sent, received, and acknowledged.
+    /// Since data was last sent, or the handshake ended; [`Duration::MAX`] before.
     pub data_sent_ago: Duration,
-    /// Since data was last received.
+    /// Since data was last received, or the handshake ended; [`Duration::MAX`] before.
     pub data_received_ago: Duration,
-    /// Since the peer was last heard of.
+    /// Since the peer was last heard of; [`Duration::MAX`] before the handshake has ended.
     pub heard_ago: Duration,
     /// The largest packet that the path takes, in bytes.
     pub path_mtu_bytes: u32,
@@ -139,6 +139,26 @@ pub struct Info {
     pub held: HeldTimes,
 }
 
+/// What could be told of a connection when it ended.
+pub(super) struct Last {
+    ended_at: Instant,
+    pub(super) mss_bytes: u32,
+    info: Info,
+}
+
+impl Last {
+    /// The same told now: what was so long ago then is longer ago.
+    fn told(&self, now: Instant) -> Info {
+        let since = now.since(self.ended_at);
+        Info {
+            data_sent_ago: self.info.data_sent_ago.saturating_add(since),
+            data_received_ago: self.info.data_received_ago.saturating_add(since),
+            heard_ago: self.info.heard_ago.saturating_add(since),
+            ..self.info
+        }
+    }
+}
+
 impl Tcp {
     /// How a connection stands, and all else that can be told.
     pub(crate) fn info(&self, now: Instant, id: ConnectionId) -> Option<(Status, Info)> {
@@ -149,9 +169,9 @@ impl Tcp {
 
 impl Connection {
     fn info(&self, now: Instant) -> Info {
+        let headers = if self.tuple.local.is_ipv4() { HEADER_BYTES_IP4 } else { HEADER_BYTES_IP6 };
         match &self.phase {
             Phase::Open(open) => {
-                let headers = if self.tuple.local.is_ipv4() { HEADER_BYTES_IP4 } else { HEADER_BYTES_IP6 };
                 let path_mtu_bytes = open.path_mss() + headers;
                 Info { path_mtu_bytes, ..open.info(now, &self.settings) }
             }
@@ -162,10 +182,27 @@ impl Connection {
                 segments_again: handshake.syn.retries,
                 timeouts: handshake.syn.retries,
                 reordering: super::bounds::DUPLICATES_MAX,
+                // The SYN.
+                flight: Counts { out: handshake.syn.sent_at.is_some().into(), ..Counts::default() },
+                announced_mss_bytes: handshake.own.mss.bytes().into(),
+                path_mtu_bytes: u32::from(handshake.own.path_mss.bytes()) + headers,
                 ..self.info_without_path()
             },
-            Phase::Closed(_) => self.info_without_path(),
+            Phase::Closed(Over { recv, last }) => {
+                let info = last.as_ref().map_or_else(|| self.info_without_path(), |last| last.told(now));
+                let charged = recv.as_ref().map_or(0, |recv| recv.space.charged_bytes());
+                Info { recv_charged_bytes: charged, ..info }
+            }
         }
+    }
+
+    /// What is kept of a connection that ends now.
+    pub(super) fn last(&self, now: Instant) -> Last {
+        let info = self.info(now);
+        // Nothing of it is on its way any more, and nothing will be sent again.
+        let flight = Counts { out: 0, ..info.flight };
+        let info = Info { flight, backoff: 0, sendable_bytes: 0, ..info };
+        Last { ended_at: now, mss_bytes: self.open().map_or(0, |open| open.mss), info }
     }
 
     /// Of a connection that has not sent anything, or never will again.
@@ -174,9 +211,11 @@ impl Connection {
             cwnd: INITIAL_WINDOW_SEGMENTS,
             ssthresh: Window::NO_THRESHOLD,
             rto: RTO_INITIAL,
-            syn_data: self.syn_data,
             pacing_rate: u64::MAX,
             pacing_rate_max: self.settings.pacing_rate_max,
+            data_sent_ago: Duration::MAX,
+            data_received_ago: Duration::MAX,
+            heard_ago: Duration::MAX,
             ..Info::default()
         }
     }
@@ -208,7 +247,7 @@ impl Open {
             scales: self.scales,
             ecn: self.ecn.is_on(),
             accurate_ecn: self.ecn.accurate().map(Accurate::counts),
-            ack_delay: self.recv.ack.delay(),
+            ack_delay: if totals.data_segments_in == 0 { Duration::ZERO } else { self.recv.ack.delay() },
             peer_mss_bytes: self.recv.space.peer_mss(),
             send_buffer_bytes: send.buffer_bytes(settings),
             recv_charged_bytes: self.recv.space.charged_bytes(),

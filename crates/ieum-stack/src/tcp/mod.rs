@@ -276,7 +276,7 @@ impl Tcp {
         }
         let pending =
             connection.open().and_then(|open| open.syn_ack.as_ref()).map(|syn_ack| syn_ack.listener);
-        connection.closed(failure);
+        connection.closed(cx.now, failure);
         self.orphans -= u32::from(std::mem::take(&mut connection.orphan));
         self.demux.remove(&connection.tuple);
         if let Some(listener) = pending.and_then(|id| self.listeners.get_mut(id)) {
@@ -326,7 +326,8 @@ impl Tcp {
         };
         // The peer's FIN is acknowledged from here, should that still be owed.
         let ack_owed = open.recv.ack.is_owed();
-        connection.closed(None);
+        open.totals.segments_out += u32::from(ack_owed);
+        connection.closed(cx.now, None);
         self.orphans -= u32::from(std::mem::take(&mut connection.orphan));
         if self.time_wait_queue.len() == TIME_WAITS_MAX
             && let Some(oldest) = self.time_wait_queue.front().copied()

@@ -32,7 +32,7 @@ pub struct Status {
     pub finished: bool,
     /// The peer has acknowledged our FIN.
     pub finish_acknowledged: bool,
-    /// Payload of a full segment, in bytes.
+    /// Payload of a full segment, in bytes; 0 before the handshake.
     pub mss_bytes: u32,
     /// SYN-SENT, but the SYN waits for data to go with it (TCP_FASTOPEN_CONNECT).
     pub deferred: bool,
@@ -121,10 +121,18 @@ impl Connection {
             unsent_bytes: send.map_or(0, |send| usize::try_from(send.unsent()).unwrap_or(usize::MAX)),
             finished: end.is_some_and(|end| end != OurEnd::Open),
             finish_acknowledged: end == Some(OurEnd::Acknowledged) || self.has_ended_well(),
-            mss_bytes: open.map_or(0, |open| open.mss),
+            mss_bytes: open.map_or_else(|| self.last_mss(), |open| open.mss),
             deferred: self.handshake().is_some_and(|handshake| handshake.fast.deferred),
             urgent: self.recv().is_some_and(|recv| recv.has_urgent_byte()),
             open_early: open.is_some_and(|open| open.syn_ack.is_some()),
+        }
+    }
+
+    /// Of a connection that is over: what it was.
+    fn last_mss(&self) -> u32 {
+        match &self.phase {
+            Phase::Closed(over) => over.last.as_ref().map_or(0, |last| last.mss_bytes),
+            Phase::Handshake(_) | Phase::Open(_) => 0,
         }
     }
 

@@ -10,7 +10,7 @@ use ieum_wire::tcp::{Flags, HEADER_BYTES_MAX, Header, Options};
 use ieum_wire::{Instant, Protocol, SeqNumber};
 
 use super::bounds::{BUFFER_BYTES_MAX, RECV_BUFFER_BYTES_MIN, SEND_BUFFER_BYTES_MIN};
-use super::connection::{Connection, Holder, Phase};
+use super::connection::{Connection, Holder, Over, Phase};
 use super::fast_open::FastOpenKeys;
 use super::half_open::{HalfOpen, Refusal, Request, Stage};
 use super::handshake::Handshake;
@@ -438,8 +438,8 @@ impl Tcp {
                 }
             }
             // Nobody is told of the room: the connection is over.
-            Phase::Closed(Some(recv)) => recv.consume(cx.now, &settings, count),
-            Phase::Closed(None) | Phase::Handshake(_) => {}
+            Phase::Closed(Over { recv: Some(recv), .. }) => recv.consume(cx.now, &settings, count),
+            Phase::Closed(Over { recv: None, .. }) | Phase::Handshake(_) => {}
         }
     }
 

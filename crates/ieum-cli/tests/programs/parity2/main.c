@@ -21,6 +21,7 @@ static void about_datagrams(void)
     pieces();
     sticky();
     marked();
+    facts();
 }
 
 int main(int count, char **arguments)
@@ -71,6 +72,7 @@ int main(int count, char **arguments)
     enough();
     listeners();
     marked();
+    facts();
     printf("end: 0\n");
     return 0;
 }

@@ -65,6 +65,7 @@ void marked(void);
 void refused_calls(void);
 void renewed(void);
 void associations(void);
+void facts(void);
 
 /* What a child of an exec does: the descriptor's number is in `argument`. */
 int after_exec(const char *what, const char *argument);

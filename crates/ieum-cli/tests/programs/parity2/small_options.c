@@ -200,11 +200,37 @@ static void connections(void)
     }
 }
 
+/* IP_TOS sets SO_PRIORITY along where it changes; IPV6_TCLASS does not. */
+static void priorities(int family, int type)
+{
+    static const int SERVICES[] = { 0x08, 0x10, 0x18, 0x04, 0xb8, 0x02, 0x1e, 0 };
+    char name[60], seen[200] = "";
+    int fd = of_family(family, type), own = 3, read = 0;
+    socklen_t length = sizeof read;
+    for (size_t i = 0; i < sizeof SERVICES / sizeof *SERVICES; i++)
+        for (int again = 0; again < 2; again++) {
+            must(setsockopt(fd, IPPROTO_IP, IP_TOS, &SERVICES[i], sizeof SERVICES[i]) == 0, "an option is set");
+            must(getsockopt(fd, SOL_SOCKET, SO_PRIORITY, &read, &length) == 0, "an option is read");
+            snprintf(seen + strlen(seen), sizeof seen - strlen(seen), " %d", read);
+            must(setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &own, sizeof own) == 0, "an option is set");
+        }
+    snprintf(name, sizeof name, "priority%s-%s", family == AF_INET6 ? "6" : "", type == SOCK_STREAM ? "stream" : "datagram");
+    text2(name, "by-service", "%s", seen);
+    if (family == AF_INET6) {
+        must(setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &SERVICES[1], sizeof SERVICES[1]) == 0, "an option is set");
+        must(getsockopt(fd, SOL_SOCKET, SO_PRIORITY, &read, &length) == 0, "an option is read");
+        line2(name, "by-class", read);
+    }
+    close(fd);
+}
+
 void small_options(void)
 {
     for (int type = SOCK_STREAM; type <= SOCK_DGRAM; type++) {
         by_length(AF_INET, type);
         by_length(AF_INET6, type);
+        priorities(AF_INET, type);
+        priorities(AF_INET6, type);
     }
     int fd = of_family(AF_INET, SOCK_STREAM), unknown = 99;
     line2("device-index", "unknown", setsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &unknown, sizeof unknown));

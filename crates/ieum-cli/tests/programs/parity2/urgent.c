@@ -61,6 +61,23 @@ static void watched(void)
     close(both.server);
 }
 
+/* The next byte is the urgent one, which is still to be read by itself. */
+static void at_its_mark(void)
+{
+    struct pair both = connected();
+    char into[16] = { 0 };
+    must(send(both.client, "ab", 2, 0) == 2 && send(both.client, "!", 1, MSG_OOB) == 1, "bytes are sent");
+    settle(both.server, POLLIN | POLLPRI);
+    must(recv(both.server, into, sizeof into, 0) == 2, "what was before it is read");
+    text2("urgent-next", "poll", "%s", mask(both.server));
+    line2("urgent-next", "at-mark", sockatmark(both.server));
+    line2("urgent-next", "none-sent", send(both.client, "", 0, MSG_OOB));
+    line2("urgent-next", "by-itself", recv(both.server, into, 1, MSG_OOB));
+    text2("urgent-next", "after", "%s", mask(both.server));
+    close(both.client);
+    close(both.server);
+}
+
 /* One call: the last of its bytes is urgent. */
 static void among_others(void)
 {
@@ -154,6 +171,7 @@ void more_urgent(void)
     in_line(INHERITED);
     in_line(INHERITED_LATE);
     watched();
+    at_its_mark();
     among_others();
     before_a_reset();
     full_both_ways(false);
