@@ -92,12 +92,13 @@ pub(crate) fn sequences() -> impl Strategy<Value = Vec<Call>> {
         1 => Just(connected(true)),
         1 => Just(associated()),
     ];
-    let rest = proptest::collection::vec(calls(), 1..=CALLS_MAX - BEGIN_MAX);
-    (begin, rest).prop_map(|(begin, rest)| [begin, rest].concat())
+    let rest = proptest::collection::vec(calls(), 1..=CALLS_MAX);
+    (begin, rest).prop_map(|(begin, rest)| {
+        let mut all = [begin, rest].concat();
+        all.truncate(CALLS_MAX);
+        all
+    })
 }
-
-/// Calls of a beginning, at most.
-const BEGIN_MAX: usize = 6;
 
 /// A connection between both hosts: sockets 0 and 4, with the listener 3.
 fn connected(six: bool) -> Vec<Call> {

@@ -9,8 +9,18 @@ use super::call::{Call, SOCKETS, Verb, slot};
 pub(crate) type Words = BTreeSet<&'static str>;
 
 /// All words that there are.
-const WORDS: [&str; 9] =
-    [STREAM, DATAGRAM, LISTENING, CONNECTED, DISSOLVED, READ_SHUT, WRITE_SHUT, PORT_0, OTHERS_ENDED];
+const WORDS: [&str; 10] = [
+    STREAM,
+    DATAGRAM,
+    LISTENING,
+    CONNECTED,
+    DISSOLVED,
+    READ_SHUT,
+    WRITE_SHUT,
+    PORT_0,
+    OTHERS_CLOSED,
+    OTHERS_SHUT,
+];
 
 const STREAM: &str = "stream";
 const DATAGRAM: &str = "datagram";
@@ -24,8 +34,10 @@ const READ_SHUT: &str = "read-shut";
 const WRITE_SHUT: &str = "write-shut";
 /// `connect` named port 0 the last time.
 const PORT_0: &str = "port-0";
-/// Another socket of the sequence was closed, reset, shut down or dissolved before, or was replaced.
-const OTHERS_ENDED: &str = "others-ended";
+/// Another stream of the sequence was closed, reset or replaced before.
+const OTHERS_CLOSED: &str = "others-closed";
+/// Another stream of the sequence was shut down before, and after that closed, reset, replaced or dissolved.
+const OTHERS_SHUT: &str = "others-shut-and-ended";
 
 /// In which states a difference may be: words that must hold, and others that must not.
 #[derive(Clone)]
@@ -58,7 +70,9 @@ impl Condition {
 #[derive(Default)]
 pub(crate) struct States {
     sockets: [Words; SOCKETS],
-    /// How often something ended, and how often of each socket's own doing.
+    /// Streams were closed.
+    closed: bool,
+    /// How often a stream ended that was shut down before, and how often of each socket's own doing.
     ended: usize,
     own_ended: [usize; SOCKETS],
 }
@@ -67,8 +81,11 @@ impl States {
     /// What the call's socket is when the call is made.
     pub(crate) fn of(&self, call: &Call) -> Words {
         let mut words = self.sockets[call.socket].clone();
+        if self.closed {
+            words.insert(OTHERS_CLOSED);
+        }
         if self.ended > self.own_ended[call.socket] {
-            words.insert(OTHERS_ENDED);
+            words.insert(OTHERS_SHUT);
         }
         words
     }
@@ -99,9 +116,13 @@ impl States {
                 // A stream is like new; what was shut of datagrams stays so.
                 let stays: &[&str] =
                     if socket.contains(STREAM) { &[STREAM] } else { &[DATAGRAM, READ_SHUT, WRITE_SHUT] };
+                let was_shut = is_shut_stream(socket);
                 socket.retain(|word| stays.contains(word));
                 socket.insert(DISSOLVED);
-                self.end(at);
+                if was_shut {
+                    self.ended += 1;
+                    self.own_ended[at] += 1;
+                }
             }
             Verb::Shutdown { how } => {
                 if [0, 2].contains(&how) {
@@ -111,7 +132,6 @@ impl States {
                 if [1, 2].contains(&how) {
                     socket.insert(WRITE_SHUT);
                 }
-                self.end(at);
             }
             Verb::Close | Verb::Reset if linux == "0" => self.made(at, Words::new()),
             // Failed, or nothing that another call's answer would depend on.
@@ -139,15 +159,15 @@ impl States {
 
     /// Another socket is in the place of what was there, if any was.
     fn made(&mut self, at: usize, words: Words) {
-        if !self.sockets[at].is_empty() {
+        self.closed |= self.sockets[at].contains(STREAM);
+        if is_shut_stream(&self.sockets[at]) {
             self.ended += 1;
         }
         self.own_ended[at] = 0;
         self.sockets[at] = words;
     }
+}
 
-    fn end(&mut self, at: usize) {
-        self.ended += 1;
-        self.own_ended[at] += 1;
-    }
+fn is_shut_stream(words: &Words) -> bool {
+    words.contains(STREAM) && (words.contains(READ_SHUT) || words.contains(WRITE_SHUT))
 }

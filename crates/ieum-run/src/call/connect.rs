@@ -165,6 +165,18 @@ impl Runner {
     fn connect_datagram(&mut self, turn: &Turn<'_>, number: u64, address: Option<SocketAddr>) -> Served {
         // What was written before belongs to the association as it was.
         self.move_datagrams(turn, number);
+        // An error stays pending, and what shows it does not outlive the association.
+        let pending = self.take_shown_error(number)?;
+        let connected = self.associate(turn, number, address);
+        if pending.is_some() {
+            self.keep_error(number, pending);
+            self.show_datagram_error(number);
+        }
+        connected
+    }
+
+    /// connect(2) of a datagram socket.
+    fn associate(&mut self, turn: &Turn<'_>, number: u64, address: Option<SocketAddr>) -> Served {
         let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
         self.host.connect(turn.now, id, address)?;
         // Port 0 names nobody to getpeername, but a ping socket's peer has no other.

@@ -73,9 +73,13 @@ impl Runner {
             return;
         }
         socket.error = self.host.take_error(socket.host);
-        if socket.shows_error {
-            return;
+        if !socket.shows_error {
+            self.show_datagram_error(number);
         }
+    }
+
+    /// S shows that an error is pending, if it can.
+    pub(crate) fn show_datagram_error(&mut self, number: u64) {
         let Ok(copy) = self.copy(number) else { return };
         let Some(socket) = self.sockets.get_mut(number) else { return };
         if let (Carrier::Datagram(datagram), Some(name)) = (&mut socket.carrier, &socket.name) {

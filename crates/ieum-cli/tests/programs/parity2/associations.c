@@ -56,13 +56,43 @@ static void read_some(struct parties *of, const char *name, int count)
     text2("associations", name, "%s", all);
 }
 
+static int closed_datagram_port(void)
+{
+    int fd = bound(), port = port_of(fd);
+    close(fd);
+    return port;
+}
+
 static int turn_to(struct parties *of, int remote)
 {
     return connect_to(of->receiver, "127.0.0.1", port_of(remote));
 }
 
+/* A refusal waits to be told whatever the socket is connected to meanwhile. */
+static void refused_before(const char *which, int again)
+{
+    char into[8];
+    int fd = make(SOCK_DGRAM), other = bound();
+    struct sockaddr_in to = address("127.0.0.1", port_of(other));
+    struct sockaddr none = { .sa_family = AF_UNSPEC };
+    must(connect_to(fd, "127.0.0.1", closed_datagram_port()) == 0 && send(fd, "a", 1, 0) == 1, "a datagram is sent");
+    settle(fd, POLLERR);
+    line2(which, "connect", again ? connect_to(fd, "127.0.0.1", port_of(other)) : connect(fd, &none, sizeof none));
+    text2(which, "poll", "%s", settle(fd, POLLERR));
+    line2(which, "sendto", sendto(fd, "b", 1, 0, (struct sockaddr *)&to, sizeof to));
+    line2(which, "sendto-again", sendto(fd, "c", 1, 0, (struct sockaddr *)&to, sizeof to));
+    settle(other, POLLIN);
+    line2(which, "came", recv(other, into, sizeof into, 0));
+    text2(which, "what", "%.1s", into);
+    text2(which, "so-error", "%s", errno_name(take_error(fd)));
+    close(fd);
+    close(other);
+}
+
 void associations(void)
 {
+    refused_before("refused-then-connected", 1);
+    refused_before("refused-then-dissolved", 0);
     struct parties of = { bound_firmly(), bound(), bound(), bound() };
     struct sockaddr none = { .sa_family = AF_UNSPEC };
     arrive(&of, of.one, "1");
