@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ieum_exit::{Ends, Exit, ExitConfig, Publish, Resolvers};
-use ieum_socket::Domain;
-use ieum_stack::{CongestionName, LinkId, RouteTarget, StackConfig, TcpRules, TcpSettings};
+use ieum_socket::{Domain, Interface};
+use ieum_stack::{CongestionName, LinkId, Route, RouteTarget, StackConfig, TcpRules, TcpSettings};
 use ieum_wire::{Cidr, Instant};
 
 use crate::any_datagrams::AnyDatagrams;
@@ -97,6 +97,26 @@ impl Host {
     /// Those of bind(2); of several addresses the last one's.
     pub fn udp(&self, address: impl ToSocketAddrs) -> io::Result<UdpSocket> {
         each(address, |address| UdpSocket::on(self, address))
+    }
+
+    /// Its links as interfaces, by number, with their names, flags and addresses: what getifaddrs(3) and netdevice(7) tell. The first is
+    /// the loopback.
+    ///
+    /// ```
+    /// let network = ieum::Network::new()?;
+    /// let host = network.host().address(&network.link(), "10.1.0.1/24").build()?;
+    /// let names: Vec<String> = host.interfaces().into_iter().map(|interface| interface.name).collect();
+    /// assert_eq!(names, ["lo", "eth0"]);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn interfaces(&self) -> Vec<Interface> {
+        self.with(|_, room| room.host.interfaces())
+    }
+
+    /// Its routing table, the most specific networks first: what rtnetlink(7) tells by RTM_GETROUTE. A network may be named by any
+    /// address in it. What the host reaches in itself is not among them.
+    pub fn routes(&self) -> Vec<Route> {
+        self.with(|_, room| room.host.stack().routes().to_vec())
     }
 
     /// A raw socket of IPv4: it hears every packet of that protocol. The host [has such](HostBuilder::raw_sockets).

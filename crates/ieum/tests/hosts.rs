@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use ieum::sockets::Errno;
-use ieum::stack::{CongestionName, LinkConfig, TcpSettings};
+use ieum::stack::{CongestionName, LinkConfig, RouteTarget, TcpSettings};
 use ieum::{Host, Network};
 
 /// Two hosts on one link, in both families.
@@ -88,6 +88,40 @@ fn networks_beyond_have_a_way_where_a_route_names_one() {
     let socket = host.udp("0.0.0.0:0").unwrap();
     assert_eq!(socket.send_to(b"x", "192.0.2.1:9").unwrap(), 1);
     assert_eq!(socket.send_to(b"x", "198.51.100.1:9").unwrap_err().kind(), ErrorKind::NetworkUnreachable);
+}
+
+#[test]
+fn a_host_tells_its_interfaces_and_routes() {
+    let network = Network::new().unwrap();
+    let (near, far) = (network.link(), network.link_like(LinkConfig::wire(1280)));
+    let host = network.host().address(&near, "10.1.0.1/24").address(&far, "fd02::1/64");
+    let host = host.route("192.0.2.0/24", "10.1.0.9").build().unwrap();
+    let told: Vec<_> = host
+        .interfaces()
+        .into_iter()
+        .map(|it| {
+            let addresses: Vec<String> = it.addresses.iter().map(ToString::to_string).collect();
+            (it.index, it.name, it.mtu_bytes, addresses.join(" "))
+        })
+        .collect();
+    let row = |index, name: &str, mtu_bytes, addresses: &str| {
+        (index, name.to_owned(), mtu_bytes, addresses.to_owned())
+    };
+    let expected = [
+        row(1, "lo", 65_535, "127.0.0.1/8 ::1/128"),
+        row(2, "eth0", 1500, "10.1.0.1/24"),
+        row(3, "eth1", 1280, "fd02::1/64"),
+    ];
+    assert_eq!(told, expected);
+    let links: Vec<_> = host.interfaces().into_iter().map(|it| it.link).collect();
+    let routes = host.routes();
+    let target = |to: &str| {
+        let to = to.parse().unwrap();
+        routes.iter().find(|it| it.network.contains(to)).unwrap().target
+    };
+    assert_eq!(target("192.0.2.7"), RouteTarget::Gateway(links[1], "10.1.0.9".parse().unwrap()));
+    assert_eq!(target("10.1.0.7"), RouteTarget::Link(links[1]));
+    assert_eq!(target("fd02::7"), RouteTarget::Link(links[2]));
 }
 
 #[test]
