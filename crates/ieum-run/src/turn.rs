@@ -215,18 +215,16 @@ impl Runner {
             // It waits in an accept queue; whoever accepts it will be shown.
             return;
         }
-        let shows_error = !stream.end_shown;
-        if !shows_error {
+        if stream.end_shown {
             return self.end(turn, number);
         }
-        if crate::sys::unread_bytes(stream.own_end.as_fd()) == 0
-            && let Ok(copy) = self.copy(number)
-        {
-            joint::leave_sentinel(copy.as_fd());
-        }
+        let has_unread = crate::sys::unread_bytes(stream.own_end.as_fd()) > 0;
+        // An S that was shut for writing takes none: it shows the end, and the error is asked for by SO_ERROR.
+        let shows_error =
+            has_unread || self.copy(number).is_ok_and(|copy| joint::leave_sentinel(copy.as_fd()));
         if let Some(socket) = self.sockets.get_mut(number) {
             socket.carrier = Carrier::Over(None);
-            socket.shows_error = true;
+            socket.shows_error = shows_error;
         }
         if let Some(oldest) = self.sockets.over(number) {
             self.forget_if_over(turn.now, oldest);
