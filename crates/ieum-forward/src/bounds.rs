@@ -11,6 +11,9 @@ pub(crate) const PAST_RULES_MAX: usize = RULES_MAX;
 /// A file of rules, in bytes: [`RULES_MAX`] rules with long names fit several times.
 pub(crate) const CONFIG_BYTES_MAX: u64 = 1 << 20;
 
+/// Links on the way to a file of rules: as many as the kernel follows (path_resolution(7)).
+pub(crate) const LINKS_MAX: usize = 40;
+
 /// How long connections are given to end when none are taken any more, unless somebody says: what service managers and
 /// container engines wait at least before they kill has room for a long answer.
 pub const DRAIN_DEFAULT: Duration = Duration::from_secs(30);

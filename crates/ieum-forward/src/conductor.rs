@@ -493,11 +493,14 @@ impl Room for Conductor {
                     self.on_signal(turn, asked, times);
                 }
             }
-            Source::File => {
-                if self.config.as_ref().is_some_and(Config::has_changed) {
+            Source::File => match self.config.as_mut().map_or(Ok(false), Config::has_changed) {
+                Ok(true) => self.reload(turn),
+                Ok(false) => {}
+                Err(sentence) => {
+                    say(&format!("{sentence}; SIGHUP lets it be read again"));
                     self.reload(turn);
                 }
-            }
+            },
             Source::Client(_)
             | Source::Server(_)
             | Source::Port(_)

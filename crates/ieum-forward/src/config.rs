@@ -1,4 +1,4 @@
-//! Rules from a file, and how it is noticed that the file has changed.
+//! Rules from a file that may change.
 //!
 //! ```toml
 //! [[forward]]
@@ -16,28 +16,23 @@
 //! in = "web"
 //! ```
 
-use std::ffi::OsString;
 use std::io::{self, Read};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::inotify::{self, CreateFlags, Reader, WatchFlags};
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::bounds::CONFIG_BYTES_MAX;
 use crate::rule::{Rule, check};
 use crate::spot::transport;
+use crate::watch::Watch;
 
 /// A file of rules.
 #[derive(Debug)]
 pub(crate) struct Config {
     path: PathBuf,
-    /// Its name in its folder.
-    name: OsString,
-    changes: OwnedFd,
+    watch: Watch,
 }
 
 #[derive(Deserialize)]
@@ -79,33 +74,23 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// Its folder is not there, or the user has too many watches.
+    /// It cannot be watched, as [`Watch::new`] says.
     pub(crate) fn open(path: &Path) -> io::Result<Config> {
-        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
-        let changes = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        // The folder is watched, not the file: editors write another file and give it the old one's name.
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let seen = WatchFlags::CLOSE_WRITE | WatchFlags::MOVED_TO;
-        inotify::add_watch(&changes, folder.unwrap_or_else(|| Path::new(".")), seen)?;
-        Ok(Config { path: path.to_owned(), name, changes })
+        Ok(Config { path: path.to_owned(), watch: Watch::new(path)? })
     }
 
-    /// Readable when something in its folder has changed.
+    /// Readable when it may have changed.
     pub(crate) fn changes(&self) -> BorrowedFd<'_> {
-        self.changes.as_fd()
+        self.watch.events()
     }
 
-    /// Whether it was the file that changed.
-    pub(crate) fn has_changed(&self) -> bool {
-        let mut space = [MaybeUninit::uninit(); 4096];
-        let mut reader = Reader::new(self.changes.as_fd(), &mut space);
-        let mut changed = false;
-        while let Ok(event) = reader.next() {
-            let is_it = event.file_name().is_some_and(|name| name.to_bytes() == self.name.as_bytes());
-            // Too many changes for the kernel to tell: it may have been among them.
-            changed |= is_it || event.events().contains(inotify::ReadFlags::QUEUE_OVERFLOW);
-        }
-        changed
+    /// Whether it has changed.
+    ///
+    /// # Errors
+    ///
+    /// One line: it has, and cannot be watched any more.
+    pub(crate) fn has_changed(&mut self) -> Result<bool, String> {
+        self.watch.has_changed().map_err(|error| format!("cannot watch {}: {error}", self.path.display()))
     }
 
     /// Its rules.
@@ -186,21 +171,5 @@ mod tests {
                 "{text}: {at}: {sentence}"
             );
         }
-    }
-
-    #[test]
-    fn a_change_is_seen_however_it_is_made() {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, other) = (folder.path().join("forward.toml"), folder.path().join("other"));
-        std::fs::write(&path, "").unwrap();
-        let config = Config::open(&path).unwrap();
-        assert!(!config.has_changed());
-        std::fs::write(&path, "[[forward]]\nfrom = 1\nto = 2\n").unwrap();
-        assert!(config.has_changed() && !config.has_changed());
-        std::fs::write(&other, "").unwrap();
-        assert!(!config.has_changed());
-        std::fs::rename(&other, &path).unwrap();
-        assert!(config.has_changed());
-        assert_eq!(config.read(), Ok(vec![]));
     }
 }

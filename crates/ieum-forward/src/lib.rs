@@ -35,8 +35,8 @@
 //!
 //! # Files
 //!
-//! `spot` and `rule` (what is typed), `config` (what is in a file), `conductor` (the first process), `signals`, `office`
-//! (a worker, seen from there), `words` (what they say to each other), `worker`; `forwarder` (rules and what passes),
+//! `spot` and `rule` (what is typed), `config` (what is in a file), `watch` (when it changes), `conductor` (the first
+//! process), `signals`, `office` (a worker, seen from there), `words` (what they say to each other), `worker`; `forwarder` (rules and what passes),
 //! `listen`, `dial` (reaching a target), `streams` and `direction` (connections), `datagrams`; `counts`; `key` (names of
 //! sources); `bounds`: every bound; `sys`: unsafe code.
 
@@ -57,6 +57,7 @@ mod spot;
 mod streams;
 #[allow(unsafe_code, reason = "the one file of this crate with unsafe code")]
 mod sys;
+mod watch;
 mod words;
 mod worker;
 

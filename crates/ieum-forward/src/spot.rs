@@ -223,6 +223,23 @@ mod tests {
     }
 
     #[test]
+    fn a_port_may_be_a_service_of_its_protocol() {
+        // Names that every /etc/services has.
+        for (text, meant) in [
+            ("http", "localhost:80 80..=80"),
+            ("10.0.0.5:https@web", "10.0.0.5:443@web 443..=443"),
+            ("[::1]:domain/udp", "[::1]:53 53..=53"),
+            ("tftp/udp", "localhost:69 69..=69"),
+        ] {
+            assert_eq!(spot(text).as_deref(), Ok(meant));
+        }
+        for text in ["ssh/udp", "tftp", "no-such-service", "http-https"] {
+            let error = spot(text).unwrap_err();
+            assert!(error.contains("or a name in /etc/services"), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
     fn an_end_is_read_from_what_is_written() {
         for text in ["localhost:8080", "10.0.0.5:80@web", "[::1]:53", "db.example:1@a"] {
             let spot = Spot::read(text, Transport::Tcp).unwrap();

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::symlink;
 
 use rustix::process::Signal;
 
-use super::super::support::{Folder, Running, free_port};
-use super::{address, forward, joined, listener, say};
+use super::super::support::{Folder, Running, free_port, namespaces};
+use super::{address, forward, joined, listener, say, words};
 
 /// A rule as it is written.
 fn rule(from: &str, to: &str) -> String {
@@ -88,6 +89,47 @@ fn a_rule_that_leads_elsewhere_keeps_its_port_and_its_connections() {
 }
 
 #[test]
+fn a_link_on_the_way_that_leads_elsewhere_is_a_changed_file() {
+    // As Kubernetes shows a ConfigMap: the file is a link through another one, which is swapped.
+    let (folder, place) = (Folder::new(), place());
+    let ((one, one_at), (two, two_at)) = (listener(), listener());
+    for (version, target) in [("v1", &one_at), ("v2", &two_at)] {
+        fs::create_dir(folder.file(version)).expect("a folder is made");
+        folder.write(&format!("{version}/forward.toml"), &rule(&place, target));
+    }
+    let (path, data) = (folder.file("forward.toml"), folder.file("..data"));
+    symlink("v1", &data).expect("a link is made");
+    symlink("..data/forward.toml", &path).expect("a link is made");
+    let mut forward = forward(&["--config", &path]);
+    assert_eq!(address(&mut forward), at(&place));
+    let (mut client, mut server) = joined(at(&place), &one);
+    symlink("v2", folder.file("..fresh")).expect("a link is made");
+    fs::rename(folder.file("..fresh"), &data).expect("a link gets another's name");
+    assert_eq!(forward.error_line("ieum: forwarding "), format!("ieum: forwarding {place} → {two_at}"));
+    let (mut newer, mut newer_server) = joined(at(&place), &two);
+    say(&mut newer, &mut newer_server, "to the second");
+    say(&mut client, &mut server, "to the first still");
+    // The folder that came is watched as the first was.
+    folder.write("v2/forward.toml", &rule(&place, &one_at));
+    assert_eq!(forward.error_line("ieum: forwarding "), format!("ieum: forwarding {place} → {one_at}"));
+}
+
+#[test]
+fn a_file_behind_a_link_is_edited_where_it_is() {
+    let (folder, elsewhere, place) = (Folder::new(), Folder::new(), place());
+    let ((_one, one_at), (two, two_at)) = (listener(), listener());
+    let real = elsewhere.write("real.toml", &rule(&place, &one_at));
+    let path = folder.file("forward.toml");
+    symlink(&real, &path).expect("a link is made");
+    let mut forward = forward(&["--config", &path]);
+    assert_eq!(address(&mut forward), at(&place));
+    fs::write(&real, rule(&place, &two_at)).expect("a file is written");
+    assert_eq!(forward.error_line("ieum: forwarding "), format!("ieum: forwarding {place} → {two_at}"));
+    let (mut client, mut server) = joined(at(&place), &two);
+    say(&mut client, &mut server, "to the second");
+}
+
+#[test]
 fn a_bad_file_is_told_with_its_line_and_the_rules_before_it_stay() {
     let (folder, place) = (Folder::new(), place());
     let (listener, target, mut forward) = with_one_rule(&folder, &place);
@@ -120,4 +162,46 @@ fn a_file_that_is_wrong_at_the_start_is_an_error() {
     assert_eq!(finished.code, 125, "{finished:?}");
     assert!(finished.stderr.starts_with(&format!("ieum: {path}:3: expected a port")), "{finished:?}");
     assert_eq!(finished.stderr.lines().count(), 1, "{finished:?}");
+}
+
+#[test]
+fn ports_are_named_as_etc_services_does_in_words_and_in_a_file() {
+    // What matters is that the machine lets a test have an /etc/services of its own.
+    if namespaces().is_none() {
+        return;
+    }
+    let (folder, from, (listener, target)) = (Folder::new(), free_port(), listener());
+    let target = at(&target).port();
+    let services = format!("own-from {from}/tcp\nown-to {target}/tcp also-to\nown-udp {target}/udp\n");
+    let services = folder.write("services", &services);
+    let enter = "mount --bind \"$1\" /etc/services && shift && exec \"$@\"";
+    let start = |given: &[&str]| {
+        let before = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", enter, "sh", &services];
+        Running::start(&[&before[..], &words(given)].concat())
+    };
+    let path = folder.write("forward.toml", &rule("127.0.0.1:own-from", "127.0.0.1:also-to"));
+    for given in [&["127.0.0.1:own-from", "127.0.0.1:own-to"][..], &["--config", &path]] {
+        let mut forward = start(given);
+        assert_eq!(address(&mut forward), SocketAddr::from(([127, 0, 0, 1], from)));
+        let (mut client, mut server) = joined(SocketAddr::from(([127, 0, 0, 1], from)), &listener);
+        say(&mut client, &mut server, "by names");
+        drop((client, server));
+        forward.signal(Signal::TERM);
+        assert_eq!(forward.finish().code, 0, "{given:?}");
+    }
+
+    // A service of the other protocol is none.
+    let path = folder.write("forward.toml", &rule("127.0.0.1:own-from", "127.0.0.1:own-udp"));
+    for (given, name) in [
+        (&["127.0.0.1:own-udp", "127.0.0.1:own-to"][..], "own-udp"),
+        (&["127.0.0.1:own-from/udp", "127.0.0.1:own-udp"], "own-from"),
+        (&["--config", &path], "own-udp"),
+    ] {
+        let finished = start(given).finish();
+        assert_eq!(finished.code, 125, "{given:?}: {finished:?}");
+        let said = format!(
+            "\"{name}\" is not a port (a number, a range like 8000-8010, or a name in /etc/services)"
+        );
+        assert!(finished.stderr.contains(&said) && finished.stderr.lines().count() == 1, "{finished:?}");
+    }
 }
