@@ -29,6 +29,11 @@ impl<T: Copy + Ord> DescriptorTable<T> {
         self.limit = limit;
     }
 
+    /// How many numbers there may be.
+    pub fn limit(&self) -> usize {
+        self.limit
+    }
+
     /// Gives `value` the lowest free number.
     ///
     /// # Errors

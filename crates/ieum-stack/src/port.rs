@@ -186,6 +186,11 @@ impl Ports {
         }
     }
 
+    /// The ports chosen from when none is named.
+    pub(crate) fn ephemeral_range(&self) -> RangeInclusive<u16> {
+        self.ephemeral.clone()
+    }
+
     /// From now on `own` (one address, or a whole network of them) can be bound, and `broadcast` for datagrams.
     pub(crate) fn add_local(&mut self, own: Cidr, broadcast: Option<IpAddr>) {
         self.local.push(Local { own, broadcast });

@@ -187,6 +187,11 @@ impl Stack {
         self.ip.loopback_exceptions()
     }
 
+    /// The ports that are chosen from where none is named.
+    pub fn ephemeral_ports(&self) -> RangeInclusive<u16> {
+        self.ports.ephemeral_range()
+    }
+
     /// Is this address one of our own? All of 127/8 is, and ::1.
     pub fn is_local(&self, address: IpAddr) -> bool {
         self.ip.is_local(address)

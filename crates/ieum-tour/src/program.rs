@@ -55,7 +55,8 @@ impl Stage {
     pub(crate) fn limit_descriptors(&mut self, who: Who, limit: usize) -> Result<usize, Surprise> {
         let call = self.begin(who, format!("setrlimit(RLIMIT_NOFILE, {limit})"));
         self.descriptors(who).set_limit(limit);
-        self.end(call, Ok(0), None)
+        let is_set = self.descriptors(who).limit() == limit;
+        self.end(call, if is_set { Ok(0) } else { Err(Errno::EINVAL) }, None)
     }
 
     /// A new descriptor for what `make` makes. The number is taken first, as by the kernel: without a free one nothing is made.

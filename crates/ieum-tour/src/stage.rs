@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use ieum_lab::chain::{Chain, Element};
@@ -48,7 +47,6 @@ struct Dweller {
     name: &'static str,
     node: NodeId,
     address: IpAddr,
-    ephemeral_ports: RangeInclusive<u16>,
     descriptors: DescriptorTable<Open>,
 }
 
@@ -83,7 +81,6 @@ impl Stage {
     pub(crate) fn host_like(&mut self, name: &'static str, choose: impl FnOnce(&mut StackConfig)) -> Who {
         let mut config = StackConfig { tcp_timestamps: false, ..StackConfig::new(self.world.seed()) };
         choose(&mut config);
-        let ephemeral_ports = config.ephemeral_ports.clone();
         let number = u8::try_from(self.dwellers.len() + 1).expect("there are few hosts on a stage");
         let address = IpAddr::from(Ipv4Addr::new(10, 0, 0, number));
         let mut host = Host::with_stack(config, false);
@@ -99,7 +96,7 @@ impl Stage {
         for stream in ["stdin", "stdout", "stderr"] {
             descriptors.insert(Open::Terminal(stream)).expect("the table is empty");
         }
-        self.dwellers.push(Dweller { name, node, address, ephemeral_ports, descriptors });
+        self.dwellers.push(Dweller { name, node, address, descriptors });
         Who(self.dwellers.len() - 1)
     }
 
@@ -115,7 +112,7 @@ impl Stage {
 
     /// The ports that it chooses from for who names none, first and last.
     pub(crate) fn ephemeral_ports(&self, who: Who) -> [u16; 2] {
-        let range = &self.dwellers[who.0].ephemeral_ports;
+        let range = self.inside(who).stack().ephemeral_ports();
         [*range.start(), *range.end()]
     }
 

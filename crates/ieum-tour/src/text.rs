@@ -1,6 +1,6 @@
 //! The sentences of the tour in one language, with places for facts.
 //!
-//! A sentence has no number of its own: `{syn.seq}` stands for what the facts of its step say there, and a place without a
+//! A sentence has no number of its own, be it a digit or a word, and no state: `{syn.seq}` stands for what the facts of its step say there, and a place without a
 //! fact is a mistake of this crate.
 
 use std::collections::BTreeMap;
@@ -124,22 +124,81 @@ mod tests {
         assert_eq!(filled, format!("1460, 620 bytes after 10 ms from {}.", texts.host("client-a")));
     }
 
+    /// What is left of a sentence without its places.
+    fn without_places(sentence: &str) -> String {
+        sentence.split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest)).collect()
+    }
+
+    /// Numbers as words, which would be as untrue as digits some day.
+    fn is_number_word(word: &str) -> bool {
+        const ENGLISH: &str = "one two three four five six seven eight nine ten eleven twelve dozen hundred thousand \
+            once twice thrice first second third fourth fifth sixth single double triple couple";
+        // Before a noun; `하나` and the like stand alone, with a particle.
+        const BEFORE_NOUNS: &str = "한 두 세 네 석 넉 첫 한쪽 한번 두번 세번 한꺼번에 두어 서너";
+        const ALONE: &str = "하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉 열 스물 첫째 둘째 셋째 첫번째";
+        const PARTICLES: &str =
+            "가 이 는 은 를 을 의 로 과 와 도 만 씩 에 에게 뿐 뿐입니다 입니다 이고 이며 이지만 째 다";
+        let is_alone = |number: &str| {
+            word.strip_prefix(number)
+                .is_some_and(|rest| rest.is_empty() || PARTICLES.split(' ').any(|p| p == rest))
+        };
+        ENGLISH.split_whitespace().chain(BEFORE_NOUNS.split(' ')).any(|number| number == word.to_lowercase())
+            || ALONE.split(' ').any(is_alone)
+    }
+
+    /// The textbooks' own words for what a connection is known by.
+    const TUPLES: [&str; 2] = ["4-tuple", "5-tuple"];
+
     #[test]
     fn no_sentence_has_a_number_of_its_own() {
         for language in [Language::English, Language::Korean] {
-            for (step, sentences) in Texts::of(language).steps {
-                for (name, sentence) in sentences {
-                    let without_places: String = sentence
-                        .split('{')
-                        .map(|part| part.split_once('}').map_or(part, |(_, rest)| rest))
-                        .collect();
-                    // The textbooks' own words.
-                    let rest = ["3-way", "4-tuple", "5-tuple"]
-                        .iter()
-                        .fold(without_places, |text, word| text.replace(word, ""));
-                    assert!(!rest.contains(|c: char| c.is_ascii_digit()), "{step}.{name}: {rest}");
-                }
+            let texts = Texts::of(language);
+            let of_steps = texts.steps.iter().flat_map(|(step, sentences)| {
+                sentences.iter().map(move |(name, sentence)| (format!("{step}.{name}"), sentence.as_str()))
+            });
+            for (name, sentence) in of_steps {
+                let rest = TUPLES.iter().fold(without_places(sentence), |text, word| text.replace(word, ""));
+                assert!(!rest.contains(|c: char| c.is_ascii_digit()), "{name}: {rest}");
+                assert_eq!(number_words(&rest), [""; 0], "{name}: {rest}");
+                assert_eq!(states(&rest), [""; 0], "{name}: {rest}");
             }
+            let others = [&texts.welcome, &texts.farewell, &texts.prompt];
+            for text in others.into_iter().chain(texts.words.values()).chain(texts.hosts.values()) {
+                assert_eq!(number_words(text), [""; 0], "{text}");
+            }
+        }
+    }
+
+    fn number_words(text: &str) -> Vec<&str> {
+        text.split(|c: char| !c.is_alphabetic()).filter(|word| is_number_word(word)).collect()
+    }
+
+    /// States of sockets that a text tells by itself.
+    fn states(text: &str) -> Vec<&str> {
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        let names =
+            ["LISTEN", "ESTAB", "ESTABLISHED", "UNCONN", "CLOSED", "SYN-SENT", "SYN-RECV", "LAST-ACK"];
+        words.filter(|word| names.contains(word) || word.contains("-WAIT")).collect()
+    }
+
+    #[test]
+    fn number_words_are_known_in_both_languages() {
+        for text in [
+            "Two ports",
+            "a third client's",
+            "in one segment",
+            "클라이언트 둘이",
+            "세 개",
+            "하나의 링크",
+            "두 번",
+            "첫 바이트",
+        ] {
+            assert_eq!(number_words(text).len(), 1, "{text}");
+        }
+        for text in
+            ["nobody", "the other end", "둘러보기", "세그먼트", "한도", "네트워크", "열려 있어서", "다시"]
+        {
+            assert_eq!(number_words(text), [""; 0], "{text}");
         }
     }
 

@@ -17,12 +17,13 @@ const BACKLOG: i32 = 1;
 /// What the step has read.
 #[derive(Debug, Serialize)]
 pub(crate) struct Facts {
-    /// Two clients come.
+    /// Clients come, so many of whom are connected.
     filling: Vec<Event>,
+    connected: usize,
     /// The listening socket then.
     listener: Row,
     table: Table,
-    /// A third one comes.
+    /// Another one comes.
     events: Vec<Event>,
     /// When it sent its SYNs.
     syn_at_ms: Vec<Ms>,
@@ -47,6 +48,7 @@ pub(crate) fn run(seed: u64) -> Result<Facts, Surprise> {
     stage.rest(CALM);
     let filling = stage.take_events();
     let table = stage.table(server);
+    let connected = table.without_descriptor.len();
     let listener = table.row(fd).cloned().ok_or(Surprise::Missing("socket"))?;
 
     let late = stage.socket(clients[2], Kind::Stream)?;
@@ -63,9 +65,9 @@ pub(crate) fn run(seed: u64) -> Result<Facts, Surprise> {
     let events = stage.take_events();
     let syn_at_ms = syns(&events, name);
     let is_return = |event: &&Event| matches!(event.what, crate::event::What::Return(_));
-    let connected = events.iter().find(is_return).ok_or(Surprise::Missing("connection"))?;
-    let connected_at_ms = connected.at_ms;
-    Ok(Facts { filling, listener, table, events, syn_at_ms, dropped, reason, connected_at_ms })
+    let returned = events.iter().find(is_return).ok_or(Surprise::Missing("connection"))?;
+    let connected_at_ms = returned.at_ms;
+    Ok(Facts { filling, connected, listener, table, events, syn_at_ms, dropped, reason, connected_at_ms })
 }
 
 /// When a host sent SYNs.

@@ -19,10 +19,13 @@ const WAIT: Duration = Duration::from_secs(60);
 #[derive(Debug, Serialize)]
 pub(crate) struct Facts {
     events: Vec<Event>,
+    /// Datagrams that the host took whole.
     sent: usize,
     received: Vec<String>,
     /// The datagram that reached nobody.
     lost: Event,
+    /// How many did not.
+    losses: usize,
     /// Packets that crossed the link, the time that passed afterwards included.
     frames: usize,
     waited_ms: Ms,
@@ -35,9 +38,9 @@ pub(crate) fn run(talk: &mut Talk) -> Result<Facts, Surprise> {
     let fd = stage.socket(client, Kind::Datagram)?;
     stage.take_events();
     stage.lose(client, 1);
-    let words = ["one", "two", "three"];
-    for word in words {
-        stage.send_to(client, fd, word.as_bytes(), to)?;
+    let mut sent = 0;
+    for word in ["one", "two", "three"] {
+        sent += usize::from(stage.send_to(client, fd, word.as_bytes(), to)? == word.len());
     }
     let begin = Ms(stage.now().micros());
     stage.rest(WAIT);
@@ -49,8 +52,9 @@ pub(crate) fn run(talk: &mut Talk) -> Result<Facts, Surprise> {
     let events = stage.take_events();
     let is_lost = |event: &&Event| event.frame().is_some_and(|frame| frame.lost);
     let lost = events.iter().find(is_lost).cloned().ok_or(Surprise::Missing("lost datagram"))?;
+    let losses = frames(&events).filter(|frame| frame.lost).count();
     let frames = frames(&events).count();
-    Ok(Facts { events, sent: words.len(), received, lost, frames, waited_ms })
+    Ok(Facts { events, sent, received, lost, losses, frames, waited_ms })
 }
 
 impl Show for Facts {

@@ -23,12 +23,15 @@ pub(crate) struct Talk {
 /// The server's port.
 const PORT: u16 = 7000;
 
+/// What it answers.
+const ANSWER: &[u8] = b"hello back";
+
 /// What the step has read.
 #[derive(Debug, Serialize)]
 pub(crate) struct Facts {
     events: Vec<Event>,
     received: Vec<Received>,
-    /// Datagrams that were sent, and packets that crossed the link for it.
+    /// Datagrams that the hosts took whole, and packets that crossed the link for it.
     sent: usize,
     frames: usize,
     table: Table,
@@ -51,15 +54,13 @@ pub(crate) fn run(seed: u64) -> Result<(Talk, Facts), Surprise> {
     let mut sent = 0;
     for (client, word) in [(clients[0], "hello from A"), (clients[1], "hello from B")] {
         let fd = stage.socket(client, Kind::Datagram)?;
-        stage.send_to(client, fd, word.as_bytes(), address)?;
-        sent += 1;
+        sent += usize::from(stage.send_to(client, fd, word.as_bytes(), address)? == word.len());
     }
     let mut received = Vec::new();
     for _ in 0..2 {
         let (bytes, from) = stage.recv_from(server, socket)?;
         received.push(Received { from: from.to_string(), text: shown(&bytes) });
-        stage.send_to(server, socket, b"hello back", from)?;
-        sent += 1;
+        sent += usize::from(stage.send_to(server, socket, ANSWER, from)? == ANSWER.len());
     }
     stage.rest(CALM);
     let events = stage.take_events();

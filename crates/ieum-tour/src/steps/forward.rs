@@ -23,6 +23,7 @@ pub(crate) struct Facts {
     opening: Vec<Event>,
     /// Both, as the forwarder's program has them.
     connections: Vec<Connection>,
+    count: usize,
     /// Whom the server believes to talk to.
     server_sees: String,
     /// A question and its answer.
@@ -108,7 +109,8 @@ pub(crate) fn run(seed: u64) -> Result<Facts, Surprise> {
     let carried = [0, 1].map(|way| relay.ways[way].bytes);
     let server_sees = peer.to_string();
     let (from, to) = (to_door.port(), to_service.port());
-    Ok(Facts { from, to, opening, connections, server_sees, copying, request, answer, carried, ended })
+    let count = connections.len();
+    Ok(Facts { from, to, opening, connections, count, server_sees, copying, request, answer, carried, ended })
 }
 
 impl Show for Facts {

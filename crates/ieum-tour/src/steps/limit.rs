@@ -17,7 +17,10 @@ const LIMIT: usize = 6;
 /// What the step has read.
 #[derive(Debug, Serialize)]
 pub(crate) struct Facts {
+    /// As the table has it.
     limit: usize,
+    /// Those who connected.
+    clients: usize,
     /// Until the table is full.
     filling: Vec<Event>,
     errno: String,
@@ -55,6 +58,7 @@ pub(crate) fn run(seed: u64) -> Result<Facts, Surprise> {
     stage.rest(CALM);
     let filling = stage.take_events();
     let full = stage.table(server);
+    let limit = stage.descriptors(server).limit();
     let waiting = full.without_descriptor.first().cloned().ok_or(Surprise::Missing("waiting connection"))?;
 
     stage.write(clients[0], ends[0], b"are you alive?")?;
@@ -66,7 +70,8 @@ pub(crate) fn run(seed: u64) -> Result<Facts, Surprise> {
     let living = stage.take_events();
     let peer = peer.to_string();
     Ok(Facts {
-        limit: LIMIT,
+        limit,
+        clients: ends.len(),
         filling,
         errno,
         full,

@@ -1,5 +1,6 @@
 //! One datagram to many: a group (RFC 1112).
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use ieum_socket::Kind;
@@ -28,6 +29,9 @@ pub(crate) struct Facts {
     heard: Vec<Heard>,
     /// How many heard it.
     hearers: usize,
+    /// How many joined, and how many have the port alone.
+    members: usize,
+    others: usize,
 }
 
 /// What a host's program found.
@@ -48,9 +52,10 @@ pub(crate) fn run(talk: &mut Talk) -> Result<Facts, Surprise> {
         stage.bind(client, fd, SocketAddr::from(([0; 4], PORT)))?;
         sockets.push(fd);
     }
-    let members = &clients[..2];
-    for (client, fd) in members.iter().zip(&sockets) {
+    let mut joined = BTreeSet::new();
+    for (client, fd) in clients[..2].iter().zip(&sockets) {
         stage.join(*client, *fd, GROUP)?;
+        joined.insert(*client);
     }
     // Routers are told twice, the second time within a second (RFC 3376 §5.1).
     stage.rest(std::time::Duration::from_secs(2));
@@ -61,12 +66,14 @@ pub(crate) fn run(talk: &mut Talk) -> Result<Facts, Surprise> {
     for (client, fd) in clients.iter().zip(&sockets) {
         let has = stage.readiness(*client, *fd).readable;
         let text = if has { Some(shown(&stage.recv_from(*client, *fd)?.0)) } else { None };
-        heard.push(Heard { host: stage.name(*client), joined: members.contains(client), text });
+        heard.push(Heard { host: stage.name(*client), joined: joined.contains(client), text });
     }
     let events = stage.take_events();
     let frames = frames(&events).filter(|frame| matches!(frame.carries, Carries::Udp)).count();
     let hearers = heard.iter().filter(|heard| heard.text.is_some()).count();
-    Ok(Facts { group: group.to_string(), joining, events, frames, heard, hearers })
+    let members = heard.iter().filter(|heard| heard.joined).count();
+    let others = heard.len() - members;
+    Ok(Facts { group: group.to_string(), joining, events, frames, heard, hearers, members, others })
 }
 
 impl Show for Facts {

@@ -1,6 +1,6 @@
-//! Two ports, three remotes, six connections: local addresses may be shared when remotes differ.
+//! More connections than ports: local addresses may be shared when remotes differ.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ieum_socket::Kind;
 use serde::Serialize;
@@ -23,10 +23,14 @@ pub(crate) struct Narrow {
 pub(crate) struct Facts {
     /// First and last of the ports that the client's host chooses from.
     range: [u16; 2],
+    /// Different remotes of the connections, and how many connections each has.
     remotes: usize,
+    times: usize,
     connections: Vec<Connection>,
     /// The different local addresses among them.
     locals: Vec<String>,
+    /// How many ports they have.
+    ports: usize,
     /// How many there are, and on how many a question was answered.
     made: usize,
     worked: usize,
@@ -55,10 +59,13 @@ pub(crate) fn run(seed: u64) -> Result<(Narrow, Facts), Surprise> {
     }
     stage.take_events();
     let connections = Connection::all(&stage.table(client));
-    let locals: BTreeSet<String> = connections.iter().map(|connection| connection.local.clone()).collect();
-    let (range, remotes) = (stage.ephemeral_ports(client), servers.len());
-    let made = connections.len();
-    let facts = Facts { range, remotes, connections, locals: locals.into_iter().collect(), made, worked };
+    let locals: BTreeSet<&String> = connections.iter().map(|connection| &connection.local).collect();
+    let locals: Vec<String> = locals.into_iter().cloned().collect();
+    let (range, ports, made) = (stage.ephemeral_ports(client), locals.len(), connections.len());
+    let mut by_remote = BTreeMap::<&String, usize>::new();
+    connections.iter().for_each(|connection| *by_remote.entry(&connection.remote).or_default() += 1);
+    let (remotes, times) = (by_remote.len(), by_remote.values().copied().min().unwrap_or_default());
+    let facts = Facts { range, remotes, times, connections, locals, ports, made, worked };
     Ok((Narrow { stage, client, servers }, facts))
 }
 

@@ -28,6 +28,7 @@ pub(crate) struct Facts {
 #[derive(Debug, Serialize)]
 struct Refused {
     events: Vec<Event>,
+    /// What bind says without SO_REUSEADDR.
     errno: String,
 }
 

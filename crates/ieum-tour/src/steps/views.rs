@@ -1,5 +1,7 @@
 //! The two views of a socket: the protocol's, a pair of ends, and the programmer's, a descriptor; and how one leads to the other.
 
+use std::collections::BTreeSet;
+
 use ieum_socket::Kind;
 use serde::Serialize;
 
@@ -24,6 +26,8 @@ pub(crate) struct Facts {
     /// A UDP socket at the same port.
     datagram_socket: Row,
     datagrams: Vec<Arrival>,
+    /// How many sent them.
+    senders: usize,
 }
 
 /// A packet with data that came to the server, and the descriptor at which the program found it.
@@ -65,7 +69,9 @@ pub(crate) fn run(story: &mut Story) -> Result<Facts, Surprise> {
     let mut connections = Connection::all(&table);
     connections.retain(|connection| connection.protocol == "tcp");
     story.stage.close(server, socket)?;
-    Ok(Facts { events: story.events(), listener, connections, segments, datagram_socket, datagrams })
+    let senders = datagrams.iter().map(|datagram| &datagram.source).collect::<BTreeSet<_>>().len();
+    let events = story.events();
+    Ok(Facts { events, listener, connections, segments, datagram_socket, datagrams, senders })
 }
 
 /// Waits until one of the server's sockets has something to read: poll(2) over all of them.
@@ -103,7 +109,7 @@ impl Show for Facts {
         });
         page.grid(
             "views",
-            &["one-end", "other-end", "state", "program"],
+            &["this-end", "other-end", "state", "program"],
             std::iter::once(first).chain(lines).collect(),
         );
         page.say("found");
