@@ -145,3 +145,9 @@ fn what_the_kernel_sends_into_a_tun_goes_through_a_proxy() {
         }
     }
 }
+
+#[test]
+fn all_of_it_is_less_than_150_lines() {
+    let lines = include_str!("../examples/tun2socks.rs").lines().count();
+    assert!(lines < 150, "{lines}");
+}
