@@ -20,6 +20,10 @@ pub const BOTH: Interest = Interest { read: true, write: true, edge: true };
 pub const READ: Interest = Interest { read: true, write: false, edge: true };
 
 /// A socket for addresses like that one, which never blocks and no program inherits.
+///
+/// # Errors
+///
+/// Those of socket(2).
 pub fn socket(kind: SocketType, for_address: SocketAddr) -> Result<OwnedFd, Errno> {
     let family = match for_address {
         SocketAddr::V4(_) => AddressFamily::INET,
@@ -29,6 +33,10 @@ pub fn socket(kind: SocketType, for_address: SocketAddr) -> Result<OwnedFd, Errn
 }
 
 /// A datagram socket whose only peer is `to`.
+///
+/// # Errors
+///
+/// Those of socket(2), and of connect(2) as a host without that way would say them.
 pub fn connect_datagram(to: SocketAddr) -> Result<OwnedFd, Errno> {
     let socket = socket(SocketType::DGRAM, to)?;
     connect(&socket, &to).map_err(|error| as_seen_from(to, error))?;
@@ -75,6 +83,10 @@ pub enum Begun {
 }
 
 /// Begins to connect a stream.
+///
+/// # Errors
+///
+/// Those of socket(2), and of connect(2) as a host without that way would say them.
 pub fn connect_stream(to: SocketAddr) -> Result<Begun, Errno> {
     let stream = socket(SocketType::STREAM, to)?;
     prepare_stream(&stream);

@@ -248,6 +248,10 @@ impl Stack {
     }
 
     /// What packets of an unbound socket for there leave by, and with which source address.
+    ///
+    /// # Errors
+    ///
+    /// No route leads there, or no own address is of its family: [`Unreachable`].
     pub fn way_towards(&self, address: IpAddr) -> Result<(LinkId, IpAddr), Unreachable> {
         self.ip.path(None, address).map(|path| (path.link, path.source))
     }

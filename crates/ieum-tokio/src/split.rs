@@ -113,6 +113,10 @@ macro_rules! reads {
             }
 
             /// The same; the last task that asked is woken.
+            ///
+            /// # Errors
+            ///
+            /// As reading.
             pub fn poll_peek(&self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
                 let $stream = self;
                 $place.poll_peek(cx, into)

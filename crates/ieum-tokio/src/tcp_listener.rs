@@ -56,6 +56,10 @@ impl TcpListener {
     }
 
     /// The same; the last task that asked is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpListener::accept`].
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let (stream, peer) = std::task::ready!(budgeted(cx, |cx| self.0.poll_accept(cx)))?;
         Poll::Ready(TcpStream::from_std(stream).map(|stream| (stream, peer)))

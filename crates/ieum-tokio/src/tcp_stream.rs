@@ -93,6 +93,10 @@ impl TcpStream {
     }
 
     /// The same; the last task that asked is woken.
+    ///
+    /// # Errors
+    ///
+    /// As reading.
     pub fn poll_peek(&self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
         loop {
             std::task::ready!(budgeted(cx, |cx| self.0.poll_readable(cx)))?;
@@ -110,11 +114,19 @@ impl TcpStream {
     readiness!();
 
     /// As [`TcpStream::readable`]; the last task that asked is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpStream::readable`].
     pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_readable(cx)
     }
 
     /// As [`TcpStream::writable`]; the last task that asked is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpStream::writable`].
     pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_writable(cx)
     }

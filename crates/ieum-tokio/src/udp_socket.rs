@@ -60,11 +60,19 @@ impl UdpSocket {
     readiness!();
 
     /// As [`UdpSocket::readable`]; the last task that asked is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::readable`].
     pub fn poll_recv_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_readable(cx)
     }
 
     /// As [`UdpSocket::writable`]; the last task that asked is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::writable`].
     pub fn poll_send_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_writable(cx)
     }
@@ -126,6 +134,10 @@ impl UdpSocket {
     }
 
     /// As [`UdpSocket::recv_from`]; the last task that asked is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::recv_from`].
     pub fn poll_recv_from(
         &self,
         cx: &mut Context<'_>,
@@ -138,11 +150,19 @@ impl UdpSocket {
     }
 
     /// As [`UdpSocket::recv`]; the last task that asked is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::recv`].
     pub fn poll_recv(&self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         self.poll_recv_from(cx, into).map_ok(drop)
     }
 
     /// As [`UdpSocket::send_to`]; the last task that asked is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::send_to`].
     pub fn poll_send_to(
         &self,
         cx: &mut Context<'_>,
@@ -153,6 +173,10 @@ impl UdpSocket {
     }
 
     /// As [`UdpSocket::send`]; the last task that asked is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::send`].
     pub fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         budgeted(cx, |cx| self.0.poll_send_to(cx, bytes, None))
     }
@@ -248,6 +272,10 @@ impl UdpSocket {
     }
 
     /// As [`UdpSocket::peek_from`]; the last task that asked is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::recv`].
     pub fn poll_peek_from(
         &self,
         cx: &mut Context<'_>,
@@ -267,6 +295,10 @@ impl UdpSocket {
     }
 
     /// As [`UdpSocket::peek`]; the last task that asked is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::recv`].
     pub fn poll_peek(&self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
         let filled = into.filled().len();
         std::task::ready!(self.poll_peek_from(cx, into))?;
@@ -283,6 +315,10 @@ impl UdpSocket {
     }
 
     /// The same; the last task that asked is woken.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::recv`].
     pub fn poll_peek_sender(&self, cx: &mut Context<'_>) -> Poll<io::Result<SocketAddr>> {
         self.poll_peek_from(cx, &mut ReadBuf::new(&mut []))
     }

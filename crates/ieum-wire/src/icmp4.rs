@@ -62,6 +62,10 @@ pub enum ParseError {
 
 impl<'a> Message<'a> {
     /// Reads a whole IP payload and verifies its checksum.
+    ///
+    /// # Errors
+    ///
+    /// There is no whole header, or the checksum does not add up.
     pub fn parse(bytes: &'a [u8]) -> Result<Message<'a>, ParseError> {
         let [kind, code] = array_at(bytes, 0).ok_or(ParseError::Truncated)?;
         let body = bytes.get(HEADER_BYTES..).ok_or(ParseError::Truncated)?;

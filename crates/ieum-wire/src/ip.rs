@@ -49,6 +49,10 @@ pub enum ParseError {
 }
 
 /// Reads the headers at the beginning of `bytes`, whichever version they are of.
+///
+/// # Errors
+///
+/// Another version, or what that of [`ip4`] or [`ip6`] says.
 pub fn parse(bytes: &[u8]) -> Result<Parsed, ParseError> {
     match version(bytes) {
         Some(4) => Ok(of_ip4(ip4::Header::parse(bytes).map_err(ParseError::Ip4)?)),

@@ -61,6 +61,10 @@ pub struct Parsed {
 
 impl Header {
     /// Reads the header at the beginning of `bytes` and verifies its checksum. Options are skipped.
+    ///
+    /// # Errors
+    ///
+    /// What [`ParseError`] names: too few bytes, another version, lengths or a checksum that do not hold.
     pub fn parse(bytes: &[u8]) -> Result<Parsed, ParseError> {
         let first = *bytes.first().ok_or(ParseError::Truncated)?;
         if first >> 4 != 4 {

@@ -94,6 +94,10 @@ pub struct Parsed {
 
 impl Header {
     /// Reads the headers at the beginning of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// What [`ParseError`] names: too few bytes, another version, or extension headers that are not accepted.
     pub fn parse(bytes: &[u8]) -> Result<Parsed, ParseError> {
         let first = *bytes.first().ok_or(ParseError::Truncated)?;
         if first >> 4 != 6 {

@@ -42,6 +42,10 @@ pub struct Parsed {
 
 impl Header {
     /// Reads the header at the beginning of an IP payload.
+    ///
+    /// # Errors
+    ///
+    /// There is no whole header, or its length does not hold.
     pub fn parse(bytes: &[u8]) -> Result<Parsed, ParseError> {
         let at = |at| u16_at(bytes, at).ok_or(ParseError::Truncated);
         let header = Header { source_port: at(0)?, destination_port: at(2)? };

@@ -125,6 +125,10 @@ pub enum ParseError {
 
 impl Header {
     /// Reads the header at the beginning of an IP payload; the range is the segment's own payload.
+    ///
+    /// # Errors
+    ///
+    /// There is no whole header, or its data offset or an option's length does not hold.
     pub fn parse(bytes: &[u8]) -> Result<(Header, Range<usize>), ParseError> {
         let short = ParseError::Truncated;
         let [offset, bits] = array_at(bytes, 12).ok_or(short)?;

@@ -50,6 +50,10 @@ impl TcpListener {
     }
 
     /// The same for a task.
+    ///
+    /// # Errors
+    ///
+    /// Those of accept(2).
     pub fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(TcpStream, SocketAddr)>> {
         let accepted = self.0.poll(cx, Way::Read, |_, host, id| host.accept(id));
         accepted.map_ok(|(id, peer)| (TcpStream::from(self.0.accepted(id)), peer))

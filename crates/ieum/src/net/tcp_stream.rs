@@ -72,6 +72,10 @@ impl TcpStream {
     }
 
     /// Is it connected? For a task, after [`TcpStream::begin`].
+    ///
+    /// # Errors
+    ///
+    /// Why there is no connection, as connect(2) says it.
     pub fn poll_connected(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll(cx, Way::Write, |_, host, id| match (host.take_error(id), host.readiness(id).writable) {
             (Some(errno), _) => Err(errno),
@@ -244,11 +248,19 @@ impl TcpStream {
     }
 
     /// Is there something to read? The last task that asked is woken when there is.
+    ///
+    /// # Errors
+    ///
+    /// None that is known.
     pub fn poll_readable(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_ready(cx, Way::Read)
     }
 
     /// Is there room to write? The last task that asked is woken when there is.
+    ///
+    /// # Errors
+    ///
+    /// None that is known.
     pub fn poll_writable(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_ready(cx, Way::Write)
     }
@@ -259,16 +271,28 @@ impl TcpStream {
     }
 
     /// Reads, for a task.
+    ///
+    /// # Errors
+    ///
+    /// Those of recv(2).
     pub fn poll_read(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         self.0.poll(cx, Way::Read, |now, host, id| host.recv(now, id, into, false))
     }
 
     /// Writes what there is room for, for a task.
+    ///
+    /// # Errors
+    ///
+    /// Those of send(2).
     pub fn poll_write(&self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.0.poll(cx, Way::Write, |now, host, id| host.send(now, id, bytes))
     }
 
     /// Writes what there is room for, one buffer after the other, for a task.
+    ///
+    /// # Errors
+    ///
+    /// Those of send(2), before the first byte is taken.
     pub fn poll_write_vectored(
         &self,
         cx: &mut Context<'_>,

@@ -133,11 +133,19 @@ impl UdpSocket {
     }
 
     /// Is there something to read? The last task that asked is woken when there is.
+    ///
+    /// # Errors
+    ///
+    /// None that is known.
     pub fn poll_readable(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_ready(cx, Way::Read)
     }
 
     /// Is there room to write? The last task that asked is woken when there is.
+    ///
+    /// # Errors
+    ///
+    /// None that is known.
     pub fn poll_writable(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         self.0.poll_ready(cx, Way::Write)
     }
@@ -148,6 +156,10 @@ impl UdpSocket {
     }
 
     /// Takes a datagram, for a task.
+    ///
+    /// # Errors
+    ///
+    /// What an ICMP error has told of an earlier datagram.
     pub fn poll_recv_from(
         &self,
         cx: &mut Context<'_>,
@@ -157,6 +169,10 @@ impl UdpSocket {
     }
 
     /// Sends a datagram, for a task; without an address to the connected peer.
+    ///
+    /// # Errors
+    ///
+    /// Those of sendto(2).
     pub fn poll_send_to(
         &self,
         cx: &mut Context<'_>,
