@@ -3,7 +3,9 @@
 import argparse
 import os
 import pathlib
+import platform
 import subprocess
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -31,3 +33,11 @@ def ieum():
         return named
     subprocess.run(["cargo", "build", "--release", "--quiet", "--bin", "ieum"], cwd=ROOT, check=True)
     return str(ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release/ieum")
+
+
+def measured():
+    """Of what a table tells: the kernel, the state of these sources, and the day."""
+    command = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    state = f"ieum at {commit}" if commit else "ieum as released"
+    return f"Linux {platform.release()}; {state}; on {time.strftime('%Y-%m-%d')}."
