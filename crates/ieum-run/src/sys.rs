@@ -5,12 +5,15 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::time::Duration;
 
 use rustix::io::Errno;
 
 /// Numbers of system calls, options and flags that a filter or a decoder compares with.
 pub(crate) mod number {
-    pub(crate) use ieum_socket::numbers::{IP_MSFILTER, MCAST_MSFILTER, SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW};
+    pub(crate) use ieum_socket::numbers::{
+        IP_MSFILTER, MCAST_MSFILTER, SO_RCVTIMEO_NEW, SO_SNDTIMEO_NEW, SO_TIMESTAMP_NEW, SO_TIMESTAMPNS_NEW,
+    };
     pub(crate) use libc::{
         AF_ALG, AF_BRIDGE, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_UNIX, AF_UNSPEC, IPPROTO_IPV6,
         IPPROTO_TCP, IPPROTO_UDP, MSG_CTRUNC, MSG_DONTWAIT, MSG_ERRQUEUE, MSG_FASTOPEN, MSG_MORE,
@@ -19,12 +22,12 @@ pub(crate) mod number {
         SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_USER_NOTIF,
         SHUT_RD, SHUT_RDWR, SHUT_WR, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1,
         SIGUSR2, SO_DOMAIN, SO_ERROR, SO_OOBINLINE, SO_PROTOCOL, SO_RCVBUF, SO_RCVLOWAT, SO_RCVTIMEO,
-        SO_SNDBUF, SO_SNDTIMEO, SO_TYPE, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOCK_RAW, SOL_NETLINK,
-        SOL_SOCKET, SYS_accept, SYS_accept4, SYS_bind, SYS_connect, SYS_getpeername, SYS_getsockname,
-        SYS_getsockopt, SYS_io_uring_enter, SYS_io_uring_register, SYS_io_uring_setup, SYS_ioctl, SYS_listen,
-        SYS_prctl, SYS_recvfrom, SYS_recvmmsg, SYS_recvmsg, SYS_seccomp, SYS_sendmmsg, SYS_sendmsg,
-        SYS_sendto, SYS_setsockopt, SYS_shutdown, SYS_socket, SYS_socketpair, TCP_INFO, TCP_INQ,
-        TCP_NOTSENT_LOWAT, TIOCOUTQ,
+        SO_SNDBUF, SO_SNDTIMEO, SO_TIMESTAMP, SO_TIMESTAMPNS, SO_TYPE, SOCK_CLOEXEC, SOCK_DGRAM,
+        SOCK_NONBLOCK, SOCK_RAW, SOL_NETLINK, SOL_SOCKET, SYS_accept, SYS_accept4, SYS_bind, SYS_connect,
+        SYS_getpeername, SYS_getsockname, SYS_getsockopt, SYS_io_uring_enter, SYS_io_uring_register,
+        SYS_io_uring_setup, SYS_ioctl, SYS_listen, SYS_prctl, SYS_recvfrom, SYS_recvmmsg, SYS_recvmsg,
+        SYS_seccomp, SYS_sendmmsg, SYS_sendmsg, SYS_sendto, SYS_setsockopt, SYS_shutdown, SYS_socket,
+        SYS_socketpair, TCP_INFO, TCP_INQ, TCP_NOTSENT_LOWAT, TIOCOUTQ,
     };
     // What ieum itself is not allowed.
     pub(crate) use libc::{
@@ -286,6 +289,8 @@ pub(crate) struct ReceivedDatagram {
     pub(crate) name: Vec<u8>,
     /// The process that sent it, as numbered here; 0 for one that has no number here, or is not known.
     pub(crate) process: i32,
+    /// At which time of day the socket got it, if it has SO_TIMESTAMPNS.
+    pub(crate) stamp: Option<Duration>,
 }
 
 /// Receives a datagram and who sent it, without waiting.
@@ -294,7 +299,7 @@ pub(crate) fn receive_datagram(
     into: &mut [u8],
     peek: bool,
 ) -> rustix::io::Result<ReceivedDatagram> {
-    // More than a ucred and its header need, in words so that it is aligned as headers must be.
+    // More than a ucred, a timespec and their headers need, in words so that it is aligned as headers must be.
     let mut control = [0u64; 16];
     // SAFETY: both structs are plain integers and pointers, for which all zeroes is a value.
     let (mut address, mut message): (libc::sockaddr_un, libc::msghdr) = unsafe { std::mem::zeroed() };
@@ -317,14 +322,15 @@ pub(crate) fn receive_datagram(
         Some([0, name @ ..]) => name.iter().map(|byte| u8::from_ne_bytes(byte.to_ne_bytes())).collect(),
         Some(_) | None => Vec::new(),
     };
-    Ok(ReceivedDatagram { len, name, process: sender_of(&message) })
+    let (process, stamp) = told_of(&message);
+    Ok(ReceivedDatagram { len, name, process, stamp })
 }
 
-/// What the control messages say of the sender. Descriptors that came along are closed.
-fn sender_of(message: &libc::msghdr) -> i32 {
-    let mut process = 0;
+/// What the control messages say: the sending process, and when the socket got it. Descriptors that came along are closed.
+fn told_of(message: &libc::msghdr) -> (i32, Option<Duration>) {
+    let (mut process, mut stamp) = (0, None);
     // SAFETY: recvmsg filled `message`, whose control buffer is still there; the macros stay within it, and a message of
-    // these kinds holds a ucred or whole descriptors, read unaligned.
+    // these kinds holds a ucred, a timespec or whole descriptors, read unaligned.
     unsafe {
         let mut header = libc::CMSG_FIRSTHDR(message);
         while !header.is_null() {
@@ -332,6 +338,10 @@ fn sender_of(message: &libc::msghdr) -> i32 {
             let is_socket_level = (*header).cmsg_level == libc::SOL_SOCKET;
             if is_socket_level && (*header).cmsg_type == libc::SCM_CREDENTIALS {
                 process = data.cast::<libc::ucred>().read_unaligned().pid;
+            } else if is_socket_level && (*header).cmsg_type == libc::SO_TIMESTAMPNS {
+                let at = data.cast::<libc::timespec>().read_unaligned();
+                let (seconds, nanos) = (u64::try_from(at.tv_sec), u32::try_from(at.tv_nsec));
+                stamp = seconds.ok().zip(nanos.ok()).map(|(seconds, nanos)| Duration::new(seconds, nanos));
             } else if is_socket_level && (*header).cmsg_type == libc::SCM_RIGHTS {
                 let bytes = (*header).cmsg_len.saturating_sub(data.offset_from_unsigned(header.cast()));
                 for index in 0..bytes / size_of::<RawFd>() {
@@ -342,7 +352,7 @@ fn sender_of(message: &libc::msghdr) -> i32 {
             header = libc::CMSG_NXTHDR(message, header);
         }
     }
-    process
+    (process, stamp)
 }
 
 /// Bytes that wait unread in a socket.

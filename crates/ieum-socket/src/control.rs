@@ -50,14 +50,23 @@ impl Host {
         self.day_at_zero = at_zero;
     }
 
-    /// The messages that a socket's options ask for with a datagram that came from `source` and is read at that time of day, in
-    /// Linux's order. Without an arrival nothing is known but the time.
+    /// Does the socket's user want to know when what it receives came (SO_TIMESTAMP, SO_TIMESTAMPNS)?
+    pub fn wants_arrival_times(&mut self, id: SocketId) -> bool {
+        let names = [n::SO_TIMESTAMP, n::SO_TIMESTAMPNS, n::SO_TIMESTAMP_NEW, n::SO_TIMESTAMPNS_NEW];
+        names.into_iter().any(|name| {
+            self.option(id, n::SOL_SOCKET, name)
+                .is_ok_and(|value| value.first().is_some_and(|byte| *byte != 0))
+        })
+    }
+
+    /// The messages that a socket's options ask for with a datagram from `source` that came at that time of day, in Linux's order.
+    /// Without an arrival nothing is known but the time.
     pub fn arrival_controls(
         &mut self,
         id: SocketId,
         source: SocketAddr,
         arrival: Option<&Arrival>,
-        time_of_day: Duration,
+        came: Duration,
     ) -> Vec<Control> {
         let domain = self.domain(id);
         // Of an answer to an echo request Linux tells none.
@@ -71,13 +80,13 @@ impl Host {
         let mut all = Vec::new();
         // With the new form of the fine one, the coarse one's reads as set too.
         let stamps = [
-            (n::SO_TIMESTAMPNS, time_of_day.subsec_nanos()),
-            (n::SO_TIMESTAMPNS_NEW, time_of_day.subsec_nanos()),
-            (n::SO_TIMESTAMP, time_of_day.subsec_micros()),
-            (n::SO_TIMESTAMP_NEW, time_of_day.subsec_micros()),
+            (n::SO_TIMESTAMPNS, came.subsec_nanos()),
+            (n::SO_TIMESTAMPNS_NEW, came.subsec_nanos()),
+            (n::SO_TIMESTAMP, came.subsec_micros()),
+            (n::SO_TIMESTAMP_NEW, came.subsec_micros()),
         ];
         if let Some((kind, fraction)) = stamps.into_iter().find(|(kind, _)| wants(n::SOL_SOCKET, *kind)) {
-            let data = [time_of_day.as_secs(), fraction.into()].map(u64::to_ne_bytes).concat();
+            let data = [came.as_secs(), fraction.into()].map(u64::to_ne_bytes).concat();
             all.push(Control::new(n::SOL_SOCKET, kind, data));
         }
         let Some(arrival) = arrival else { return all };

@@ -3,9 +3,12 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{DATAGRAM, World, at, events, host, poll, read};
 use ieum_socket::numbers::{
-    IP_RECVERR, IPPROTO_IP, IPPROTO_UDP, SO_BROADCAST, SOL_SOCKET, UDP_CORK, UDP_GRO, UDP_SEGMENT,
+    IP_RECVERR, IPPROTO_IP, IPPROTO_UDP, MSG_PEEK, SO_BROADCAST, SO_TIMESTAMPNS, SOL_SOCKET, UDP_CORK,
+    UDP_GRO, UDP_SEGMENT,
 };
 use ieum_socket::{
     Ancillary, Connect, Control, Errno, Event, Host, How, Kind, Reading, Received, SocketId, Wait,
@@ -70,6 +73,26 @@ fn what_is_cut_by_one_call_is_joined_for_who_asks_and_says_so() {
     let told = Control { level: IPPROTO_UDP, kind: UDP_GRO, data: 1000_i32.to_ne_bytes().to_vec() };
     assert_eq!(take(3000), (Some(Ok(2500)), vec![told], 0));
     assert_eq!(take(3000), (Some(Ok(900)), vec![], 0));
+}
+
+#[test]
+fn the_time_that_is_told_is_when_a_datagram_came_and_not_when_it_is_read() {
+    let mut world = World::new();
+    let server = server(&mut world);
+    let client = world.a.socket(2, DATAGRAM, 0).unwrap();
+    world.b.set_option(world.now, server, SOL_SOCKET, SO_TIMESTAMPNS, &1_i32.to_ne_bytes()).unwrap();
+    world.b.set_time_of_day(Duration::from_secs(1_000_000));
+    assert_eq!(world.a.send_to(world.now, client, b"now", Some(at("10.0.0.2:53"))), Ok(3));
+    world.settle();
+    let came = Duration::from_secs(1_000_000) + world.now.since(Instant::ZERO);
+    for flags in [MSG_PEEK, 0] {
+        world.now += Duration::from_secs(3);
+        let (mut wait, mut received) = (Wait::default(), Received::default());
+        let reading = Reading { bytes: 9, flags, into: true, blocks: false };
+        assert_eq!(world.b.recv_waiting(world.now, server, &reading, &mut wait, &mut received), Some(Ok(3)));
+        let data = [came.as_secs(), came.subsec_nanos().into()].map(u64::to_ne_bytes).concat();
+        assert_eq!(received.control, [Control { level: SOL_SOCKET, kind: SO_TIMESTAMPNS, data }]);
+    }
 }
 
 #[test]

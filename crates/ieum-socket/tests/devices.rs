@@ -7,7 +7,7 @@ use common::{AF_INET, DATAGRAM, STREAM, World, at, read};
 use ieum_socket::numbers::{
     IP_MULTICAST_IF, IPPROTO_IP, SO_BINDTODEVICE, SO_BINDTOIFINDEX, SO_REUSEADDR, SOL_SOCKET,
 };
-use ieum_socket::{Connect, Errno, Host, SocketId};
+use ieum_socket::{Ancillary, Connect, Errno, Host, SocketId};
 use ieum_stack::LinkConfig;
 use ieum_wire::Instant;
 
@@ -72,6 +72,25 @@ fn datagrams_are_heard_from_the_own_link_alone() {
         }
         assert_eq!(read(&mut world.b, world.now, id, 100), Err(Errno::EAGAIN));
     }
+}
+
+#[test]
+fn what_is_sent_by_the_loopback_link_is_heard_there_though_it_goes_to_the_address_of_another() {
+    let mut world = World::new();
+    let of_link = kept(&mut world.b, DATAGRAM, "eth0", "0.0.0.0:5000").unwrap();
+    let of_loopback = kept(&mut world.b, DATAGRAM, "lo", "0.0.0.0:5000").unwrap();
+    let itself = kept(&mut world.b, DATAGRAM, "lo", "0.0.0.0:0").unwrap();
+    assert_eq!(world.b.send_to(world.now, itself, b"kept", Some(at("10.0.0.2:5000"))), Ok(4));
+    let free = world.b.socket(AF_INET, DATAGRAM, 0).unwrap();
+    let by_loopback = Ancillary { interface: 1, ..Ancillary::default() };
+    let to = Some(at("10.0.0.2:5000"));
+    assert_eq!(world.b.send_message(world.now, free, b"named", to, by_loopback), Ok(5));
+    world.settle();
+    for text in ["kept", "named"] {
+        assert_eq!(world.b.next_arrival(of_loopback).map(|arrival| arrival.interface), Some(1));
+        assert_eq!(read(&mut world.b, world.now, of_loopback, 100), Ok(text.as_bytes().to_vec()));
+    }
+    assert_eq!(read(&mut world.b, world.now, of_link, 100), Err(Errno::EAGAIN));
 }
 
 #[test]

@@ -83,10 +83,12 @@ impl Stack {
         }
         let Incoming { parsed, for_whom, fragmented } = *incoming;
         let said_to_itself = link == self.ip.loopback();
-        let home = self.ip.link_of(parsed.header.destination).filter(|_| said_to_itself);
+        let goes_home = said_to_itself && !packet.by_loopback;
+        let home = self.ip.link_of(parsed.header.destination).filter(|_| goes_home);
         let received = Received {
             link,
             heard_over: home.unwrap_or(link),
+            came_at: now,
             source: parsed.header.source,
             destination: parsed.header.destination,
             ttl: parsed.header.ttl,

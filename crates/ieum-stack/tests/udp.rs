@@ -25,6 +25,19 @@ fn a_datagram_arrives_with_its_addresses() {
 }
 
 #[test]
+fn a_datagram_says_when_it_came() {
+    let (mut host, mut peer) = pair(false);
+    let (client, server) = (host.bind("0.0.0.0:5000"), peer.bind("0.0.0.0:53"));
+    for millis in [5, 9] {
+        host.stack.udp_send(NOW, client, address("10.77.0.1:53"), b"who?").unwrap();
+        let (_, packet) = host.stack.poll_frame(NOW).unwrap();
+        peer.stack.on_frame(NOW + Duration::from_millis(millis), peer.link, packet);
+    }
+    let mut came_at = || peer.stack.udp_recv(server).unwrap().came_at;
+    assert_eq!([came_at(), came_at()], [5, 9].map(|millis| NOW + Duration::from_millis(millis)));
+}
+
+#[test]
 fn an_empty_datagram_is_a_datagram() {
     let (mut host, mut peer) = pair(false);
     let (client, server) = (host.bind("0.0.0.0:0"), peer.bind("0.0.0.0:53"));

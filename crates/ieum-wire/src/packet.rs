@@ -60,6 +60,9 @@ pub struct Packet {
     pub checksum: ChecksumState,
     /// The frame's header, on links that have one; it stands beside the packet's bytes and is not among them.
     pub ethernet: Option<ethernet::Header>,
+    /// It is on the loopback link because its sender named that one, and not because it goes to an own address: who keeps to
+    /// that link hears it. Nothing that came over a wire is.
+    pub by_loopback: bool,
 }
 
 impl Packet {
@@ -70,7 +73,7 @@ impl Packet {
             .ok()
             .flatten()
             .unwrap_or_else(|| Vec::with_capacity(PACKET_BYTES_MAX));
-        Packet { bytes, gso: None, checksum: ChecksumState::Present, ethernet: None }
+        Packet { bytes, gso: None, checksum: ChecksumState::Present, ethernet: None, by_loopback: false }
     }
 
     /// A packet whose bytes `write` appends to an empty buffer with room for [`PACKET_BYTES_MAX`]: so a device reads
@@ -146,6 +149,7 @@ impl Clone for Packet {
         copy.gso = self.gso;
         copy.checksum = self.checksum;
         copy.ethernet = self.ethernet;
+        copy.by_loopback = self.by_loopback;
         copy
     }
 }

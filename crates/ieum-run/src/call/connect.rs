@@ -208,7 +208,7 @@ impl Runner {
 
     /// Dissolves the association of S, and what waits in its queue waits there still.
     fn dissolve(&mut self, turn: &Turn<'_>, number: u64, copy: &OwnedFd) -> Result<(), Errno> {
-        let waiting = self.take_all_from(copy);
+        let waiting = self.take_all_from(number, copy);
         let Some(Socket { carrier: Carrier::Datagram(datagram), .. }) = self.sockets.get_mut(number) else {
             return Ok(());
         };

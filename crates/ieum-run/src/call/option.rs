@@ -91,6 +91,10 @@ impl Runner {
                 }
             }
             (n::SOL_SOCKET, n::SO_RCVBUF) => self.bound_inward_queue(number),
+            (
+                n::SOL_SOCKET,
+                n::SO_TIMESTAMP | n::SO_TIMESTAMPNS | n::SO_TIMESTAMP_NEW | n::SO_TIMESTAMPNS_NEW,
+            ) => self.stamp_arrivals(number),
             (n::SOL_SOCKET, n::SO_OOBINLINE) => self.tell_of_urgent(number, &value),
             (
                 n::SOL_SOCKET,
@@ -119,6 +123,19 @@ impl Runner {
         let Some(socket) = self.sockets.get(number) else { return };
         if let Carrier::Stream(stream) = &socket.carrier {
             joint::bound_queue(&stream.own_end, self.host.recv_buffer_wish(socket.host));
+        }
+    }
+
+    /// Who wants to know when datagrams came is told what S says of that.
+    fn stamp_arrivals(&mut self, number: u64) {
+        let Some(socket) = self.sockets.get_mut(number) else { return };
+        let Carrier::Datagram(datagram) = &mut socket.carrier else { return };
+        let wanted = self.host.wants_arrival_times(socket.host);
+        datagram.set_stamped(wanted);
+        if let Ok(copy) = self.copy(number) {
+            // A kernel that refuses says nothing, and then the time is that of the call.
+            let name = (n::SOL_SOCKET, n::SO_TIMESTAMPNS);
+            let _ = sys::set_option(copy.as_fd(), name, &i32::from(wanted).to_ne_bytes());
         }
     }
 

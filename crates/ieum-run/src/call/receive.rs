@@ -25,6 +25,8 @@ use crate::tree::Told;
 pub(crate) struct Taken {
     payload: Vec<u8>,
     envelope: Envelope,
+    /// At which time of day it came, if the program had asked for that by then.
+    came: Option<Duration>,
 }
 
 /// What a call returns when everything that it tells was written to its caller's memory; ESRCH when that caller is gone.
@@ -121,7 +123,7 @@ impl Runner {
         let taken = self.take_datagram(turn, number, flags)?;
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
         let (id, domain) = (socket.host, socket.domain);
-        let control = control::messages(&mut self.host, id, &taken.envelope);
+        let control = control::messages(&mut self.host, id, &taken.envelope, taken.came);
         let memory = self.memory(call);
         let written = header.scatter(&memory, &taken.payload).and_then(|shown| {
             let cut = if shown < taken.payload.len() { n::MSG_TRUNC } else { 0 };
@@ -162,7 +164,7 @@ impl Runner {
         }
         let copy = self.copy(number)?;
         let peek = flags & n::MSG_PEEK != 0;
-        match self.take_from(&copy, peek) {
+        match self.take_from(number, &copy, peek) {
             Err(Errno::EAGAIN) => {}
             other => return other,
         }
@@ -173,7 +175,7 @@ impl Runner {
             datagram.on_ready(Ready { write: true, ..Ready::default() });
         }
         self.move_datagrams(turn, number);
-        self.take_from(&copy, peek)
+        self.take_from(number, &copy, peek)
     }
 
     /// What the program sent natively has been refused by now if somebody of this host refuses it.
@@ -190,7 +192,7 @@ impl Runner {
         }
     }
 
-    fn take_from(&self, copy: &OwnedFd, peek: bool) -> Result<Taken, Errno> {
+    fn take_from(&mut self, number: u64, copy: &OwnedFd, peek: bool) -> Result<Taken, Errno> {
         let mut buffer = vec![0u8; usize::from(u16::MAX)];
         loop {
             let received = sys::receive_datagram(copy.as_fd(), &mut buffer, peek).map_err(host_errno)?;
@@ -199,12 +201,19 @@ impl Runner {
             let sender = SocketAddrUnix::new_abstract_name(&received.name).ok().filter(|_| is_ours);
             if let Some(envelope) = sender.and_then(|sender| self.names.envelope(&sender)) {
                 buffer.truncate(received.len);
-                return Ok(Taken { payload: buffer, envelope });
+                let came = received.stamp.and_then(|stamp| self.came(number, stamp));
+                return Ok(Taken { payload: buffer, envelope, came });
             }
             if peek {
                 let _ = rustix::net::recv(copy, &mut buffer[..], RecvFlags::DONTWAIT);
             }
         }
+    }
+
+    /// At which time of day that came which S got at the one that the kernel says.
+    fn came(&mut self, number: u64, stamp: Duration) -> Option<Duration> {
+        let Carrier::Datagram(datagram) = &mut self.sockets.get_mut(number)?.carrier else { return None };
+        Some(datagram.came(stamp))
     }
 
     /// Is it shut for reading, and was to be waited for what cannot be waited for?
@@ -272,21 +281,21 @@ impl Runner {
         mut taken: Vec<Taken>,
     ) -> Result<(), Errno> {
         let copy = self.copy(number)?;
-        taken.extend(self.take_all_from(&copy));
+        taken.extend(self.take_all_from(number, &copy));
         self.put_datagrams_back(turn, number, taken);
         Ok(())
     }
 
     /// All that is in S's queue.
-    pub(super) fn take_all_from(&self, copy: &OwnedFd) -> Vec<Taken> {
+    pub(super) fn take_all_from(&mut self, number: u64, copy: &OwnedFd) -> Vec<Taken> {
         // No more than the queue holds: who fills it is this thread.
-        std::iter::from_fn(|| self.take_from(copy, false).ok()).collect()
+        std::iter::from_fn(|| self.take_from(number, copy, false).ok()).collect()
     }
 
     /// Puts into S's queue, which is empty, what was in it.
     pub(super) fn put_datagrams_back(&mut self, turn: &Turn<'_>, number: u64, taken: Vec<Taken>) {
         if let Some(Socket { carrier: Carrier::Datagram(datagram), .. }) = self.sockets.get_mut(number) {
-            datagram.give_back(taken.into_iter().map(|taken| (taken.payload, taken.envelope)));
+            datagram.give_back(taken.into_iter().map(|taken| (taken.payload, taken.envelope, taken.came)));
             self.datagram_turn(turn, number);
         }
     }

@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use ieum_engine::Ready;
 use ieum_socket::{Arrival, Host, SocketId};
@@ -20,6 +21,7 @@ use rustix::net::{
     sendto,
 };
 
+use super::stamps::{Came, Stamps, time_of_day};
 use super::{has_waiting, joint, named};
 use crate::bounds::{DATAGRAMS_PER_TURN_MAX, SENDERS_MAX};
 use crate::name::{Bearer, Envelope, Names};
@@ -35,6 +37,8 @@ pub(crate) struct Datagram {
     blocked: bool,
     /// Taken from the host or given back by who could not keep them, and not yet taken by S, in their order.
     parked: VecDeque<Parked>,
+    /// When came what lies in S.
+    stamps: Stamps,
     /// Makes names of senders that follow each other differ.
     serial: u64,
 }
@@ -46,10 +50,12 @@ struct Parked {
     envelope: Envelope,
     /// Where it came to, if it comes from the host now.
     destination: Option<SocketAddr>,
+    /// When.
+    came: Came,
 }
 
 impl Parked {
-    fn of_host(payload: Vec<u8>, source: SocketAddr, arrival: Option<Arrival>) -> Parked {
+    fn of_host(payload: Vec<u8>, source: SocketAddr, arrival: Option<Arrival>, came_at: Instant) -> Parked {
         let envelope = match arrival {
             Some(Arrival { destination, ttl, tos, interface, segment_bytes }) => Envelope {
                 remote: source,
@@ -61,7 +67,8 @@ impl Parked {
             },
             None => Envelope::of(source),
         };
-        Parked { payload, envelope, destination: arrival.map(|arrival| arrival.destination) }
+        let destination = arrival.map(|arrival| arrival.destination);
+        Parked { payload, envelope, destination, came: Came::At(came_at) }
     }
 
     /// The first of several datagrams, and the others. A connected S has one sender, whose name cannot say that there are
@@ -139,11 +146,24 @@ impl Datagram {
     }
 
     /// All that was in S's queue, and nothing came since: it goes there again, before what comes later.
-    pub(crate) fn give_back(&mut self, taken: impl DoubleEndedIterator<Item = (Vec<u8>, Envelope)>) {
-        for (payload, envelope) in taken.rev() {
-            self.parked.push_front(Parked { payload, envelope, destination: None });
+    pub(crate) fn give_back(
+        &mut self,
+        taken: impl DoubleEndedIterator<Item = (Vec<u8>, Envelope, Option<Duration>)>,
+    ) {
+        for (payload, envelope, came) in taken.rev() {
+            self.parked.push_front(Parked { payload, envelope, destination: None, came: Came::On(came) });
         }
         self.blocked = false;
+    }
+
+    /// Whether the program wants to know when datagrams came, which S says from now on.
+    pub(crate) fn set_stamped(&mut self, wanted: bool) {
+        self.stamps.set_wanted(wanted);
+    }
+
+    /// At which time of day that came which S got at the one that the kernel says.
+    pub(crate) fn came(&mut self, stamp: Duration) -> Duration {
+        self.stamps.came(stamp)
     }
 
     /// P or the monitor changed.
@@ -212,18 +232,24 @@ impl Datagram {
             if self.blocked {
                 return Delivery::Blocked;
             }
-            let arrival = host.next_arrival(id);
+            let (arrival, came_at) = (host.next_arrival(id), host.next_came_at(id).unwrap_or(now));
             let next = match self.parked.pop_front() {
                 Some(parked) => parked,
                 None => match host.recv_from(now, id, false) {
-                    Ok((payload, source)) => Parked::of_host(payload, source, arrival),
+                    Ok((payload, source)) => Parked::of_host(payload, source, arrival, came_at),
                     Err(_) => return Delivery::Idle,
                 },
             };
             let (source, destination) = (next.envelope.remote, next.destination);
             let (next, later) = if self.is_connected() { next.first() } else { (next, None) };
+            let begun = self.stamps.are_wanted().then(time_of_day);
             match self.deliver(&next.payload, next.envelope, name, names, number) {
-                Ok(_) => self.parked_first(later),
+                Ok(_) => {
+                    if let Some(begun) = begun {
+                        self.stamps.delivered((begun, time_of_day()), now, next.came);
+                    }
+                    self.parked_first(later);
+                }
                 Err(Errno::AGAIN) => {
                     self.parked.push_front(next.and(later));
                     return self.block(name, source, destination);

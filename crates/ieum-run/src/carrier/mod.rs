@@ -12,12 +12,14 @@
 //!   reset        one byte of S left unread in P, P closed: S reads what is queued, then ECONNRESET
 //! ```
 //!
-//! Files: [`joint`] connects an S to a P; [`stream`] pumps a connection; [`datagram`] carries datagrams.
+//! Files: [`joint`] connects an S to a P; [`stream`] pumps a connection; [`datagram`] carries datagrams, and [`stamps`] knows when
+//! they came.
 //!
 //! Invariant: a copy of S never outlives the call that took it, or the program's close would not be seen.
 
 pub(crate) mod datagram;
 pub(crate) mod joint;
+pub(crate) mod stamps;
 pub(crate) mod stream;
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};

@@ -209,15 +209,15 @@ impl Host {
         reading: &Reading,
         received: &mut Received,
     ) -> Result<usize, Errno> {
-        let arrival = self.next_arrival(id);
+        let (arrival, came_at) = (self.next_arrival(id), self.next_came_at(id).unwrap_or(now));
         let (mut payload, source) = self.recv_from(now, id, reading.has(MSG_PEEK))?;
         let whole = payload.len();
         payload.truncate(reading.bytes);
         let cut = payload.len() < whole;
         received.flags = if cut { MSG_TRUNC } else { 0 };
         received.source = Some(source);
-        let time_of_day = self.day_at_zero + Duration::from_micros(now.micros());
-        received.control = self.arrival_controls(id, source, arrival.as_ref(), time_of_day);
+        let came = self.day_at_zero + Duration::from_micros(came_at.micros());
+        received.control = self.arrival_controls(id, source, arrival.as_ref(), came);
         let answer = if reading.has(MSG_TRUNC) { whole } else { payload.len() };
         received.bytes = payload;
         Ok(answer)

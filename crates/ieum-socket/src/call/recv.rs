@@ -133,15 +133,16 @@ impl Host {
             destination: datagram.destination,
             ttl: datagram.ttl,
             tos: datagram.tos,
-            interface: self.arrived_by(datagram),
+            // What a host says to an address of its own has come by the link that the address belongs to, as Linux has it.
+            interface: self.stack.index_of(datagram.heard_over).unwrap_or(0),
             segment_bytes: datagram.segment_bytes,
         })
     }
 
-    /// What a host says to an address of its own has come by the link that the address belongs to, as Linux has it.
-    fn arrived_by(&self, datagram: &ieum_stack::Datagram) -> u32 {
-        let home = self.stack.link_of(datagram.destination.ip());
-        self.stack.index_of(home.unwrap_or(datagram.link)).unwrap_or(0)
+    /// When that datagram came, by the host's clock.
+    pub fn next_came_at(&self, id: SocketId) -> Option<Instant> {
+        let open = self.descriptions.get(id)?.open()?;
+        Some(self.endpoint_peek(open.endpoint)?.came_at)
     }
 
     /// What a message received now says is left to be read, where the program asked for it (TCP_INQ): at the end of the

@@ -113,8 +113,9 @@ impl Ping {
         let endpoint = self.endpoints.get_mut(id).ok_or(Drop::IcmpKind)?;
         let source = SocketAddr::new(received.source, 0);
         let destination = SocketAddr::new(received.destination, identifier);
-        let Received { link, ttl, tos, .. } = *received;
-        let envelope = Envelope { source, destination, link, ttl, tos, segment_bytes: None };
+        let Received { link, heard_over, came_at, ttl, tos, .. } = *received;
+        let segment_bytes = None;
+        let envelope = Envelope { source, destination, link, heard_over, came_at, ttl, tos, segment_bytes };
         if !endpoint.inbox.push(envelope, received.payload) {
             return Err(Drop::PingQueueFull);
         }
@@ -313,7 +314,7 @@ impl Stack {
             return Err(PingSendError::Unreachable(Unreachable::Network));
         }
         let source = fields.source.or_else(|| specific(local.ip()));
-        let named = fields.link.filter(|_| !self.ip.is_local(to));
+        let named = fields.link.filter(|link| !self.ip.is_local(to) || *link == self.ip.loopback());
         let path = self.ip.path_by(named.or(kept_to), source, to).map_err(PingSendError::Unreachable)?;
         let message = echo.emit(local.port(), path.source, to).ok_or(PingSendError::Family)?;
         self.icmp.ping.owe(Request { endpoint: id, path, destination: to, message, fields })

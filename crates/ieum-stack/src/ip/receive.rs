@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use ieum_wire::ip::{self, Fragment, Header, ParseError, Parsed};
-use ieum_wire::{Packet, Protocol, group, ip4, ip6, segmentation};
+use ieum_wire::{Instant, Packet, Protocol, group, ip4, ip6, segmentation};
 
 use super::{Ip, is_loopback, stays_inside};
 use crate::drops::Drop;
@@ -36,8 +36,11 @@ pub(crate) struct Incoming {
 pub(crate) struct Received<'a> {
     /// Over which link it came; what came around to ourselves, over which it left.
     pub(crate) link: LinkId,
-    /// To which link somebody who keeps to one must keep to hear it: for what a host says to itself, that of the address.
+    /// To which link somebody who keeps to one must keep to hear it: for what a host says to itself, that of the address, or the
+    /// loopback link, where its sender named that.
     pub(crate) heard_over: LinkId,
+    /// When it came; of fragments, when the last of them did.
+    pub(crate) came_at: Instant,
     /// Who sent it.
     pub(crate) source: IpAddr,
     /// The address it was sent to: the one to answer from.

@@ -61,6 +61,9 @@ pub(crate) struct Path {
     pub(crate) segmentation_offload: bool,
     /// The link takes packets without a transport checksum.
     pub(crate) checksum_offload: bool,
+    /// It is the loopback link's because somebody named that, and not because the destination is an own address
+    /// ([`ieum_wire::Packet::by_loopback`]).
+    pub(crate) by_loopback: bool,
 }
 
 impl Ip {
@@ -135,7 +138,8 @@ impl Ip {
     }
 
     /// The same for who may keep to one link (SO_BINDTODEVICE): an own address of that link is reached as ever, everything else
-    /// by it, whatever the routes say, and over the loopback link every own address.
+    /// by it, whatever the routes say, and over the loopback link every own address
+    /// of IPv4, where those hear it who keep to that link.
     pub(crate) fn path_by(
         &self,
         link: Option<LinkId>,
@@ -143,9 +147,14 @@ impl Ip {
         destination: IpAddr,
     ) -> Result<Path, Unreachable> {
         let Some(link) = link else { return self.path(source, destination) };
-        let at_home = self.link_of(destination).is_some_and(|home| home == link || link == self.loopback);
-        if at_home || destination.is_unspecified() {
-            return self.path(source, destination);
+        let home = self.link_of(destination);
+        // By IPv6 Linux knows an own address on its link alone.
+        if destination.is_ipv6() && home.is_some_and(|home| home != link) {
+            return Err(Unreachable::Network);
+        }
+        if home.is_some_and(|home| home == link || link == self.loopback) || destination.is_unspecified() {
+            let by_loopback = link == self.loopback;
+            return self.path(source, destination).map(|path| Path { by_loopback, ..path });
         }
         // Loopback addresses are on no other link (RFC 1122 §3.2.1.3 (g)).
         if is_loopback(destination) {
@@ -212,6 +221,7 @@ impl Ip {
             link_mtu_bytes: config.mtu_bytes,
             segmentation_offload: config.segmentation_offload,
             checksum_offload: config.checksum_offload,
+            by_loopback: false,
         })
     }
 }

@@ -86,6 +86,7 @@ impl Ip {
     ///
     /// [`TooLarge`] when the link has no room for a fragment.
     pub(crate) fn fit(&mut self, path: &Path, mut packet: Packet) -> Result<(LinkId, Packet), TooLarge> {
+        packet.by_loopback = path.by_loopback;
         if packet.gso.is_some() {
             return self.cut(path, packet);
         }

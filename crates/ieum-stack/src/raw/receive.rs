@@ -78,7 +78,7 @@ impl Endpoint {
         packet: &Packet,
         groups: &Groups,
     ) -> Option<bool> {
-        let Received { link, source, destination, ttl, tos, .. } = *received;
+        let Received { link, heard_over, came_at, source, destination, ttl, tos, .. } = *received;
         let parsed = ip::parse(packet.bytes()).ok()?;
         let payload = packet.bytes().get(parsed.header_bytes..parsed.total_bytes)?;
         let is_icmp = matches!(protocol, Protocol::Icmp4 | Protocol::Icmp6);
@@ -99,7 +99,8 @@ impl Endpoint {
             Family::Ip6 => payload,
         };
         let (source, destination) = (SocketAddr::new(source, 0), SocketAddr::new(destination, 0));
-        let envelope = Envelope { source, destination, link, ttl, tos, segment_bytes: None };
+        let segment_bytes = None;
+        let envelope = Envelope { source, destination, link, heard_over, came_at, ttl, tos, segment_bytes };
         Some(self.inbox.push(envelope, bytes))
     }
 }

@@ -154,7 +154,10 @@ impl Stack {
             Some(link) => cx.ip.path_to_group(link, source, to.ip()).map_err(UdpSendError::Unreachable)?,
             None => match fields.link.filter(|_| to.port() != 0 && !cx.ip.is_local(to.ip())) {
                 Some(link) => cx.ip.path_over(link, source, to.ip()).map_err(UdpSendError::Unreachable)?,
-                None => path(&cx, protocol, kept_to, source, to)?,
+                None => {
+                    let named = fields.link.filter(|link| *link == cx.ip.loopback());
+                    path(&cx, protocol, named.or(kept_to), source, to)?
+                }
             },
         };
         udp.owe(Some(id), path, local.port(), to, payload, fields)

@@ -196,9 +196,11 @@ impl Inbox {
             return false;
         }
         self.bytes += charged_bytes(payload.len());
-        let Envelope { source, destination, link, ttl, tos, segment_bytes } = envelope;
+        let Envelope { source, destination, link, heard_over, came_at, ttl, tos, segment_bytes } = envelope;
         let payload = payload.to_vec();
-        self.queue.push_back(Datagram { source, destination, link, ttl, tos, segment_bytes, payload });
+        let datagram =
+            Datagram { source, destination, link, heard_over, came_at, ttl, tos, segment_bytes, payload };
+        self.queue.push_back(datagram);
         true
     }
 
@@ -253,11 +255,22 @@ impl Inbox {
 
 #[cfg(test)]
 mod tests {
+    use ieum_wire::Instant;
+
     use super::*;
 
     fn of_link(link: LinkId) -> Envelope {
         let address = SocketAddr::from(([10, 0, 0, 1], 1));
-        Envelope { source: address, destination: address, link, ttl: 64, tos: 0, segment_bytes: None }
+        Envelope {
+            source: address,
+            destination: address,
+            link,
+            heard_over: link,
+            came_at: Instant::ZERO,
+            ttl: 64,
+            tos: 0,
+            segment_bytes: None,
+        }
     }
 
     #[test]
@@ -284,7 +297,8 @@ mod tests {
         assert!(!inbox.join(envelope, b""), "an empty one stands for itself");
         assert!(!inbox.join(envelope, b"abcd"), "it is larger");
         assert!(!inbox.join(Envelope { tos: 1, ..envelope }, b"abc"), "its header says something else");
-        assert!(inbox.join(envelope, b"def") && inbox.join(envelope, b"g"));
+        let later = Envelope { came_at: Instant::from_micros(7), ..envelope };
+        assert!(inbox.join(later, b"def") && inbox.join(envelope, b"g"));
         assert!(!inbox.join(envelope, b"h"), "a shorter one was the last");
         assert_eq!(inbox.bytes(), charged_bytes(7));
         let joined = inbox.pop().unwrap();
@@ -292,6 +306,7 @@ mod tests {
             (joined.segment_bytes, joined.payload.as_slice(), inbox.bytes()),
             (Some(3), &b"abcdefg"[..], 0)
         );
+        assert_eq!(joined.came_at, Instant::ZERO, "they came when the first did");
     }
 
     #[test]

@@ -30,7 +30,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 
-use ieum_wire::{Unreachable, ip4};
+use ieum_wire::{Instant, Unreachable, ip4};
 use slotmap::SlotMap;
 
 use crate::bounds::UDP_ANY_QUEUE_BYTES_MAX;
@@ -63,6 +63,10 @@ pub(crate) struct Envelope {
     pub(crate) destination: SocketAddr,
     /// Over which link it came.
     pub(crate) link: LinkId,
+    /// To which link somebody who keeps to one must keep to hear it.
+    pub(crate) heard_over: LinkId,
+    /// When it came.
+    pub(crate) came_at: Instant,
     pub(crate) ttl: u8,
     pub(crate) tos: u8,
     /// It is several datagrams of so many bytes each, the last one perhaps shorter.
@@ -78,6 +82,12 @@ pub struct Datagram {
     pub destination: SocketAddr,
     /// Over which link it came; what the host said to itself, over the loopback link.
     pub link: LinkId,
+    /// The link that it is told as having come by, and to which somebody who keeps to one must keep to hear it: of what the host said
+    /// to itself, the link of the address, or the loopback link, where its sender named that.
+    pub heard_over: LinkId,
+    /// When it came ([`crate::Stack::on_frame`]), and not when it is read: of what came in fragments, when the last of them did; of
+    /// what was joined, when the first did.
+    pub came_at: Instant,
     /// How many hops it still had when it came: IPv4's TTL, IPv6's hop limit.
     pub ttl: u8,
     /// DSCP and ECN (RFC 2474, RFC 3168): IPv4's type of service, IPv6's traffic class.
@@ -115,7 +125,7 @@ pub struct SendFields {
     pub ttl: u8,
     /// DSCP and ECN (RFC 2474, RFC 3168): IPv4's type of service, IPv6's traffic class.
     pub tos: u8,
-    /// The link by which it leaves, but to an own address; `None`: the one that the route says, to a group the one that its
+    /// The link by which it leaves, or to an own address, where it is the loopback link, that it is told to have come by; `None`: the one that the route says, to a group the one that its
     /// source belongs to.
     pub link: Option<LinkId>,
     /// To a group: members on this host hear it too.

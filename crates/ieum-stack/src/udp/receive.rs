@@ -32,8 +32,8 @@ impl Udp {
         };
         let source = SocketAddr::new(received.source, header.source_port);
         let destination = SocketAddr::new(received.destination, header.destination_port);
-        let Received { link, ttl, tos, segment_bytes, .. } = *received;
-        let envelope = Envelope { source, destination, link, ttl, tos, segment_bytes };
+        let Received { link, heard_over, came_at, ttl, tos, segment_bytes, .. } = *received;
+        let envelope = Envelope { source, destination, link, heard_over, came_at, ttl, tos, segment_bytes };
         if for_whom == For::Everybody {
             let all = self.demux.find_all(protocol, destination, source);
             let hears = |id: &UdpId| self.hears(*id, received.heard_over);

@@ -197,6 +197,27 @@ static void led(void)
     }
 }
 
+/* By IPv6 an own address is on its interface alone. */
+static void of_ip6(void)
+{
+    static const char *const OWN6[] = { "fd77::2", "::1" };
+    for (int by = 1; by < KEPT_COUNT; by++)
+        for (int i = 0; i < 2; i++) {
+            char name[64];
+            struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htons(9) };
+            must(inet_pton(AF_INET6, OWN6[i], &to.sin6_addr) == 1, "an address of IPv6");
+            int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+            must(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, KEPT[by], (socklen_t)strlen(KEPT[by])) == 0, "an interface is chosen");
+            snprintf(name, sizeof name, "%s.%s", word(by), OWN6[i]);
+            line2("device-ip6-send", name, sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof to));
+            close(fd);
+            fd = socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+            must(setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, KEPT[by], (socklen_t)strlen(KEPT[by])) == 0, "an interface is chosen");
+            line2("device-ip6-connect", name, connect(fd, (struct sockaddr *)&to, sizeof to));
+            close(fd);
+        }
+}
+
 void devices(void)
 {
     chosen();
@@ -208,4 +229,5 @@ void devices(void)
     absent();
     connections();
     led();
+    of_ip6();
 }

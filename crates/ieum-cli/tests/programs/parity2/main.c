@@ -22,6 +22,7 @@ static void about_datagrams(void)
     sticky();
     marked();
     facts();
+    arrivals();
 }
 
 int main(int count, char **arguments)
@@ -73,6 +74,7 @@ int main(int count, char **arguments)
     listeners();
     marked();
     facts();
+    arrivals();
     printf("end: 0\n");
     return 0;
 }

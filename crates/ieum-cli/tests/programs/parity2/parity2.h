@@ -62,6 +62,7 @@ void enough(void);
 void sticky(void);
 void listeners(void);
 void marked(void);
+void arrivals(void);
 void refused_calls(void);
 void renewed(void);
 void associations(void);
