@@ -202,6 +202,13 @@ impl Stack {
         tcp.configure(&mut cx, id, settings);
     }
 
+    /// Acknowledgements go at once from now on, the one that waits included, or they wait. The connection's course ends that by
+    /// itself (tcp(7), TCP_QUICKACK), which is why saying it again is more than a setting that stays as it is.
+    pub fn tcp_set_quick_ack(&mut self, now: Instant, id: ConnectionId, quick: bool) {
+        let (tcp, mut cx) = self.split(now);
+        tcp.set_quick_ack(&mut cx, id, quick);
+    }
+
     /// Changes what connections inherit that a listener accepts from now on.
     pub fn tcp_configure_listener(&mut self, listener: ListenerId, settings: TcpSettings) {
         self.tcp.configure_listener(listener, settings);

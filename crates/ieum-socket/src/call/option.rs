@@ -11,7 +11,7 @@ use crate::numbers::{
     IP_MULTICAST_ALL, IP_RECVERR, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_TCP, IPPROTO_UDP, IPV6_MULTICAST_ALL,
     IPV6_PKTINFO, IPV6_RECVERR, IPV6_V6ONLY, SO_RCVBUF, SO_REUSEADDR, SO_REUSEPORT, SO_TIMESTAMPING,
     SO_TIMESTAMPING_NEW, SO_ZEROCOPY, SOL_SOCKET, TCP_CORK, TCP_FASTOPEN, TCP_FASTOPEN_CONNECT,
-    TCP_FASTOPEN_KEY, TCP_FASTOPEN_NO_COOKIE, TCP_NODELAY, TCP_WINDOW_CLAMP, UDP_CORK, UDP_GRO,
+    TCP_FASTOPEN_KEY, TCP_FASTOPEN_NO_COOKIE, TCP_NODELAY, TCP_QUICKACK, TCP_WINDOW_CLAMP, UDP_CORK, UDP_GRO,
     UDPLITE_RECV_CSCOV, UDPLITE_SEND_CSCOV,
 };
 use crate::options::stamping_of;
@@ -174,6 +174,13 @@ impl Host {
             }
             (_, _, _) => None,
         };
+        let quick = match (&description.phase, level, name) {
+            // tcp(7): its effect ends by itself, so that who wants it says it again and again.
+            (Phase::Stream(Stream::Active(active)), IPPROTO_TCP, TCP_QUICKACK) => {
+                after.quick_ack.map(|quick| (active.connection, quick))
+            }
+            (_, _, _) => None,
+        };
         let keys = description.options.fast_open_keys().filter(|_| name == TCP_FASTOPEN_KEY);
         if let (Some(keys), Phase::Stream(Stream::Listening(listening))) = (keys, &description.phase) {
             self.stack.tcp_set_fast_open_keys(listening.listener, keys);
@@ -181,6 +188,9 @@ impl Host {
         self.reconfigure(id, &before);
         if let Some(connection) = flushed {
             self.stack.tcp_flush(now, connection);
+        }
+        if let Some((connection, quick)) = quick {
+            self.stack.tcp_set_quick_ack(now, connection, quick);
         }
         Ok(())
     }

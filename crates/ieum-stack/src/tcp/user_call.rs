@@ -329,6 +329,14 @@ impl Tcp {
         }
     }
 
+    /// Acknowledgements go at once, or wait, until the connection's course suggests otherwise.
+    pub(crate) fn set_quick_ack(&mut self, cx: &mut Context<'_>, id: ConnectionId, quick: bool) {
+        if let Some((open, _)) = self.open_mut(id) {
+            open.recv.set_quick_ack(quick);
+            self.settle(cx, id);
+        }
+    }
+
     pub(crate) fn status(&self, id: ConnectionId) -> Option<Status> {
         self.connections.get(id).map(Connection::status)
     }

@@ -220,6 +220,11 @@ impl Recv {
         }
     }
 
+    /// The user wants acknowledgements at once, or not, until the connection's course suggests otherwise.
+    pub(super) fn set_quick_ack(&mut self, quick: bool) {
+        self.ack.set_quick(quick);
+    }
+
     // What segments bring.
 
     /// May something with data end at `end`, right of the window? Only while nothing waits to be read.
