@@ -1,9 +1,8 @@
-# what: redis's own tests: 47 files of them about commands, clients, publishing, limits, blocked pops, replicas, failover and redis-cli
+# what: redis's own tests: 47 files of them about commands, clients, publishing, limits, blocked pops, replicas, failover and redis-cli; without unit/client-eviction, which takes for granted that what was written to loopback has arrived when the call returns
 # version: redis-server --version | cut -d ' ' -f 1-3
 # needs: redis-server redis-tools tcl
 # source: redis-server
-# Left out are files about files, those that take a minute or more, cluster's own, and unit/client-eviction, which takes for granted that what was
-# written to loopback has arrived when the call returns; of the others, what redis calls slow.
+# Left out are files about files, too, those that take a minute or more, and cluster's own; of the others, what redis calls slow.
 files=(unit/{printver,auth,protocol,keyspace,scan,info,info-command,quit,sort,multi,other,expire,acl,acl-v2,pubsub,pubsubshard,slowlog}
     unit/{introspection,introspection-2,limits,obuf-limits,networking,querybuf,pendingquerybuf,replybufsize,tracking,wait,pause,shutdown}
     unit/{scripting,functions,cluster/misc,cluster/links} unit/type/{string,incr,hash,set,zset,list,list-2,stream-cgroups}
