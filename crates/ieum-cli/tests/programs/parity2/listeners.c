@@ -339,6 +339,37 @@ static void spread(void)
     close(listening[0]);
 }
 
+/* Who comes again from the same place reaches the same listener: the addresses and ports of both ends choose it. */
+static void spread_again(void)
+{
+    enum { PLACES = 16, TIMES = 4 };
+    int listening[SHARING], server, of_each[SHARING], stayed = 0;
+    listening[0] = one_who_shares(0);
+    int port = port_of(listening[0]);
+    for (int i = 1; i < SHARING; i++)
+        listening[i] = one_who_shares(port);
+    for (int i = 0; i < PLACES; i++) {
+        int place = 0, reached[SHARING] = { 0 };
+        for (int j = 0; j < TIMES; j++) {
+            int client = make_blocking(SOCK_STREAM);
+            must(bind_to(client, "127.0.0.1", place) == 0, "its port is free again");
+            place = port_of(client);
+            must(connect_to(client, "127.0.0.1", port) == 0, "a client connects");
+            take_all(listening, &server, of_each, 1);
+            for (int k = 0; k < SHARING; k++)
+                reached[k] += of_each[k];
+            /* A reset leaves no TIME-WAIT. */
+            reset(client);
+            settle(server, POLLHUP);
+            close(server);
+        }
+        for (int k = 0; k < SHARING; k++)
+            stayed += reached[k] == TIMES;
+    }
+    text("spread.again", "%d of %d at the same", stayed, PLACES);
+    close_all(listening, SHARING);
+}
+
 void listeners(void)
 {
     deferred_seconds();
@@ -348,4 +379,5 @@ void listeners(void)
     fast_open(true);
     fast_message();
     spread();
+    spread_again();
 }

@@ -1,6 +1,8 @@
 /* The accept queue: how many wait in it, what is said of those, what happens to one too many. */
 #include "parity2.h"
 
+#include <limits.h>
+
 static int queue_length(int fd) { return (int)tcp_info_of(fd).tcpi_unacked; }
 
 static int queue_bound(int fd) { return (int)tcp_info_of(fd).tcpi_sacked; }
@@ -44,6 +46,17 @@ static void bounded(int backlog)
     text2(name, "accepted", "%d", accepted);
     for (int i = 0; i < count; i++)
         close(clients[i]);
+    close(listening);
+}
+
+/* What listen asks for, bounded by net.core.somaxconn, which is 4096 in a fresh namespace; less than nothing asks for all. */
+static void bound_of(int backlog)
+{
+    char name[40];
+    int listening = make(SOCK_STREAM);
+    must(bind_to(listening, "127.0.0.1", 0) == 0 && listen(listening, backlog) == 0, "a socket listens");
+    snprintf(name, sizeof name, "backlog-%d.bound", backlog);
+    text(name, "%d", queue_bound(listening));
     close(listening);
 }
 
@@ -107,6 +120,9 @@ void queues(void)
     bounded(0);
     bounded(1);
     bounded(4);
+    const int backlogs[] = { 5, 4095, 4096, 4097, 100000, INT_MAX, -1, INT_MIN };
+    for (size_t i = 0; i < sizeof backlogs / sizeof *backlogs; i++)
+        bound_of(backlogs[i]);
     grows();
     too_late();
 }
