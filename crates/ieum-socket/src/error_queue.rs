@@ -19,8 +19,8 @@ use crate::host::Host;
 use crate::make::Domain;
 use crate::numbers::{
     IP_RECVERR, IPPROTO_IP, IPPROTO_IPV6, IPV6_RECVERR, MSG_ERRQUEUE, MSG_TRUNC, SCM_TIMESTAMPING_OPT_STATS,
-    SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6, SO_EE_ORIGIN_ZEROCOPY, SO_TIMESTAMPING, SOF_TIMESTAMPING_SOFTWARE,
-    SOL_SOCKET,
+    SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6, SO_EE_ORIGIN_LOCAL, SO_EE_ORIGIN_ZEROCOPY, SO_TIMESTAMPING,
+    SOF_TIMESTAMPING_SOFTWARE, SOL_SOCKET,
 };
 use crate::{Errno, SocketId};
 
@@ -160,6 +160,29 @@ impl Host {
             }
         }
         last
+    }
+
+    /// A message of the socket was refused, since it is larger than what goes there uncut, or than any packet: who asks for errors
+    /// (IP_RECVERR, IPV6_RECVERR) is told by the error queue too, and of how much would have gone.
+    pub(crate) fn tell_too_large(&mut self, id: SocketId, to: SocketAddr, mtu_bytes: Option<u32>) {
+        let Some(description) = self.descriptions.get(id) else { return };
+        if !description.options.receives_errors(Domain::of(to.ip())) {
+            return;
+        }
+        // As on Linux, over IPv4 the port is the remote's, if there is one, and not that of the message.
+        let remote = description.open().and_then(|open| self.endpoint_remote(open.endpoint));
+        let port = if to.is_ipv4() { remote.map_or(0, |remote| remote.port()) } else { to.port() };
+        let notice = Notice {
+            errno: Errno::EMSGSIZE.0,
+            origin: SO_EE_ORIGIN_LOCAL,
+            info: mtu_bytes.unwrap_or(0),
+            destination: Some(SocketAddr::new(to.ip(), port)),
+            ..Notice::default()
+        };
+        if let Some(description) = self.descriptions.get_mut(id) {
+            description.sent.get_or_insert_default().errors.push(notice);
+        }
+        self.tell(Some(id));
     }
 
     /// Reads the oldest notice as `recvmsg` tells it, its payload cut to `bytes`.

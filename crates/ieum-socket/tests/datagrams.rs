@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use common::{DATAGRAM, World, at, events, host, poll, read};
 use ieum_socket::numbers::{
-    IP_RECVERR, IPPROTO_IP, IPPROTO_UDP, MSG_PEEK, SO_BROADCAST, SO_TIMESTAMPNS, SOL_SOCKET, UDP_CORK,
-    UDP_GRO, UDP_SEGMENT,
+    IP_MTU_DISCOVER, IP_RECVERR, IPPROTO_IP, IPPROTO_UDP, MSG_PEEK, SO_BROADCAST, SO_TIMESTAMPNS, SOL_SOCKET,
+    UDP_CORK, UDP_GRO, UDP_SEGMENT,
 };
 use ieum_socket::{
     Ancillary, Connect, Control, Errno, Event, Host, How, Kind, Reading, Received, SocketId, Wait,
@@ -217,6 +217,33 @@ fn passing_trouble_is_told_only_to_who_wants_errors() {
     assert_eq!(notice.control[0].data[..8], [113, 0, 0, 0, 2, 3, 1, 0]);
     assert_eq!(notice.control[0].data[16..24], [2, 0, 0, 0, 10, 0, 0, 9]);
     assert_eq!(host.recv_notice(id, 100).err(), Some(Errno::EAGAIN));
+}
+
+#[test]
+fn what_the_host_itself_cannot_send_whole_is_told_by_the_error_queue_with_the_mtu() {
+    let mut world = World::new();
+    let id = world.a.socket(2, DATAGRAM, 0).unwrap();
+    let to = Some(at("10.0.0.2:9"));
+    world.a.set_option(world.now, id, IPPROTO_IP, IP_MTU_DISCOVER, &2_i32.to_ne_bytes()).unwrap();
+    assert_eq!(world.a.send_to(world.now, id, &[0; 1473], to), Err(Errno::EMSGSIZE));
+    assert_eq!(world.a.recv_notice(id, 10).err(), Some(Errno::EAGAIN), "nobody asked");
+    world.a.set_option(world.now, id, IPPROTO_IP, IP_RECVERR, &[1, 0, 0, 0]).unwrap();
+    assert_eq!(world.a.send_to(world.now, id, &[0; 1472], to), Ok(1472));
+    for connected in [false, true] {
+        if connected {
+            world.a.connect(world.now, id, to).unwrap();
+        }
+        assert_eq!(world.a.send_to(world.now, id, &[0; 1473], to), Err(Errno::EMSGSIZE));
+        assert_eq!(poll(&world.a, id), "OUT|ERR");
+        let notice = world.a.recv_notice(id, 10).unwrap();
+        let port = if connected { 9 } else { 0 };
+        assert_eq!((&notice.bytes[..], notice.source), (&b""[..], Some(at(&format!("10.0.0.2:{port}")))));
+        // struct sock_extended_err: EMSGSIZE of the host itself, with 1500 as its info; and nobody who offends.
+        assert_eq!(notice.control[0].data[..12], [90, 0, 0, 0, 1, 0, 0, 0, 0xdc, 5, 0, 0]);
+        assert_eq!(notice.control[0].data[12..], [0; 20]);
+        assert_eq!(world.a.take_error(id), None);
+        assert_eq!(poll(&world.a, id), "OUT");
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 
 use ieum_stack::{LinkId, SendFields, WriteEnd};
-use ieum_wire::Instant;
+use ieum_wire::{Instant, ip4, ip6, udp};
 
 use crate::bounds::MESSAGE_BYTES_MAX;
 use crate::call::connect::Dial;
@@ -309,7 +309,13 @@ impl Host {
         let fields = description.options.send_fields(to.ip());
         let link = by.or_else(|| self.link_to_group(id, to.ip(), address));
         let first = link.or(description.options.link);
-        if never_cut && self.is_larger_than_path(now, to, first, bytes.len(), fields.heeds_path_mtu) {
+        let mtu_bytes = self.mtu_towards(now, to.ip(), first, fields.heeds_path_mtu);
+        let whole_bytes = headers_bytes(description, to.ip()) + bytes.len();
+        let takes_bytes = if never_cut { mtu_bytes } else { None };
+        let is_too_large =
+            takes_bytes.is_some_and(|takes| u32::try_from(whole_bytes).is_ok_and(|whole| whole > takes));
+        if is_too_large || segment_bytes.is_none() && whole_bytes > packet_bytes_max(to.ip()) {
+            self.tell_too_large(id, to, mtu_bytes);
             return Err(Errno::EMSGSIZE);
         }
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
@@ -360,21 +366,34 @@ impl Host {
         if to.is_multicast() { named.or_else(|| self.chosen_link(id, to)) } else { None }
     }
 
-    /// Would a datagram with so many bytes have to be cut on its way?
-    fn is_larger_than_path(
+    /// The largest packet that goes there uncut, as far as is known, in bytes; `None`: no way leads there.
+    fn mtu_towards(
         &self,
         now: Instant,
-        to: SocketAddr,
+        to: IpAddr,
         link: Option<LinkId>,
-        bytes: usize,
         heeds_routers: bool,
-    ) -> bool {
-        let headers = if to.is_ipv4() { HEADERS_BYTES_IP4 } else { HEADERS_BYTES_IP6 };
-        let first = self.stack.link_mtu_bytes(link.filter(|_| !self.stack.is_local(to.ip())), to.ip());
-        let known = self.stack.path_mtu_bytes(now, to.ip()).filter(|_| heeds_routers);
-        let mtu_bytes = first.into_iter().chain(known).min();
-        mtu_bytes.is_some_and(|mtu| u32::try_from(bytes + headers).unwrap_or(u32::MAX) > mtu)
+    ) -> Option<u32> {
+        let first = self.stack.link_mtu_bytes(link.filter(|_| !self.stack.is_local(to)), to);
+        let known = self.stack.path_mtu_bytes(now, to).filter(|_| heeds_routers);
+        first.into_iter().chain(known).min()
     }
+}
+
+/// Bytes that stand before a program's in a packet: an echo request and what is raw begin behind the header of IP, or are all of it.
+fn headers_bytes(description: &Description, to: IpAddr) -> usize {
+    let of_ip = if to.is_ipv4() { ip4::HEADER_BYTES } else { ip6::HEADER_BYTES };
+    match description.make.protocol {
+        Protocol::Udp | Protocol::UdpLite => of_ip + udp::HEADER_BYTES,
+        Protocol::Raw(_) if description.options.raw().is_some_and(|raw| raw.header_included) => 0,
+        Protocol::Raw(_) | Protocol::Icmp | Protocol::Tcp => of_ip,
+    }
+}
+
+/// The largest packet there is: what a header can tell.
+fn packet_bytes_max(to: IpAddr) -> usize {
+    let told = usize::from(u16::MAX);
+    if to.is_ipv4() { told } else { told + ip6::HEADER_BYTES }
 }
 
 /// What Linux asks of a raw socket's message: over IPv6 the port is the protocol, if it is anything (ipv6(7)); of ICMP the
@@ -396,6 +415,3 @@ fn check_raw(description: &Description, address: Option<SocketAddr>, bytes: &[u8
 fn with_syn(count: usize) -> Result<usize, Errno> {
     if count > 0 { Ok(count) } else { Err(Errno::EINPROGRESS) }
 }
-/// Bytes of the headers of IP and UDP (an echo request's has as many).
-const HEADERS_BYTES_IP4: usize = 28;
-const HEADERS_BYTES_IP6: usize = 48;

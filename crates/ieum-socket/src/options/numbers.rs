@@ -229,6 +229,7 @@ pub const SCM_TSTAMP_SND: u32 = 0;
 pub const SCM_TSTAMP_SCHED: u32 = 1;
 pub const SCM_TSTAMP_ACK: u32 = 2;
 
+pub const SO_EE_ORIGIN_LOCAL: u8 = 1;
 pub const SO_EE_ORIGIN_ICMP: u8 = 2;
 pub const SO_EE_ORIGIN_ICMP6: u8 = 3;
 pub const SO_EE_ORIGIN_TIMESTAMPING: u8 = 4;

@@ -2,6 +2,7 @@
 #include "parity2.h"
 
 #include <linux/errqueue.h>
+#include <net/if.h>
 
 /* The oldest message of the error queue in words. */
 static void notice(const char *name, int fd)
@@ -77,8 +78,74 @@ static void one_family(int family)
     close(fd);
 }
 
+/* What the host itself does not send, since it is larger than the link takes and may not be cut, or than any packet. */
+static void too_large(int family)
+{
+    int four = family == AF_INET, one = 1, never = 2;
+    int level = four ? IPPROTO_IP : IPPROTO_IPV6, errors = four ? IP_RECVERR : IPV6_RECVERR;
+    static char large[65536];
+    size_t fits = 1500 - (four ? 20 : 40) - 8;
+    char name[64];
+    /* A group has no neighbour that would have to answer. */
+    struct sockaddr_in to4 = address("239.1.2.3", 9);
+    struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons(9) };
+    must(inet_pton(AF_INET6, "ff15::123", &to6.sin6_addr) == 1, "an address of IPv6");
+    struct sockaddr *to = four ? (struct sockaddr *)&to4 : (struct sockaddr *)&to6;
+    socklen_t length = four ? sizeof to4 : sizeof to6;
+    int fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    struct ip_mreqn by4 = { .imr_ifindex = (int)if_nametoindex("eth0") };
+    int by6 = by4.imr_ifindex, zero = 0;
+    must(four ? setsockopt(fd, level, IP_MULTICAST_IF, &by4, sizeof by4) == 0 && setsockopt(fd, level, IP_MULTICAST_LOOP, &zero, sizeof zero) == 0
+              : setsockopt(fd, level, IPV6_MULTICAST_IF, &by6, sizeof by6) == 0 && setsockopt(fd, level, IPV6_MULTICAST_LOOP, &zero, sizeof zero) == 0,
+        "a link is named");
+    must(setsockopt(fd, level, four ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &never, sizeof never) == 0, "an option is taken");
+    line2("too-large", NAME("unasked"), sendto(fd, large, fits + 1, 0, to, length));
+    must(setsockopt(fd, level, errors, &one, sizeof one) == 0, "an option is taken");
+    notice(NAME("large-unasked"), fd);
+    line2("too-large", NAME("fits"), sendto(fd, large, fits, 0, to, length));
+    notice(NAME("large-fits"), fd);
+    line2("too-large", NAME("one-more"), sendto(fd, large, fits + 1, 0, to, length));
+    line2("too-large", NAME("again"), sendto(fd, large, 20000, 0, to, length));
+    text2("too-large", NAME("error"), "%s", errno_name(take_error(fd)));
+    notice(NAME("large"), fd);
+    notice(NAME("large-again"), fd);
+    notice(NAME("large-no-more"), fd);
+    must(connect(fd, to, length) == 0, "a remote is set");
+    line2("too-large", NAME("connected"), sendto(fd, large, fits + 1, 0, to, length));
+    notice(NAME("large-connected"), fd);
+    must(setsockopt(fd, level, four ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &zero, sizeof zero) == 0, "an option is taken");
+    size_t packet = four ? 65507 : 65527;
+    line2("too-large", NAME("any-packet"), sendto(fd, large, packet + 1, 0, to, length));
+    notice(NAME("large-any-packet"), fd);
+    line2("too-large", NAME("any-length"), sendto(fd, large, 65535, 0, to, length));
+    notice(NAME("large-any-length"), fd);
+    if (four) {
+        line2("too-large", NAME("no-length"), sendto(fd, large, 65536, 0, to, length));
+        notice(NAME("large-no-length"), fd);
+    }
+    close(fd);
+    if (!four)
+        return;
+    /* To itself nothing is larger than what the loopback interface takes, save what is larger than any packet. */
+    struct sockaddr_in own = address(OWN, 9);
+    fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    must(setsockopt(fd, level, errors, &one, sizeof one) == 0, "an option is taken");
+    line2("too-large", NAME("own"), sendto(fd, large, 65508, 0, (struct sockaddr *)&own, sizeof own));
+    notice(NAME("large-own"), fd);
+    close(fd);
+    fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, IPPROTO_ICMP);
+    must(setsockopt(fd, level, errors, &one, sizeof one) == 0, "an option is taken");
+    large[0] = 8;
+    line2("too-large", NAME("echo"), sendto(fd, large, 65535, 0, (struct sockaddr *)&own, sizeof own));
+    notice(NAME("large-echo"), fd);
+    large[0] = 0;
+    close(fd);
+}
+
 void undelivered(void)
 {
     one_family(AF_INET);
     one_family(AF_INET6);
+    too_large(AF_INET);
+    too_large(AF_INET6);
 }
