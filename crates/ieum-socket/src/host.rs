@@ -220,6 +220,15 @@ impl Host {
         })
     }
 
+    /// Does `connect` on the stream say EISCONN, and do nothing? Also of one whose connection was reset, until it is dissolved.
+    pub fn was_connected(&self, id: SocketId) -> bool {
+        self.descriptions.get(id).is_some_and(|description| match description.phase {
+            Phase::Stream(Stream::Listening(_)) => true,
+            Phase::Stream(Stream::Active(active)) => active.answered && !active.disconnecting,
+            Phase::Stream(Stream::Unbound | Stream::Bound(_)) | Phase::Datagram(_) => false,
+        })
+    }
+
     /// Is the stream's connection over, in both directions?
     pub fn is_over(&self, id: SocketId) -> bool {
         let view = self.descriptions.get(id).and_then(|description| self.view(description));

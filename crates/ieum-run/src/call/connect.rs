@@ -65,6 +65,10 @@ impl Runner {
         self.catch_up(turn, number);
         let Some(address) = address else { return self.disconnect_stream(turn, call, number) };
         let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
+        if self.host.was_connected(id) {
+            // Before anything that S shows is taken from it.
+            return Err(Errno::EISCONN);
+        }
         if self.host.is_unconnected(id) {
             // Our own end will need a descriptor when the peer has answered, and then it is too late to say no.
             carrier::keep_some_free(&self.copy(number)?).map_err(host_errno)?;

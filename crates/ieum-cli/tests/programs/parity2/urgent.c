@@ -122,6 +122,20 @@ static void before_a_reset(void)
     close(both.server);
 }
 
+/* A connect that is refused as such leaves the reset where it was. */
+static void connected_after_a_reset(void)
+{
+    struct pair both = connected();
+    char into[16];
+    reset(both.client);
+    settle(both.server, POLLERR | POLLHUP);
+    line2("reset-then-connect", "connect", connect_to(both.server, "127.0.0.1", closed_port()));
+    text2("reset-then-connect", "poll", "%s", mask(both.server));
+    line2("reset-then-connect", "recv", recv(both.server, into, sizeof into, 0));
+    line2("reset-then-connect", "again", recv(both.server, into, sizeof into, 0));
+    close(both.server);
+}
+
 static void *write_until_error(void *argument)
 {
     static char block[65536];
@@ -174,6 +188,7 @@ void more_urgent(void)
     at_its_mark();
     among_others();
     before_a_reset();
+    connected_after_a_reset();
     full_both_ways(false);
     full_both_ways(true);
 }
