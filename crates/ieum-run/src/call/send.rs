@@ -221,9 +221,15 @@ impl Runner {
         }
     }
 
-    /// A blocking sender waits for room.
+    /// A blocking sender waits for room, and not for a port where none is free.
     fn answer_unsent(&mut self, turn: &Turn<'_>, number: u64, flags: i32, errno: Errno) -> Served {
-        if errno == Errno::EAGAIN { self.answer_no_room(turn, number, flags) } else { Err(errno) }
+        let waits = errno == Errno::EAGAIN && !self.is_without_port(number);
+        if waits { self.answer_no_room(turn, number, flags) } else { Err(errno) }
+    }
+
+    fn is_without_port(&self, number: u64) -> bool {
+        let local = self.sockets.get(number).and_then(|socket| self.host.local_address(socket.host).ok());
+        self.speaks_udp(number) && local.is_none_or(|local| local.port() == 0)
     }
 
     pub(super) fn answer_no_room(&mut self, turn: &Turn<'_>, number: u64, flags: i32) -> Served {

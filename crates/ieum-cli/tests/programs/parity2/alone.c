@@ -132,10 +132,11 @@ static void few_ports(const struct kind *kind)
 {
     static const char *const REMOTES[] = { "127.0.0.1", "127.0.0.2", "127.0.0.3" };
     int opened[9], far[3], count = 0;
+    unsigned first = free_pair(kind->type);
     for (int i = 0; i < 3; i++)
         far[i] = one_who_hears(kind, REMOTES[i]);
     for (int i = 0; i < 9; i++) {
-        unsigned range = 41001u << 16 | 41000;
+        unsigned range = (first + 1) << 16 | first;
         int fd = opened[i] = alone(kind);
         must(setsockopt(fd, IPPROTO_IP, 51 /* IP_LOCAL_PORT_RANGE */, &range, sizeof range) == 0, "a range is set");
         must(bind_at(fd, kind, "127.0.0.9", 0) == 0, "an address is bound");

@@ -2,13 +2,20 @@
 #include "parity2.h"
 
 /* How long a call waits that is not given enough, in milliseconds. */
-enum { WAIT_MS = 200 };
+enum { WAIT_MS = 400 };
 
 static long long now_ms(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* Did something that began then last so long? The kernel's timers may be some milliseconds early, and a busy machine makes what does not
+ * wait late: half of the time lies far from both. */
+static const char *lasted(long long began_ms, long long longest_ms)
+{
+    return now_ms() - began_ms >= longest_ms / 2 ? "yes" : "no";
 }
 
 /* A pair whose server waits for `enough` bytes, and no longer than WAIT_MS. */
@@ -67,7 +74,7 @@ static void tell(const struct way *way, const char *name, int fd, size_t size, i
     long long before = now_ms();
     line2(way->name, name, way->receive(fd, into, size, flags));
     snprintf(waited, sizeof waited, "%s.waited", name);
-    text2(way->name, waited, "%s", now_ms() - before >= WAIT_MS - 5 ? "yes" : "no");
+    text2(way->name, waited, "%s", lasted(before, WAIT_MS));
 }
 
 static void receives(const struct way *way)
@@ -242,7 +249,7 @@ static void lingers(void)
     long written = fill(pair.client), came = 0, count;
     long long before = now_ms();
     line("enough-linger.close", close(pair.client));
-    text("enough-linger.waited", "%s", now_ms() - before >= 995 ? "yes" : "no");
+    text("enough-linger.waited", "%s", lasted(before, 1000));
     static char into[1 << 16];
     blocking(pair.server, true);
     while ((count = recv(pair.server, into, sizeof into, 0)) > 0)

@@ -13,24 +13,6 @@ static int ranged(int type, unsigned first, unsigned last)
     return fd;
 }
 
-/* The first of two ports that follow each other and that nobody holds: any socket before may have been given one of them. */
-static unsigned free_pair(int type)
-{
-    for (unsigned port = 40000; port < 50000; port += 2) {
-        int taken = 0;
-        for (unsigned i = 0; i < 2; i++) {
-            int fd = make_blocking(type);
-            struct sockaddr_in any = address("0.0.0.0", (int)(port + i));
-            taken += bind(fd, (struct sockaddr *)&any, sizeof any) != 0;
-            close(fd);
-        }
-        if (taken == 0)
-            return port;
-    }
-    must(false, "two ports are free");
-    return 0;
-}
-
 static void ranges(void)
 {
     static const struct { const char *name; unsigned range; socklen_t length; } ALL[] = {

@@ -32,6 +32,9 @@ int end_interrupting(void);
 /* TCP_INFO; of a listener, the connections that wait to be accepted are unacked and their bound sacked. */
 struct tcp_info tcp_info_of(int fd);
 
+/* The first of two ports that follow each other and that nobody holds: any socket before may have been given one of them. */
+unsigned free_pair(int type);
+
 /* The chapters. */
 void messages(void);
 void waiting(void);

@@ -162,6 +162,23 @@ int end_interrupting(void)
     return interruptions;
 }
 
+unsigned free_pair(int type)
+{
+    for (unsigned port = 40000; port < 50000; port += 2) {
+        int taken = 0;
+        for (unsigned i = 0; i < 2; i++) {
+            int fd = make_blocking(type);
+            struct sockaddr_in any = address("0.0.0.0", (int)(port + i));
+            taken += bind(fd, (struct sockaddr *)&any, sizeof any) != 0;
+            close(fd);
+        }
+        if (taken == 0)
+            return port;
+    }
+    must(false, "two ports are free");
+    return 0;
+}
+
 struct tcp_info tcp_info_of(int fd)
 {
     struct tcp_info info = { 0 };
