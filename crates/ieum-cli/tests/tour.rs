@@ -55,7 +55,7 @@ fn the_facts_are_one_array_with_an_object_for_each_step() {
 
 #[test]
 fn both_languages_show_all_steps() {
-    for (lang, word) in [("en", "three-way handshake"), ("ko", "3-way 핸드셰이크")] {
+    for (lang, word) in [("en", "3-way handshake"), ("ko", "3-way 핸드셰이크")] {
         let output = tour(&["--lang", lang]).output().unwrap();
         assert_eq!(shown(&output), (1..=21).collect::<Vec<_>>());
         assert!(text(&output.stdout).contains(word) && text(&output.stdout).contains("ieum run"), "{lang}");
