@@ -62,20 +62,30 @@ impl Netlink {
 
     /// Does an address lead to the namespace itself?
     pub(super) fn is_own(&self, address: IpAddr) -> Result<bool, String> {
+        Ok(self.kind_of_route(address, None)? == Some(RouteType::Local))
+    }
+
+    /// Does a group's address lead out over that interface?
+    pub(super) fn reaches_groups(&self, group: IpAddr, index: u32) -> Result<bool, String> {
+        Ok(self.kind_of_route(group, Some(index))? == Some(RouteType::Multicast))
+    }
+
+    fn kind_of_route(&self, address: IpAddr, over: Option<u32>) -> Result<Option<RouteType>, String> {
         let failed = |error: Errno| format!("a namespace does not tell where {address} leads: {error}");
         let mut message = RouteMessage::default();
         message.header.address_family = family(address);
         message.header.destination_prefix_length = if address.is_ipv6() { 128 } else { 32 };
         message.attributes.push(RouteAttribute::Destination(address.into()));
+        message.attributes.extend(over.map(RouteAttribute::Oif));
         self.send(RouteNetlinkMessage::GetRoute(message), NLM_F_REQUEST).map_err(failed)?;
         let mut answer = [0; NEWS_BYTES];
         let (count, _) = rustix::net::recv(&self.socket, &mut answer, RecvFlags::empty()).map_err(failed)?;
         let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer[..count])
             .map_err(|_| failed(Errno::PROTO))?;
-        Ok(matches!(
-            answer.payload,
-            NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route)) if route.header.kind == RouteType::Local
-        ))
+        let NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewRoute(route)) = answer.payload else {
+            return Ok(None);
+        };
+        Ok(Some(route.header.kind))
     }
 
     /// Sends a request and hears its acknowledgement, which the kernel gives before the sending returns.

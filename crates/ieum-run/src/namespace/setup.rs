@@ -1,7 +1,7 @@
 //! What the helper does first: the namespaces, the interfaces, their addresses, the routes, and what the kernel's settings
 //! have to be.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use ieum_device::Tun;
@@ -23,6 +23,9 @@ use super::wires::{Beyond, Wires};
 /// How long the next piece of news is waited for while an address is not the namespace's own yet. A kernel takes milliseconds; one that is
 /// held up by others takes longer, and then the program begins all the same: so the helper answers before it is given up.
 const OWN_WITHIN: Duration = Duration::from_secs(2);
+
+/// All hosts of a site: a group like any other.
+const SOME_GROUP6: IpAddr = IpAddr::V6(Ipv6Addr::new(0xff05, 0, 0, 0, 0, 0, 0, 1));
 
 /// The loopback interface, in every namespace.
 const LOOPBACK_INDEX: u32 = 1;
@@ -101,6 +104,11 @@ pub(super) fn set_up(plan: &Plan, wires: &Wires) -> Result<Vec<Tun>, String> {
     let addresses = plan.interfaces.iter().flat_map(|interface| &interface.addresses);
     for network in addresses.filter(|network| network.address.is_ipv6()) {
         become_own(&netlink, &news, network.address)?;
+    }
+    let speaks6 = |one: &&Planned| one.addresses.iter().any(|network| network.address.is_ipv6());
+    for interface in plan.interfaces.iter().filter(speaks6) {
+        // The same of groups: the kernel gives an interface their route when it has seen a carrier, which a veth pair gets later.
+        while !netlink.reaches_groups(SOME_GROUP6, interface.index)? && news.hear_within(OWN_WITHIN)? {}
     }
     Ok(tuns)
 }
