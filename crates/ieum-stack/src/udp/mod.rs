@@ -125,8 +125,8 @@ pub struct SendFields {
     pub ttl: u8,
     /// DSCP and ECN (RFC 2474, RFC 3168): IPv4's type of service, IPv6's traffic class.
     pub tos: u8,
-    /// The link by which it leaves, or to an own address, where it is the loopback link, that it is told to have come by; `None`: the one that the route says, to a group the one that its
-    /// source belongs to.
+    /// The link by which it leaves, or to an own address, where it is the loopback link, that it is told to have come by;
+    /// `None`: the one that the route says, to a group the one that its source belongs to.
     pub link: Option<LinkId>,
     /// To a group: members on this host hear it too.
     pub loops: bool,
