@@ -30,8 +30,7 @@ const FIELDS: [&str; 7] = [
     "tcp.window_size",
 ];
 
-/// What tshark is to do: verify checksums, and look at each segment by itself. Where the interface's queue was full and
-/// segments came again, its joining of segments to messages calls them malformed, which they are not.
+/// What tshark is to do: verify checksums, and look at each segment by itself.
 const PREFERENCES: [&str; 4] = [
     "ip.check_checksum:TRUE",
     "tcp.check_checksum:TRUE",
@@ -39,9 +38,13 @@ const PREFERENCES: [&str; 4] = [
     "tcp.desegment_tcp_streams:FALSE",
 ];
 
+/// What TCP carries is bytes. Read as HTTP, a segment of a file's random bytes that happens to begin like a message (about
+/// one of 150,000) or that came again is called malformed, which says nothing of the segment.
+const BYTES_ALONE: &str = "tcp.port==1-65535,data";
+
 /// The `fields` of the packets of `file` that pass `filter`, one line a packet.
 fn tshark(file: &str, filter: &str, fields: &[&str]) -> Vec<String> {
-    let mut words = vec!["tshark", "-n", "-r", file];
+    let mut words = vec!["tshark", "-n", "-r", file, "-d", BYTES_ALONE];
     words.extend(PREFERENCES.iter().flat_map(|preference| ["-o", preference]));
     words.extend(["-Y", filter, "-T", "fields"]);
     words.extend(fields.iter().flat_map(|field| ["-e", field]));
