@@ -1,7 +1,7 @@
 //! bind(2).
 
 use ieum_engine::Turn;
-use ieum_socket::Errno;
+use ieum_socket::{Errno, SocketId};
 
 use crate::address::{self, Address, Use};
 use crate::notification::Call;
@@ -30,5 +30,14 @@ impl Runner {
             other => other,
         };
         bound.map(|()| Answer::Value(0))
+    }
+
+    /// Gives a datagram socket a port that has none, as whatever names a destination does.
+    pub(super) fn bind_as_needed(&mut self, turn: &Turn<'_>, id: SocketId) -> Result<(), Errno> {
+        match self.host.bind_as_needed(id) {
+            // Whoever has the ports to choose from may have been closed without a sign.
+            Err(Errno::EAGAIN) if self.sweep(turn) => self.host.bind_as_needed(id),
+            bound => bound,
+        }
     }
 }

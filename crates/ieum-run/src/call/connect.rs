@@ -41,7 +41,7 @@ impl Runner {
             Err(errno) => {
                 if kind == Kind::Datagram && errno != Unfit::FAULT && address::names_family(call.int(2)) {
                     // It has a port from now on all the same.
-                    self.host.bind_as_needed(id)?;
+                    self.bind_as_needed(turn, id)?;
                 }
                 return Err(host_errno(errno));
             }
@@ -87,10 +87,6 @@ impl Runner {
             }
             Ok(Connect::InProgress) => self.wait_for_outcome(turn, number, Errno::EINPROGRESS),
             Err(Errno::EALREADY) => self.wait_for_outcome(turn, number, Errno::EALREADY),
-            Err(Errno::EISCONN) => {
-                self.keep_error(number, pending);
-                Err(Errno::EISCONN)
-            }
             Err(errno) => {
                 if matches!(
                     self.sockets.get(number).map(|socket| &socket.carrier),

@@ -154,14 +154,12 @@ impl Runner {
         {
             return Err(Errno::EINVAL);
         }
-        let destination = match self.destination(call, header, domain) {
-            Err(errno) if errno != Errno::EFAULT => {
-                // It has a port from now on all the same.
-                self.host.bind_as_needed(id)?;
-                return Err(errno);
-            }
-            destination => destination?,
-        };
+        let destination = self.destination(call, header, domain);
+        if destination != Err(Errno::EFAULT) {
+            // It has a port from now on, whatever comes of the sending.
+            self.bind_as_needed(turn, id)?;
+        }
+        let destination = destination?;
         let to = destination.or_else(|| self.host.remote_address(id).ok());
         if to.is_some_and(|to| to.ip().to_canonical().is_multicast()) {
             self.sweep_members(turn);

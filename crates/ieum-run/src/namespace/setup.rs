@@ -103,20 +103,21 @@ pub(super) fn set_up(plan: &Plan, wires: &Wires) -> Result<Vec<Tun>, String> {
     exceptions(&netlink, plan)?;
     let addresses = plan.interfaces.iter().flat_map(|interface| &interface.addresses);
     for network in addresses.filter(|network| network.address.is_ipv6()) {
-        become_own(&netlink, &news, network.address)?;
+        // The kernel sees to that later, in a thread of its own (`addrconf_dad_work`); what is sent there before leaves over the
+        // interface, and is heard by nobody.
+        until(&news, || netlink.is_own(network.address))?;
     }
     let speaks6 = |one: &&Planned| one.addresses.iter().any(|network| network.address.is_ipv6());
     for interface in plan.interfaces.iter().filter(speaks6) {
-        // The same of groups: the kernel gives an interface their route when it has seen a carrier, which a veth pair gets later.
-        while !netlink.reaches_groups(SOME_GROUP6, interface.index)? && news.hear_within(OWN_WITHIN)? {}
+        // The kernel gives an interface the route of groups when it has seen a carrier, which a veth pair gets later.
+        until(&news, || netlink.reaches_groups(SOME_GROUP6, interface.index))?;
     }
     Ok(tuns)
 }
 
-/// Waits until the kernel takes an address for its own. For IPv6 it sees to that later, in a thread of its own (`addrconf_dad_work`);
-/// what is sent there before leaves over the interface, and is heard by nobody.
-fn become_own(netlink: &Netlink, news: &Netlink, address: IpAddr) -> Result<(), String> {
-    while !netlink.is_own(address)? && news.hear_within(OWN_WITHIN)? {}
+/// Waits until the kernel has done something that changes its routes, or has had nothing to tell of for too long.
+fn until(news: &Netlink, done: impl Fn() -> Result<bool, String>) -> Result<(), String> {
+    while !done()? && news.hear_within(OWN_WITHIN)? {}
     Ok(())
 }
 

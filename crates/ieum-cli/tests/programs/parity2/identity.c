@@ -94,6 +94,43 @@ static void bound_among_few(const char *name, int type)
         close(fds[i]);
 }
 
+/* The ways in which a datagram socket gets one of few ports. */
+static long by_bind(int fd, int far)
+{
+    (void)far;
+    return bind_to(fd, "127.0.0.1", 0);
+}
+
+static long by_connect(int fd, int far)
+{
+    return connect_to(fd, "127.0.0.1", port_of(far));
+}
+
+static long by_send(int fd, int far)
+{
+    struct sockaddr_in to = address("127.0.0.1", port_of(far));
+    return sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof to);
+}
+
+/* Two ports are taken, given up, and taken again at once; there is no third one. */
+static void taken_again(const char *name, long (*get)(int fd, int far))
+{
+    int far = make_blocking(SOCK_DGRAM), fds[3];
+    must(bind_to(far, "127.0.0.1", 0) == 0, "a port is bound");
+    unsigned first = free_pair(SOCK_DGRAM);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 3; i++) {
+            char what[64];
+            snprintf(what, sizeof what, "%s-%d.%d", name, round + 1, i + 1);
+            fds[i] = ranged(SOCK_DGRAM, first, first + 1);
+            line2("taken-again", what, get(fds[i], far));
+        }
+        for (int i = 0; i < 3; i++)
+            close(fds[i]);
+    }
+    close(far);
+}
+
 /* Clients may share an address and port when their remotes differ. */
 static void shared_port(void)
 {
@@ -194,6 +231,9 @@ void identity(void)
     few_ports();
     bound_among_few("stream", SOCK_STREAM);
     bound_among_few("datagram", SOCK_DGRAM);
+    taken_again("bind", by_bind);
+    taken_again("connect", by_connect);
+    taken_again("send", by_send);
     shared_port();
     for (int i = 0; i < 4; i++)
         chosen_port(i & 2, i & 1);
