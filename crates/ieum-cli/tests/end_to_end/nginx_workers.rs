@@ -30,8 +30,10 @@ impl Workers {
         let mut shell = user.shell(&["-p", "0:80"]);
         let address = shell.published();
         shell.tell(&format!("{nginx} &"));
-        shell.connect(address);
-        Some(Workers { user, shell, address, listen: listen.to_owned(), nginx })
+        let mut workers = Workers { user, shell, address, listen: listen.to_owned(), nginx };
+        // Connections are accepted before nginx writes its id. It has written it when there are workers.
+        let _ = workers.ask();
+        Some(workers)
     }
 
     /// The generation of the configuration, and the worker, that answer one request.
@@ -56,7 +58,7 @@ impl Workers {
         }
     }
 
-    /// The master's process, by the file it wrote before it listened.
+    /// The master's process, by the file it wrote before it made workers.
     fn master(&self) -> Pid {
         let text = std::fs::read_to_string(self.user.home().file("nginx.pid")).expect("nginx wrote its id");
         text.trim().parse().ok().and_then(Pid::from_raw).expect("an id is a number")

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::support::{Folder, Running, ieum, nginx, path_of};
+use super::support::{Folder, Running, fetch_and_sum, fetched_sum, ieum, nginx};
 
 /// Where nginx listens.
 const PORT: u16 = 8080;
@@ -34,35 +34,23 @@ pub(crate) fn server_on_kernel(folder: &Folder, root: &str, address: &str) -> Ru
 /// A command line of a shell: the SHA-256 of what curl gets from nginx at `address`.
 fn fetch(address: &str, file: &str) -> [String; 3] {
     let address = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
-    let curl = path_of("curl");
-    let line = format!("{curl} -sS --fail --max-time 110 http://{address}:{PORT}/{file} | sha256sum");
-    ["sh".into(), "-c".into(), line]
+    fetch_and_sum(&format!("http://{address}:{PORT}/{file}"))
 }
 
 /// What the kernel's curl gets: its SHA-256.
 pub(crate) fn fetched_by_kernel(address: &str, file: &str) -> String {
-    sum_by_curl(Running::start(&fetch(address, file)))
+    fetched_sum(Running::start(&fetch(address, file)))
 }
 
 /// What curl on ieum gets: its SHA-256.
 pub(crate) fn fetched_by_ieum(flags: &[&str], address: &str, file: &str) -> String {
     let words = fetch(address, file);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    sum_by_curl(Running::start(&ieum(flags, &words)))
-}
-
-/// What was summed is the whole file: curl has not complained.
-fn sum_by_curl(fetching: Running) -> String {
-    let fetched = fetching.finish();
-    assert!(!fetched.stderr.contains("curl:"), "{}", fetched.stderr);
-    first_word(&fetched.success())
+    fetched_sum(Running::start(&ieum(flags, &words)))
 }
 
 /// What sha256sum says of a file.
 pub(crate) fn sum_of(file: &str) -> String {
-    first_word(&Running::start(&["sha256sum", file]).finish().success())
-}
-
-fn first_word(printed: &str) -> String {
-    printed.split_whitespace().next().unwrap_or_default().to_owned()
+    let said = Running::start(&["sha256sum", file]).finish().success();
+    said.split_whitespace().next().unwrap_or_default().to_owned()
 }

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use super::http::{fetched_by_ieum, fetched_by_kernel, server_on_ieum, server_on_kernel};
 use super::namespace::{HOST4, HOST6, KERNEL4, KERNEL6, enter_own, output};
-use super::support::{Folder, Running, seeded};
+use super::support::{BROKEN, Folder, Running, seeded, tshark};
 
 /// Bytes each way: many windows, and not more packets than tshark reads in a few seconds.
 const BYTES: u64 = 12 << 20;
@@ -29,27 +29,6 @@ const FIELDS: [&str; 7] = [
     "tcp.ack_raw",
     "tcp.window_size",
 ];
-
-/// What tshark is to do: verify checksums, and look at each segment by itself.
-const PREFERENCES: [&str; 4] = [
-    "ip.check_checksum:TRUE",
-    "tcp.check_checksum:TRUE",
-    "udp.check_checksum:TRUE",
-    "tcp.desegment_tcp_streams:FALSE",
-];
-
-/// What TCP carries is bytes. Read as HTTP, a segment of a file's random bytes that happens to begin like a message (about
-/// one of 150,000) or that came again is called malformed, which says nothing of the segment.
-const BYTES_ALONE: &str = "tcp.port==1-65535,data";
-
-/// The `fields` of the packets of `file` that pass `filter`, one line a packet.
-fn tshark(file: &str, filter: &str, fields: &[&str]) -> Vec<String> {
-    let mut words = vec!["tshark", "-n", "-r", file, "-d", BYTES_ALONE];
-    words.extend(PREFERENCES.iter().flat_map(|preference| ["-o", preference]));
-    words.extend(["-Y", filter, "-T", "fields"]);
-    words.extend(fields.iter().flat_map(|field| ["-e", field]));
-    Running::start(&words).finish().success().lines().map(str::to_owned).collect()
-}
 
 /// The right edge of the window that one side of a connection last promised, as far as it ever reached.
 type Edges = HashMap<(String, String), u32>;
@@ -131,9 +110,7 @@ fn every_frame_is_in_order(kind: &str, host: &str, kernel: &str) {
     }
     let folder = Folder::new();
     let file = captured(&folder, kind, host, kernel);
-    let broken = "_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || \
-        udp.checksum.status == 0 || icmpv6.checksum.status == 0";
-    assert_eq!(tshark(&file, broken, &["frame.number", "_ws.col.Info"]), Vec::<String>::new());
+    assert_eq!(tshark(&file, BROKEN, &["frame.number", "_ws.col.Info"]), Vec::<String>::new());
     let too_large = "ip.len > 1500 || ipv6.plen > 1460";
     assert_eq!(tshark(&file, too_large, &["frame.number"]), Vec::<String>::new());
 

@@ -6,7 +6,8 @@ use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::super::support::{
-    Folder, Running, Runtime, nginx, path_of, payload, peer, peers, script, server_of,
+    Folder, Running, Runtime, fetch_and_sum, fetched_sum, nginx, path_of, payload, peer, peers, script,
+    server_of,
 };
 use super::{
     PATIENCE, address, echo, is_reset_after, joined, listener, patient, pattern, reset, rest, say, words,
@@ -66,9 +67,7 @@ fn curl_fetches_a_gigabyte_from_nginx_in_a_host() {
     }
     let mut forward = forward_in(&runtime, &["--in", "web", "0", "80"]);
     let url = format!("http://{}/{}", address(&mut forward), payload.name);
-    let fetch = format!("{} -sS --fail --max-time 110 {url} | sha256sum", path_of("curl"));
-    let printed = Running::start(&["sh", "-c", &fetch]).finish().success();
-    assert_eq!(printed.split_whitespace().next(), Some(payload.sha256));
+    assert_eq!(fetched_sum(Running::start(&fetch_and_sum(&url))), payload.sha256);
 }
 
 #[test]

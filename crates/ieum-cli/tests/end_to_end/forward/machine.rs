@@ -6,7 +6,7 @@ use std::thread;
 
 use rustix::net::SendFlags;
 
-use super::super::support::{Folder, Running, free_port, nginx, path_of, payload, peers};
+use super::super::support::{Folder, Running, fetch_and_sum, fetched_sum, free_port, nginx, payload, peers};
 use super::{
     PATIENCE, address, echo, forward, is_reset_after, joined, listener, patient, pattern, reset, rest, say,
     write_beside,
@@ -23,9 +23,7 @@ fn curl_fetches_a_gigabyte_from_nginx_through_a_forwarded_port() {
     nginx.connect(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     let mut forward = forward(&["0", &port.to_string()]);
     let url = format!("http://{}/{}", address(&mut forward), payload.name);
-    let fetch = format!("{} -sS --fail --max-time 110 {url} | sha256sum", path_of("curl"));
-    let printed = Running::start(&["sh", "-c", &fetch]).finish().success();
-    assert_eq!(printed.split_whitespace().next(), Some(payload.sha256));
+    assert_eq!(fetched_sum(Running::start(&fetch_and_sum(&url))), payload.sha256);
 }
 
 #[test]

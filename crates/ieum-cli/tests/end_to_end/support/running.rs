@@ -10,8 +10,11 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 
-/// No wait of a test is longer: what has not happened by then never will.
+/// How long a program may be silent that somebody waits for: what has not happened by then never will.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How long a program may live that goes on printing. The longest, with some 5,000 lines, takes a minute of an idle machine.
+const LIFE_MAX: Duration = Duration::from_secs(900);
 
 /// How soon a connection that was refused is tried again: the server prints nothing that could be waited for.
 const TRY_AGAIN: Duration = Duration::from_millis(5);
@@ -24,6 +27,8 @@ pub(crate) struct Running {
     stdout: Stream<ChildStdout>,
     stderr: Stream<ChildStderr>,
     deadline: Instant,
+    /// How far the deadline moves at most, with what is printed and with each wait.
+    last_deadline: Instant,
 }
 
 /// One of a program's outputs: all that came, and how much of it was handed out as lines.
@@ -70,13 +75,15 @@ impl Running {
         // A group of its own: whatever a failed test leaves running can be ended with it.
         command.process_group(0);
         let mut child = adjust(&mut command).spawn().expect("the program starts");
+        let now = Instant::now();
         Running {
             pidfd: pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).expect("a child has a pidfd"),
             stdin: child.stdin.take(),
             stdout: Stream::new(child.stdout.take()),
             stderr: Stream::new(child.stderr.take()),
             child,
-            deadline: Instant::now() + PATIENCE,
+            deadline: now + PATIENCE,
+            last_deadline: now + LIFE_MAX,
         }
     }
 
@@ -140,6 +147,7 @@ impl Running {
     /// Waits for its end.
     pub(crate) fn finish(mut self) -> Finished {
         drop(self.stdin.take());
+        self.begin_to_wait();
         while !self.is_over() || self.stdout.source.is_some() || self.stderr.source.is_some() {
             self.look("the program ends", PATIENCE);
         }
@@ -165,7 +173,13 @@ impl Running {
         self.look(what, TRY_AGAIN);
     }
 
+    /// Patience begins anew.
+    fn begin_to_wait(&mut self) {
+        self.deadline = self.last_deadline.min(Instant::now() + PATIENCE);
+    }
+
     fn wait_for(&mut self, what: &str, find: impl Fn(&mut Running) -> Option<String>) -> String {
+        self.begin_to_wait();
         loop {
             if let Some(found) = find(self) {
                 return found;
@@ -177,6 +191,7 @@ impl Running {
     }
 
     fn until<T>(&mut self, what: &str, mut attempt: impl FnMut(&mut Running) -> Option<T>) -> T {
+        self.begin_to_wait();
         loop {
             if let Some(found) = attempt(self) {
                 return found;
@@ -217,8 +232,9 @@ impl Running {
         }
         poll(&mut waiting, Some(&timeout)).expect("poll waits");
         drop(waiting);
-        self.stdout.take_what_came();
-        self.stderr.take_what_came();
+        if self.stdout.take_what_came() + self.stderr.take_what_came() > 0 {
+            self.begin_to_wait();
+        }
     }
 }
 
@@ -244,11 +260,12 @@ impl<S: Read + AsFd> Stream<S> {
         Stream { source, text: Vec::new(), told: 0 }
     }
 
-    fn take_what_came(&mut self) {
-        let Some(source) = self.source.as_mut() else { return };
+    /// How many bytes came.
+    fn take_what_came(&mut self) -> usize {
+        let Some(source) = self.source.as_mut() else { return 0 };
         let mut ready = [PollFd::from_borrowed_fd(source.as_fd(), PollFlags::IN)];
         if poll(&mut ready, Some(&Timespec::default())).expect("poll looks") == 0 {
-            return;
+            return 0;
         }
         let mut chunk = vec![0; 65536];
         let count = source.read(&mut chunk).expect("a pipe can be read");
@@ -256,6 +273,7 @@ impl<S: Read + AsFd> Stream<S> {
         if count == 0 {
             self.source = None;
         }
+        count
     }
 
     /// The next whole line that begins with `start`; the lines before it are passed over.

@@ -3,9 +3,7 @@
 
 int main(void)
 {
-    /* The alarm ends the program, not the test, when a call never returns. */
     signal(SIGPIPE, SIG_IGN);
-    alarm(120);
     matrix();
     printf("end: 0\n");
     return 0;

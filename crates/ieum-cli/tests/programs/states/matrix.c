@@ -367,8 +367,13 @@ static const struct family FAMILIES[] = {
     { "-dual", { AF_INET6, "::ffff:127.0.0.1", "::" }, { AF_INET, "127.0.0.1", "0.0.0.0" } },
 };
 
+/* No row lasts longer, in seconds: what has not returned by then never will. */
+enum { ROW_S = 100 };
+
 static void row(const struct family *of, const struct state *state)
 {
+    /* The alarm ends the program, not the test, when a call never returns. */
+    alarm(ROW_S);
     for (size_t i = 0; i < sizeof CALLS / sizeof *CALLS; i++) {
         struct subject s = { .of = of, .fd = -1, .far = -1, .beside = { -1, -1 } };
         char name[80];
@@ -380,6 +385,8 @@ static void row(const struct family *of, const struct state *state)
             if (all[j] >= 0)
                 close(all[j]);
     }
+    /* Whoever waits for the program sees that it goes on. */
+    fflush(stdout);
 }
 
 static void rows(const struct state *states, size_t count)
