@@ -164,7 +164,7 @@ impl Host {
 
     /// A message of the socket was refused, since it is larger than what goes there uncut, or than any packet: who asks for errors
     /// (IP_RECVERR, IPV6_RECVERR) is told by the error queue too, and of how much would have gone.
-    pub(crate) fn tell_too_large(&mut self, id: SocketId, to: SocketAddr, mtu_bytes: Option<u32>) {
+    pub(crate) fn tell_too_large(&mut self, id: SocketId, to: SocketAddr, mtu_bytes: u32) {
         let Some(description) = self.descriptions.get(id) else { return };
         if !description.options.receives_errors(Domain::of(to.ip())) {
             return;
@@ -175,7 +175,7 @@ impl Host {
         let notice = Notice {
             errno: Errno::EMSGSIZE.0,
             origin: SO_EE_ORIGIN_LOCAL,
-            info: mtu_bytes.unwrap_or(0),
+            info: mtu_bytes,
             destination: Some(SocketAddr::new(to.ip(), port)),
             ..Notice::default()
         };
@@ -195,10 +195,12 @@ impl Host {
         let day_at_zero = self.day_at_zero;
         let description = self.descriptions.get_mut(id).ok_or(Errno::EBADF)?;
         let notice = description.sent.as_mut().and_then(|sent| sent.errors.pop()).ok_or(Errno::EAGAIN)?;
-        if notice.offender.is_some() {
-            // As on Linux the error that is pending is that of the next one.
-            let next = description.sent.as_ref().and_then(|sent| sent.errors.notices.front());
-            description.error = next.filter(|next| next.offender.is_some()).map(|next| Errno(next.errno));
+        // As on Linux the error that is pending is that of the next one, if the network told it.
+        let next = description.sent.as_ref().and_then(|sent| sent.errors.notices.front());
+        match next.filter(|next| next.offender.is_some()) {
+            Some(next) => description.error = Some(Errno(next.errno)),
+            None if notice.offender.is_some() => description.error = None,
+            None => {}
         }
         let stamps = description.options.stamping() & SOF_TIMESTAMPING_SOFTWARE != 0;
         if let Some(at) = notice.at.filter(|_| stamps) {

@@ -91,6 +91,12 @@ fn what_is_sent_by_the_loopback_link_is_heard_there_though_it_goes_to_the_addres
         assert_eq!(read(&mut world.b, world.now, of_loopback, 100), Ok(text.as_bytes().to_vec()));
     }
     assert_eq!(read(&mut world.b, world.now, of_link, 100), Err(Errno::EAGAIN));
+    // One that is cut on its way, too.
+    let pieces = Ancillary { segment_bytes: Some(1000), ..by_loopback };
+    assert_eq!(world.b.send_message(world.now, free, &[0; 65_500], to, pieces), Ok(65_500));
+    world.settle();
+    assert_eq!(read(&mut world.b, world.now, of_loopback, 2000).map(|bytes| bytes.len()), Ok(1000));
+    assert_eq!(read(&mut world.b, world.now, of_link, 100), Err(Errno::EAGAIN));
 }
 
 #[test]

@@ -164,7 +164,7 @@ fn fragment_header(whole: &[u8], fragment: Fragment) -> Vec<u8> {
 fn behind(frame: &Packet, mut header: Vec<u8>, parts: &[&[u8]]) -> Packet {
     ip::set_length(&mut header, parts.iter().map(|part| part.len()).sum());
     let mut out = Packet::new();
-    out.ethernet = frame.ethernet;
+    (out.ethernet, out.by_loopback) = (frame.ethernet, frame.by_loopback);
     out.extend(&header);
     for part in parts {
         out.extend(part);

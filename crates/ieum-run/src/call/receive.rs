@@ -12,6 +12,7 @@ use rustix::net::{RecvFlags, SocketAddrUnix};
 use super::control;
 use super::message::Header;
 use crate::address;
+use crate::carrier::stamps::time_of_day;
 use crate::name::Envelope;
 use crate::notification::Call;
 use crate::runner::Runner;
@@ -195,13 +196,14 @@ impl Runner {
     fn take_from(&mut self, number: u64, copy: &OwnedFd, peek: bool) -> Result<Taken, Errno> {
         let mut buffer = vec![0u8; usize::from(u16::MAX)];
         loop {
+            let read_since = time_of_day();
             let received = sys::receive_datagram(copy.as_fd(), &mut buffer, peek).map_err(host_errno)?;
             // S's name can be seen and ours be imitated: what a stranger sent is dropped.
             let is_ours = received.process == rustix::process::getpid().as_raw_nonzero().get();
             let sender = SocketAddrUnix::new_abstract_name(&received.name).ok().filter(|_| is_ours);
             if let Some(envelope) = sender.and_then(|sender| self.names.envelope(&sender)) {
                 buffer.truncate(received.len);
-                let came = received.stamp.and_then(|stamp| self.came(number, stamp));
+                let came = received.stamp.and_then(|stamp| self.came(number, stamp, read_since));
                 return Ok(Taken { payload: buffer, envelope, came });
             }
             if peek {
@@ -211,9 +213,9 @@ impl Runner {
     }
 
     /// At which time of day that came which S got at the one that the kernel says.
-    fn came(&mut self, number: u64, stamp: Duration) -> Option<Duration> {
+    fn came(&mut self, number: u64, stamp: Duration, read_since: Duration) -> Option<Duration> {
         let Carrier::Datagram(datagram) = &mut self.sockets.get_mut(number)?.carrier else { return None };
-        Some(datagram.came(stamp))
+        Some(datagram.came(stamp, read_since))
     }
 
     /// Is it shut for reading, and was to be waited for what cannot be waited for?

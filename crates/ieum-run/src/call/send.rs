@@ -221,13 +221,9 @@ impl Runner {
 
     /// A blocking sender waits for room, and not for a port where none is free.
     fn answer_unsent(&mut self, turn: &Turn<'_>, number: u64, flags: i32, errno: Errno) -> Served {
-        let waits = errno == Errno::EAGAIN && !self.is_without_port(number);
+        let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
+        let waits = errno == Errno::EAGAIN && !self.host.has_no_port(id);
         if waits { self.answer_no_room(turn, number, flags) } else { Err(errno) }
-    }
-
-    fn is_without_port(&self, number: u64) -> bool {
-        let local = self.sockets.get(number).and_then(|socket| self.host.local_address(socket.host).ok());
-        self.speaks_udp(number) && local.is_none_or(|local| local.port() == 0)
     }
 
     pub(super) fn answer_no_room(&mut self, turn: &Turn<'_>, number: u64, flags: i32) -> Served {

@@ -162,8 +162,8 @@ impl Datagram {
     }
 
     /// At which time of day that came which S got at the one that the kernel says.
-    pub(crate) fn came(&mut self, stamp: Duration) -> Duration {
-        self.stamps.came(stamp)
+    pub(crate) fn came(&mut self, stamp: Duration, read_since: Duration) -> Duration {
+        self.stamps.came(stamp, read_since)
     }
 
     /// P or the monitor changed.

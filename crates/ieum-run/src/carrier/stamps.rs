@@ -43,8 +43,10 @@ struct Late {
 
 impl Stamps {
     pub(super) fn set_wanted(&mut self, wanted: bool) {
-        self.wanted = wanted;
-        self.late.clear();
+        if self.wanted != wanted {
+            self.wanted = wanted;
+            self.late.clear();
+        }
     }
 
     /// Is a delivery to be remembered?
@@ -66,8 +68,12 @@ impl Stamps {
         self.late.push_back(Late { delivered, came });
     }
 
-    /// When that came which S got at the time of day that the kernel says.
-    pub(super) fn came(&mut self, stamp: Duration) -> Duration {
+    /// When that came which S got at the time of day that the kernel says; `read_since`: when the reading of it began. What has
+    /// that stamp, or a later one, was in S before anybody asked, and got it by being read.
+    pub(super) fn came(&mut self, stamp: Duration, read_since: Duration) -> Duration {
+        if stamp >= read_since {
+            return stamp;
+        }
         // What was delivered before has been read before.
         while self.late.front().is_some_and(|late| late.delivered.1 < stamp) {
             self.late.pop_front();
@@ -107,7 +113,8 @@ mod tests {
         stamps.delivered((at(102), at(103)), NOW, Came::On(Some(at(50))));
         stamps.delivered((at(104), at(105)), NOW, Came::On(None));
         stamps.delivered((at(106), at(107)), NOW, Came::At(NOW));
-        let came = [100, 101, 102, 104, 106, 110].map(|stamp| stamps.came(at(stamp)));
+        assert_eq!(stamps.came(at(99), at(99)), at(99), "which was there before anybody asked");
+        let came = [100, 101, 102, 104, 106, 110].map(|stamp| stamps.came(at(stamp), at(120)));
         assert_eq!(came, [at(97), at(97), at(50), at(104), at(106), at(110)]);
     }
 
@@ -117,10 +124,15 @@ mod tests {
         for step in 0..3 {
             stamps.delivered((at(10 * step), at(10 * step + 1)), NOW, Came::On(Some(at(1000 + step))));
         }
-        assert_eq!(stamps.came(at(20)), at(1002));
-        assert_eq!(stamps.came(at(20)), at(1002), "a look leaves it there");
+        assert_eq!(
+            stamps.came(at(30), at(30)),
+            at(30),
+            "was there before anybody asked, and forgets nothing"
+        );
+        assert_eq!(stamps.came(at(20), at(40)), at(1002));
+        assert_eq!(stamps.came(at(20), at(40)), at(1002), "a look leaves it there");
         stamps.set_wanted(false);
-        assert_eq!(stamps.came(at(20)), at(20));
+        assert_eq!(stamps.came(at(20), at(40)), at(20));
     }
 
     #[test]

@@ -85,7 +85,7 @@ impl Host {
             }
             Err(errno) => Err(errno),
         };
-        if answer == Err(Errno::EAGAIN) {
+        if answer == Err(Errno::EAGAIN) && !self.has_no_port(id) {
             self.begin_waiting(now, id, SO_SNDTIMEO, wait);
             if !wait.gives_up(now, writing.blocks()) {
                 return None;

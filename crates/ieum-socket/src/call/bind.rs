@@ -231,6 +231,13 @@ impl Host {
         self.opened(id).map(|_| ())
     }
 
+    /// Is it a datagram socket that has no port? After a send that said EAGAIN none was free, and a blocking one does not wait for that.
+    pub fn has_no_port(&self, id: SocketId) -> bool {
+        self.descriptions.get(id).is_some_and(|description| {
+            matches!(description.phase, Phase::Datagram(_)) && description.open().is_none()
+        })
+    }
+
     fn open_datagram(&mut self, id: SocketId, address: SocketAddr) -> Result<Open, Errno> {
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
         let (make, request) = (description.make, request(description, address));

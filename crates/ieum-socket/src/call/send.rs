@@ -309,12 +309,13 @@ impl Host {
         let fields = description.options.send_fields(to.ip());
         let link = by.or_else(|| self.link_to_group(id, to.ip(), address));
         let first = link.or(description.options.link);
-        let mtu_bytes = self.mtu_towards(now, to.ip(), first, fields.heeds_path_mtu);
         let whole_bytes = headers_bytes(description, to.ip()) + bytes.len();
-        let takes_bytes = if never_cut { mtu_bytes } else { None };
-        let is_too_large =
-            takes_bytes.is_some_and(|takes| u32::try_from(whole_bytes).is_ok_and(|whole| whole > takes));
-        if is_too_large || segment_bytes.is_none() && whole_bytes > packet_bytes_max(to.ip()) {
+        let is_no_packet = segment_bytes.is_none() && whole_bytes > packet_bytes_max(to.ip());
+        // Where no way leads, that is said first.
+        if (never_cut || is_no_packet)
+            && let Some(mtu_bytes) = self.mtu_towards(now, to.ip(), first, fields.heeds_path_mtu)
+            && (is_no_packet || u32::try_from(whole_bytes).is_ok_and(|whole| whole > mtu_bytes))
+        {
             self.tell_too_large(id, to, mtu_bytes);
             return Err(Errno::EMSGSIZE);
         }

@@ -138,8 +138,7 @@ impl Ip {
     }
 
     /// The same for who may keep to one link (SO_BINDTODEVICE): an own address of that link is reached as ever, everything else
-    /// by it, whatever the routes say, and over the loopback link every own address
-    /// of IPv4, where those hear it who keep to that link.
+    /// by it, whatever the routes say, and over the loopback link every own address of IPv4, where those hear it who keep to that link.
     pub(crate) fn path_by(
         &self,
         link: Option<LinkId>,

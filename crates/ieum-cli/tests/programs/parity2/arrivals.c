@@ -23,11 +23,10 @@ static void until_ns(long long then)
 }
 
 /* Reads, so long after it has come, what is there; whether its time is nearer to the moment by which it had come. */
-static void read_later(const char *name, int fd, int flags)
+static void read_later(const char *name, int fd, int flags, long long came_by)
 {
-    settle(fd, POLLIN);
-    long long came_by = since_1970_ns();
     until_ns(came_by + WAITED_NS);
+    settle(fd, POLLIN);
     char into[64];
     union { struct cmsghdr header; char space[256]; } control = { 0 };
     struct iovec part = { into, sizeof into };
@@ -51,11 +50,13 @@ static int asking(const char *ip)
     return fd;
 }
 
-static void say(int from, int to, const char *ip, int count)
+/* Returns when all of it had come: what goes to the host itself has come when it was sent. */
+static long long say(int from, int to, const char *ip, int count)
 {
     struct sockaddr_in there = address(ip, port_of(to));
     for (int i = 0; i < count; i++)
         must(sendto(from, "abc", 3, 0, (struct sockaddr *)&there, sizeof there) == 3, "a datagram is sent");
+    return since_1970_ns();
 }
 
 /* Linux begins to look at the clock for what comes a moment after the first socket asks for it, and ends when the last is closed:
@@ -88,33 +89,33 @@ void arrivals(void)
     char into[64], name[64];
     for (size_t i = 0; i < sizeof ADDRESSES / sizeof *ADDRESSES; i++) {
         int fd = asking(ADDRESSES[i]);
-        say(from, fd, ADDRESSES[i], 1);
+        long long came_by = say(from, fd, ADDRESSES[i], 1);
         snprintf(name, sizeof name, "%s.peeked", ADDRESSES[i]);
-        read_later(name, fd, MSG_PEEK);
+        read_later(name, fd, MSG_PEEK, came_by);
         snprintf(name, sizeof name, "%s.alone", ADDRESSES[i]);
-        read_later(name, fd, 0);
-        say(from, fd, ADDRESSES[i], MANY);
+        read_later(name, fd, 0, came_by);
+        came_by = say(from, fd, ADDRESSES[i], MANY);
         snprintf(name, sizeof name, "%s.first-of-many", ADDRESSES[i]);
-        read_later(name, fd, 0);
+        read_later(name, fd, 0, came_by);
         for (int read = 1; read < MANY - 1; read++) {
             settle(fd, POLLIN);
             must(recv(fd, into, sizeof into, 0) == 3, "a datagram is read");
         }
         snprintf(name, sizeof name, "%s.last-of-many", ADDRESSES[i]);
-        read_later(name, fd, 0);
+        read_later(name, fd, 0, came_by);
         close(fd);
     }
     close(from);
     from = make(SOCK_DGRAM);
     int fd = asking("127.0.0.1");
     must(bind_to(from, "127.0.0.1", 0) == 0 && connect_to(fd, "127.0.0.1", port_of(from)) == 0, "a remote is set");
-    say(from, fd, "127.0.0.1", MANY);
-    read_later("connected.first", fd, 0);
+    long long came_by = say(from, fd, "127.0.0.1", MANY);
+    read_later("connected.first", fd, 0, came_by);
     for (int read = 1; read < MANY - 1; read++) {
         settle(fd, POLLIN);
         must(recv(fd, into, sizeof into, 0) == 3, "a datagram is read");
     }
-    read_later("connected.last", fd, 0);
+    read_later("connected.last", fd, 0, came_by);
     close(fd);
     close(from);
 
@@ -123,7 +124,7 @@ void arrivals(void)
     struct sockaddr_in own = address(OWN, 0);
     must(setsockopt(ping, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one) == 0, "an option is taken");
     must(sendto(ping, &request, sizeof request, 0, (struct sockaddr *)&own, sizeof own) == sizeof request, "an echo is asked for");
-    read_later("echo", ping, 0);
+    read_later("echo", ping, 0, since_1970_ns());
     close(ping);
     close(first);
 }

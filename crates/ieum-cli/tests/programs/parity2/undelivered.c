@@ -132,6 +132,19 @@ static void too_large(int family)
     must(setsockopt(fd, level, errors, &one, sizeof one) == 0, "an option is taken");
     line2("too-large", NAME("own"), sendto(fd, large, 65508, 0, (struct sockaddr *)&own, sizeof own));
     notice(NAME("large-own"), fd);
+    /* Where no way leads, that is said first. */
+    struct sockaddr_in nowhere = address("198.51.100.1", 9);
+    line2("too-large", NAME("nowhere"), sendto(fd, large, 65508, 0, (struct sockaddr *)&nowhere, sizeof nowhere));
+    notice(NAME("large-nowhere"), fd);
+    /* What the network told is pending when it is the next notice, though it was told already. */
+    line2("too-large", NAME("before-refused"), sendto(fd, large, 65508, 0, (struct sockaddr *)&own, sizeof own));
+    line2("too-large", NAME("refused"), sendto(fd, "abc", 3, 0, (struct sockaddr *)&own, sizeof own));
+    settle(fd, POLLERR);
+    text2("too-large", NAME("refused-error"), "%s", errno_name(take_error(fd)));
+    notice(NAME("large-before-refused"), fd);
+    text2("too-large", NAME("refused-again"), "%s", errno_name(take_error(fd)));
+    notice(NAME("after-large"), fd);
+    text2("too-large", NAME("refused-no-more"), "%s", errno_name(take_error(fd)));
     close(fd);
     fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK, IPPROTO_ICMP);
     must(setsockopt(fd, level, errors, &one, sizeof one) == 0, "an option is taken");

@@ -201,10 +201,11 @@ impl AckPolicy {
         self.quick_left = self.quick_left.max(quick.clamp(QUICK_ACKS_MIN, QUICK_ACKS));
     }
 
-    /// The user wants acknowledgements at once, or not (TCP_QUICKACK).
-    pub(in crate::tcp) fn set_quick(&mut self, quick: bool) {
+    /// The user wants acknowledgements at once, or not (TCP_QUICKACK). What is owed is sent at once only when
+    /// nothing waits to be read, as on Linux (`tcp_cleanup_rbuf`).
+    pub(in crate::tcp) fn set_quick(&mut self, quick: bool, all_is_read: bool) {
         self.interactive = !quick;
-        if quick && self.is_owed() {
+        if quick && all_is_read && self.is_owed() {
             self.owed = Owed::Now;
         }
     }

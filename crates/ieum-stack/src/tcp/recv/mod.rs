@@ -216,13 +216,13 @@ impl Recv {
             self.space.hold_at_least(settings.recv_low_water_bytes);
         }
         if before.quick_ack != settings.quick_ack {
-            self.ack.set_quick(settings.quick_ack.unwrap_or(true));
+            self.set_quick_ack(settings.quick_ack.unwrap_or(true));
         }
     }
 
     /// The user wants acknowledgements at once, or not, until the connection's course suggests otherwise.
     pub(super) fn set_quick_ack(&mut self, quick: bool) {
-        self.ack.set_quick(quick);
+        self.ack.set_quick(quick, self.readable == 0);
     }
 
     // What segments bring.
