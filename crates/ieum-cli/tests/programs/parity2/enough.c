@@ -22,7 +22,7 @@ static const char *lasted(long long began_ms, long long longest_ms)
 static struct pair patient(int enough)
 {
     struct pair pair = connected();
-    struct timeval longest = { .tv_usec = WAIT_MS * 1000 };
+    struct timeval longest = { .tv_sec = WAIT_MS / 1000, .tv_usec = WAIT_MS % 1000 * 1000 };
     must(setsockopt(pair.server, SOL_SOCKET, SO_RCVLOWAT, &enough, sizeof enough) == 0, "SO_RCVLOWAT is taken");
     must(setsockopt(pair.server, SOL_SOCKET, SO_RCVTIMEO, &longest, sizeof longest) == 0, "SO_RCVTIMEO is taken");
     blocking(pair.server, true);
@@ -158,7 +158,7 @@ static void polls(void)
 static void inherits(void)
 {
     int enough = 4, listening = listener();
-    struct timeval longest = { .tv_usec = WAIT_MS * 1000 };
+    struct timeval longest = { .tv_sec = WAIT_MS / 1000, .tv_usec = WAIT_MS % 1000 * 1000 };
     must(setsockopt(listening, SOL_SOCKET, SO_RCVLOWAT, &enough, sizeof enough) == 0, "SO_RCVLOWAT is taken");
     must(setsockopt(listening, SOL_SOCKET, SO_RCVTIMEO, &longest, sizeof longest) == 0, "SO_RCVTIMEO is taken");
     struct pair pair = { .client = make_blocking(SOCK_STREAM) };
