@@ -2,7 +2,7 @@
 #include "parity.h"
 
 /* No chapter lasts longer, in seconds: what has not returned by then never will. */
-enum { CHAPTER_S = 100 };
+enum { CHAPTER_S = 250 };
 
 static void (*const CHAPTERS[])(void) = {
     connecting, binding, accepting, ending, transferring, options, datagrams, descriptors,

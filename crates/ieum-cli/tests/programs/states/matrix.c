@@ -368,7 +368,7 @@ static const struct family FAMILIES[] = {
 };
 
 /* No row lasts longer, in seconds: what has not returned by then never will. */
-enum { ROW_S = 100 };
+enum { ROW_S = 250 };
 
 static void row(const struct family *of, const struct state *state)
 {
