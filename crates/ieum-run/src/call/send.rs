@@ -173,7 +173,11 @@ impl Runner {
         let control = header.control_messages(&self.memory(call)).map_err(host_errno)?;
         let ancillary = self.host.ancillary(id, destination, &control)?;
         let ancillary = Ancillary { more: flags & n::MSG_MORE != 0, ..ancillary };
-        let bytes = header.gather(&self.memory(call), DATAGRAM_BYTES_MAX).map_err(host_errno)?;
+        let bytes = match header.room() {
+            // The host refuses it, whatever it says.
+            room if room > DATAGRAM_BYTES_MAX => vec![0; DATAGRAM_BYTES_MAX + 1],
+            room => header.gather(&self.memory(call), room).map_err(host_errno)?,
+        };
         self.host.send_message(turn.now, id, &bytes, destination, ancillary)
     }
 

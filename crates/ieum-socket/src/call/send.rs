@@ -262,7 +262,7 @@ impl Host {
     ) -> Result<(Endpoint, SocketAddr, SendFields), Errno> {
         // Linux binds first and looks at the message afterwards.
         let open = self.opened(id)?;
-        if bytes.len() > MESSAGE_BYTES_MAX {
+        if bytes.len() > MESSAGE_BYTES_MAX && !self.looks_at_length_last(id, open.endpoint, address) {
             return Err(Errno::EMSGSIZE);
         }
         let to = match address {
@@ -335,6 +335,14 @@ impl Host {
             ..fields
         };
         Ok((open.endpoint, to, fields))
+    }
+
+    /// Towards IPv6 Linux knows no length that is none: what is longer than any packet is found so on its way, and the error queue tells
+    /// of it. (tracepath(8) begins with 128,000 bytes.)
+    fn looks_at_length_last(&self, id: SocketId, endpoint: Endpoint, address: Option<SocketAddr>) -> bool {
+        let to = address.or_else(|| self.endpoint_remote(endpoint));
+        let protocol = self.make(id).map(|make| make.protocol);
+        protocol != Some(Protocol::Icmp) && to.is_some_and(|to| to.ip().to_canonical().is_ipv6())
     }
 
     /// The link by which a message goes there that names none, where the socket has one for those (IPV6_PKTINFO).

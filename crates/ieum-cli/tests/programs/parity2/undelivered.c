@@ -83,7 +83,7 @@ static void too_large(int family)
 {
     int four = family == AF_INET, one = 1, never = 2;
     int level = four ? IPPROTO_IP : IPPROTO_IPV6, errors = four ? IP_RECVERR : IPV6_RECVERR;
-    static char large[65536];
+    static char large[128000];
     size_t fits = 1500 - (four ? 20 : 40) - 8;
     char name[64];
     /* A group has no neighbour that would have to answer. */
@@ -119,10 +119,10 @@ static void too_large(int family)
     notice(NAME("large-any-packet"), fd);
     line2("too-large", NAME("any-length"), sendto(fd, large, 65535, 0, to, length));
     notice(NAME("large-any-length"), fd);
-    if (four) {
-        line2("too-large", NAME("no-length"), sendto(fd, large, 65536, 0, to, length));
-        notice(NAME("large-no-length"), fd);
-    }
+    line2("too-large", NAME("no-length"), sendto(fd, large, 65536, 0, to, length));
+    notice(NAME("large-no-length"), fd);
+    line2("too-large", NAME("far-too-large"), sendto(fd, large, sizeof large, 0, to, length));
+    notice(NAME("large-far-too-large"), fd);
     close(fd);
     if (!four)
         return;
