@@ -43,6 +43,18 @@ impl Control {
     }
 }
 
+/// What of a time is over its seconds, in the unit of `struct timespec` or `struct timeval`.
+type Fraction = fn(&Duration) -> u32;
+
+/// The options that ask when something came, and how each tells what is over the second. With the new form of the fine one, the
+/// coarse one's reads as set too, so that the fine ones are looked at first.
+const STAMPS: [(i32, Fraction); 4] = [
+    (n::SO_TIMESTAMPNS, Duration::subsec_nanos),
+    (n::SO_TIMESTAMPNS_NEW, Duration::subsec_nanos),
+    (n::SO_TIMESTAMP, Duration::subsec_micros),
+    (n::SO_TIMESTAMP_NEW, Duration::subsec_micros),
+];
+
 impl Host {
     /// What the time of day (since 1970) was at [`ieum_wire::Instant::ZERO`], for timestamps that programs read. Without it they count from
     /// there.
@@ -52,11 +64,11 @@ impl Host {
 
     /// Does the socket's user want to know when what it receives came (SO_TIMESTAMP, SO_TIMESTAMPNS)?
     pub fn wants_arrival_times(&mut self, id: SocketId) -> bool {
-        let names = [n::SO_TIMESTAMP, n::SO_TIMESTAMPNS, n::SO_TIMESTAMP_NEW, n::SO_TIMESTAMPNS_NEW];
-        names.into_iter().any(|name| {
-            self.option(id, n::SOL_SOCKET, name)
-                .is_ok_and(|value| value.first().is_some_and(|byte| *byte != 0))
-        })
+        STAMPS.iter().any(|(name, _)| self.is_on(id, n::SOL_SOCKET, *name))
+    }
+
+    fn is_on(&mut self, id: SocketId, level: i32, name: i32) -> bool {
+        self.option(id, level, name).is_ok_and(|value| value.first().is_some_and(|byte| *byte != 0))
     }
 
     /// The messages that a socket's options ask for with a datagram from `source` that came at that time of day, in Linux's order.
@@ -74,20 +86,11 @@ impl Host {
             Some(Protocol::Icmp) => Some(Ipv4Addr::UNSPECIFIED),
             _ => arrival.and_then(|arrival| self.answer_from(source, arrival)),
         };
-        let mut wants = |level, name| {
-            self.option(id, level, name).is_ok_and(|value| value.first().is_some_and(|byte| *byte != 0))
-        };
+        let mut wants = |level, name| self.is_on(id, level, name);
         let mut all = Vec::new();
-        // With the new form of the fine one, the coarse one's reads as set too.
-        let stamps = [
-            (n::SO_TIMESTAMPNS, came.subsec_nanos()),
-            (n::SO_TIMESTAMPNS_NEW, came.subsec_nanos()),
-            (n::SO_TIMESTAMP, came.subsec_micros()),
-            (n::SO_TIMESTAMP_NEW, came.subsec_micros()),
-        ];
-        if let Some((kind, fraction)) = stamps.into_iter().find(|(kind, _)| wants(n::SOL_SOCKET, *kind)) {
-            let data = [came.as_secs(), fraction.into()].map(u64::to_ne_bytes).concat();
-            all.push(Control::new(n::SOL_SOCKET, kind, data));
+        if let Some((kind, fraction)) = STAMPS.iter().find(|(kind, _)| wants(n::SOL_SOCKET, *kind)) {
+            let data = [came.as_secs(), fraction(&came).into()].map(u64::to_ne_bytes).concat();
+            all.push(Control::new(n::SOL_SOCKET, *kind, data));
         }
         let Some(arrival) = arrival else { return all };
         if let Some(size) = arrival.segment_bytes.filter(|_| wants(n::IPPROTO_UDP, n::UDP_GRO)) {

@@ -178,11 +178,10 @@ impl Runner {
     /// connect(2) of a datagram socket.
     fn associate(&mut self, turn: &Turn<'_>, number: u64, address: Option<SocketAddr>) -> Served {
         let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
-        match self.host.connect(turn.now, id, address) {
-            // Whoever has the ports to choose from may have been closed without a sign.
-            Err(Errno::EAGAIN) if self.sweep(turn) => self.host.connect(turn.now, id, address)?,
-            connected => connected?,
-        };
+        if address.is_some() {
+            self.bind_as_needed(turn, id)?;
+        }
+        self.host.connect(turn.now, id, address)?;
         // Port 0 names nobody to getpeername, but a ping socket's peer has no other.
         let mut remote = address.map(|address| self.host.remote_address(id).unwrap_or(address));
         if !self.speaks_udp(number) {

@@ -314,7 +314,7 @@ impl Stack {
             return Err(PingSendError::Unreachable(Unreachable::Network));
         }
         let source = fields.source.or_else(|| specific(local.ip()));
-        let named = fields.link.filter(|link| !self.ip.is_local(to) || *link == self.ip.loopback());
+        let named = self.ip.named_towards(fields.link, to);
         let path = self.ip.path_by(named.or(kept_to), source, to).map_err(PingSendError::Unreachable)?;
         let message = echo.emit(local.port(), path.source, to).ok_or(PingSendError::Family)?;
         self.icmp.ping.owe(Request { endpoint: id, path, destination: to, message, fields })

@@ -248,6 +248,11 @@ impl Ip {
         self.loopback
     }
 
+    /// The link that one call names (IP_PKTINFO), where it counts: towards an own address no other than the loopback link does.
+    pub(crate) fn named_towards(&self, link: Option<LinkId>, to: IpAddr) -> Option<LinkId> {
+        link.filter(|link| *link == self.loopback || !self.is_local(to))
+    }
+
     /// Is this address one of our own?
     pub(crate) fn is_local(&self, address: IpAddr) -> bool {
         is_loopback(address) || self.addresses.iter().any(|own| own.cidr.address() == address)

@@ -108,8 +108,7 @@ impl Stack {
         let path = match fields.link.or(kept_to).filter(|_| to.is_multicast()) {
             Some(link) => self.ip.path_to_group(link, source, to),
             None => {
-                let is_loopback = |link: LinkId| link == self.ip.loopback();
-                let named = fields.link.filter(|link| !self.ip.is_local(to) || is_loopback(*link));
+                let named = self.ip.named_towards(fields.link, to);
                 let (_, _, cx) = self.parts(now);
                 cx.path(Protocol::from(protocol), named.or(kept_to), source, SocketAddr::new(to, 0))
             }
