@@ -118,14 +118,14 @@ int ieum_host_raw_sockets(int host);
 int ieum_host_seed(int host, const uint8_t *seed);
 
 /**
- * Makes the host; only then it has sockets. EINVAL, with a sentence, for an address, network or port that is none or that another
- * host on the link has, and for a gateway that is no neighbour.
+ * Makes the host; only then it has sockets. EINVAL, with a sentence, for an address, network or port that is none or
+ * that another host on the link has, and for a gateway that is no neighbour.
  */
 int ieum_host_start(int host);
 
 /**
- * The process's own host, whose sockets ieum_socket() makes. Unless one was chosen before, it is made when it is first asked for:
- * with an exit, so that it reaches what the machine reaches.
+ * The process's own host, whose sockets ieum_socket() makes. Unless one was chosen before, it is made when it is first
+ * asked for: with an exit, so that it reaches what the machine reaches.
  */
 int ieum_host_default(void);
 
@@ -135,8 +135,8 @@ int ieum_host_default(void);
 int ieum_host_make_default(int host);
 
 /**
- * Takes the host out of its network: its connections are reset, its sockets are closed (EBADF), and its addresses are free for another
- * host. Its number, and theirs, are to be closed as ever.
+ * Takes the host out of its network: its connections are reset, its sockets are closed (EBADF), and its addresses are
+ * free for another host. Its number, and theirs, are to be closed as ever.
  */
 int ieum_host_remove(int host);
 
@@ -352,8 +352,8 @@ int ieum_fcntl(int number,
                long argument);
 
 /**
- * ioctl(2): FIONREAD, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK and FIONBIO, all of which have an int as their argument; and what is asked of the
- * host's interfaces (netdevice(7)): a `struct ifreq`, for SIOCGIFCONF a `struct ifconf`.
+ * ioctl(2): FIONREAD, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK and FIONBIO, all of which have an int as their argument; and
+ * what is asked of the host's interfaces (netdevice(7)): a `struct ifreq`, for SIOCGIFCONF a `struct ifconf`.
  *
  * # Safety
  *
@@ -455,8 +455,9 @@ ptrdiff_t ieum_sendto(int number,
 int ieum_poll(struct pollfd *list, nfds_t count, int timeout_ms);
 
 /**
- * select(2), of ieum's sockets alone. A set has 1024 places, which here are the numbers from IEUM_FIRST on: IEUM_FD_SET and its like
- * count from there, and so does `places`, one more than the last that is asked for. What is left of the time is written back.
+ * select(2), of ieum's sockets alone. A set has 1024 places, which here are the numbers from IEUM_FIRST on:
+ * IEUM_FD_SET and its like count from there, and so does `places`, one more than the last that is asked for. What is
+ * left of the time is written back.
  *
  * # Safety
  *
@@ -492,8 +493,8 @@ int ieum_epoll_ctl(int epoll, int operation, int number, struct epoll_event *eve
 int ieum_epoll_wait(int epoll, struct epoll_event *into, int most, int timeout_ms);
 
 /**
- * A descriptor of the kernel's that is readable while ieum_epoll_wait() may have something to tell: for a loop that waits for the
- * kernel's descriptors as well. To be closed with close(2).
+ * A descriptor of the kernel's that is readable while ieum_epoll_wait() may have something to tell: for a loop that
+ * waits for the kernel's descriptors as well. To be closed with close(2).
  */
 int ieum_epoll_descriptor(int epoll);
 

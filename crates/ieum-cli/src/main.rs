@@ -1,9 +1,9 @@
 //! The command `ieum`.
 //!
-//! `args` is what can be typed; `run` what `ieum run` makes of it, from a `host`, its `exit` or `tun`, the `net` it is in and the program;
-//! `desk` is where other processes find the host, `within` a program on another's host, `ss` the view of all sockets; `forward` ports that lead elsewhere; `drill` scripts and `lab` worlds in virtual time,
-//! `tour` the socket explained by running it;
-//! `seed` what nobody can guess; `code` how it ends.
+//! `args` is what can be typed; `run` what `ieum run` makes of it, from a `host`, its `exit` or `tun`, the `net` it is
+//! in and the program; `desk` is where other processes find the host, `within` a program on another's host, `ss` the
+//! view of all sockets; `forward` ports that lead elsewhere; `drill` scripts and `lab` worlds in virtual time, `tour`
+//! the socket explained by running it; `seed` what nobody can guess; `code` how it ends.
 #![forbid(unsafe_code)]
 
 mod args;

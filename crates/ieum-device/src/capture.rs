@@ -1,7 +1,8 @@
 //! A capture: what a link carried, as a pcapng file that Wireshark and tshark open.
 //!
 //! Each packet is recorded as it would be on a wire: super-segments are cut, checksums finished. Packets begin with
-//! their IP header (LINKTYPE_RAW), or with an Ethernet header on links that have one (LINKTYPE_ETHERNET). Times are nanoseconds since 1970: the wall clock at the start, then ieum's clock.
+//! their IP header (LINKTYPE_RAW), or with an Ethernet header on links that have one (LINKTYPE_ETHERNET). Times are
+//! nanoseconds since 1970: the wall clock at the start, then ieum's clock.
 //!
 //! Invariants:
 //!

@@ -30,9 +30,9 @@
 //! 5. A source's key is a serial number that never comes again, so a late event finds nobody.
 //!
 //! Files: `exit` the room and what becomes of its events; `target` where to; `stream/` connections; `datagram`
-//! datagrams; `published/` what comes from outside; `name_service/` names; `resolv` the machine's resolvers; `kernel` its sockets; `idle` who
-//! was used last; `key` names of sources; `counts` what was refused or dropped, and why; `bounds` every bound; `sys` the
-//! one system call that rustix has no word for.
+//! datagrams; `published/` what comes from outside; `name_service/` names; `resolv` the machine's resolvers; `kernel`
+//! its sockets; `idle` who was used last; `key` names of sources; `counts` what was refused or dropped, and why;
+//! `bounds` every bound; `sys` the one system call that rustix has no word for.
 
 mod bounds;
 mod counts;

@@ -1,7 +1,7 @@
 //! Has a command of the script run?
 //!
-//! The tool runs commands by the shell and waits for them, and tells nobody here. But the kernel counts what children of this process have
-//! done that were waited for, faults of pages among them, and none does without one.
+//! The tool runs commands by the shell and waits for them, and tells nobody here. But the kernel counts what children
+//! of this process have done that were waited for, faults of pages among them, and none does without one.
 
 use std::fs;
 

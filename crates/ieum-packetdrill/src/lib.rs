@@ -12,14 +12,14 @@
 //! # Theory of operation
 //!
 //! Below every call stands the machine of `ieum drill` ([`ieum_drill::Machine`]): a host, its only link, and a clock
-//! that counts ([`shared`]). *Time passes when the tool lets it*: asking for it takes a microsecond (the tool spins until an event is due),
-//! `usleep` takes what it says, and `netdev_receive` goes from deadline to deadline until there is a packet. An hour of a
-//! script takes as long as what happens in it.
+//! that counts ([`shared`]). *Time passes when the tool lets it*: asking for it takes a microsecond (the tool spins
+//! until an event is due), `usleep` takes what it says, and `netdev_receive` goes from deadline to deadline until there
+//! is a packet. An hour of a script takes as long as what happens in it.
 //!
 //! *Calls that block* come on a second thread, and the tool takes a call for blocked when /proc shows that thread
 //! asleep. So it sleeps, in a futex; and who lets time pass wakes it after whatever happened and goes on when it has
-//! come to rest again ([`thread`]). When the tool's first thread waits for the second in its turn, nobody is left to let time pass, and
-//! the second does it itself.
+//! come to rest again ([`thread`]). When the tool's first thread waits for the second in its turn, nobody is left to
+//! let time pass, and the second does it itself.
 //!
 //! *Descriptors* are real ones, of nothing ([`placeholder`]). *What the tool asks the kernel* past its interface, the
 //! state of a socket for code in `%{ }%`, is answered here nevertheless ([`imports`]).

@@ -1,8 +1,8 @@
 //! What the tool was told about the link: on its command line, and by the options of its script.
 //!
-//! The interface hands over flags and nothing else; but the process is the tool's own, and its command line is there to be read. The
-//! script's options count first and those of the command line after them, as for the tool itself. With several
-//! scripts nobody can tell here which one runs, and only the command line counts.
+//! The interface hands over flags and nothing else; but the process is the tool's own, and its command line is there to
+//! be read. The script's options count first and those of the command line after them, as for the tool itself. With
+//! several scripts nobody can tell here which one runs, and only the command line counts.
 
 use std::fs;
 use std::path::Path;

@@ -50,8 +50,8 @@ pub(crate) const DESCRIPTORS_KEPT: u64 = 320;
 /// Remotes for which a datagram socket keeps a sender, each a descriptor.
 pub(crate) const SENDERS_MAX: usize = 32;
 
-/// Datagrams of one socket of which is remembered when they came, though they were delivered later: more than lie in an S (net.unix.max_dgram_qlen,
-/// which some systems set to 512). Each is 48 bytes.
+/// Datagrams of one socket of which is remembered when they came, though they were delivered later: more than lie in an
+/// S (net.unix.max_dgram_qlen, which some systems set to 512). Each is 48 bytes.
 pub(crate) const STAMPS_MAX: usize = 1024;
 
 /// Threads whose pidfds are kept, each a descriptor.

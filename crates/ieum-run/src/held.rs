@@ -1,5 +1,5 @@
-//! Calls that wait for something: blocking accept, connect, recvfrom and sendto; and those whose callers do not sleep yet, of which
-//! something is to be said that cannot be said twice.
+//! Calls that wait for something: blocking accept, connect, recvfrom and sendto; and those whose callers do not sleep
+//! yet, of which something is to be said that cannot be said twice.
 //!
 //! A held call is served again, from its beginning, whenever something happened to its socket: a call is written once,
 //! non-blocking. A thread has one call at a time, so a new call of a thread says that its held one was interrupted.

@@ -281,8 +281,8 @@ impl Runner {
         self.tracees.copy(&self.trees, place, Some(inode)).map_err(host_errno)
     }
 
-    /// Does for the caller what cannot be done twice, while it is seen asleep in its call about socket `number`: one that a signal
-    /// has woken makes its call again.
+    /// Does for the caller what cannot be done twice, while it is seen asleep in its call about socket `number`: one
+    /// that a signal has woken makes its call again.
     pub(crate) fn once(
         &mut self,
         call: &Call,

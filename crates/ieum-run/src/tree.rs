@@ -113,8 +113,8 @@ impl Trees {
         Caller::Awake
     }
 
-    /// Whether the caller sleeps, before something is done for it that cannot be done twice. An error is what becomes of its call,
-    /// which is about socket `number`.
+    /// Whether the caller sleeps, before something is done for it that cannot be done twice. An error is what becomes
+    /// of its call, which is about socket `number`.
     pub(crate) fn asleep(&self, call: &Call, number: u64) -> Result<Look, Answer> {
         match self.look_at(call) {
             Caller::Asleep(look) => Ok(look),

@@ -1,7 +1,8 @@
-//! Control messages (cmsg(3)), and those that come with a datagram for who asked by an option: where it went (IP_PKTINFO,
-//! IPV6_RECVPKTINFO), how many hops it had left (IP_RECVTTL, IPV6_RECVHOPLIMIT), its type of service (IP_RECVTOS,
-//! IPV6_RECVTCLASS), to which address and port it went (IP_RECVORIGDSTADDR, IPV6_RECVORIGDSTADDR), of how many datagrams it is
-//! made (UDP_GRO), when it came (SO_TIMESTAMP, SO_TIMESTAMPNS). All others (options, fragments' sizes) are not told. `call/ancillary` has those that are sent along.
+//! Control messages (cmsg(3)), and those that come with a datagram for who asked by an option: where it went
+//! (IP_PKTINFO, IPV6_RECVPKTINFO), how many hops it had left (IP_RECVTTL, IPV6_RECVHOPLIMIT), its type of service
+//! (IP_RECVTOS, IPV6_RECVTCLASS), to which address and port it went (IP_RECVORIGDSTADDR, IPV6_RECVORIGDSTADDR), of how
+//! many datagrams it is made (UDP_GRO), when it came (SO_TIMESTAMP, SO_TIMESTAMPNS). All others (options, fragments'
+//! sizes) are not told. `call/ancillary` has those that are sent along.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -56,8 +57,8 @@ const STAMPS: [(i32, Fraction); 4] = [
 ];
 
 impl Host {
-    /// What the time of day (since 1970) was at [`ieum_wire::Instant::ZERO`], for timestamps that programs read. Without it they count from
-    /// there.
+    /// What the time of day (since 1970) was at [`ieum_wire::Instant::ZERO`], for timestamps that programs read.
+    /// Without it they count from there.
     pub fn set_time_of_day(&mut self, at_zero: Duration) {
         self.day_at_zero = at_zero;
     }
@@ -71,8 +72,8 @@ impl Host {
         self.option(id, level, name).is_ok_and(|value| value.first().is_some_and(|byte| *byte != 0))
     }
 
-    /// The messages that a socket's options ask for with a datagram from `source` that came at that time of day, in Linux's order.
-    /// Without an arrival nothing is known but the time.
+    /// The messages that a socket's options ask for with a datagram from `source` that came at that time of day, in
+    /// Linux's order. Without an arrival nothing is known but the time.
     pub fn arrival_controls(
         &mut self,
         id: SocketId,

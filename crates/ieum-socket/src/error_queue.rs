@@ -162,8 +162,8 @@ impl Host {
         last
     }
 
-    /// A message of the socket was refused, since it is larger than what goes there uncut, or than any packet: who asks for errors
-    /// (IP_RECVERR, IPV6_RECVERR) is told by the error queue too, and of how much would have gone.
+    /// A message of the socket was refused, since it is larger than what goes there uncut, or than any packet: who asks
+    /// for errors (IP_RECVERR, IPV6_RECVERR) is told by the error queue too, and of how much would have gone.
     pub(crate) fn tell_too_large(&mut self, id: SocketId, to: SocketAddr, mtu_bytes: u32) {
         let Some(description) = self.descriptions.get(id) else { return };
         if !description.options.receives_errors(Domain::of(to.ip())) {

@@ -18,12 +18,12 @@
 //!
 //! *Families.* A socket is of AF_INET or AF_INET6 for ever ([`Domain`]). One of AF_INET6 speaks IPv4 as well, as
 //! `::ffff:a.b.c.d`, unless IPV6_V6ONLY forbids it; that form is known in this room alone: it is taken off on the way
-//! down (`call/destination`, `call/bind`) and put on whatever is shown to a program. Links have numbers, as interfaces do: 1 is the
-//! loopback link. Link-local addresses, which mean nothing without one, are refused all the same: no host has any. Groups
-//! of a link are spoken to with its number.
+//! down (`call/destination`, `call/bind`) and put on whatever is shown to a program. Links have numbers, as interfaces
+//! do: 1 is the loopback link. Link-local addresses, which mean nothing without one, are refused all the same: no host
+//! has any. Groups of a link are spoken to with its number.
 //!
-//! *Raw sockets* are for hosts that have them ([`Host::allow_raw_sockets`]). They are asked like datagram sockets, and are open from
-//! the start: a protocol's number stands where a port does.
+//! *Raw sockets* are for hosts that have them ([`Host::allow_raw_sockets`]). They are asked like datagram sockets, and
+//! are open from the start: a protocol's number stands where a port does.
 //!
 //! *Readiness* is told by edges and asked by level: an event says only that something changed, and
 //! [`Host::readiness`] says what `poll(2)` would show now. Per description at most one event waits to be polled.
@@ -55,7 +55,8 @@
 //!
 //! # What it leaves out
 //!
-//! Control messages but for those in `control` and `call/ancillary`, errors of the host's own in the error queue. An option that only influences what ieum has no counterpart for is stored and read back.
+//! Control messages but for those in `control` and `call/ancillary`, errors of the host's own in the error queue. An
+//! option that only influences what ieum has no counterpart for is stored and read back.
 #![forbid(unsafe_code)]
 
 mod blocking;

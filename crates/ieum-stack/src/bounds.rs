@@ -4,13 +4,13 @@
 
 use std::time::Duration;
 
-/// Receive queue of a UDP or ping endpoint, in bytes of what the buffers of its datagrams take on Linux, unless SO_RCVBUF says so.
-/// Linux's net.core.rmem_default, so that a burst that fits there fits here.
+/// Receive queue of a UDP or ping endpoint, in bytes of what the buffers of its datagrams take on Linux, unless
+/// SO_RCVBUF says so. Linux's net.core.rmem_default, so that a burst that fits there fits here.
 pub(crate) const UDP_RECEIVE_QUEUE_BYTES_MAX: usize = 212_992;
 
-/// A received datagram's buffer on Linux, in bytes: its header (struct sk_buff); what stands before the payload (room for the link's
-/// header, IPv4's and UDP's) and behind it (struct skb_shared_info); the one for small datagrams, headroom and tail with it
-/// (SKB_SMALL_HEAD_SIZE); and the largest that is allocated as one (16 KiB).
+/// A received datagram's buffer on Linux, in bytes: its header (struct sk_buff); what stands before the payload (room
+/// for the link's header, IPv4's and UDP's) and behind it (struct skb_shared_info); the one for small datagrams,
+/// headroom and tail with it (SKB_SMALL_HEAD_SIZE); and the largest that is allocated as one (16 KiB).
 pub(crate) const BUFFER_HEADER_BYTES: usize = 256;
 pub(crate) const BUFFER_HEADROOM_BYTES: usize = 59;
 pub(crate) const BUFFER_TAIL_BYTES: usize = 320;

@@ -1,5 +1,5 @@
-//! Timers: TCP's, those of fragments, of neighbours and of reports about groups. UDP and ICMP forget, and the rate of ICMP errors is
-//! reckoned when one is sent.
+//! Timers: TCP's, those of fragments, of neighbours and of reports about groups. UDP and ICMP forget, and the rate of
+//! ICMP errors is reckoned when one is sent.
 
 use ieum_wire::Instant;
 

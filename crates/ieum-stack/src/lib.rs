@@ -1,9 +1,9 @@
 //! The protocols, sans-IO: what happened goes in, what is to be done comes out.
 //!
-//! [`Stack`] has three doors inward: [`Stack::on_frame`], [`Stack::on_deadline`] and the user calls (`tcp_*`,
-//! `udp_*`, `ping_*`, `raw_*`); and three outward: [`Stack::poll_frame`], [`Stack::poll_event`] and [`Stack::deadline`]. One event in is
-//! one plain function call that returns. There is no clock here, no thread and no descriptor: time is the argument
-//! `now`, chance comes from the seed given at the start. Same seed and same calls, same bytes.
+//! [`Stack`] has three doors inward: [`Stack::on_frame`], [`Stack::on_deadline`] and the user calls (`tcp_*`, `udp_*`,
+//! `ping_*`, `raw_*`); and three outward: [`Stack::poll_frame`], [`Stack::poll_event`] and [`Stack::deadline`]. One
+//! event in is one plain function call that returns. There is no clock here, no thread and no descriptor: time is the
+//! argument `now`, chance comes from the seed given at the start. Same seed and same calls, same bytes.
 //!
 //! Folders and files, as a packet meets them:
 //!

@@ -4,8 +4,9 @@
 //! which hold their local address and port without a name and are only counted, by what their sockets had said.
 //!
 //! The rules are Linux's (socket(7), ip(7)). Two holders of one port conflict when their addresses overlap: they are
-//! equal, or one is unspecified, and neither keeps to a link that the other does not hear. A conflict is forgiven when both allow it: both said SO_REUSEADDR and neither
-//! listens, or both said SO_REUSEPORT. Connections inherit what their socket had said.
+//! equal, or one is unspecified, and neither keeps to a link that the other does not hear. A conflict is forgiven when
+//! both allow it: both said SO_REUSEADDR and neither listens, or both said SO_REUSEPORT. Connections inherit what their
+//! socket had said.
 //!
 //! A binding of an address alone has port 0, which nobody else has, and whose entry no conflict is looked for in.
 //!

@@ -35,9 +35,9 @@ impl Stack {
         }
     }
 
-    /// What is cut already goes out whole; then what another stack sends or hears in this one's name; then errors and echoes, since they are few and somebody waits for them; then
-    /// requests of ping endpoints, raw packets and datagrams, which were promised to leave at once; then TCP, which can wait and
-    /// fills whatever is left.
+    /// What is cut already goes out whole; then what another stack sends or hears in this one's name; then errors and
+    /// echoes, since they are few and somebody waits for them; then requests of ping endpoints, raw packets and
+    /// datagrams, which were promised to leave at once; then TCP, which can wait and fills whatever is left.
     fn transmit(&mut self, now: Instant) -> Option<(LinkId, Packet)> {
         if let Some(fragment) = self.ip.transmit() {
             return Some(fragment);

@@ -1,4 +1,5 @@
-//! An HTTP server and its client by hyper, on two hosts of this process: hyper takes whatever reads and writes as tokio's streams do.
+//! An HTTP server and its client by hyper, on two hosts of this process: hyper takes whatever reads and writes as
+//! tokio's streams do.
 
 use std::convert::Infallible;
 

@@ -1,8 +1,8 @@
 //! ieum's sockets for tokio: [`TcpListener`], [`TcpStream`], [`TcpSocket`] and [`UdpSocket`] as `tokio::net` has them.
 //!
-//! A program changes its `use` line. Made by `bind` and `connect` the sockets are the [process's own host's](ieum::Host::of_process);
-//! those of another host come by `from_std` ([`ieum::Host::listen`], [`ieum::Host::udp`]), by [`TcpStream::connect_from`] and by
-//! [`TcpSocket::new_v4_on`].
+//! A program changes its `use` line. Made by `bind` and `connect` the sockets are the
+//! [process's own host's](ieum::Host::of_process); those of another host come by `from_std` ([`ieum::Host::listen`],
+//! [`ieum::Host::udp`]), by [`TcpStream::connect_from`] and by [`TcpSocket::new_v4_on`].
 //!
 //! ```
 //! use ieum_tokio::{TcpListener, TcpStream};
@@ -24,11 +24,11 @@
 //!
 //! # How a task waits
 //!
-//! There is no reactor of tokio's between: whoever's call, packet or timer brings what a task waits for wakes it, and the runtime needs
-//! no `enable_io`. Every future here is *cancel-safe*: it asks, and is remembered until it has its answer; dropped before, it has taken
-//! nothing and is forgotten. Methods on `&self` may be awaited by any number of tasks at once; `poll_` methods and the traits
-//! remember one task for each direction, the last one, as tokio's do. Calls spend tokio's budget for cooperation, so that a
-//! socket that is always ready leaves other tasks their turn.
+//! There is no reactor of tokio's between: whoever's call, packet or timer brings what a task waits for wakes it, and
+//! the runtime needs no `enable_io`. Every future here is *cancel-safe*: it asks, and is remembered until it has its
+//! answer; dropped before, it has taken nothing and is forgotten. Methods on `&self` may be awaited by any number of
+//! tasks at once; `poll_` methods and the traits remember one task for each direction, the last one, as tokio's do.
+//! Calls spend tokio's budget for cooperation, so that a socket that is always ready leaves other tasks their turn.
 //!
 //! # What is not here
 //!

@@ -22,7 +22,8 @@ use crate::table::{Row, Table};
 /// From one host to another.
 const LATENCY: Duration = Duration::from_millis(10);
 
-/// The longest that a step waits for something: beyond it nothing will come. The longest wait of TCP here, TIME-WAIT, is a minute.
+/// The longest that a step waits for something: beyond it nothing will come. The longest wait of TCP here, TIME-WAIT,
+/// is a minute.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Descriptors of a program at most (RLIMIT_NOFILE), as login shells have it.

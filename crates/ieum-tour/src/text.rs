@@ -1,7 +1,7 @@
 //! The sentences of the tour in one language, with places for facts.
 //!
-//! A sentence has no number of its own, be it a digit or a word, and no state: `{syn.seq}` stands for what the facts of its step say there, and a place without a
-//! fact is a mistake of this crate.
+//! A sentence has no number of its own, be it a digit or a word, and no state: `{syn.seq}` stands for what the facts of
+//! its step say there, and a place without a fact is a mistake of this crate.
 
 use std::collections::BTreeMap;
 

@@ -1,8 +1,8 @@
-//! Whatever the machine sends into a TUN interface goes through a SOCKS5 proxy (RFC 1928), TCP and UDP: `tun2socks tun0 127.0.0.1:1080`,
-//! and then routes that lead to tun0, save the one to the proxy.
+//! Whatever the machine sends into a TUN interface goes through a SOCKS5 proxy (RFC 1928), TCP and UDP:
+//! `tun2socks tun0 127.0.0.1:1080`, and then routes that lead to tun0, save the one to the proxy.
 //!
-//! A host stands for every address. A connection is answered when the proxy has reached its destination, so that a refusal there is one
-//! here; a datagram's answers come from where it was sent to.
+//! A host stands for every address. A connection is answered when the proxy has reached its destination, so that a
+//! refusal there is one here; a datagram's answers come from where it was sent to.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

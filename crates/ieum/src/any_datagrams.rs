@@ -60,8 +60,8 @@ impl AnyDatagrams {
     ///
     /// # Errors
     ///
-    /// As sendto(2): EMSGSIZE, ENETUNREACH, EAGAIN when too much waits; EINVAL for addresses of two families, EBADF when the host is
-    /// removed.
+    /// As sendto(2): EMSGSIZE, ENETUNREACH, EAGAIN when too much waits; EINVAL for addresses of two families, EBADF
+    /// when the host is removed.
     pub fn send(&self, payload: &[u8], from: SocketAddr, to: SocketAddr) -> io::Result<()> {
         let sent = self.host.with(|now, room| {
             room.check_present()?;

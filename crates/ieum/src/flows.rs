@@ -14,8 +14,9 @@ use crate::net::TcpStream;
 use crate::room::{HostRoom, Waiter, Wish};
 use crate::socket::{Socket, block, invalid, wait_for};
 
-/// Gives out whoever wants a connection to any address: see [`Host::listen_any`]. Dropped, it ends that: what was not accepted
-/// is refused, and flows it has given out that are not connected yet end with an error. So keep it for as long as flows are wanted.
+/// Gives out whoever wants a connection to any address: see [`Host::listen_any`]. Dropped, it ends that: what was not
+/// accepted is refused, and flows it has given out that are not connected yet end with an error. So keep it for as long
+/// as flows are wanted.
 #[derive(Debug)]
 pub struct Flows {
     host: Host,

@@ -18,13 +18,14 @@ use crate::network::{Inner, Link, Network};
 use crate::room::HostRoom;
 use crate::socket::invalid;
 
-/// The ends of the link between a host and its exit, as `ieum run` has them: the exit's own, with the network's prefix, and the host's.
+/// The ends of the link between a host and its exit, as `ieum run` has them: the exit's own, with the network's prefix,
+/// and the host's.
 const EXIT_LINK: [(&str, &str); 2] = [("10.77.0.1/24", "10.77.0.2"), ("fd77::1/64", "fd77::2")];
 
 /// One IP stack with its sockets: addresses, routes, ports and limits of its own.
 ///
-/// A handle: clones are the same host. Made by [`Network::host`]. It stays in its network, with its addresses, for as long as that
-/// lasts, whether a handle is left or not, unless it is [removed](Host::remove).
+/// A handle: clones are the same host. Made by [`Network::host`]. It stays in its network, with its addresses, for as
+/// long as that lasts, whether a handle is left or not, unless it is [removed](Host::remove).
 #[derive(Clone, Debug)]
 pub struct Host {
     network: Network,
@@ -35,9 +36,9 @@ pub struct Host {
 static OF_PROCESS: Mutex<Option<Host>> = Mutex::new(None);
 
 impl Host {
-    /// The process's own host: what `bind` and `connect` of [`crate::net`] use. Unless one [was chosen](Host::make_default) before,
-    /// it is made when it is first asked for: alone in a network, with an [exit](HostBuilder::exit), so that it reaches what the
-    /// machine reaches.
+    /// The process's own host: what `bind` and `connect` of [`crate::net`] use. Unless one
+    /// [was chosen](Host::make_default) before, it is made when it is first asked for: alone in a network, with an
+    /// [exit](HostBuilder::exit), so that it reaches what the machine reaches.
     ///
     /// # Errors
     ///
@@ -99,8 +100,8 @@ impl Host {
         each(address, |address| UdpSocket::on(self, address))
     }
 
-    /// Its links as interfaces, by number, with their names, flags and addresses: what getifaddrs(3) and netdevice(7) tell. The first is
-    /// the loopback.
+    /// Its links as interfaces, by number, with their names, flags and addresses: what getifaddrs(3) and netdevice(7)
+    /// tell. The first is the loopback.
     ///
     /// ```
     /// let network = ieum::Network::new()?;
@@ -113,8 +114,8 @@ impl Host {
         self.with(|_, room| room.host.interfaces())
     }
 
-    /// Its routing table, the most specific networks first: what rtnetlink(7) tells by RTM_GETROUTE. A network may be named by any
-    /// address in it. What the host reaches in itself is not among them.
+    /// Its routing table, the most specific networks first: what rtnetlink(7) tells by RTM_GETROUTE. A network may be
+    /// named by any address in it. What the host reaches in itself is not among them.
     pub fn routes(&self) -> Vec<Route> {
         self.with(|_, room| room.host.stack().routes().to_vec())
     }
@@ -137,8 +138,8 @@ impl Host {
         RawSocket::on(self, Domain::Ip6, protocol)
     }
 
-    /// Takes connections to every address and port that no other socket of the host listens on: each waits, unanswered, until it is
-    /// accepted or refused. The host is [made so](HostBuilder::any_destination).
+    /// Takes connections to every address and port that no other socket of the host listens on: each waits, unanswered,
+    /// until it is accepted or refused. The host is [made so](HostBuilder::any_destination).
     ///
     /// # Errors
     ///
@@ -147,8 +148,8 @@ impl Host {
         Flows::on(self)
     }
 
-    /// Takes datagrams to every address and port that no socket of the host is bound to; answers leave from the address that was meant. The
-    /// host is [made so](HostBuilder::any_destination).
+    /// Takes datagrams to every address and port that no socket of the host is bound to; answers leave from the address
+    /// that was meant. The host is [made so](HostBuilder::any_destination).
     ///
     /// # Errors
     ///
@@ -157,9 +158,9 @@ impl Host {
         AnyDatagrams::on(self)
     }
 
-    /// Takes the host out of its network: its connections are reset, its sockets are closed (EBADF), it has no others (ENFILE), and its
-    /// addresses are free for another host. Its exit goes with it, and the machine's ports that led to it are free. What its other handles
-    /// name is this, a host without links or sockets.
+    /// Takes the host out of its network: its connections are reset, its sockets are closed (EBADF), it has no others
+    /// (ENFILE), and its addresses are free for another host. Its exit goes with it, and the machine's ports that led
+    /// to it are free. What its other handles name is this, a host without links or sockets.
     pub fn remove(&self) {
         self.network.remove(self.number);
     }
@@ -311,9 +312,9 @@ impl HostBuilder {
     ///
     /// # Errors
     ///
-    /// InvalidInput with a sentence for an address, network or port that is none, a gateway that is no neighbour, a link of another
-    /// network, an address that another host on the link has, an empty range of ports; and when the machine gives no random bytes,
-    /// descriptors or ports to publish.
+    /// InvalidInput with a sentence for an address, network or port that is none, a gateway that is no neighbour, a
+    /// link of another network, an address that another host on the link has, an empty range of ports; and when the
+    /// machine gives no random bytes, descriptors or ports to publish.
     pub fn build(mut self) -> io::Result<Host> {
         if !self.is_seeded {
             getrandom::fill(&mut self.stack.seed).map_err(|error| io::Error::other(error.to_string()))?;

@@ -51,8 +51,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! A host as data, for one's own loop: time is an argument, and nothing waits. The example `virtual_time` runs a protocol of its own
-//! this way, over a wire that loses, an hour in a moment and twice the same.
+//! A host as data, for one's own loop: time is an argument, and nothing waits. The example `virtual_time` runs a
+//! protocol of its own this way, over a wire that loses, an hour in a moment and twice the same.
 //!
 //! ```
 //! use ieum::sockets::{Errno, Host, HostConfig};
@@ -78,10 +78,10 @@
 //! waits (for bytes, room, a connection) is woken by whoever's call, packet or timer brought it. One thread for each network
 //! sleeps until a timer or a descriptor of the machine wants something.
 //!
-//! Files: `network` (the lock, the thread, and who has his turn), `segment` (a link, and where a packet goes), `room` (a host as its
-//! network sees it, and who waits), `host` (making them), `socket` (calls and waiting), `flows` and
-//! `any_datagrams` (to any address), `outlet` (links that lead out), `net` (the types, and waiting for many), `bell` (waking the
-//! thread), `bounds`.
+//! Files: `network` (the lock, the thread, and who has his turn), `segment` (a link, and where a packet goes), `room`
+//! (a host as its network sees it, and who waits), `host` (making them), `socket` (calls and waiting), `flows` and
+//! `any_datagrams` (to any address), `outlet` (links that lead out), `net` (the types, and waiting for many), `bell`
+//! (waking the thread), `bounds`.
 #![forbid(unsafe_code)]
 
 mod any_datagrams;

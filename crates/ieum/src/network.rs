@@ -24,8 +24,9 @@ use crate::segment::{End, Segment, To};
 
 /// Hosts of this process, and the links between them.
 ///
-/// A handle: clones are the same network. It has one lock and one thread, which sleeps until a timer or a descriptor of the machine
-/// wants something. Hosts that are to work at the same time on several cores belong to networks of their own.
+/// A handle: clones are the same network. It has one lock and one thread, which sleeps until a timer or a descriptor of
+/// the machine wants something. Hosts that are to work at the same time on several cores belong to networks of their
+/// own.
 ///
 /// It lives as long as a handle of it, of one of its hosts or of one of their sockets does, and after that until what closed
 /// connections have left is delivered, 60 s at most. Like any thread it ends with the process: who wants the last bytes to
@@ -162,8 +163,8 @@ impl Network {
         HostBuilder::of(self.clone())
     }
 
-    /// Another link, with an MTU of 1500 bytes. Super-segments cross it whole, and checksums, which nothing could harm on the way,
-    /// are not computed.
+    /// Another link, with an MTU of 1500 bytes. Super-segments cross it whole, and checksums, which nothing could harm
+    /// on the way, are not computed.
     pub fn link(&self) -> Link {
         self.link_like(LinkConfig::in_process())
     }

@@ -1,10 +1,11 @@
 //! Links that lead out of the process: to a TUN interface, or to whoever carries packets.
 //!
-//! A device stands on a link as a room of its own and takes what is for nobody else there. A TUN's is [`DeviceRoom`]; for those who have a
-//! device that ieum does not know, [`OutletRoom`] is a queue: its user takes packets from it and puts packets in.
+//! A device stands on a link as a room of its own and takes what is for nobody else there. A TUN's is [`DeviceRoom`];
+//! for those who have a device that ieum does not know, [`OutletRoom`] is a queue: its user takes packets from it and
+//! puts packets in.
 //!
-//! Invariants: packets leave an outlet as a wire has them, cut to the MTU and with their checksums; what comes in is verified. No waker is
-//! called or dropped under either lock.
+//! Invariants: packets leave an outlet as a wire has them, cut to the MTU and with their checksums; what comes in is
+//! verified. No waker is called or dropped under either lock.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -25,7 +26,8 @@ use crate::socket::{error, invalid};
 
 /// A link's end for packets: what its hosts send to nobody on the link comes out, and what is put in reaches them.
 ///
-/// For whoever has a device of his own: a VPN's packets, a virtual machine's network card, a radio. Dropped, the link leads nowhere any more.
+/// For whoever has a device of his own: a VPN's packets, a virtual machine's network card, a radio. Dropped, the link
+/// leads nowhere any more.
 pub struct Outlet {
     network: Network,
     number: usize,
@@ -57,8 +59,9 @@ pub(crate) struct OutletRoom {
 }
 
 impl Network {
-    /// A link whose other end is a TUN interface, with its MTU: what its hosts send to nobody else on the link goes to the machine's kernel,
-    /// and what that sends there is for the host with its address, or for the one that [stands for any](crate::HostBuilder::any_destination).
+    /// A link whose other end is a TUN interface, with its MTU: what its hosts send to nobody else on the link goes to
+    /// the machine's kernel, and what that sends there is for the host with its address, or for the one that
+    /// [stands for any](crate::HostBuilder::any_destination).
     ///
     /// # Errors
     ///

@@ -146,8 +146,8 @@ impl Socket {
         wait_for(&self.host, wish, |_, room| way.is_there(room.host.readiness(self.id))).await
     }
 
-    /// Makes a call when there is what `way` waits for, and, should it say WouldBlock, again when something has changed and it is there;
-    /// for any number of tasks at once.
+    /// Makes a call when there is what `way` waits for, and, should it say WouldBlock, again when something has changed
+    /// and it is there; for any number of tasks at once.
     pub(crate) async fn when<T>(&self, way: Way, mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
         let wish = Wish::Of(self.id, Way::Change);
         let asker = Asker::new(&self.host, wish);

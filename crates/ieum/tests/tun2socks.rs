@@ -1,7 +1,7 @@
 //! The example tun2socks between the machine's own TCP and UDP, which reach it over a TUN interface, and a proxy.
 //!
-//! In a network namespace of the test's own. This needs root and /dev/net/tun: without them the test says so and passes, except under
-//! `CI`, where it fails.
+//! In a network namespace of the test's own. This needs root and /dev/net/tun: without them the test says so and
+//! passes, except under `CI`, where it fails.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 #[allow(dead_code, reason = "its `main` is for who types it")]

@@ -102,15 +102,15 @@ pub unsafe extern "C" fn ieum_host_seed(host: c_int, seed: *const u8) -> c_int {
     })
 }
 
-/// Makes the host; only then it has sockets. EINVAL, with a sentence, for an address, network or port that is none or that another
-/// host on the link has, and for a gateway that is no neighbour.
+/// Makes the host; only then it has sockets. EINVAL, with a sentence, for an address, network or port that is none or
+/// that another host on the link has, and for a gateway that is no neighbour.
 #[unsafe(no_mangle)]
 pub extern "C" fn ieum_host_start(host: c_int) -> c_int {
     nothing(|| host_start(host))
 }
 
-/// The process's own host, whose sockets ieum_socket() makes. Unless one was chosen before, it is made when it is first asked for:
-/// with an exit, so that it reaches what the machine reaches.
+/// The process's own host, whose sockets ieum_socket() makes. Unless one was chosen before, it is made when it is first
+/// asked for: with an exit, so that it reaches what the machine reaches.
 #[unsafe(no_mangle)]
 pub extern "C" fn ieum_host_default() -> c_int {
     answer(host_default)
@@ -125,8 +125,8 @@ pub extern "C" fn ieum_host_make_default(host: c_int) -> c_int {
     })
 }
 
-/// Takes the host out of its network: its connections are reset, its sockets are closed (EBADF), and its addresses are free for another
-/// host. Its number, and theirs, are to be closed as ever.
+/// Takes the host out of its network: its connections are reset, its sockets are closed (EBADF), and its addresses are
+/// free for another host. Its number, and theirs, are to be closed as ever.
 #[unsafe(no_mangle)]
 pub extern "C" fn ieum_host_remove(host: c_int) -> c_int {
     nothing(|| {

@@ -1,7 +1,7 @@
 //! The doors to a host's interfaces.
 //!
-//! What is relied on: what [`crate::memory`] says of pointers; and that a list which is given back is one that was given out here,
-//! unchanged, and only once. `SAFETY: as above` means that.
+//! What is relied on: what [`crate::memory`] says of pointers; and that a list which is given back is one that was
+//! given out here, unchanged, and only once. `SAFETY: as above` means that.
 
 use std::ffi::{CString, c_char, c_int, c_uint, c_void};
 use std::io;

@@ -12,8 +12,8 @@ use ieum::sockets::numbers::{IP_MSFILTER, MCAST_MSFILTER};
 use crate::answer::error;
 use crate::table::{self, Open};
 
-/// Bytes that are looked at of what is given with a question: the longest, a list of senders of one group with as many as Linux's bound
-/// (net.ipv4.igmp_max_msf, 10 unless raised), is shorter.
+/// Bytes that are looked at of what is given with a question: the longest, a list of senders of one group with as many
+/// as Linux's bound (net.ipv4.igmp_max_msf, 10 unless raised), is shorter.
 const GIVEN_BYTES_MAX: usize = 4096;
 
 /// Is an option asked with something given: which group?

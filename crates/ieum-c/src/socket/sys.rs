@@ -224,8 +224,8 @@ pub extern "C" fn ieum_fcntl(number: c_int, command: c_int, argument: c_long) ->
     answer(|| fcntl(number, command, argument))
 }
 
-/// ioctl(2): FIONREAD, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK and FIONBIO, all of which have an int as their argument; and what is asked of the
-/// host's interfaces (netdevice(7)): a `struct ifreq`, for SIOCGIFCONF a `struct ifconf`.
+/// ioctl(2): FIONREAD, SIOCOUTQ, SIOCOUTQNSD, SIOCATMARK and FIONBIO, all of which have an int as their argument; and
+/// what is asked of the host's interfaces (netdevice(7)): a `struct ifreq`, for SIOCGIFCONF a `struct ifconf`.
 ///
 /// # Safety
 ///

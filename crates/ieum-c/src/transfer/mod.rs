@@ -10,8 +10,9 @@ use ieum::sockets::Received;
 
 use crate::table;
 
-/// Bytes of a buffer that is read into by way of memory which the thread keeps for that: what C's buffer holds before is not ours to
-/// look at, and sockets fill what holds something. As much as programs read at once; for more there is memory of the call's own.
+/// Bytes of a buffer that is read into by way of memory which the thread keeps for that: what C's buffer holds before
+/// is not ours to look at, and sockets fill what holds something. As much as programs read at once; for more there is
+/// memory of the call's own.
 const READ_BYTES_MAX: usize = 262_144;
 
 thread_local! {

@@ -44,8 +44,9 @@ pub unsafe extern "C" fn ieum_poll(list: *mut pollfd, count: nfds_t, timeout_ms:
     })
 }
 
-/// select(2), of ieum's sockets alone. A set has 1024 places, which here are the numbers from IEUM_FIRST on: IEUM_FD_SET and its like
-/// count from there, and so does `places`, one more than the last that is asked for. What is left of the time is written back.
+/// select(2), of ieum's sockets alone. A set has 1024 places, which here are the numbers from IEUM_FIRST on:
+/// IEUM_FD_SET and its like count from there, and so does `places`, one more than the last that is asked for. What is
+/// left of the time is written back.
 ///
 /// # Safety
 ///
@@ -157,8 +158,8 @@ pub unsafe extern "C" fn ieum_epoll_wait(
     })
 }
 
-/// A descriptor of the kernel's that is readable while ieum_epoll_wait() may have something to tell: for a loop that waits for the
-/// kernel's descriptors as well. To be closed with close(2).
+/// A descriptor of the kernel's that is readable while ieum_epoll_wait() may have something to tell: for a loop that
+/// waits for the kernel's descriptors as well. To be closed with close(2).
 #[unsafe(no_mangle)]
 pub extern "C" fn ieum_epoll_descriptor(epoll: c_int) -> c_int {
     answer(|| Ok(table::get(epoll)?.epoll()?.descriptor()?.into_raw_fd().into()))

@@ -145,8 +145,8 @@ fn nobody_joins_the_namespace_to_another() {
     if !gives_namespaces() {
         return;
     }
-    // A new interface (RTM_NEWLINK, IFLA_INFO_KIND dummy) is asked for by calls that bear addresses longer than netlink's and by plain ones;
-    // and the descriptor of a socket's namespace (SIOCGSKNS).
+    // A new interface (RTM_NEWLINK, IFLA_INFO_KIND dummy) is asked for by calls that bear addresses longer than
+    // netlink's and by plain ones; and the descriptor of a socket's namespace (SIOCGSKNS).
     let program = "import ctypes, errno, fcntl, os, socket, struct
 libc = ctypes.CDLL(None, use_errno=True)
 def attribute(kind, value):

@@ -55,9 +55,9 @@ fn lines(printed: &str) -> Lines {
     found
 }
 
-/// The rows of `program`'s tables in `docs/DIFFERENCES.md`. A table belongs to the program that was last named before it, and to
-/// the library below a heading that says so; where the kernel has the datagrams, rows about these do not hold, and the section about
-/// that has others.
+/// The rows of `program`'s tables in `docs/DIFFERENCES.md`. A table belongs to the program that was last named before
+/// it, and to the library below a heading that says so; where the kernel has the datagrams, rows about these do not
+/// hold, and the section about that has others.
 fn listed(program: &str, way: Way) -> Listed {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/DIFFERENCES.md");
     let text = fs::read_to_string(path).expect("docs/DIFFERENCES.md is there");

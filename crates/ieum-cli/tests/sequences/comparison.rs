@@ -11,7 +11,8 @@ use super::state::States;
 /// What is seldom shows on one of so many occasions at most, or as often as this.
 const SELDOM_SHARE: usize = 5;
 const SELDOM_SURE: usize = 5;
-/// Of all calls so many are compared at least. Of the usual ones 89 are, since datagrams of the kernel's leave streams to AF_UNIX.
+/// Of all calls so many are compared at least. Of the usual ones 89 are, since datagrams of the kernel's leave streams
+/// to AF_UNIX.
 const COMPARED_PERCENT: usize = 80;
 /// Of all sequences so far.
 pub(crate) struct Comparison<'a> {

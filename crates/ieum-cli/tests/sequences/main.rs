@@ -2,8 +2,9 @@
 //! library's and on those of programs under `ieum run`. What every call returns must be the same, save what
 //! `docs/DIFFERENCES.md` lists; a sequence that differs is shrunk.
 //!
-//! `IEUM_SEQUENCES=50000 cargo test -p ieum-cli --test sequences -- --nocapture` makes as many, from fresh seeds, and says of each
-//! kind of difference that is not listed one sequence that shows it; otherwise sequences are the same every time.
+//! `IEUM_SEQUENCES=50000 cargo test -p ieum-cli --test sequences -- --nocapture` makes as many, from fresh seeds, and
+//! says of each kind of difference that is not listed one sequence that shows it; otherwise sequences are the same
+//! every time.
 #![allow(clippy::disallowed_methods, reason = "real programs run in real time: each wait has a deadline")]
 
 mod call;

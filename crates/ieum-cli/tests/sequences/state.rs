@@ -1,5 +1,5 @@
-//! What a sequence's sockets are at a moment, as its calls and Linux's answers tell it: by that `docs/DIFFERENCES.md` says where a
-//! difference may be.
+//! What a sequence's sockets are at a moment, as its calls and Linux's answers tell it: by that `docs/DIFFERENCES.md`
+//! says where a difference may be.
 
 use std::collections::BTreeSet;
 

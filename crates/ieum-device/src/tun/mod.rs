@@ -18,8 +18,8 @@
 //! 2. Bytes are copied by the kernel alone: the headers beside a packet are scattered and gathered.
 //! 3. What the device gave that is no packet is dropped and counted; the reading goes on.
 //!
-//! Files: `open` makes or finds the interface and says why not, `veth` opens what stands for one, `netlink` speaks to the kernel about
-//! either, `vnet` is the header before each packet.
+//! Files: `open` makes or finds the interface and says why not, `veth` opens what stands for one, `netlink` speaks to
+//! the kernel about either, `vnet` is the header before each packet.
 
 mod netlink;
 mod open;

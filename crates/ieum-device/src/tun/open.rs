@@ -163,9 +163,10 @@ impl Tun {
         })
     }
 
-    /// A descriptor that somebody else has opened and set up: a VPN service's, or any that gives and takes one IP packet at a time (a pair
-    /// of AF_UNIX sockets of the kind SOCK_SEQPACKET or SOCK_DGRAM). Of a TUN or TAP of the kernel it is found out whether packets carry
-    /// a header that says what was left undone; `mtu_bytes` is the largest packet. It blocks no more from now on.
+    /// A descriptor that somebody else has opened and set up: a VPN service's, or any that gives and takes one IP
+    /// packet at a time (a pair of AF_UNIX sockets of the kind SOCK_SEQPACKET or SOCK_DGRAM). Of a TUN or TAP of the
+    /// kernel it is found out whether packets carry a header that says what was left undone; `mtu_bytes` is the largest
+    /// packet. It blocks no more from now on.
     ///
     /// # Errors
     ///
@@ -188,8 +189,8 @@ impl Tun {
         Ok(Tun { file, name, link_header, mtu_bytes, vnet, waiting: VecDeque::new(), malformed: 0 })
     }
 
-    /// Gives an interface that was made here, or the far end of a veth pair, its MTU, the kernel's end of the link its addresses, and brings it up. Answers
-    /// the addresses of a family that the machine does not have.
+    /// Gives an interface that was made here, or the far end of a veth pair, its MTU, the kernel's end of the link its
+    /// addresses, and brings it up. Answers the addresses of a family that the machine does not have.
     ///
     /// # Errors
     ///

@@ -5,9 +5,9 @@
 //!   kernel's sockets ⇄ interface, FAR ═══ interface, NEAR ⇄ packet socket ⇄ [virtio-net header][Ethernet header][IP packet] ⇄ Packet
 //! ```
 //!
-//! The pair is one link with two ends, whose addresses are always these: nobody is asked for an address (IFF_NOARP on the far end), and
-//! the Ethernet header says nothing that is not known. The near end belongs in a namespace whose kernel has no address on it, so
-//! that it hears nothing of what is meant for the socket.
+//! The pair is one link with two ends, whose addresses are always these: nobody is asked for an address (IFF_NOARP on
+//! the far end), and the Ethernet header says nothing that is not known. The near end belongs in a namespace whose
+//! kernel has no address on it, so that it hears nothing of what is meant for the socket.
 
 use std::collections::VecDeque;
 use std::io;
@@ -25,13 +25,14 @@ pub const NEAR: MacAddress = MacAddress([0x02, 0, 0, 0, 0, 1]);
 /// That of the end at which the kernel has its addresses.
 pub const FAR: MacAddress = MacAddress([0x02, 0, 0, 0, 0, 2]);
 
-/// Bytes of packets, with what the kernel needs to keep them, that wait for us in the kernel at most: some 1,500 packets of 1,500 bytes, as
-/// a TUN's queue has. Who may not have so many gets what the machine allows everybody (net.core.rmem_max).
+/// Bytes of packets, with what the kernel needs to keep them, that wait for us in the kernel at most: some 1,500
+/// packets of 1,500 bytes, as a TUN's queue has. Who may not have so many gets what the machine allows everybody
+/// (net.core.rmem_max).
 const QUEUE_BYTES_MAX: i32 = 4 << 20;
 
 impl Tun {
-    /// The near end of a pair: the interface of that number, of this thread's network namespace. `far_name` is the name of the far one,
-    /// to which alone [`set_up`](Tun::set_up) is about.
+    /// The near end of a pair: the interface of that number, of this thread's network namespace. `far_name` is the name
+    /// of the far one, to which alone [`set_up`](Tun::set_up) is about.
     ///
     /// # Errors
     ///

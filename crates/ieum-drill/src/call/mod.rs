@@ -4,7 +4,8 @@
 //! [`Wait`] to remember how far it came. A socket blocks unless O_NONBLOCK or the call's flags say otherwise.
 //!
 //! Files: `value` (arguments), `table` (descriptors), `socket` (socket to close), `connect`, `transfer` (reading and
-//! writing), `control` (what goes beside it), `option` (socket options), `poll` and `epoll` (waiting), `file` (pipes, files and what moves between them).
+//! writing), `control` (what goes beside it), `option` (socket options), `poll` and `epoll` (waiting), `file` (pipes,
+//! files and what moves between them).
 
 mod connect;
 mod control;

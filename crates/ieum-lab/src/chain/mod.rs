@@ -9,8 +9,8 @@
 //! 1. `entered + doubled = handed_on + lost`, by causes ([`Tally::is_conserved`]).
 //! 2. No frame leaves before it entered.
 //!
-//! Files: [`bursts`] (losses in bursts), [`wobble`] (a time that is never quite the same), [`queue`] (a rate, and what waits for it), [`red`] (early drops and marks), [`mark`]
-//! (a mark on a packet). Other faults are `ieum-device`'s.
+//! Files: [`bursts`] (losses in bursts), [`wobble`] (a time that is never quite the same), [`queue`] (a rate, and what
+//! waits for it), [`red`] (early drops and marks), [`mark`] (a mark on a packet). Other faults are `ieum-device`'s.
 
 pub mod bursts;
 pub mod mark;

@@ -5,8 +5,8 @@
 //!         ◀════════════════ half the round trip ═════════════════
 //! ```
 //!
-//! The way back wobbles by a frame's time ([`crate::chain::wobble`] says why). All flows are between the same two hosts. Bytes are compared as they are received. The same experiment has the same
-//! outcome on every machine.
+//! The way back wobbles by a frame's time ([`crate::chain::wobble`] says why). All flows are between the same two
+//! hosts. Bytes are compared as they are received. The same experiment has the same outcome on every machine.
 //!
 //! Files: `run` (the hosts at work), `watched` (what a sender puts on its wire), [`outcome`] (what came of it);
 //! [`crate::series`] and [`crate::plot`] draw one.

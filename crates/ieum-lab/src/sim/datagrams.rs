@@ -1,7 +1,7 @@
 //! Datagrams over UDP from one host to another, and back when they are echoed.
 //!
-//! While there is trouble a datagram may be lost; one that arrives is whole, and arrives once unless a wire doubles frames. In the
-//! calm each arrives ([`Datagrams::probe`]).
+//! While there is trouble a datagram may be lost; one that arrives is whole, and arrives once unless a wire doubles
+//! frames. In the calm each arrives ([`Datagrams::probe`]).
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

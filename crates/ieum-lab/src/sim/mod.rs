@@ -16,11 +16,12 @@
 //! 5. Each host's own invariants hold after every event.
 //! 6. In the end no socket, no connection, no timer and no memory is left.
 //!
-//! A panic is a failure like all others. The same seed gives the same world, event for event: [`Outcome::digest`] is a sum over all
-//! that was sent, and when. A failing seed is run again with its history kept.
+//! A panic is a failure like all others. The same seed gives the same world, event for event: [`Outcome::digest`] is a
+//! sum over all that was sent, and when. A failing seed is run again with its history kept.
 //!
-//! Files: [`plan`] (what a seed decides, from `dice`), `build` (hosts and wires), `machine` (a host that can be switched off), `stream` and `side` (conversations
-//! over TCP), `datagrams`, `scene` (the world at work, and what is checked).
+//! Files: [`plan`] (what a seed decides, from `dice`), `build` (hosts and wires), `machine` (a host that can be
+//! switched off), `stream` and `side` (conversations over TCP), `datagrams`, `scene` (the world at work, and what is
+//! checked).
 
 mod build;
 mod datagrams;

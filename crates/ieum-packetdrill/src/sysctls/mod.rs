@@ -24,9 +24,9 @@ pub(crate) struct Sysctls {
     untouched: Values,
 }
 
-/// Sysctls whose values mean nothing unless somebody has set them: congestion control, which every namespace has from its machine,
-/// and which scripts that do not choose it take for CUBIC; and the send buffer, which on Linux begins small and grows, and
-/// here has the size to which it would grow.
+/// Sysctls whose values mean nothing unless somebody has set them: congestion control, which every namespace has from
+/// its machine, and which scripts that do not choose it take for CUBIC; and the send buffer, which on Linux begins
+/// small and grows, and here has the size to which it would grow.
 const ONLY_IF_SET: [&str; 2] = ["net.ipv4.tcp_congestion_control", "net.ipv4.tcp_wmem"];
 
 /// The stack of the thread that looks at a new namespace, in bytes: packetdrill pins all memory.

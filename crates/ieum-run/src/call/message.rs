@@ -140,7 +140,8 @@ impl Header {
     }
 }
 
-/// Control messages in so many bytes, as the kernel has them: the last may go without its padding, or be cut, and then not all fit.
+/// Control messages in so many bytes, as the kernel has them: the last may go without its padding, or be cut, and then
+/// not all fit.
 fn laid_out(control: &[Vec<u8>], room: usize) -> (Vec<u8>, bool) {
     let (mut told, mut fits) = (Vec::new(), true);
     for message in control {

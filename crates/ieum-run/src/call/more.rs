@@ -13,8 +13,8 @@ use crate::socket::host_errno;
 use crate::sys::number as n;
 
 impl Runner {
-    /// Leaves a call that names no address to the kernel, save where it says that more is to follow. Where the host has no room for all
-    /// of it, it waits for what follows anyway.
+    /// Leaves a call that names no address to the kernel, save where it says that more is to follow. Where the host has
+    /// no room for all of it, it waits for what follows anyway.
     pub(super) fn send_natively(
         &mut self,
         turn: &Turn<'_>,

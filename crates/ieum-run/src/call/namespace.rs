@@ -1,8 +1,9 @@
 //! Control calls on sockets of the host's namespace: made by us, on a momentary copy, with arguments that were read once.
 //!
-//! As the owner of the namespace we may do there what a program may not do anywhere: so options are set and asked for only
-//! where they are among those that are served here ([`is_served`]), with the rules of an ordinary user ([`is_privileged`]). Their values
-//! hold neither pointers nor descriptors, which would be ours; what a program for packets points to is read first.
+//! As the owner of the namespace we may do there what a program may not do anywhere: so options are set and asked for
+//! only where they are among those that are served here ([`is_served`]), with the rules of an ordinary user
+//! ([`is_privileged`]). Their values hold neither pointers nor descriptors, which would be ours; what a program for
+//! packets points to is read first.
 
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

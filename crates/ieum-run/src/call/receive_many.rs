@@ -1,7 +1,8 @@
 //! recvmmsg(2) on datagram sockets.
 //!
-//! Who blocks waits until there are as many messages as it has places for (MSG_WAITFORONE: until there is one). Those that came before
-//! the last are in its memory already, and are kept until it is answered: when a signal interrupts it before, they go back into S's queue.
+//! Who blocks waits until there are as many messages as it has places for (MSG_WAITFORONE: until there is one). Those
+//! that came before the last are in its memory already, and are kept until it is answered: when a signal interrupts it
+//! before, they go back into S's queue.
 
 use std::time::Duration;
 

@@ -181,8 +181,8 @@ impl Runner {
         self.host.send_message(turn.now, id, &bytes, destination, ancillary)
     }
 
-    /// Sockets in groups that were closed without a sign leave them before something is sent to one, which every other socket hears
-    /// as long as one is in it (IP_MULTICAST_ALL).
+    /// Sockets in groups that were closed without a sign leave them before something is sent to one, which every other
+    /// socket hears as long as one is in it (IP_MULTICAST_ALL).
     fn sweep_members(&mut self, turn: &Turn<'_>) {
         let of_groups = |socket: &Socket| socket.kind == Kind::Datagram && self.host.has_joined(socket.host);
         let members = self.sockets.iter().filter(|(_, socket)| of_groups(socket));

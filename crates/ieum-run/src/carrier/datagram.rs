@@ -280,8 +280,8 @@ impl Datagram {
     ) -> Result<usize, Errno> {
         let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
         if let Some(peer) = &self.peer {
-            // The host filters by the remote. What others sent before the connect, and S's queue had no room for, is lost: there is
-            // one name for all that comes.
+            // The host filters by the remote. What others sent before the connect, and S's queue had no room for, is
+            // lost: there is one name for all that comes.
             return if peer.remote == envelope.remote { send(&peer.own_end, payload, flags) } else { Ok(0) };
         }
         if self.senders.len() >= SENDERS_MAX && !self.senders.contains_key(&envelope) {

@@ -12,8 +12,8 @@
 //!   reset        one byte of S left unread in P, P closed: S reads what is queued, then ECONNRESET
 //! ```
 //!
-//! Files: [`joint`] connects an S to a P; [`stream`] pumps a connection; [`datagram`] carries datagrams, and [`stamps`] knows when
-//! they came.
+//! Files: [`joint`] connects an S to a P; [`stream`] pumps a connection; [`datagram`] carries datagrams, and [`stamps`]
+//! knows when they came.
 //!
 //! Invariant: a copy of S never outlives the call that took it, or the program's close would not be seen.
 

@@ -1,11 +1,12 @@
 //! When datagrams came that lie in S (SO_TIMESTAMP, SO_TIMESTAMPNS).
 //!
-//! S has SO_TIMESTAMPNS itself as soon as the program asks for times, and so the kernel says when S got each datagram. That is when the
-//! datagram came, save for one that waited before: in the host's queue, while S had no room, or because it was given back. Of those is
-//! remembered when they came, beside the moments between which they were delivered: the kernel's stamp lies there, and finds them
-//! again, whatever the program has read natively meanwhile.
+//! S has SO_TIMESTAMPNS itself as soon as the program asks for times, and so the kernel says when S got each datagram.
+//! That is when the datagram came, save for one that waited before: in the host's queue, while S had no room, or
+//! because it was given back. Of those is remembered when they came, beside the moments between which they were
+//! delivered: the kernel's stamp lies there, and finds them again, whatever the program has read natively meanwhile.
 //!
-//! What lay in S before the program asked is told as having come when it is read, as on Linux where nobody on the machine has asked.
+//! What lay in S before the program asked is told as having come when it is read, as on Linux where nobody on the
+//! machine has asked.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -7,9 +7,9 @@
 //!
 //! The program's ends, as P tells them: end of file without `shutdown` having been called is a close; so is HUP, unless
 //! both directions were shut, in which case nobody tells and nothing is left to do; ECONNRESET is a close with bytes
-//! unread. A byte that the program sends as urgent is found at its mark and sent as such; one that comes is sent on to S in
-//! the same way, and what the program makes of it is between S and the kernel. After `shutdown(SHUT_WR)` a sentinel byte stays in P for ever, so that a later reset can still be
-//! shown.
+//! unread. A byte that the program sends as urgent is found at its mark and sent as such; one that comes is sent on to
+//! S in the same way, and what the program makes of it is between S and the kernel. After `shutdown(SHUT_WR)` a
+//! sentinel byte stays in P for ever, so that a later reset can still be shown.
 
 use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};

@@ -31,8 +31,8 @@
 //! # Files
 //!
 //! `plan` (what the namespace is to look like), `helper` (its life), `setup` (what it does first), `wires` (what the
-//! interfaces are), `netlink` (what it says to the kernel about it), `order` (what is said to it), `table` (the kernel's list of sockets), `losses` (its counts of what it
-//! dropped); `sys`: unsafe code. The calls are in
+//! interfaces are), `netlink` (what it says to the kernel about it), `order` (what is said to it), `table` (the
+//! kernel's list of sockets), `losses` (its counts of what it dropped); `sys`: unsafe code. The calls are in
 //! `call/namespace`.
 
 mod helper;
@@ -87,9 +87,9 @@ pub struct Namespace {
     messages: Option<OwnedFd>,
 }
 
-/// A name of AF_UNIX that reads as the kernel's address of netlink where one is looked for: its length is that of struct sockaddr_nl, and
-/// nl_pid and nl_groups are 0. Who receives from netlink natively is told it. It is an abstract name, which nobody else has in this
-/// namespace.
+/// A name of AF_UNIX that reads as the kernel's address of netlink where one is looked for: its length is that of
+/// struct sockaddr_nl, and nl_pid and nl_groups are 0. Who receives from netlink natively is told it. It is an abstract
+/// name, which nobody else has in this namespace.
 const NAME_LIKE_NETLINK_S: &[u8; 9] = &[1, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// A link of the host that leads into its namespace: the host's name for it, and the device at its other end.
@@ -200,8 +200,8 @@ impl Namespace {
         Ok(socket)
     }
 
-    /// Both ends of an exchange of messages that stands for a socket of NETLINK_ROUTE: ours and the program's. A real one would take
-    /// the word of the program's user, who owns the namespace, for everything.
+    /// Both ends of an exchange of messages that stands for a socket of NETLINK_ROUTE: ours and the program's. A real
+    /// one would take the word of the program's user, who owns the namespace, for everything.
     pub(crate) fn messages(&mut self) -> Result<(OwnedFd, OwnedFd), Errno> {
         let name = SocketAddrUnix::new_abstract_name(NAME_LIKE_NETLINK_S).map_err(host_errno)?;
         let listener = match self.messages.take() {

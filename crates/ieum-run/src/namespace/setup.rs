@@ -20,8 +20,9 @@ use super::plan::{Network, Plan, Planned, Way};
 use super::sys;
 use super::wires::{Beyond, Wires};
 
-/// How long the next piece of news is waited for while an address is not the namespace's own yet. A kernel takes milliseconds; one that is
-/// held up by others takes longer, and then the program begins all the same: so the helper answers before it is given up.
+/// How long the next piece of news is waited for while an address is not the namespace's own yet. A kernel takes
+/// milliseconds; one that is held up by others takes longer, and then the program begins all the same: so the helper
+/// answers before it is given up.
 const OWN_WITHIN: Duration = Duration::from_secs(2);
 
 /// All hosts of a site: a group like any other.
@@ -74,8 +75,8 @@ const SETTINGS_OF_INTERFACE: [(&str, &str); 2] = [
 /// And of each that leads to a resolver at a loopback address.
 const ROUTE_LOCALNET: (&str, &str) = ("ipv4/conf/NAME/route_localnet", "1");
 
-/// What needs no plan: the namespaces and their settings, and what their interfaces will be. An error says what the machine does not
-/// allow.
+/// What needs no plan: the namespaces and their settings, and what their interfaces will be. An error says what the
+/// machine does not allow.
 pub(super) fn begin() -> Result<Wires, String> {
     enter().map_err(|error| format!("this machine gives no user namespace: {error}"))?;
     let wires = if Tun::has_driver() { Wires::Tuns } else { Wires::Veths(Beyond::step_out()?) };

@@ -37,8 +37,8 @@ const NETLINK_OF_NO_NETWORK: [u32; 6] = [2, 7, 9, 11, 15, 21];
 /// TIOCSTI and TIOCLINUX; the same on every served machine.
 const TYPING: [u32; 2] = [0x5412, 0x541c];
 
-/// SIOCGSKNS: a descriptor for the network namespace of a socket. Linux gives it to administrators of the namespace, which the user of the
-/// program is where the kernel has the datagrams.
+/// SIOCGSKNS: a descriptor for the network namespace of a socket. Linux gives it to administrators of the namespace,
+/// which the user of the program is where the kernel has the datagrams.
 const SIOCGSKNS: u32 = 0x894c;
 
 /// Who serves the calls that move datagrams.

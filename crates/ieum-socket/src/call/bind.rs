@@ -79,7 +79,8 @@ impl Host {
         }
     }
 
-    /// What others have of a port that they have let go of, and hold only to show it, is theirs no more. True if there was something.
+    /// What others have of a port that they have let go of, and hold only to show it, is theirs no more. True if there
+    /// was something.
     fn take_given_up(&mut self, port: u16) -> bool {
         let held = self.descriptions.iter().filter_map(|(_, description)| match &description.phase {
             Phase::Stream(Stream::Bound(bound)) => Some(bound).filter(|it| it.hold == PortHold::GivenUp),
@@ -115,8 +116,8 @@ impl Host {
         Ok(Bound { binding, address, by_program: false, hold: PortHold::UntilOver, v6_only })
     }
 
-    /// Binds in the place of what was given up, which is not in its way. Where that fails the old one stays; a port that is taken leaves
-    /// of the address that is shown only the port, as on Linux.
+    /// Binds in the place of what was given up, which is not in its way. Where that fails the old one stays; a port
+    /// that is taken leaves of the address that is shown only the port, as on Linux.
     fn bind_anew(
         &mut self,
         id: SocketId,
@@ -231,7 +232,8 @@ impl Host {
         self.opened(id).map(|_| ())
     }
 
-    /// Is it a datagram socket that has no port? After a send that said EAGAIN none was free, and a blocking one does not wait for that.
+    /// Is it a datagram socket that has no port? After a send that said EAGAIN none was free, and a blocking one does
+    /// not wait for that.
     pub fn has_no_port(&self, id: SocketId) -> bool {
         self.descriptions.get(id).is_some_and(|description| {
             matches!(description.phase, Phase::Datagram(_)) && description.open().is_none()

@@ -9,7 +9,8 @@ use crate::host::Host;
 use crate::{Errno, Kind, SocketId};
 
 impl Host {
-    /// Makes the socket like new, save its options; a stream's address that the program bound stays, and a datagram socket's port that it named.
+    /// Makes the socket like new, save its options; a stream's address that the program bound stays, and a datagram
+    /// socket's port that it named.
     pub(crate) fn disconnect(&mut self, now: Instant, id: SocketId) {
         let Some(description) = self.descriptions.get(id) else { return };
         match description.phase {

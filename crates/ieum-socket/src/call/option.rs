@@ -214,8 +214,8 @@ impl Host {
         }
     }
 
-    /// Options of Fast Open belong to streams without a connection, and the client's to hosts that have it switched on. What is no
-    /// value of theirs is said first.
+    /// Options of Fast Open belong to streams without a connection, and the client's to hosts that have it switched on.
+    /// What is no value of theirs is said first.
     fn check_fast_open(&self, id: SocketId, name: i32, value: &[u8]) -> Result<(), Errno> {
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
         let number = value.first_chunk().map(|bytes| i32::from_ne_bytes(*bytes));

@@ -337,8 +337,8 @@ impl Host {
         Ok((open.endpoint, to, fields))
     }
 
-    /// Towards IPv6 Linux knows no length that is none: what is longer than any packet is found so on its way, and the error queue tells
-    /// of it. (tracepath(8) begins with 128,000 bytes.)
+    /// Towards IPv6 Linux knows no length that is none: what is longer than any packet is found so on its way, and the
+    /// error queue tells of it. (tracepath(8) begins with 128,000 bytes.)
     fn looks_at_length_last(&self, id: SocketId, endpoint: Endpoint, address: Option<SocketAddr>) -> bool {
         let to = address.or_else(|| self.endpoint_remote(endpoint));
         let protocol = self.make(id).map(|make| make.protocol);
@@ -389,7 +389,8 @@ impl Host {
     }
 }
 
-/// Bytes that stand before a program's in a packet: an echo request and what is raw begin behind the header of IP, or are all of it.
+/// Bytes that stand before a program's in a packet: an echo request and what is raw begin behind the header of IP, or
+/// are all of it.
 fn headers_bytes(description: &Description, to: IpAddr) -> usize {
     let of_ip = if to.is_ipv4() { ip4::HEADER_BYTES } else { ip6::HEADER_BYTES };
     match description.make.protocol {

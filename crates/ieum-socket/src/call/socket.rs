@@ -13,7 +13,8 @@ impl Host {
     ///
     /// As Linux tells a program without privileges: EAFNOSUPPORT for any family but AF_INET and AF_INET6, EINVAL for
     /// numbers out of range, ESOCKTNOSUPPORT, EPROTONOSUPPORT, EPERM for packet sockets, and for raw ones unless the
-    /// host has them ([`Host::allow_raw_sockets`]); ENFILE when the host is full. Ping sockets are for everybody: `net.ipv4.ping_group_range` is the host's own affair.
+    /// host has them ([`Host::allow_raw_sockets`]); ENFILE when the host is full. Ping sockets are for everybody:
+    /// `net.ipv4.ping_group_range` is the host's own affair.
     pub fn socket(&mut self, domain: i32, kind: i32, protocol: i32) -> Result<SocketId, Errno> {
         let make = make_of(domain, kind, protocol)?;
         if matches!(make.protocol, Protocol::Raw(_)) && !self.has_raw_sockets {

@@ -2,8 +2,8 @@
 //!
 //! `table` has one row for each option that is a number: its level and number, which kinds of sockets have it, its
 //! default and what may be written. Options with a form of their own are in `special`; those that are asked of the
-//! socket rather than stored are in `read`, those of raw sockets in `raw`. What they mean to the stack is in `connection` and `datagram`. `numbers` has the
-//! names.
+//! socket rather than stored are in `read`, those of raw sockets in `raw`. What they mean to the stack is in
+//! `connection` and `datagram`. `numbers` has the names.
 //!
 //! Values that differ from the default are kept in a short sorted list, so that a socket without options costs
 //! nothing. All values are what Linux 6.18 was seen to accept and to read back.
@@ -394,8 +394,8 @@ impl Row {
     }
 }
 
-/// What getsockopt(2) shows of a value where there is room for so many bytes: of a number of IP one byte, where there is none for an
-/// int and the number fits.
+/// What getsockopt(2) shows of a value where there is room for so many bytes: of a number of IP one byte, where there
+/// is none for an int and the number fits.
 ///
 /// # Errors
 ///

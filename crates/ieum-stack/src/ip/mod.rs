@@ -4,8 +4,10 @@
 //! fragments wait in [`Reassembly`] until they are whole; [`Ip::path`] finds a way out and a source address;
 //! [`Ip::begin`] writes the header. The transports do the rest.
 //!
-//! What it does not do: it forwards nothing and obeys no options. It makes no link-local addresses (RFC 4291 §2.1 wants one for each link): whoever needs one adds it. It sends no parameter problems but that of an unknown protocol: who sends
-//! options or routing headers that are not served (RFC 8200 §4.2, §4.4 ask for one) hears nothing, and each is counted.
+//! What it does not do: it forwards nothing and obeys no options. It makes no link-local addresses (RFC 4291 §2.1 wants
+//! one for each link): whoever needs one adds it. It sends no parameter problems but that of an unknown protocol: who
+//! sends options or routing headers that are not served (RFC 8200 §4.2, §4.4 ask for one) hears nothing, and each is
+//! counted.
 //!
 //! Invariants:
 //!

@@ -137,8 +137,9 @@ impl Ip {
         links.find(|link| self.addresses_of(*link).any(|own| own.address().is_ipv6()))
     }
 
-    /// The same for who may keep to one link (SO_BINDTODEVICE): an own address of that link is reached as ever, everything else
-    /// by it, whatever the routes say, and over the loopback link every own address of IPv4, where those hear it who keep to that link.
+    /// The same for who may keep to one link (SO_BINDTODEVICE): an own address of that link is reached as ever,
+    /// everything else by it, whatever the routes say, and over the loopback link every own address of IPv4, where
+    /// those hear it who keep to that link.
     pub(crate) fn path_by(
         &self,
         link: Option<LinkId>,

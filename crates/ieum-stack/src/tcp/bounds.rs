@@ -12,9 +12,9 @@ pub(crate) const SEND_BUFFER_BYTES_MAX_DEFAULT: u32 = 4 * 1024 * 1024;
 /// Receive buffer, in bytes, likewise.
 pub(crate) const RECV_BUFFER_BYTES_DEFAULT: u32 = 1024 * 1024;
 
-/// The window that a SYN promises and a new connection has, in bytes, where the user chooses no buffer: Linux's first one (half of
-/// tcp_rmem), so that a peer sees the segments and windows that it would see there. Each segment that comes opens it by twice its
-/// bytes, faster than slow start fills it.
+/// The window that a SYN promises and a new connection has, in bytes, where the user chooses no buffer: Linux's first
+/// one (half of tcp_rmem), so that a peer sees the segments and windows that it would see there. Each segment that
+/// comes opens it by twice its bytes, faster than slow start fills it.
 pub(crate) const FIRST_WINDOW_BYTES_DEFAULT: u32 = 64 * 1024;
 
 /// The window that the scale offered in a SYN can express, in bytes: the largest receive buffer of Linux 6.18 (tcp_rmem), so
@@ -115,8 +115,8 @@ pub(super) const RETRIES_MAX: u32 = 15;
 /// The same for a connection whose user has gone (Linux: tcp_orphan_retries 8).
 pub(super) const ORPHAN_RETRIES_MAX: u32 = 8;
 
-/// How long an acknowledgement waits for company at first, and at least. RFC 9293 §3.8.6.3 (MUST-40) allows up to 0.5 s; 40 ms let a
-/// request and its answer share a segment without holding up a slow writer (Linux: 40 ms).
+/// How long an acknowledgement waits for company at first, and at least. RFC 9293 §3.8.6.3 (MUST-40) allows up to 0.5
+/// s; 40 ms let a request and its answer share a segment without holding up a slow writer (Linux: 40 ms).
 pub(super) const DELAYED_ACK: Duration = Duration::from_millis(40);
 
 /// The same at most on a connection on which we answer soon (Linux: TCP_DELACK_MAX), and on others before the round trip is
@@ -187,8 +187,8 @@ pub(crate) const PATH_MTU_MIN_IP6_BYTES: u32 = 1280;
 pub(crate) const MTU_PROBE_BASE_MSS: u16 = 1024;
 pub(super) const MTU_PROBE_MSS_FLOOR: u32 = 48;
 
-/// However small the peer's windows are, a segment has room for so many bytes of options and payload: what is left of the smallest
-/// packet that every link carries whole (RFC 791: 68 bytes) by a header without options.
+/// However small the peer's windows are, a segment has room for so many bytes of options and payload: what is left of
+/// the smallest packet that every link carries whole (RFC 791: 68 bytes) by a header without options.
 pub(super) const SEGMENT_BYTES_MIN: u32 = 48;
 
 /// Bytes between the ends of a search below which it rests, and for how long (Linux: tcp_probe_threshold, tcp_probe_interval).

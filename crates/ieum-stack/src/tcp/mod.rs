@@ -14,12 +14,13 @@
 //! 4. A connection that waits for a time is known to the timers under that time or an earlier one.
 //! 5. A closed connection that nobody holds does not exist.
 //!
-//! Files, in the order in which a passive connection meets them: [`segment`], [`receive`], [`listener`],
-//! [`half_open`] with [`peer_syn`] and [`isn`] (or, without room for it, [`syn_cookie`]), [`connection`] with [`open`] (whose halves are [`send`] and [`recv`],
-//! whose bytes lie in a [`byte_queue`]), [`segment_arrives`], [`user_call`], [`timers`] and [`timeout`],
-//! [`transmit`], [`time_wait`]; [`handshake`] is the active open, [`fast_open`] what lets data go
-//! with it ([`fast_connect`]; [`syn_ack`] is what its passive side still has to say; [`syn_timer`] repeats either), [`ecn`] what marks mean,
-//! [`path`] how large segments may be, [`marks`] what the user hears of what is sent; [`reply`] what is said without a connection.
+//! Files, in the order in which a passive connection meets them: [`segment`], [`receive`], [`listener`], [`half_open`]
+//! with [`peer_syn`] and [`isn`] (or, without room for it, [`syn_cookie`]), [`connection`] with [`open`] (whose halves
+//! are [`send`] and [`recv`], whose bytes lie in a [`byte_queue`]), [`segment_arrives`], [`user_call`], [`timers`] and
+//! [`timeout`], [`transmit`], [`time_wait`]; [`handshake`] is the active open, [`fast_open`] what lets data go with it
+//! ([`fast_connect`]; [`syn_ack`] is what its passive side still has to say; [`syn_timer`] repeats either), [`ecn`]
+//! what marks mean, [`path`] how large segments may be, [`marks`] what the user hears of what is sent; [`reply`] what
+//! is said without a connection.
 
 pub(crate) mod bounds;
 mod byte_queue;
@@ -417,8 +418,9 @@ impl Tcp {
         sharing().nth(hash % count)
     }
 
-    /// Every connection whose link (where it keeps to one), local and remote address `meant` names fails as unreachable, and the peer is not told: no
-    /// way leads there. In the order of their making, so that same calls give same events.
+    /// Every connection whose link (where it keeps to one), local and remote address `meant` names fails as
+    /// unreachable, and the peer is not told: no way leads there. In the order of their making, so that same calls give
+    /// same events.
     pub(crate) fn fail_all(
         &mut self,
         cx: &mut Context<'_>,

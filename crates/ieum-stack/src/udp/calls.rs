@@ -229,8 +229,8 @@ impl Stack {
         }
     }
 
-    /// How much may wait to be read, in bytes of what datagrams take on Linux: their buffers, not their payloads (SO_RCVBUF as it is read
-    /// back). Nothing set is net.core.rmem_default, 212,992.
+    /// How much may wait to be read, in bytes of what datagrams take on Linux: their buffers, not their payloads
+    /// (SO_RCVBUF as it is read back). Nothing set is net.core.rmem_default, 212,992.
     pub fn udp_set_recv_buffer(&mut self, id: UdpId, bytes: usize) {
         if let Some(endpoint) = self.udp.endpoints.get_mut(id) {
             endpoint.inbox.set_bytes_max(bytes);

@@ -82,11 +82,11 @@ pub struct Datagram {
     pub destination: SocketAddr,
     /// Over which link it came; what the host said to itself, over the loopback link.
     pub link: LinkId,
-    /// The link that it is told as having come by, and to which somebody who keeps to one must keep to hear it: of what the host said
-    /// to itself, the link of the address, or the loopback link, where its sender named that.
+    /// The link that it is told as having come by, and to which somebody who keeps to one must keep to hear it: of what
+    /// the host said to itself, the link of the address, or the loopback link, where its sender named that.
     pub heard_over: LinkId,
-    /// When it came ([`crate::Stack::on_frame`]), and not when it is read: of what came in fragments, when the last of them did; of
-    /// what was joined, when the first did.
+    /// When it came ([`crate::Stack::on_frame`]), and not when it is read: of what came in fragments, when the last of
+    /// them did; of what was joined, when the first did.
     pub came_at: Instant,
     /// How many hops it still had when it came: IPv4's TTL, IPv6's hop limit.
     pub ttl: u8,

@@ -1,9 +1,9 @@
 //! `epoll(7)`: waiting for any of very many sockets, of any hosts.
 //!
-//! A socket that may have something puts its number into the list of those to be looked at (`touched`); a call looks at those and no
-//! others, so that it costs what is ready and not what is watched. The list is a queue: who is told by level comes to its end and is
-//! looked at again when all others have been, so that nobody starves however few a call asks for, as on Linux. Who is told by edges
-//! is put there by each change.
+//! A socket that may have something puts its number into the list of those to be looked at (`touched`); a call looks at
+//! those and no others, so that it costs what is ready and not what is watched. The list is a queue: who is told by
+//! level comes to its end and is looked at again when all others have been, so that nobody starves however few a call
+//! asks for, as on Linux. Who is told by edges is put there by each change.
 //!
 //! Two locks, neither of which is held while a socket is asked: a socket's answer may wake other people's tasks.
 
@@ -26,9 +26,9 @@ use crate::socket::new_key;
 
 /// An epoll of ieum's sockets.
 ///
-/// Sockets are known by numbers that their user chooses, as they are by their descriptors in C. A socket whose last handle is
-/// dropped leaves by itself. One whose number is given to another socket is not watched any more from the moment on that the other is
-/// added; Linux would go on telling of it under a number that nobody can name.
+/// Sockets are known by numbers that their user chooses, as they are by their descriptors in C. A socket whose last
+/// handle is dropped leaves by itself. One whose number is given to another socket is not watched any more from the
+/// moment on that the other is added; Linux would go on telling of it under a number that nobody can name.
 #[derive(Debug, Default)]
 pub struct Epoll(Arc<Shared>);
 
@@ -123,7 +123,8 @@ impl Epoll {
         done
     }
 
-    /// epoll_wait(2): events and data of at most `most` sockets. Waits until there are some, or until the time is over (`None`: never).
+    /// epoll_wait(2): events and data of at most `most` sockets. Waits until there are some, or until the time is over
+    /// (`None`: never).
     pub fn wait(&self, most: usize, timeout: Option<Duration>) -> Vec<(u32, u64)> {
         let clock = Clock::start();
         let end = timeout.map(|timeout| clock.now() + timeout);
@@ -137,8 +138,8 @@ impl Epoll {
         }
     }
 
-    /// A descriptor of the machine that is readable while this epoll may have something to tell: for a loop that waits for the machine's
-    /// own descriptors as well. Then [`Epoll::wait`] without waiting says what there is.
+    /// A descriptor of the machine that is readable while this epoll may have something to tell: for a loop that waits
+    /// for the machine's own descriptors as well. Then [`Epoll::wait`] without waiting says what there is.
     ///
     /// # Errors
     ///

@@ -5,8 +5,8 @@
 //! by `bind` and `connect` they are the [process's own host's](crate::Host::of_process); made by a [`crate::Host`], that
 //! host's.
 //!
-//! [`Socket`] has the calls of Linux where std's types do not reach: options, flags, any order; [`poll`] and [`Epoll`] wait for many at once.
-//! [`RawSocket`] speaks IP itself, on hosts that let it.
+//! [`Socket`] has the calls of Linux where std's types do not reach: options, flags, any order; [`poll`] and [`Epoll`]
+//! wait for many at once. [`RawSocket`] speaks IP itself, on hosts that let it.
 //!
 //! For tasks each call that may block has a `poll_` beside it, for any executor; crate `ieum-tokio` puts tokio's traits on them.
 

@@ -17,8 +17,8 @@ pub fn poll(askers: &[(&Socket, u32)], timeout: Option<Duration>) -> Vec<u32> {
     wait(askers, timeout, told, |events| Way::Events(told(events)))
 }
 
-/// The same of the events that were asked for alone: POLLERR and POLLHUP too are waited for and told only where they are among them, as
-/// select(2) has it.
+/// The same of the events that were asked for alone: POLLERR and POLLHUP too are waited for and told only where they
+/// are among them, as select(2) has it.
 pub fn poll_exactly(askers: &[(&Socket, u32)], timeout: Option<Duration>) -> Vec<u32> {
     wait(askers, timeout, |events| events, |_| Way::Change)
 }

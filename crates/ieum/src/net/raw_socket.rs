@@ -86,8 +86,8 @@ impl RawSocket {
         self.0.set_option(level, name, included.into())
     }
 
-    /// Over IPv6: where in a packet a checksum is written, and verified in what comes (IPV6_CHECKSUM); `None`: nowhere. Messages of
-    /// ICMPv6 have theirs without being asked.
+    /// Over IPv6: where in a packet a checksum is written, and verified in what comes (IPV6_CHECKSUM); `None`: nowhere.
+    /// Messages of ICMPv6 have theirs without being asked.
     ///
     /// # Errors
     ///

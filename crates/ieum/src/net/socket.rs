@@ -17,10 +17,10 @@ const SOCK_CLOEXEC: i32 = 0x8_0000;
 
 /// A socket as socket(2) makes it, before anybody has said what it is to be.
 ///
-/// The types of [`crate::net`] have the calls of their namesakes in std, where a socket is bound, connected or listening from the
-/// beginning. This one has the calls of Linux, each with its numbers ([`crate::sockets::numbers`]) and its errors: options of
-/// any level, flags, connecting from a chosen port. It becomes one of the others by `into()`, and they it. A clone is another handle of
-/// the same socket.
+/// The types of [`crate::net`] have the calls of their namesakes in std, where a socket is bound, connected or
+/// listening from the beginning. This one has the calls of Linux, each with its numbers ([`crate::sockets::numbers`])
+/// and its errors: options of any level, flags, connecting from a chosen port. It becomes one of the others by
+/// `into()`, and they it. A clone is another handle of the same socket.
 #[derive(Clone)]
 pub struct Socket(pub(crate) Arc<crate::socket::Socket>);
 
@@ -87,8 +87,8 @@ impl Socket {
         self.send_with(bytes, flags, to, &[])
     }
 
-    /// sendmsg(2): with control messages that go along, as C has them. Of a datagram they say source, interface, hops, type of service and into what
-    /// it is cut ([`crate::sockets::Ancillary`]).
+    /// sendmsg(2): with control messages that go along, as C has them. Of a datagram they say source, interface, hops,
+    /// type of service and into what it is cut ([`crate::sockets::Ancillary`]).
     ///
     /// # Errors
     ///
@@ -132,8 +132,8 @@ impl Socket {
         self.0.call(|_, host, id| host.destination_named(id, bytes, flags))
     }
 
-    /// recvmsg(2) for at most so many bytes: what the call returns, and all it tells besides. A datagram's whole length is returned,
-    /// and a stream's bytes are dropped, with MSG_TRUNC.
+    /// recvmsg(2) for at most so many bytes: what the call returns, and all it tells besides. A datagram's whole length
+    /// is returned, and a stream's bytes are dropped, with MSG_TRUNC.
     ///
     /// # Errors
     ///
@@ -229,8 +229,8 @@ impl Socket {
         self.0.look(|host, id| host.ioctl(id, request))
     }
 
-    /// ioctl(2) about an interface of the socket's host (netdevice(7): SIOCGIFADDR, SIOCGIFINDEX, SIOCGIFNAME and so on), save SIOCGIFCONF:
-    /// `asked` is a `struct ifreq`, into which the answer goes.
+    /// ioctl(2) about an interface of the socket's host (netdevice(7): SIOCGIFADDR, SIOCGIFINDEX, SIOCGIFNAME and so
+    /// on), save SIOCGIFCONF: `asked` is a `struct ifreq`, into which the answer goes.
     ///
     /// # Errors
     ///
@@ -242,8 +242,8 @@ impl Socket {
         })
     }
 
-    /// SIOCGIFCONF: the addresses of IPv4 that the socket's host has, each a `struct ifreq`; all of them, or as many as there is room
-    /// for, in bytes.
+    /// SIOCGIFCONF: the addresses of IPv4 that the socket's host has, each a `struct ifreq`; all of them, or as many as
+    /// there is room for, in bytes.
     ///
     /// # Errors
     ///
@@ -257,8 +257,9 @@ impl Socket {
         self.0.readiness()
     }
 
-    /// Makes a call when there is any of these events of poll(2), or POLLERR or POLLHUP, and, should it say WouldBlock, again each time that
-    /// something has changed. For a task, of which any number may wait; dropped before its end it makes no call any more.
+    /// Makes a call when there is any of these events of poll(2), or POLLERR or POLLHUP, and, should it say WouldBlock,
+    /// again each time that something has changed. For a task, of which any number may wait; dropped before its end it
+    /// makes no call any more.
     ///
     /// # Errors
     ///
@@ -272,9 +273,9 @@ impl Socket {
         self.0.set_nonblocking(nonblocking);
     }
 
-    /// Whether dropping the last handle blocks until the peer has all that was sent, where SO_LINGER has a time, and that long at most
-    /// (socket(7)). It does, as close(2) does, unless this says otherwise: a task, for one, is not to be held up. Then what was sent is
-    /// delivered as without SO_LINGER.
+    /// Whether dropping the last handle blocks until the peer has all that was sent, where SO_LINGER has a time, and
+    /// that long at most (socket(7)). It does, as close(2) does, unless this says otherwise: a task, for one, is not to
+    /// be held up. Then what was sent is delivered as without SO_LINGER.
     pub fn set_close_waits(&self, waits: bool) {
         self.0.set_close_waits(waits);
     }
@@ -301,8 +302,8 @@ impl Host {
     }
 }
 
-/// Declares that a socket may be taken for one of another type, and the other way round; that it is one is for its user to know, as with
-/// descriptors.
+/// Declares that a socket may be taken for one of another type, and the other way round; that it is one is for its user
+/// to know, as with descriptors.
 macro_rules! becomes {
     ($($other:ident)*) => {
         $(impl From<Socket> for $other {

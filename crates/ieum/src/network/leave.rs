@@ -1,8 +1,8 @@
 //! Leaving a network: what a host, its exit or an outlet had is given back.
 //!
-//! A host keeps its place, which its handles name, and nothing in it. Places of others are taken again by who comes next. So is an
-//! exit's number at the poller, but not before the network's thread has handed on what it was told: that may be meant for the one
-//! who has left.
+//! A host keeps its place, which its handles name, and nothing in it. Places of others are taken again by who comes
+//! next. So is an exit's number at the poller, but not before the network's thread has handed on what it was told: that
+//! may be meant for the one who has left.
 
 use std::sync::{MutexGuard, PoisonError};
 use std::thread;
@@ -33,8 +33,8 @@ impl Network {
         self.0.0.settle(inner);
     }
 
-    /// The lock, for who needs a number at the poller: when the only free ones are of those who have just left, it waits until the
-    /// thread has heard of that.
+    /// The lock, for who needs a number at the poller: when the only free ones are of those who have just left, it
+    /// waits until the thread has heard of that.
     pub(crate) fn lock_for_source(&self) -> MutexGuard<'_, Inner> {
         let mut inner = self.lock();
         while inner.needs_hearing() {

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open};
 
-/// How long a program may be silent that somebody waits for: what has not happened by then never will. Where two cores were given for a
-/// fifth of the time, some were for more than a minute (Java's compiler beside three others).
+/// How long a program may be silent that somebody waits for: what has not happened by then never will. Where two cores
+/// were given for a fifth of the time, some were for more than a minute (Java's compiler beside three others).
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// How long a program may live that goes on printing. The longest, with some 5,000 lines, takes a minute of an idle machine.

@@ -10,8 +10,9 @@ const PREFERENCES: [&str; 4] = [
     "tcp.desegment_tcp_streams:FALSE",
 ];
 
-/// What TCP carries is bytes. Read as HTTP, or as whatever a chosen port is known for, a segment of a file's random bytes that happens to
-/// begin like a message (with HTTP about one of 150,000) or that came again is called malformed, which says nothing of the segment.
+/// What TCP carries is bytes. Read as HTTP, or as whatever a chosen port is known for, a segment of a file's random
+/// bytes that happens to begin like a message (with HTTP about one of 150,000) or that came again is called malformed,
+/// which says nothing of the segment.
 const BYTES_ALONE: &str = "tcp.port==1-65535,data";
 
 /// Finds packets that are not as they should be.

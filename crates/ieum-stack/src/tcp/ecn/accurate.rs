@@ -1,7 +1,7 @@
 //! Accurate ECN of a connection (RFC 9768): the counters of what arrived here, and of what arrived there as we are told.
 //!
-//! The receiver counts marked packets, and bytes of payload by codepoint. Every segment says the number of marked packets modulo 8
-//! (ACE), beginning at 5 so that zeroed bits are noticed; [`super::report`] writes the rest.
+//! The receiver counts marked packets, and bytes of payload by codepoint. Every segment says the number of marked
+//! packets modulo 8 (ACE), beginning at 5 so that zeroed bits are noticed; [`super::report`] writes the rest.
 //!
 //! The sender has to undo the modulo. An acknowledgement that covers 8 segments or more may hide a whole cycle: then the
 //! option's bytes decide, and without an option it is taken that as many were marked as can have been, unless

@@ -1,8 +1,9 @@
 //! What the SYNs agree on (RFC 3168 §6.1.1, RFC 9768 §3.1).
 //!
-//! The three flags AE, CWR and ECE are read as a number. A SYN offers accurate ECN by 111, classic ECN by 011. The SYN-ACK accepts
-//! accurate ECN by saying with which codepoint the SYN arrived, classic ECN by 001. The last acknowledgement of the handshake says
-//! the same of the SYN-ACK, so that both learn whether the path changes codepoints.
+//! The three flags AE, CWR and ECE are read as a number. A SYN offers accurate ECN by 111, classic ECN by 011. The
+//! SYN-ACK accepts accurate ECN by saying with which codepoint the SYN arrived, classic ECN by 001. The last
+//! acknowledgement of the handshake says the same of the SYN-ACK, so that both learn whether the path changes
+//! codepoints.
 
 use super::{CE, ECT0, ECT1, EcnOption, EcnRules, NOT_CAPABLE, codepoint};
 

@@ -1,7 +1,8 @@
 //! What a segment says beside its number: accurate ECN's option, in the room that other options leave.
 //!
-//! The option has its fields in the order ECT(1), CE, ECT(0), and leaves out what is not needed from the end (RFC 9768 §3.2.3). Where
-//! what changed would not fit beside three or more blocks of SACK, one block gives way: it is said again with the next segment.
+//! The option has its fields in the order ECT(1), CE, ECT(0), and leaves out what is not needed from the end (RFC 9768
+//! §3.2.3). Where what changed would not fit beside three or more blocks of SACK, one block gives way: it is said again
+//! with the next segment.
 
 use std::time::Duration;
 

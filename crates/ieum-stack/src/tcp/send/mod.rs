@@ -5,9 +5,9 @@
 //!
 //! The buffer's front is `una`: byte `una + i` lies at offset `i`. The FIN occupies the position behind the last byte.
 //!
-//! Files, in the order in which data meets them: [`say`] (what is said next), [`pace`] (when), [`permission`] (how
-//! much may be said now), [`range`] and [`flight`]
-//! (the scoreboard), [`rate`] (how fast it is delivered), [`ack`] (what an acknowledgement says), [`rto`] and [`rack`] (when to believe a loss), [`recovery`] (what is believed),
+//! Files, in the order in which data meets them: [`say`] (what is said next), [`pace`] (when), [`permission`] (how much
+//! may be said now), [`range`] and [`flight`] (the scoreboard), [`rate`] (how fast it is delivered), [`ack`] (what an
+//! acknowledgement says), [`rto`] and [`rack`] (when to believe a loss), [`recovery`] (what is believed),
 //! [`congestion`] and [`prr`] (how much may be in flight), [`alarm`] (what time brings).
 
 mod ack;

@@ -239,8 +239,8 @@ impl Send {
         if self.is_urgent() { sizes.mss } else { sizes.piece_max }
     }
 
-    /// How large one packet of new data may be: a quantum, and not more than half the window, so that acknowledgements of one half
-    /// let the other be sent (as Linux sizes its own).
+    /// How large one packet of new data may be: a quantum, and not more than half the window, so that acknowledgements
+    /// of one half let the other be sent (as Linux sizes its own).
     fn burst_bytes(&self, sizes: &Sizes) -> u32 {
         // CWR belongs on one segment, and who cuts a super-segment would have to know.
         if self.recovery.owes_reduced() {

@@ -1,6 +1,7 @@
 //! What an algorithm of congestion control with a model of the path is told, and when
 //! ([`super::congestion::CongestionControl`]): what was lost, what an acknowledgement says of the path's rate, and that
-//! the sender had nothing to say, which makes what is measured say nothing of the path (draft-ietf-ccwg-bbr-06 §4.1.1.3, §4.1.2.4).
+//! the sender had nothing to say, which makes what is measured say nothing of the path (draft-ietf-ccwg-bbr-06
+//! §4.1.1.3, §4.1.2.4).
 
 use ieum_wire::Instant;
 
