@@ -77,11 +77,13 @@ impl Stack {
     ) -> Result<(), ConnectError> {
         let Some(endpoint) = self.udp.endpoints.get(id) else { return Ok(()) };
         let (bound, protocol, kept_to) = (endpoint.bound, endpoint.protocol, endpoint.link);
-        // The address that a route has chosen stays until the association is dissolved (Linux's inet_saddr).
-        let is_kept = |remote: SocketAddr| remote.is_ipv4() == endpoint.local.is_ipv4();
         let remote = remote.map(plain);
-        let before =
-            if endpoint.remote.is_some() && remote.is_some_and(is_kept) { endpoint.local } else { bound };
+        // The address that a route has chosen stays until the association is dissolved (Linux's inet_saddr).
+        let kept = endpoint.remote.map(|_| endpoint.local);
+        let is_kept = |local: &SocketAddr| remote.is_some_and(|to| to.is_ipv4() == local.is_ipv4());
+        let before = kept.filter(is_kept).unwrap_or(bound);
+        // It stays even where the next remote is of IPv4, and then nobody's answers are heard (Linux's sk_v6_rcv_saddr).
+        let kept_of_ip6 = kept.filter(SocketAddr::is_ipv6);
         let local = match remote {
             None => bound,
             Some(remote) if !endpoint.speaks_to(remote) => return Err(ConnectError::Family),
@@ -93,7 +95,11 @@ impl Stack {
                     None => cx.path(protocol, kept_to, source, remote),
                 };
                 let path = path.map_err(ConnectError::Unreachable)?;
-                if cx.ip.is_for_many(bound.ip()) { bound } else { SocketAddr::new(path.source, bound.port()) }
+                match kept_of_ip6 {
+                    _ if cx.ip.is_for_many(bound.ip()) => bound,
+                    Some(kept) => kept,
+                    None => SocketAddr::new(path.source, bound.port()),
+                }
             }
         };
         if let Some(endpoint) = self.udp.endpoints.get_mut(id) {

@@ -328,6 +328,51 @@ static void foreign_form(void)
     }
 }
 
+/* What is sent, from whom it comes, and whether what answers is heard. */
+static void there_and_back(const char *name, int client, int server, int beside)
+{
+    struct sockaddr_storage from;
+    socklen_t length = sizeof from;
+    struct sockaddr_in6 near = address6("::1", port6(beside));
+    char into[8];
+    text2(name, "name", "%s", own(client));
+    text2(name, "peer", "%s", peer(client));
+    line2(name, "send", send(client, "there", 5, 0));
+    settle(server, POLLIN);
+    line2(name, "recv", recvfrom(server, into, sizeof into, 0, (struct sockaddr *)&from, &length));
+    text2(name, "from", "%s", shown(&from, length));
+    line2(name, "answer", sendto(server, "back", 4, 0, (struct sockaddr *)&from, length));
+    /* When it is here, so is what was sent before. */
+    must(sendto(server, "after", 5, 0, (struct sockaddr *)&near, sizeof near) == 5, "a datagram is sent");
+    settle(beside, POLLIN);
+    must(recv(beside, into, sizeof into, 0) == 5, "somebody else has his");
+    line2(name, "heard", recv(client, into, sizeof into, MSG_DONTWAIT));
+}
+
+/* The address that the first association has chosen stays, whatever the next one's family is. */
+static void associations_of_both(void)
+{
+    int server = make6(SOCK_DGRAM), beside = make6(SOCK_DGRAM);
+    must(bind6(server, "::", 0) == 0 && bind6(beside, "::1", 0) == 0, "free ports are bound");
+    int port = port6(server);
+    int client = make6(SOCK_DGRAM);
+    line("six-associated.connect", connect6(client, "::1", port));
+    there_and_back("six-associated", client, server, beside);
+    line("six-then-mapped.connect", connect6(client, "::ffff:127.0.0.1", port));
+    there_and_back("six-then-mapped", client, server, beside);
+    line("six-again.connect", connect6(client, "::1", port));
+    there_and_back("six-again", client, server, beside);
+    close(client);
+    client = make6(SOCK_DGRAM);
+    line("mapped-associated.connect", connect6(client, "::ffff:127.0.0.1", port));
+    there_and_back("mapped-associated", client, server, beside);
+    line("mapped-then-six.connect", connect6(client, "::1", port));
+    there_and_back("mapped-then-six", client, server, beside);
+    close(client);
+    close(beside);
+    close(server);
+}
+
 void six(void)
 {
     names();
@@ -343,6 +388,7 @@ void six(void)
     cut_names();
     ports();
     datagrams6();
+    associations_of_both();
     foreign_form();
     options6();
 }
