@@ -220,13 +220,19 @@ impl Host {
         })
     }
 
-    /// Does `connect` on the stream say EISCONN, and do nothing? Also of one whose connection was reset, until it is dissolved.
-    pub fn was_connected(&self, id: SocketId) -> bool {
-        self.descriptions.get(id).is_some_and(|description| match description.phase {
-            Phase::Stream(Stream::Listening(_)) => true,
-            Phase::Stream(Stream::Active(active)) => active.answered && !active.disconnecting,
-            Phase::Stream(Stream::Unbound | Stream::Bound(_)) | Phase::Datagram(_) => false,
-        })
+    /// What `connect` on the stream says without doing anything: EISCONN while it listens and once it was connected, also of one
+    /// whose connection was reset; EINVAL where it was shut down before there was a connection. Both until it is dissolved.
+    pub fn refuses_connect(&self, id: SocketId) -> Option<Errno> {
+        let description = self.descriptions.get(id)?;
+        match description.phase {
+            Phase::Stream(Stream::Listening(_)) => Some(Errno::EISCONN),
+            Phase::Stream(Stream::Active(active)) if active.disconnecting => Some(Errno::EINVAL),
+            Phase::Stream(Stream::Active(active)) => {
+                let is_deferred = self.view(description).is_some_and(|view| view.deferred);
+                (active.answered || is_deferred).then_some(Errno::EISCONN)
+            }
+            Phase::Stream(Stream::Unbound | Stream::Bound(_)) | Phase::Datagram(_) => None,
+        }
     }
 
     /// Is the stream's connection over, in both directions?

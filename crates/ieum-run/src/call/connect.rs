@@ -65,9 +65,9 @@ impl Runner {
         self.catch_up(turn, number);
         let Some(address) = address else { return self.disconnect_stream(turn, call, number) };
         let id = self.sockets.get(number).ok_or(Errno::EBADF)?.host;
-        if self.host.was_connected(id) {
+        if let Some(errno) = self.host.refuses_connect(id) {
             // Before anything that S shows is taken from it.
-            return Err(Errno::EISCONN);
+            return Err(errno);
         }
         if self.host.is_unconnected(id) {
             // Our own end will need a descriptor when the peer has answered, and then it is too late to say no.

@@ -56,13 +56,10 @@ impl Host {
             return Ok(Connect::Done);
         };
         match description.phase {
-            Phase::Stream(Stream::Listening(_)) => Err(Errno::EISCONN),
-            Phase::Stream(Stream::Active(active)) if active.disconnecting => Err(Errno::EINVAL),
-            Phase::Stream(Stream::Active(active)) if active.answered => Err(Errno::EISCONN),
-            Phase::Stream(Stream::Active(_)) if self.view(description).is_some_and(|view| view.deferred) => {
-                Err(Errno::EISCONN)
-            }
-            Phase::Stream(Stream::Active(_)) => self.tell_outcome(now, id),
+            Phase::Stream(Stream::Listening(_) | Stream::Active(_)) => match self.refuses_connect(id) {
+                Some(errno) => Err(errno),
+                None => self.tell_outcome(now, id),
+            },
             Phase::Stream(Stream::Bound(bound)) => {
                 let bound = self.held_or_another(id, bound)?;
                 self.begin(now, id, Some(bound), address)

@@ -31,6 +31,16 @@ static void refused(void)
     settle(fd, POLLHUP);
     line("connect-refused.non-blocking.asked-by-connect", connect_to(fd, "127.0.0.1", port_of(listening)));
     close(fd);
+
+    /* Who is shut down before there was a connection connects no more, and is told of the refusal still. */
+    fd = make(SOCK_STREAM);
+    must(connect_to(fd, "127.0.0.1", port) == -1 && errno == EINPROGRESS, "a connect is in progress");
+    settle(fd, POLLHUP);
+    line("connect-refused.shut", shutdown(fd, SHUT_WR));
+    line("connect-refused.shut.then-another", connect_to(fd, "127.0.0.1", port_of(listening)));
+    text("connect-refused.shut.poll", "%s", mask(fd));
+    text("connect-refused.shut.so-error", "%s", errno_name(take_error(fd)));
+    close(fd);
     close(listening);
 }
 

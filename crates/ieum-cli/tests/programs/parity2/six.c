@@ -360,6 +360,14 @@ static void associations_of_both(void)
     there_and_back("six-associated", client, server, beside);
     line("six-then-mapped.connect", connect6(client, "::ffff:127.0.0.1", port));
     there_and_back("six-then-mapped", client, server, beside);
+    struct sockaddr_in6 six = address6("::1", port);
+    line("six-then-mapped.sendto-six", sendto(client, "six", 3, 0, (struct sockaddr *)&six, sizeof six));
+    settle(server, POLLIN);
+    char into[8];
+    struct sockaddr_storage from;
+    socklen_t length = sizeof from;
+    line("six-then-mapped.six-recv", recvfrom(server, into, sizeof into, 0, (struct sockaddr *)&from, &length));
+    text("six-then-mapped.six-from", "%s", shown(&from, length));
     line("six-again.connect", connect6(client, "::1", port));
     there_and_back("six-again", client, server, beside);
     close(client);
