@@ -75,6 +75,10 @@ impl Host {
         if reading.has(MSG_ERRQUEUE) {
             return Some(self.recv_error(id, reading.bytes, received));
         }
+        if wait.moved > 0 && self.has_only_an_error(id) {
+            // What was read is told first, and the error to who asks next.
+            return Some(Ok(wait.moved));
+        }
         let looks_at_all = reading.has(MSG_WAITALL) && reading.has(MSG_PEEK);
         let enough = if looks_at_all { reading.bytes } else { self.low_water_bytes(id).min(reading.bytes) };
         if reading.blocks() && self.awaits_more(now, id, enough, wait) {
@@ -167,6 +171,12 @@ impl Host {
         }
         self.begin_waiting(now, id, SO_RCVTIMEO, wait);
         !wait.gives_up(now, true)
+    }
+
+    /// Is there nothing to read of the stream, but an error to be told?
+    fn has_only_an_error(&self, id: SocketId) -> bool {
+        let view = self.descriptions.get(id).and_then(|description| self.view(description));
+        view.is_some_and(|view| view.readable_bytes == 0 && view.error.is_some())
     }
 
     /// UDP has nothing urgent, and says so to senders alone.

@@ -215,6 +215,22 @@ static void up_to_urgent(const struct way *way)
     part(pair);
 }
 
+/* A reset ends it too, and is told to who reads next. */
+static void up_to_reset(const struct way *way)
+{
+    char into[64];
+    struct pair pair = connected();
+    struct linger at_once = { 1, 0 };
+    blocking(pair.server, true);
+    give(pair, "abc");
+    must(setsockopt(pair.client, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0 && close(pair.client) == 0, "a reset is sent");
+    settle(pair.server, POLLERR);
+    line2(way->name, "up-to-reset", way->receive(pair.server, into, sizeof into, MSG_WAITALL));
+    line2(way->name, "the-reset", way->receive(pair.server, into, sizeof into, MSG_WAITALL));
+    line2(way->name, "after-the-reset", way->receive(pair.server, into, sizeof into, MSG_WAITALL));
+    close(pair.server);
+}
+
 static void *reads_to_the_end(void *argument)
 {
     struct reading *reading = argument;
@@ -266,7 +282,7 @@ static void lingers(void)
 void enough(void)
 {
     for (size_t i = 0; i < sizeof WAYS / sizeof *WAYS; i++)
-        receives(&WAYS[i]), up_to_urgent(&WAYS[i]);
+        receives(&WAYS[i]), up_to_urgent(&WAYS[i]), up_to_reset(&WAYS[i]);
     comes();
     polls();
     inherits();
