@@ -35,6 +35,9 @@ struct tcp_info tcp_info_of(int fd);
 /* The first of two ports that follow each other and that nobody holds: any socket before may have been given one of them. */
 unsigned free_pair(int type);
 
+/* The kernel gives an interface its route to groups of IPv6 when it has seen a carrier there, in a thread of its own: returns when it has. */
+void until_groups_are_reached(void);
+
 /* The chapters. */
 void messages(void);
 void waiting(void);

@@ -3,6 +3,9 @@
 
 #include "parity2.h"
 
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+
 void line2(const char *prefix, const char *name, long result)
 {
     char whole[120];
@@ -160,6 +163,30 @@ int end_interrupting(void)
     must(setitimer(ITIMER_REAL, &never, NULL) == 0, "a timer is stopped");
     signal(SIGALRM, SIG_DFL);
     return interruptions;
+}
+
+static bool reaches_groups(void)
+{
+    struct sockaddr_in6 group = { .sin6_family = AF_INET6, .sin6_port = htons(9) };
+    must(inet_pton(AF_INET6, "ff15::123", &group.sin6_addr) == 1, "an address of IPv6");
+    int fd = socket(AF_INET6, SOCK_DGRAM, 0), link = (int)if_nametoindex("eth0");
+    must(setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &link, sizeof link) == 0, "a link is named");
+    bool is_reached = connect(fd, (struct sockaddr *)&group, sizeof group) == 0;
+    close(fd);
+    return is_reached;
+}
+
+void until_groups_are_reached(void)
+{
+    if (reaches_groups())
+        return;
+    struct sockaddr_nl routes = { .nl_family = AF_NETLINK, .nl_groups = RTMGRP_IPV6_ROUTE };
+    int news = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+    must(news >= 0 && bind(news, (struct sockaddr *)&routes, sizeof routes) == 0, "routes are told of");
+    char told[8192];
+    while (!reaches_groups())
+        must(recv(news, told, sizeof told, 0) > 0, "a route is told of");
+    close(news);
 }
 
 unsigned free_pair(int type)
