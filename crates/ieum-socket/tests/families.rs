@@ -375,7 +375,7 @@ fn sending_gives_the_errors_of_linux() {
 }
 
 #[test]
-fn a_connected_datagram_socket_may_change_to_ip4_but_not_back() {
+fn a_datagram_socket_keeps_the_address_of_its_first_association() {
     let mut host = host(1, false);
     let id = socket6(&mut host, DATAGRAM, false);
     host.connect(NOW, id, Some(at("[::1]:9"))).unwrap();
@@ -383,10 +383,15 @@ fn a_connected_datagram_socket_may_change_to_ip4_but_not_back() {
     assert_eq!(host.send_to(NOW, id, b"x", Some(at("[::ffff:127.0.0.1]:9"))), Ok(1));
     host.connect(NOW, id, Some(at("[::ffff:127.0.0.1]:9"))).unwrap();
     assert_eq!(host.remote_address(id), Ok(at("[::ffff:127.0.0.1]:9")));
-    assert_eq!(host.connect(NOW, id, Some(at("[::1]:9"))), Err(Errno::EAFNOSUPPORT));
-    assert_eq!(host.send_to(NOW, id, b"x", Some(at("[::1]:9"))), Err(Errno::EAFNOSUPPORT));
+    assert_eq!(host.local_address(id).map(|local| local.ip()), Ok(at("[::1]:0").ip()));
+    assert_eq!(host.send_to(NOW, id, b"x", Some(at("[::1]:9"))), Ok(1));
+    assert_eq!(host.connect(NOW, id, Some(at("[::1]:9"))), Ok(Connect::Done));
     assert_eq!(host.connect(NOW, id, None), Ok(Connect::Done));
     assert_eq!(host.local_address(id), Ok(at("[::]:0")));
+
+    host.connect(NOW, id, Some(at("[::ffff:127.0.0.1]:9"))).unwrap();
+    assert_eq!(host.connect(NOW, id, Some(at("[::1]:9"))), Err(Errno::EAFNOSUPPORT));
+    assert_eq!(host.send_to(NOW, id, b"x", Some(at("[::1]:9"))), Err(Errno::EAFNOSUPPORT));
 }
 
 #[test]
