@@ -19,6 +19,14 @@ pub(crate) fn hear_all_errors(socket: BorrowedFd<'_>, is_ip6: bool) -> Result<()
     if result == 0 { Ok(()) } else { Err(last_error()) }
 }
 
+/// What a socket was given to send and its peer has not acknowledged.
+pub(crate) fn queued_bytes(socket: BorrowedFd<'_>) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: TIOCOUTQ takes a pointer to an int that lives through the call.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
+    if result < 0 { 0 } else { usize::try_from(count).unwrap_or(0) }
+}
+
 fn last_error() -> Errno {
     Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO)
 }

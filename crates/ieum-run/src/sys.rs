@@ -363,6 +363,14 @@ pub(crate) fn unread_bytes(fd: BorrowedFd<'_>) -> usize {
     if result < 0 { 0 } else { usize::try_from(count).unwrap_or(0) }
 }
 
+/// What the kernel is charged for what was sent and the other end has not read: more than its bytes.
+pub(crate) fn queued_bytes(fd: BorrowedFd<'_>) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: TIOCOUTQ takes a pointer to an int that lives through the call.
+    let result = unsafe { libc::ioctl(fd.as_raw_fd(), libc::TIOCOUTQ, &raw mut count) };
+    if result < 0 { 0 } else { usize::try_from(count).unwrap_or(0) }
+}
+
 /// Is the next byte of a socket one that was sent as urgent?
 pub(crate) fn is_at_mark(fd: BorrowedFd<'_>) -> bool {
     let mut answer: libc::c_int = 0;

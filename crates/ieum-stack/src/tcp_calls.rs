@@ -327,7 +327,19 @@ impl Stack {
     /// When fewer were readable.
     pub fn tcp_consume(&mut self, now: Instant, id: ConnectionId, count: usize) {
         let (tcp, mut cx) = self.split(now);
-        tcp.consume(&mut cx, id, count);
+        tcp.consume(&mut cx, id, count, None);
+    }
+
+    /// The first `count` received bytes were handed on, into a queue in which `queued` bytes waited for their reader. The
+    /// receive buffer grows with what is read, not with what is handed on: a reader that stops fills its queue and the
+    /// buffer as it is.
+    ///
+    /// # Panics
+    ///
+    /// When fewer were readable.
+    pub fn tcp_hand_on(&mut self, now: Instant, id: ConnectionId, count: usize, queued: usize) {
+        let (tcp, mut cx) = self.split(now);
+        tcp.consume(&mut cx, id, count, Some(queued));
     }
 
     /// Sends a FIN after what is queued: the end of our direction.

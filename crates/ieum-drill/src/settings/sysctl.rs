@@ -33,19 +33,20 @@ const fn row(name: &'static str, meaning: &'static str, default: &'static str, b
     Row { name, meaning, default, becomes }
 }
 
-const FIXED_BUFFERS: &str = "buffers are 1 MiB where a socket does not choose";
-const GROWN_BUFFERS: &str = "a stream's grows by tcp_wmem where it does not choose";
+const RECV_BUFFERS: &str = "a stream's grows by tcp_rmem where it does not choose";
+const SEND_BUFFERS: &str = "a stream's grows by tcp_wmem where it does not choose";
+const MEASURED_SHARE: &str = "what of a buffer is window is measured";
 const FIXED_RETRIES: &str = "the number of attempts is fixed";
 
 /// All that is known, by name.
 pub(super) const ROWS: &[Row] = &[
     row("core.default_qdisc", "queue of a link", "-", Ignored("a link has no queue")),
     row("core.optmem_max", "memory of options", "-", Ignored("options take no memory that is bounded")),
-    row("core.rmem_default", "receive buffer", "1 MiB", Ignored(FIXED_BUFFERS)),
-    row("core.rmem_max", "largest receive buffer", "-", Ignored(FIXED_BUFFERS)),
+    row("core.rmem_default", "receive buffer", "-", Ignored(RECV_BUFFERS)),
+    row("core.rmem_max", "largest receive buffer", "-", Ignored(RECV_BUFFERS)),
     row("core.somaxconn", "longest accept queue", "4096", Ignored("scripts open few connections")),
-    row("core.wmem_default", "send buffer", "-", Ignored(GROWN_BUFFERS)),
-    row("core.wmem_max", "largest send buffer", "-", Ignored(GROWN_BUFFERS)),
+    row("core.wmem_default", "send buffer", "-", Ignored(SEND_BUFFERS)),
+    row("core.wmem_max", "largest send buffer", "-", Ignored(SEND_BUFFERS)),
     row("ipv4.ip_no_pmtu_disc", "no path MTU discovery (RFC 1191)", "0", Sets(no_path_mtu)),
     row(
         "ipv4.tcp_abort_on_overflow",
@@ -53,9 +54,9 @@ pub(super) const ROWS: &[Row] = &[
         "0",
         Sets(|set, value| flag(&mut set.tcp_rules.abort_on_overflow, value)),
     ),
-    row("ipv4.tcp_adv_win_scale", "part of a buffer that is window", "-", Ignored(FIXED_BUFFERS)),
+    row("ipv4.tcp_adv_win_scale", "part of a buffer that is window", "-", Ignored(MEASURED_SHARE)),
     row("ipv4.tcp_allowed_congestion_control", "who may choose which", "-", Ignored("everybody may")),
-    row("ipv4.tcp_app_win", "part of a window kept back", "-", Ignored(FIXED_BUFFERS)),
+    row("ipv4.tcp_app_win", "part of a window kept back", "-", Ignored(MEASURED_SHARE)),
     row("ipv4.tcp_autocorking", "waits for the link's queue", "0", Ignored("a link has no queue")),
     row(
         "ipv4.tcp_base_mss",
@@ -179,7 +180,7 @@ pub(super) const ROWS: &[Row] = &[
         "1",
         Sets(|set, value| flag(&mut set.tcp_rules.time_wait_outlives_resets, value)),
     ),
-    row("ipv4.tcp_rmem", "receive buffer: least, first, largest", "2 MiB, 16 MiB", Sets(recv_buffer)),
+    row("ipv4.tcp_rmem", "receive buffer: least, first, largest", "128 KiB, 16 MiB", Sets(recv_buffer)),
     row(
         "ipv4.tcp_rto_max_ms",
         "largest time-out of a retransmission",

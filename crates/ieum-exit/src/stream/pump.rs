@@ -6,7 +6,7 @@
 //! more urgent inside (RFC 6093 §6 wants it read in line). A reset of the kernel's peer becomes one of ours only
 //! after what had come before it has been acknowledged inside, since a peer on the same wire would have received it too.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use ieum_stack::{ConnectionId, Stack, Status};
 use ieum_wire::Instant;
@@ -123,10 +123,11 @@ impl Joined {
                 return Step::Waits;
             }
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            let queued = crate::sys::queued_bytes(socket.as_fd());
             match sendmsg(socket, &chunks, &mut SendAncillaryBuffer::default(), flags) {
                 Ok(count) => {
                     drop(chunks);
-                    stack.tcp_consume(now, self.connection, count);
+                    stack.tcp_hand_on(now, self.connection, count, queued);
                     share = share.saturating_sub(count);
                     edges.writable = count == available;
                 }

@@ -341,6 +341,7 @@ impl Stream {
             if share == 0 {
                 return Step::Share;
             }
+            let queued = crate::sys::queued_bytes(self.own_end.as_fd());
             let sent = match host.urgent_ahead(id) {
                 Some(0) if self.holds_urgent => return Step::Idle,
                 None => self.give(&chunks, SendFlags::empty()),
@@ -353,7 +354,7 @@ impl Stream {
             match sent {
                 Ok(count) => {
                     drop(chunks);
-                    host.consume(now, id, count);
+                    host.hand_on(now, id, count, queued);
                     share = share.saturating_sub(count);
                 }
                 Err(Errno::AGAIN) => self.writable = false,

@@ -170,6 +170,15 @@ impl Host {
         }
     }
 
+    /// The same, for who hands them on into a queue in which `queued` bytes waited for the program
+    /// ([`tcp_hand_on`](ieum_stack::Stack::tcp_hand_on)).
+    pub fn hand_on(&mut self, now: Instant, id: SocketId, count: usize, queued: usize) {
+        self.now = now;
+        if let Some(active) = self.descriptions.get(id).and_then(|description| description.active()) {
+            self.stack.tcp_hand_on(now, active.connection, count, queued);
+        }
+    }
+
     fn recv_stream(
         &mut self,
         now: Instant,

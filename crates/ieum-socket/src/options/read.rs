@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use ieum_stack::State;
+use ieum_stack::{Info, State};
 use slotmap::Key;
 
 use super::numbers::*;
@@ -51,15 +51,17 @@ impl Host {
             SO_DOMAIN => number(description.make.domain.number()),
             SO_PROTOCOL => number(description.make.protocol_number()),
             SO_ACCEPTCONN => number(i32::from(self.is_listening(id))),
+            // Buffers that nobody chose grow with the connection's need.
             SO_SNDBUF if !is_set(description, SOL_SOCKET, name) => {
-                // It grows with the connection's need.
-                let known = description.active().and_then(|it| self.stack.tcp_info(self.now, it.connection));
-                let grown = known.map(|(_, info)| info.send_buffer_bytes).filter(|bytes| *bytes > 0);
-                let stream = grown.unwrap_or(self.tcp_defaults.send_buffer_bytes);
+                let at_first = self.tcp_defaults.send_buffer_bytes;
+                let stream = self.grown(description, |info| info.send_buffer_bytes).unwrap_or(at_first);
                 of_kind(i32::try_from(stream).unwrap_or(i32::MAX), DATAGRAM_BUFFER_BYTES)
             }
             SO_RCVBUF if !is_set(description, SOL_SOCKET, name) => {
-                of_kind(STREAM_RECV_BYTES, DATAGRAM_BUFFER_BYTES)
+                // Counted as Linux does, with what packets cost.
+                let at_first = self.tcp_defaults.recv_buffer_bytes.saturating_mul(2);
+                let stream = self.grown(description, |info| info.recv_buffer_bytes).unwrap_or(at_first);
+                of_kind(i32::try_from(stream).unwrap_or(i32::MAX), DATAGRAM_BUFFER_BYTES)
             }
             SO_LINGER => description.options.linger_bytes(),
             SO_RCVTIMEO | SO_RCVTIMEO_NEW => description.options.recv_time_bytes(),
@@ -87,6 +89,12 @@ impl Host {
         })
     }
 
+    /// The size to which a connection's buffer has grown; `None` where there is no connection.
+    fn grown(&self, description: &Description, size: fn(&Info) -> u32) -> Option<u32> {
+        let (_, info) = self.stack.tcp_info(self.now, description.active()?.connection)?;
+        Some(size(&info)).filter(|bytes| *bytes > 0)
+    }
+
     /// SO_MEMINFO, nine numbers as in `linux/sock_diag.h`. What waits to be read counts with its overhead, like its buffer;
     /// what waits to be sent counts its bytes. Of reserves, options, a backlog and drops there are none.
     fn memory_bytes(&mut self, id: SocketId) -> Result<Vec<u8>, Errno> {
@@ -96,9 +104,8 @@ impl Host {
         let description = self.descriptions.get(id).ok_or(Errno::EBADF)?;
         let connection = description.active().map(|active| active.connection);
         let known = connection.and_then(|connection| self.stack.tcp_info(self.now, connection));
-        let (received, recv_buffer, sent) = known.map_or((0, recv_buffer, 0), |(status, info)| {
-            let sent = u32::try_from(status.unacknowledged_bytes).unwrap_or(u32::MAX);
-            (info.recv_charged_bytes, info.recv_buffer_bytes, sent)
+        let (received, sent) = known.map_or((0, 0), |(status, info)| {
+            (info.recv_charged_bytes, u32::try_from(status.unacknowledged_bytes).unwrap_or(u32::MAX))
         });
         Ok([received, recv_buffer, sent, send_buffer, 0, sent, 0, 0, 0].map(u32::to_ne_bytes).concat())
     }
@@ -226,8 +233,6 @@ fn address_bytes(address: SocketAddr) -> Vec<u8> {
     }
 }
 
-/// What Linux reads from a fresh stream for receiving: `net.ipv4.tcp_rmem`, in bytes.
-const STREAM_RECV_BYTES: i32 = 131_072;
 /// `net.core.wmem_default` and `rmem_default`, in bytes.
 const DATAGRAM_BUFFER_BYTES: i32 = 212_992;
 /// The MSS before anything is known of the peer, in bytes (RFC 9293 §3.7.1).

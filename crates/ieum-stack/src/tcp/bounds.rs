@@ -9,8 +9,9 @@ pub(crate) const SEND_BUFFER_BYTES_DEFAULT: u32 = 16 * 1024;
 /// As far as it grows by itself, in bytes with what packets cost (Linux: tcp_wmem): 1 Gbit/s and 16 ms twice.
 pub(crate) const SEND_BUFFER_BYTES_MAX_DEFAULT: u32 = 4 * 1024 * 1024;
 
-/// Receive buffer, in bytes, likewise.
-pub(crate) const RECV_BUFFER_BYTES_DEFAULT: u32 = 1024 * 1024;
+/// Receive buffer, in bytes of window, where the user chooses none, before it grows with what is read (Linux: half of
+/// tcp_rmem).
+pub(crate) const RECV_BUFFER_BYTES_DEFAULT: u32 = 64 * 1024;
 
 /// The window that a SYN promises and a new connection has, in bytes, where the user chooses no buffer: Linux's first
 /// one (half of tcp_rmem), so that a peer sees the segments and windows that it would see there. Each segment that

@@ -394,7 +394,7 @@ impl Tcp {
         let most = most.min(into.len());
         let count = recv.peek(skipped, &mut into[..most]);
         if !peek {
-            self.consume(cx, id, skipped + count);
+            self.consume(cx, id, skipped + count, None);
         }
         count
     }
@@ -434,19 +434,25 @@ impl Tcp {
         self.connections.get(id).and_then(Connection::recv).map_or_else(Vec::new, |recv| recv.chunks())
     }
 
-    /// The first `count` received bytes were read.
-    pub(crate) fn consume(&mut self, cx: &mut Context<'_>, id: ConnectionId, count: usize) {
+    /// The first `count` received bytes were read or, with `queued`, handed on to a reader who had so many unread.
+    pub(crate) fn consume(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        count: usize,
+        queued: Option<usize>,
+    ) {
         let Some(connection) = self.connections.get_mut(id).filter(|_| count > 0) else { return };
         let settings = connection.settings;
         match &mut connection.phase {
             Phase::Open(open) => {
-                open.recv.consume(cx.now, &settings, count);
+                open.recv.consume(cx.now, &settings, count, queued);
                 if open.recv.ack.is_due() {
                     self.settle(cx, id);
                 }
             }
             // Nobody is told of the room: the connection is over.
-            Phase::Closed(Over { recv: Some(recv), .. }) => recv.consume(cx.now, &settings, count),
+            Phase::Closed(Over { recv: Some(recv), .. }) => recv.consume(cx.now, &settings, count, queued),
             Phase::Closed(Over { recv: None, .. }) | Phase::Handshake(_) => {}
         }
     }

@@ -81,11 +81,14 @@ static void urgent(void)
 static void full(void)
 {
     static char block[65536];
+    /* Who reads nothing is not read ahead for: three times what tcp_wmem lets a send buffer grow to. */
+    static const long ROOM_MAX = 12 << 20;
     struct pair both = connected();
     long sent = fill(both.client), got = 0, count;
     int refusal = errno;
     text("full.poll", "%s", mask(both.client));
     text("full.send", "%s", errno_name(refusal));
+    text("full.room", "%s", sent < ROOM_MAX ? "bounded" : "far too much");
     must(shutdown(both.client, SHUT_WR) == 0, "this end finishes");
     blocking(both.server, true);
     struct timeval patience = { .tv_sec = 5 };

@@ -177,13 +177,21 @@ impl Recv {
         count
     }
 
-    /// The first `count` readable bytes were read. When that makes much room for a peer that has little left, or all
-    /// is read and nobody will answer soon, the peer is told (RFC 9293 §3.8.6.2.2: no silly windows).
-    pub(super) fn consume(&mut self, now: Instant, settings: &TcpSettings, count: usize) {
+    /// The first `count` readable bytes were read or, with `queued`, handed on to a reader who had so many unread. When that
+    /// makes much room for a peer that has little left, or all is read and nobody will answer soon, the peer is told (RFC
+    /// 9293 §3.8.6.2.2: no silly windows).
+    pub(super) fn consume(
+        &mut self,
+        now: Instant,
+        settings: &TcpSettings,
+        count: usize,
+        queued: Option<usize>,
+    ) {
         self.pass_over(count);
         self.forget_passed_mark();
         let beyond = self.assembler.end().map_or(0, |end| end.since(self.nxt));
-        self.space.read(now, settings, count, self.readable, beyond);
+        let read = queued.map_or(count, |queued| self.space.hand_on(count, queued));
+        self.space.read(now, settings, read, self.readable, beyond);
         let overdue = self.nxt.since(self.told_at) > self.space.peer_mss();
         let all_read = self.ack.peer_has_paused() && self.waiting() == 0;
         if self.ack.is_owed() && (overdue || all_read) {

@@ -79,6 +79,8 @@ pub(in crate::tcp) struct Space {
     own_mss: u32,
     /// The most that was read in one round trip, in bytes.
     read_in_round: u32,
+    /// Bytes handed on that nobody is known to have read.
+    handed: usize,
     /// Bytes read in this one, and since when it lasts.
     read: u32,
     round_since: Instant,
@@ -122,6 +124,7 @@ impl Space {
             peer_mss: PEER_MSS_BYTES_INITIAL.min(mss).min((promised / 2).max(1)),
             own_mss: mss,
             read_in_round: opened.min(promised).min(INITIAL_WINDOW_SEGMENTS * mss).max(1),
+            handed: 0,
             read: 0,
             round_since: now,
             rtt_us: 0,
@@ -308,6 +311,15 @@ impl Space {
         let sample = u32::try_from(now.since(self.rtt_since).as_micros()).unwrap_or(u32::MAX).max(1);
         self.rtt_us = if self.rtt_us == 0 { sample } else { self.rtt_us.min(sample) };
         (self.rtt_until, self.rtt_since) = (nxt + window, now);
+    }
+
+    /// So many bytes more were handed on, to a reader who had `queued` unread: how many it has read since the last time.
+    /// A queue counts what its memory costs, so that many small pieces seem to be read when all are.
+    pub(super) fn hand_on(&mut self, count: usize, queued: usize) -> usize {
+        let unread = queued.min(self.handed);
+        let read = self.handed - unread;
+        self.handed = unread.saturating_add(count);
+        read
     }
 
     /// The application has read `count` bytes, `left` wait still; `beyond` came out of order.
@@ -502,6 +514,39 @@ mod tests {
         assert!(space.buffer_bytes() > 4 * before, "{}", space.buffer_bytes());
         space.grow(&settings, 1 << 30, 0);
         assert_eq!(space.buffer_bytes(), 32 << 20);
+    }
+
+    #[test]
+    fn what_is_handed_on_counts_when_it_is_read() {
+        let mut space = space(65_536, 16 << 20);
+        assert_eq!(space.hand_on(1000, 0), 0, "nobody can have read it yet");
+        assert_eq!(space.hand_on(500, 1000), 0);
+        assert_eq!(space.hand_on(500, 700), 800);
+        assert_eq!(space.hand_on(0, 0), 1200, "all of it in the end");
+        // More than was handed on is what the queue's memory costs.
+        assert_eq!(space.hand_on(1, 0), 0);
+        assert_eq!(space.hand_on(1, 768), 0);
+        assert_eq!(space.hand_on(0, 0), 2);
+    }
+
+    #[test]
+    fn a_buffer_does_not_grow_by_what_nobody_reads() {
+        let settings = settings(65_536, 16 << 20);
+        let mut space = space(65_536, 16 << 20);
+        space.round_trip_echoed(7, Duration::from_millis(10));
+        let (mut now, before) = (Instant::ZERO, space.buffer_bytes());
+        for queued in [0, 100_000, 200_000, 300_000] {
+            now += Duration::from_millis(10);
+            let read = space.hand_on(100_000, queued);
+            space.read(now, &settings, read, 0, 0);
+        }
+        assert_eq!(space.buffer_bytes(), before);
+        for _ in 0..4 {
+            now += Duration::from_millis(10);
+            let read = space.hand_on(100_000, 0);
+            space.read(now, &settings, read, 0, 0);
+        }
+        assert!(space.buffer_bytes() > before, "by what is read it does");
     }
 
     #[test]
