@@ -18,6 +18,12 @@ pub(crate) const CARRIER_BYTES: usize = 1 << 20;
 /// What a connecting socket's queue is filled with, so that it is not writable: more than the smallest send buffer.
 pub(crate) const FILL_BYTES: usize = 4096;
 
+/// Connections in the queue of our internal listener: ours is taken out at once, and strangers' are dropped.
+pub(crate) const JOINT_BACKLOG: i32 = 128;
+
+/// How often that queue is emptied for one socket while strangers fill it: each time costs them as many calls as us.
+pub(crate) const JOIN_ATTEMPTS_MAX: usize = 64;
+
 /// Connections in the queue of a listening carrier: Linux's own default for net.core.somaxconn.
 pub(crate) const BACKLOG_MAX: i32 = 4096;
 
@@ -57,7 +63,7 @@ pub(crate) const STAMPS_MAX: usize = 1024;
 /// Threads whose pidfds are kept, each a descriptor.
 pub(crate) const PIDFDS_MAX: usize = 256;
 
-/// Sockets that are over on the wire but may still be held by the program, and whose closing nobody would tell.
+/// Sockets that are over on the wire and whose closing nobody would tell, before it is looked which of them programs still hold.
 pub(crate) const OVER_MAX: usize = 1024;
 
 /// A connection that did not fit into the program's accept queue is offered again after this time: the kernel does not

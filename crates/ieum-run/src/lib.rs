@@ -30,7 +30,7 @@
 //! - [`program`]: start, filter, signals, end; the process in front of one that must outlive its program.
 //! - `tree`, `access`: the process trees that one host serves, and the way to their memory and descriptors.
 //! - `notification`, `memory`, `tracee`, `address`: who called, with what, on which socket.
-//! - `serve`, `call/…`: one file a call; `held`: calls that wait; `late`: answers that do; `signals`: what interrupts them.
+//! - `serve`, `call/…`: one file a call; `held`: calls that wait; `late`: answers that do; `sleep`: whether a caller still waits.
 //! - `socket`: the table; `carrier/…`: the AF_UNIX sockets; `name`: their names.
 //! - [`namespace`]: datagram sockets of the kernel, where there is a namespace for them; `call/namespace`: calls on them.
 //! - `route/…`: sockets that ask for interfaces and routes.

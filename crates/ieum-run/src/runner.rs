@@ -213,7 +213,7 @@ impl Runner {
         &mut self.host
     }
 
-    /// Something may be closed, or has been, that only a sweep finds.
+    /// Something may be closed, or has been, that only a sweep finds; or somebody waits for a descriptor.
     pub(crate) fn sweep_later(&mut self, now: Instant) {
         self.timers.sweep_at.get_or_insert(now + SWEEP_AFTER);
     }
@@ -266,6 +266,7 @@ impl Runner {
         if due(&mut self.timers.sweep_at) {
             self.sweep(turn);
             self.sweep_namespace();
+            self.on_callers(turn);
             if self.serves() || !self.namespace_ports.is_empty() {
                 self.sweep_later(now);
             }

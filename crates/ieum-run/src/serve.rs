@@ -181,10 +181,27 @@ impl Runner {
             if self.trees.is_valid(&held.call) {
                 let answer = match self.answer_again(&held.call) {
                     Some(answer) => Ok(answer),
-                    None => self.serve(turn, &held.call),
+                    None => self.serve_held(turn, &held),
                 };
                 self.finish(turn.now, &held.call, answer, Some(held));
             }
+        }
+    }
+
+    /// Another thread may have closed the descriptor since the call was made, and another socket may have its number: the call
+    /// is not about that one.
+    fn serve_held(&mut self, turn: &Turn<'_>, held: &HeldCall) -> Served {
+        self.asked = None;
+        match self.identify(&held.call) {
+            Some(other) if other != held.socket => Err(Errno::EBADF),
+            _ => self.serve(turn, &held.call),
+        }
+    }
+
+    /// The calls that wait for a socket that is no more.
+    pub(crate) fn end_held(&mut self, socket: u64) {
+        for held in self.held.take(socket) {
+            let _ = self.trees.reply(&held.call, Reply::Error(Errno::EBADF.0));
         }
     }
 
@@ -200,7 +217,7 @@ impl Runner {
                     continue;
                 }
                 self.out_of_time = Some((held.call.tree, held.call.id));
-                let answer = match self.serve(turn, &held.call) {
+                let answer = match self.serve_held(turn, &held) {
                     // Nothing was taken for a caller that does not sleep.
                     Ok(Answer::Wait { .. } | Answer::WaitForSleep { .. }) => Err(Errno::EAGAIN),
                     answer => answer,

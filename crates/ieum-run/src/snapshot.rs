@@ -86,7 +86,7 @@ impl Runner {
     }
 
     /// Every socket that a process of any tree has a descriptor of, by inode.
-    fn holders(&self) -> BTreeMap<u64, Vec<Place>> {
+    pub(crate) fn holders(&self) -> BTreeMap<u64, Vec<Place>> {
         let mut holders: BTreeMap<u64, Vec<Place>> = BTreeMap::new();
         for (tree, process) in self.trees.processes() {
             for place in tracee::descriptors(tree, process) {

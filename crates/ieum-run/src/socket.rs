@@ -1,6 +1,6 @@
 //! The sockets of the program, by number, by inode and by the host's name for them.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 
@@ -81,8 +81,10 @@ pub(crate) struct Sockets {
     by_number: BTreeMap<u64, Socket>,
     by_inode: HashMap<u64, u64>,
     by_host: HashMap<SocketId, u64>,
-    /// Those whose closing nobody will tell, oldest first.
-    over: VecDeque<u64>,
+    /// Those that are over and whose closing nobody will tell.
+    over: BTreeSet<u64>,
+    /// How many of them there are when those are looked for that nobody holds, if that is more than [`OVER_MAX`].
+    over_until_look: usize,
     last_number: u64,
 }
 
@@ -139,6 +141,7 @@ impl Sockets {
     pub(crate) fn remove(&mut self, number: u64) -> Option<Socket> {
         let socket = self.by_number.remove(&number)?;
         self.by_host.remove(&socket.host);
+        self.over.remove(&number);
         if let Some(inode) = socket.inode {
             // The kernel may have given the number of a closed socket to a new one.
             if self.by_inode.get(&inode) == Some(&number) {
@@ -172,10 +175,24 @@ impl Sockets {
         self.by_number.iter().map(|(number, socket)| (*number, socket))
     }
 
-    /// Socket `number` is over; returns one that has been over for so long that it is forgotten.
-    pub(crate) fn over(&mut self, number: u64) -> Option<u64> {
-        self.over.push_back(number);
-        if self.over.len() > OVER_MAX { self.over.pop_front() } else { None }
+    /// Socket `number` is over, and nobody will tell when it is closed. True when there are so many by now that those are to
+    /// be looked for that nobody holds.
+    pub(crate) fn over(&mut self, number: u64) -> bool {
+        self.over.insert(number);
+        self.over.len() >= OVER_MAX.max(self.over_until_look)
+    }
+
+    /// Those that are over and that nobody holds, by who holds what.
+    pub(crate) fn over_unheld(&mut self, is_held: impl Fn(u64) -> bool) -> Vec<u64> {
+        // Some have become like new.
+        let is_over = |socket: &&Socket| matches!(socket.carrier, Carrier::Over(_));
+        self.over.retain(|number| self.by_number.get(number).filter(is_over).is_some());
+        let inode = |number: &u64| self.by_number.get(number).and_then(|socket| socket.inode);
+        let unheld = self.over.iter().filter(|number| inode(number).is_some_and(|inode| !is_held(inode)));
+        let unheld: Vec<u64> = unheld.copied().collect();
+        // A look costs as much as there are descriptors: where programs hold many, it is taken the less often.
+        self.over_until_look = 2 * (self.over.len() - unheld.len());
+        unheld
     }
 }
 

@@ -6,7 +6,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 
-use rustix::fs::FileType;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
@@ -46,6 +45,8 @@ impl Tracees {
             other => other?,
         };
         let Some(inode) = inode else { return Ok(copy) };
+        // Of what is no socket nothing is asked that its file system would answer.
+        rustix::net::sockopt::socket_type(&copy)?;
         if rustix::fs::fstat(&copy)?.st_ino == inode { Ok(copy) } else { Err(Errno::BADF) }
     }
 
@@ -168,10 +169,11 @@ pub(crate) fn leader(thread: i32) -> Option<Pid> {
     Pid::from_raw(line.trim().parse().ok()?)
 }
 
-/// The inode of the socket at `place`; `None` if there is none or it is not a socket.
+/// The inode of the socket at `place`; `None` if there is none or it is not a socket. By its name in /proc, which the kernel
+/// gives to sockets alone: stat(2) would ask the file system, which may be one of the program's own, or hang.
 pub(crate) fn socket_inode(place: Place) -> Option<u64> {
-    let stat = rustix::fs::stat(format!("/proc/{}/fd/{}", place.thread, place.descriptor)).ok()?;
-    (FileType::from_raw_mode(stat.st_mode) == FileType::Socket).then_some(stat.st_ino)
+    let name = std::fs::read_link(format!("/proc/{}/fd/{}", place.thread, place.descriptor)).ok()?;
+    name.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
 }
 
 /// Whether the descriptor at `place` closes on exec.

@@ -16,6 +16,7 @@ use crate::carrier::stream::{Stream, Verdict};
 use crate::name::Bearer;
 use crate::runner::{EDGES, ENDS, Runner, Source};
 use crate::socket::{Carrier, Connecting, Socket, host_errno};
+use crate::sys::number as n;
 
 impl Runner {
     /// Hears what the host has to say. True if there was something.
@@ -184,8 +185,8 @@ impl Runner {
             let is_watched = turn.rewatch(own_end.as_fd(), Source::Carrier(number).key(), ENDS).is_ok();
             socket.carrier = Carrier::Over(is_watched.then_some(own_end));
         }
-        if let Some(oldest) = self.sockets.over(number) {
-            self.forget_if_over(turn.now, oldest);
+        if !self.sockets.get(number).is_some_and(|socket| matches!(socket.carrier, Carrier::Over(Some(_)))) {
+            self.over(turn.now, number);
         }
     }
 
@@ -226,9 +227,7 @@ impl Runner {
             socket.carrier = Carrier::Over(None);
             socket.shows_error = shows_error;
         }
-        if let Some(oldest) = self.sockets.over(number) {
-            self.forget_if_over(turn.now, oldest);
-        }
+        self.over(turn.now, number);
     }
 
     /// Offers established connections to the program's accept queue.
@@ -441,7 +440,8 @@ impl Runner {
         let copy = self.copy(number)?;
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
         let name = socket.name.as_ref().ok_or(Errno::EBADF)?;
-        let own_end = self.joint.join(copy.as_fd(), name).map_err(host_errno)?;
+        let join = || self.joint.join(copy.as_fd(), name);
+        let own_end = self.at_once(number, &copy, n::SO_SNDTIMEO, join).map_err(host_errno)?;
         joint::bound_queue(&own_end, self.host.recv_buffer_wish(socket.host));
         Ok(own_end)
     }

@@ -1,6 +1,6 @@
 //! Servers with very many connections open at once, and servers and ieum itself at their limits of open files.
 
-use super::support::{Folder, Running, compiled, ieum, peer, peers};
+use super::support::{Folder, Running, compiled, ieum, path_of, peer, peers, script};
 
 /// Connections that are open at once, each a descriptor of two programs and two of ieum's.
 const CROWD: u64 = 5000;
@@ -95,4 +95,14 @@ print(len(list(connected(count))) == count > 100)
     let ieum = ieum(&["--udp", "carrier"], &["python3", "-c", program]);
     let words = [&["prlimit", "--nofile=1000:1000", "--"][..], &ieum].concat();
     assert_eq!(Running::start(&words).finish().success(), "ENFILE\nTrue\n");
+}
+
+#[test]
+fn a_connection_that_is_over_is_told_of_while_very_many_others_end() {
+    if !peer("python3") {
+        return;
+    }
+    let (python, program) = (path_of("python3"), script("long_over.py"));
+    let printed = Running::start(&ieum(&[], &[&python, &program])).finish().success();
+    assert_eq!(printed, "kept True 1\n");
 }

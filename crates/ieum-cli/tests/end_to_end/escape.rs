@@ -69,21 +69,63 @@ fn another_user_of_the_machine_reaches_no_socket_of_a_program() {
     let mut victim = user.start(&user.ieum(&flags, &[&python, &victim]));
     let (streams, datagrams) = (victim.published(), victim.published());
     victim.line("ready");
-    let mut intruder = stranger.start(&stranger.words(&[&python, &intruder]));
+    let mut intruder = stranger.start(&stranger.words(&[&python, &intruder, &own_sockets(&victim)]));
     let got_rid = intruder.line("intruder ");
     let numbers: Vec<u32> = got_rid.split_whitespace().skip(1).filter_map(|word| word.parse().ok()).collect();
-    assert!(numbers.len() == 2 && numbers.iter().all(|count| *count > 0), "nothing was tried: {got_rid}");
+    assert!(numbers.len() == 3 && numbers.iter().all(|count| *count > 0), "nothing was tried: {got_rid}");
 
     // What comes in order comes, behind what the intruder put into the queues.
     let mut connection = victim.connect(streams);
     connection.write_all(b"friend").expect("a word is sent");
     connection.read_to_end(&mut Vec::new()).expect("the connection ends in order");
     assert!(victim.line("stream ").starts_with("stream friend "), "a stranger's connection was accepted");
+    // The queue in which its own connections wait for their far ends is full of strangers.
+    victim.line("connected");
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port is bound");
     socket.send_to(b"friend", datagrams).expect("a datagram is sent");
     assert!(victim.line("datagram ").starts_with("datagram friend "), "a stranger's datagram was received");
     assert!(!victim.printed().contains("intruder"), "{}", victim.printed());
     drop(intruder);
+}
+
+/// The inodes of the sockets of an ieum's own process: strangers are told which of several runs is meant.
+fn own_sockets(running: &Running) -> String {
+    let descriptors = std::fs::read_dir(format!("/proc/{}/fd", running.id())).expect("ieum runs");
+    let targets = descriptors.flatten().filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    let inodes = targets
+        .filter_map(|target| Some(target.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned()));
+    inodes.collect::<Vec<_>>().join(",")
+}
+
+/// Serves at port 80 until it is told to close, and stays.
+const CLOSES_ITS_LISTENER: &str = "import socket
+listener = socket.create_server(('0.0.0.0', 80))
+print('ready', flush=True)
+input()
+listener.close()
+print('closed', flush=True)
+input()";
+
+#[test]
+fn another_user_of_the_machine_takes_no_port_that_a_program_gives_up() {
+    if !peers(&["python3"]) || !is_root() {
+        println!("only root can be two other users: this test proves nothing");
+        return;
+    }
+    let (Some(user), Some(stranger)) = (User::new(), User::with_id(STRANGER)) else { return };
+    let python = path_of("python3");
+    let heir = stranger.bring(&script("intruder.py"), "intruder.py");
+    let mut victim = user.start(&user.ieum(&["-p", "0:80"], &[&python, "-c", CLOSES_ITS_LISTENER]));
+    let published = victim.published();
+    victim.line("ready");
+    let mut heir = stranger.start(&stranger.words(&[&python, &heir, &own_sockets(&victim), "heir"]));
+    heir.line("waits 1");
+    victim.tell("");
+    victim.line("closed");
+    heir.line("listens");
+    victim.refused(published);
+    heir.tell("");
+    assert_eq!(heir.finish().success().lines().last(), Some("heard 0"));
 }
 
 /// Calls the host of a path, several times over, and says how the last call was answered.

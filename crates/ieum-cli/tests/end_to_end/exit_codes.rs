@@ -103,6 +103,20 @@ fn sigterm_reaches_the_program_which_may_end_in_order() {
 }
 
 #[test]
+fn sigpipe_means_to_the_program_what_it_meant_to_ieum() {
+    // Of SigIgn, the bit of signal 13.
+    let ignored = |trap: &str| {
+        let words = ieum(&[], &["grep", "SigIgn", "/proc/self/status"]);
+        let shell = ["sh", "-ec", trap, "sh"];
+        let printed = Running::start(&[&shell[..], &words].concat()).finish().success();
+        let mask = printed.split_whitespace().last().and_then(|mask| u64::from_str_radix(mask, 16).ok());
+        mask.expect("a mask is printed") & 1 << 12 != 0
+    };
+    assert!(!ignored(r#"exec "$@""#));
+    assert!(ignored(r#"trap '' PIPE; exec "$@""#), "its starter had it ignored");
+}
+
+#[test]
 fn descendants_get_sigterm_and_after_two_seconds_sigkill() {
     if !peer("python3") {
         return;

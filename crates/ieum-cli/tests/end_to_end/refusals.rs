@@ -1,6 +1,6 @@
 //! What is refused under ieum, each with the errno a program knows how to take and one line a person can read.
 
-use super::support::{Folder, Running, User, compiled, ieum, path_of, peer, peers};
+use super::support::{Folder, Running, User, compiled, ieum, path_of, peer, peers, script};
 
 /// The lines of ieum among those of the program.
 fn said(stderr: &str) -> Vec<&str> {
@@ -53,4 +53,14 @@ fn a_set_user_id_program_is_said_to_get_no_rights() {
     let said = said(&finished.stderr);
     assert!(said.len() == 1 && said[0].contains("is a set-user-ID program"), "{finished:?}");
     assert_ne!(finished.code, 0);
+}
+
+#[test]
+fn a_call_whose_descriptor_becomes_another_socket_is_not_about_that_one() {
+    if !peer("python3") {
+        return;
+    }
+    let (python, program) = (path_of("python3"), script("closed_beside.py"));
+    let printed = Running::start(&ieum(&[], &[&python, &program])).finish().success();
+    assert_eq!(printed, "ended ['EBADF']\nsecond ENOTCONN\n");
 }

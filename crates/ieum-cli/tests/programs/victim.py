@@ -1,4 +1,4 @@
-"""Says what reaches it: connections on port 80, datagrams on port 53."""
+"""Says what reaches it: connections on port 80, datagrams on port 53. For each connection it makes one itself."""
 
 import socket
 import threading
@@ -19,3 +19,7 @@ while True:
     connection, peer = listener.accept()
     with connection:
         print("stream", connection.recv(100).decode(), peer[0], flush=True)
+    own = socket.create_connection(("127.0.0.1", 80))
+    listener.accept()[0].close()
+    own.close()
+    print("connected", flush=True)

@@ -63,7 +63,9 @@ impl Runner {
     ) -> Result<(OwnedFd, Option<u64>), Errno> {
         let nonblocking =
             if flags & n::SOCK_NONBLOCK != 0 { SocketFlags::NONBLOCK } else { SocketFlags::empty() };
-        let taken = accept_with(copy, nonblocking | SocketFlags::CLOEXEC).map_err(host_errno)?;
+        // Somebody else who holds S may have taken what waited there.
+        let take = || accept_with(copy, nonblocking | SocketFlags::CLOEXEC);
+        let taken = self.at_once(listener, copy, n::SO_RCVTIMEO, take).map_err(host_errno)?;
         // What is accepted inherits the listener's bounds, and its patience.
         self.bound_outward_queue(listener, &taken);
         self.give_patience(listener, &taken);

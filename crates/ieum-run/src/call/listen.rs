@@ -24,19 +24,33 @@ impl Runner {
         if kind != Kind::Stream {
             return Ok(Answer::Value(0));
         }
-        // Not before: an S that stays what it was shows that.
-        if is_spent && let Err(errno) = self.renew(call, number) {
-            self.host.shutdown(turn.now, id, How::Read)?;
-            return Err(errno);
-        }
         // As Linux: a negative backlog is a large one.
         let backlog = if backlog < 0 { BACKLOG_MAX } else { backlog.min(BACKLOG_MAX) };
+        if let Err(errno) = self.listen_with_s(call, number, backlog, is_spent) {
+            if !self.is_listening(number) {
+                // Nobody could accept what came.
+                self.host.shutdown(turn.now, id, How::Read)?;
+            }
+            return Err(errno);
+        }
+        Ok(Answer::Value(0))
+    }
+
+    fn is_listening(&self, number: u64) -> bool {
+        self.sockets.get(number).is_some_and(|socket| matches!(socket.carrier, Carrier::Listening(_)))
+    }
+
+    /// S listens, where the host does. It is not made anew before, since an S that stays what it was shows that.
+    fn listen_with_s(&mut self, call: &Call, number: u64, backlog: i32, is_spent: bool) -> Result<(), Errno> {
+        if is_spent {
+            self.renew(call, number)?;
+        }
         let copy = self.copy(number)?;
         rustix::net::listen(&copy, backlog).map_err(host_errno)?;
         let socket = self.sockets.get_mut(number).ok_or(Errno::EBADF)?;
         if !matches!(socket.carrier, Carrier::Listening(_)) {
             socket.carrier = Carrier::Listening(Listening::default());
         }
-        Ok(Answer::Value(0))
+        Ok(())
     }
 }

@@ -286,7 +286,7 @@ fn is_served((level, name): (i32, i32)) -> bool {
         libc::IPPROTO_IP => matches!(name, 1..=3 | 5..=15 | 18..=25 | 32..=52),
         // Not flow labels, headers of extension, IPSEC's policies and netfilter's tables.
         libc::IPPROTO_IPV6 => {
-            matches!(name, 1 | 2 | 7 | 8 | 16..=21 | 23..=30 | 36 | 42..=54 | 56 | 58 | 60..=62 | 66..=78)
+            matches!(name, 1 | 2 | 7 | 8 | 16..=21 | 23..=30 | 36 | 42..=53 | 56 | 58 | 60..=62 | 66..=78)
         }
         // UDP knows the options of UDP-Lite, and the other way round.
         libc::IPPROTO_UDP | libc::IPPROTO_UDPLITE => {
@@ -298,11 +298,14 @@ fn is_served((level, name): (i32, i32)) -> bool {
 
 /// What an ordinary user may not set.
 fn is_privileged(option: (i32, i32), value: &[u8]) -> bool {
+    /// An anycast address to listen to (`linux/in6.h`).
+    const IPV6_JOIN_ANYCAST: i32 = 27;
     /// The highest priority that everybody may give (socket(7)).
     const PRIORITY_MAX: i32 = 6;
     let number = value.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes));
     match option {
-        (libc::SOL_SOCKET, libc::SO_SNDBUFFORCE | libc::SO_RCVBUFFORCE | libc::SO_MARK) => true,
+        (libc::SOL_SOCKET, libc::SO_SNDBUFFORCE | libc::SO_RCVBUFFORCE | libc::SO_MARK)
+        | (libc::IPPROTO_IPV6, IPV6_JOIN_ANYCAST) => true,
         (libc::SOL_SOCKET, libc::SO_DEBUG | libc::SO_BUSY_POLL | libc::SO_PREFER_BUSY_POLL)
         | (libc::IPPROTO_IP, libc::IP_TRANSPARENT)
         | (libc::IPPROTO_IPV6, libc::IPV6_TRANSPARENT) => number != 0,
@@ -329,7 +332,7 @@ mod tests {
         for name in [16, 17, 64, 65, 66, 96, 128] {
             assert!(!is_served((libc::IPPROTO_IP, name)), "{name}");
         }
-        for name in [34, 35, 64, 65, 80, 96] {
+        for name in [34, 35, 54, 55, 57, 59, 64, 65, 80, 96] {
             assert!(!is_served((libc::IPPROTO_IPV6, name)), "{name}");
         }
         assert!(is_served((libc::IPPROTO_IP, libc::IP_PKTINFO)));
@@ -339,6 +342,7 @@ mod tests {
     fn what_an_ordinary_user_may_not_is_refused() {
         let is_privileged = |level, name, value: i32| is_privileged((level, name), &value.to_ne_bytes());
         assert!(is_privileged(libc::SOL_SOCKET, libc::SO_MARK, 0));
+        assert!(is_privileged(libc::IPPROTO_IPV6, 27, 0), "IPV6_JOIN_ANYCAST");
         assert!(is_privileged(libc::IPPROTO_IP, libc::IP_TRANSPARENT, 1));
         assert!(!is_privileged(libc::IPPROTO_IP, libc::IP_TRANSPARENT, 0));
         assert!(is_privileged(libc::SOL_SOCKET, libc::SO_PRIORITY, 7));

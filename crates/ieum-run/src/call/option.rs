@@ -12,7 +12,7 @@ use crate::carrier::{self, joint};
 use crate::namespace::sys;
 use crate::notification::Call;
 use crate::runner::Runner;
-use crate::serve::{Answer, Served};
+use crate::serve::{Answer, Served, is_nonblocking};
 use crate::socket::{Carrier, host_errno};
 use crate::sys::{Reply, number as n};
 use crate::tree::Told;
@@ -154,18 +154,29 @@ impl Runner {
         let Some(socket) = self.sockets.get(number) else { return };
         let times = [self.host.recv_time(socket.host), self.host.send_time(socket.host)];
         for (time, name) in times.into_iter().zip([n::SO_RCVTIMEO, n::SO_SNDTIMEO]) {
-            let (seconds, microseconds) = match time {
-                None => (0, 0),
-                Some(Duration::ZERO) => (-1, 0),
-                Some(time) => (i64::try_from(time.as_secs()).unwrap_or(0), i64::from(time.subsec_micros())),
-            };
-            let value = [seconds, microseconds].map(i64::to_ne_bytes).concat();
-            // A kernel that refuses would wait for ever.
-            let _ = sys::set_option(program_end.as_fd(), (n::SOL_SOCKET, name), &value);
+            set_time(program_end, name, time);
         }
         let bytes = i32::try_from(self.host.low_water_bytes(socket.host)).unwrap_or(i32::MAX);
         // A kernel that refuses would wait for the first byte alone.
         let _ = sys::set_option(program_end.as_fd(), (n::SOL_SOCKET, n::SO_RCVLOWAT), &bytes.to_ne_bytes());
+    }
+
+    /// A call of ours on S that must not wait, whatever the program wants of its own: nobody is served meanwhile, and what it
+    /// waits for may be ours to do. `time`: SO_RCVTIMEO or SO_SNDTIMEO, which bounds it.
+    pub(crate) fn at_once<T>(
+        &self,
+        number: u64,
+        program_end: &OwnedFd,
+        time: i32,
+        call: impl FnOnce() -> T,
+    ) -> T {
+        if is_nonblocking(program_end) {
+            return call();
+        }
+        set_time(program_end, time, Some(Duration::ZERO));
+        let result = call();
+        self.give_patience(number, program_end);
+        result
     }
 
     /// The pending error, taken. If S shows one, S says whether a read has told it already, and the host says which.
@@ -196,4 +207,16 @@ impl Runner {
             socket.error = socket.error.or(pending);
         }
     }
+}
+
+/// How long the kernel's calls on this end wait, by SO_RCVTIMEO or SO_SNDTIMEO: `None` for ever.
+fn set_time(program_end: &OwnedFd, name: i32, time: Option<Duration>) {
+    let (seconds, microseconds) = match time {
+        None => (0, 0),
+        Some(Duration::ZERO) => (-1, 0),
+        Some(time) => (i64::try_from(time.as_secs()).unwrap_or(0), i64::from(time.subsec_micros())),
+    };
+    let value = [seconds, microseconds].map(i64::to_ne_bytes).concat();
+    // A kernel that refuses would wait for ever.
+    let _ = sys::set_option(program_end.as_fd(), (n::SOL_SOCKET, name), &value);
 }

@@ -1,4 +1,4 @@
-//! recvfrom(2) and recvmsg(2) on datagram sockets. On streams they are the kernel's.
+//! recvfrom(2) and recvmsg(2) on datagram sockets; what of them is about streams is in `stream`.
 //!
 //! The datagram is taken from S's queue through a copy; its sender's name spells the remote's address.
 

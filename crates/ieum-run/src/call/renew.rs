@@ -12,6 +12,7 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use ieum_socket::Errno;
 use rustix::fs::OFlags;
+use rustix::net::sockopt;
 
 use crate::name::Bearer;
 use crate::notification::Call;
@@ -47,6 +48,10 @@ impl Runner {
         let (program_end, new_inode) = super::socket::make(kind, nonblocking, &name).map_err(host_errno)?;
         self.give_patience(number, &program_end);
         self.bound_outward_queue(number, &program_end);
+        if sockopt::socket_oobinline(&before) == Ok(true) {
+            // A failure costs nothing but the mark of urgent bytes.
+            let _ = sockopt::set_socket_oobinline(&program_end, true);
+        }
         let watched = tracee::watched(place, inode);
         self.replace(call, &program_end, place)?;
         for other in tracee::descriptors_of_thread(place.tree, place.thread) {

@@ -1,4 +1,4 @@
-//! sendto(2), sendmsg(2) and sendmmsg(2) on datagram sockets. On streams they are the kernel's.
+//! sendto(2), sendmsg(2) and sendmmsg(2) on datagram sockets; what of them is about streams is in `stream`.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -9,7 +9,7 @@ use rustix::net::{
 };
 
 use super::{is_connected_by_us, named, widen};
-use crate::bounds::FILL_BYTES;
+use crate::bounds::{FILL_BYTES, JOIN_ATTEMPTS_MAX, JOINT_BACKLOG};
 use crate::name::{Bearer, Names};
 
 /// Our internal listener: an S that connects to it gets its P.
@@ -23,23 +23,46 @@ impl Joint {
     pub(crate) fn new(names: &Names) -> Result<Joint, Errno> {
         let name = names.name(Bearer::Listener)?;
         let listener = named(SocketType::STREAM, SocketFlags::NONBLOCK, &name)?;
-        listen(&listener, 128)?;
+        listen(&listener, JOINT_BACKLOG)?;
         Ok(Joint { listener, name })
     }
 
-    /// Connects `program_end`, which bears `name`, to a new end of ours.
+    /// Connects `program_end`, which bears `name` and must not wait, to a new end of ours.
+    ///
+    /// # Errors
+    ///
+    /// EAGAIN when strangers fill our queue faster than it is emptied.
     pub(crate) fn join(&self, program_end: BorrowedFd<'_>, name: &SocketAddrUnix) -> Result<OwnedFd, Errno> {
-        connect(program_end, &self.name)?;
+        for _ in 0..JOIN_ATTEMPTS_MAX {
+            match connect(program_end, &self.name) {
+                // Our name can be seen in /proc/net/unix: strangers are dropped.
+                Err(Errno::AGAIN) => while self.take(name).is_ok() {},
+                other => {
+                    other?;
+                    return self.find(name);
+                }
+            }
+        }
+        Err(Errno::AGAIN)
+    }
+
+    /// What has connected to us and bears `name`.
+    fn find(&self, name: &SocketAddrUnix) -> Result<OwnedFd, Errno> {
         loop {
-            let own_end = accept_with(&self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
-            // Our name can be seen in /proc/net/unix: strangers are dropped.
-            let peer = getpeername(&own_end)?.and_then(|peer| SocketAddrUnix::try_from(peer).ok());
-            if peer.as_ref() == Some(name) && is_connected_by_us(&own_end) {
+            if let Some(own_end) = self.take(name)? {
                 widen(&own_end);
                 take_urgent_in_line(&own_end);
                 return Ok(own_end);
             }
         }
+    }
+
+    /// The next that has connected to us, if it was us who connected it and it bears `name`.
+    fn take(&self, name: &SocketAddrUnix) -> Result<Option<OwnedFd>, Errno> {
+        let own_end = accept_with(&self.listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+        let peer = getpeername(&own_end)?.and_then(|peer| SocketAddrUnix::try_from(peer).ok());
+        let is_ours = peer.as_ref() == Some(name) && is_connected_by_us(&own_end);
+        Ok(is_ours.then_some(own_end))
     }
 }
 
@@ -47,12 +70,13 @@ impl Joint {
 ///
 /// # Errors
 ///
-/// EAGAIN when the program's accept queue is full, ECONNREFUSED when nobody listens there any more.
+/// EAGAIN when the program's accept queue is full, ECONNREFUSED when S does not listen there any more.
 pub(crate) fn offer(own_name: &SocketAddrUnix, name: &SocketAddrUnix) -> Result<OwnedFd, Errno> {
     let own_end = named(SocketType::STREAM, SocketFlags::NONBLOCK, own_name)?;
     take_urgent_in_line(&own_end);
     connect(&own_end, name)?;
-    Ok(own_end)
+    // Whoever was quick may bear the name of an S that is closed. It was us who called listen(2) on S.
+    if is_connected_by_us(&own_end) { Ok(own_end) } else { Err(Errno::CONNREFUSED) }
 }
 
 /// Lets no more wait in S than the program wants (SO_RCVBUF), if it said so.

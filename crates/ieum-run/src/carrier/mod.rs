@@ -41,8 +41,8 @@ pub(crate) fn named(kind: SocketType, flags: SocketFlags, name: &SocketAddrUnix)
     Ok(fd)
 }
 
-/// Whether it was us who connected the far end of `fd`. Names can be seen by every user of the machine, and borne by
-/// whoever is quick; the kernel's word for who called connect(2) cannot be forged.
+/// Whether it was us who connected the far end of `fd`, or listened there. Names can be seen by every user of the machine, and
+/// borne by whoever is quick; the kernel's word for who called connect(2) and listen(2) cannot be forged.
 pub(crate) fn is_connected_by_us(fd: impl AsFd) -> bool {
     sys::peer_process(fd.as_fd()) == Ok(rustix::process::getpid().as_raw_nonzero().get())
 }

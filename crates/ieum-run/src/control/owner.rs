@@ -90,7 +90,8 @@ impl Runner {
                     let _ = turn.rewatch(desk.listener.as_fd(), Source::Desk.key(), CALLERS);
                     return;
                 }
-                Err(_) => return,
+                // No descriptor is left for one: they are looked for again, since no edge tells of those who wait already.
+                Err(_) => return self.sweep_later(turn.now),
             };
             desk.last += 1;
             let source = Source::Talker(desk.last);

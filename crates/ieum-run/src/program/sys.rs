@@ -6,6 +6,7 @@
 
 use std::ffi::{CString, c_char};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::Errno;
 use rustix::process::Pid;
@@ -145,12 +146,33 @@ fn become_program(child: &Child<'_>, argv: &[*const c_char]) -> ! {
     leave(report, Report::ExecRefused(last_error().raw_os_error()))
 }
 
+/// What SIGPIPE meant when this process began. Rust's runtime has it ignored before `main`, and programs count on what they were
+/// started with: systemd has it ignored.
+static PIPE_WAS_IGNORED: AtomicBool = AtomicBool::new(false);
+
+#[used]
+// SAFETY: the section is an array of such functions, which are called once before `main`, and before Rust's runtime begins;
+// this one calls nothing that needs it.
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = look_at_pipe;
+
+extern "C" fn look_at_pipe() {
+    // SAFETY: a sigaction is plain integers and lives through the call, which only fills it.
+    let was_ignored = unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut action) == 0
+            && action.sa_sigaction == libc::SIG_IGN
+    };
+    PIPE_WAS_IGNORED.store(was_ignored, Ordering::Relaxed);
+}
+
 /// What the program inherits is what ieum inherited: its signal mask, SIGPIPE's meaning and the limit of open files.
 fn restore_inheritance(child: &Child<'_>) {
     // SAFETY: all pointers are to locals or to `child`, which outlive the calls.
     unsafe {
         libc::sigprocmask(libc::SIG_SETMASK, &raw const child.signals_before, std::ptr::null_mut());
-        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+        let pipe = if PIPE_WAS_IGNORED.load(Ordering::Relaxed) { libc::SIG_IGN } else { libc::SIG_DFL };
+        libc::signal(libc::SIGPIPE, pipe);
         if let Some(soft) = child.open_files_before {
             let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
             libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit);

@@ -12,6 +12,7 @@ impl Runner {
     pub(crate) fn forget(&mut self, now: Instant, number: u64) {
         if let Some(socket) = self.sockets.remove(number) {
             self.host.close(now, socket.host);
+            self.end_held(number);
         }
     }
 
@@ -19,6 +20,7 @@ impl Runner {
     pub(crate) fn abandon(&mut self, now: Instant, number: u64) {
         if let Some(socket) = self.sockets.remove(number) {
             self.host.abort(now, socket.host);
+            self.end_held(number);
         }
     }
 
@@ -99,9 +101,13 @@ impl Runner {
         }
     }
 
-    pub(super) fn forget_if_over(&mut self, now: Instant, number: u64) {
-        if self.sockets.get(number).is_some_and(|socket| matches!(socket.carrier, Carrier::Over(_))) {
-            self.forget(now, number);
+    /// It is over, and nobody will tell when the program closes it. Those that were closed since are forgotten from time to time.
+    pub(super) fn over(&mut self, now: Instant, number: u64) {
+        if self.sockets.over(number) {
+            let holders = self.holders();
+            for closed in self.sockets.over_unheld(|inode| holders.contains_key(&inode)) {
+                self.forget(now, closed);
+            }
         }
     }
 }
