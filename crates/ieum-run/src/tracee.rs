@@ -68,7 +68,7 @@ impl Tracees {
     /// Whether the kernel keeps the memory and the descriptors of `thread` from us, so that its sockets cannot be served:
     /// its user may execute its file but not read it. Says so, once for each.
     pub(crate) fn is_hidden(&mut self, thread: i32) -> bool {
-        let looked = rustix::fs::stat(format!("/proc/{thread}/fd/0"));
+        let looked = rustix::fs::readlink(format!("/proc/{thread}/fd/0"), Vec::new());
         let is_hidden = matches!(looked, Err(Errno::ACCESS | Errno::PERM));
         if is_hidden && self.hidden.insert(thread) {
             // A program chooses its name: a terminal must not obey it.

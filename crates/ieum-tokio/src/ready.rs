@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::BufMut;
 use ieum::sockets::Readiness;
-use ieum::sockets::numbers::{POLLIN, POLLOUT, POLLRDHUP};
+use ieum::sockets::numbers::{POLLIN, POLLOUT, POLLPRI, POLLRDHUP};
 use tokio::io::{Interest, Ready};
 use tokio::net::{ToSocketAddrs, lookup_host};
 use tokio::task::coop::poll_proceed;
@@ -25,24 +25,31 @@ pub(crate) fn budgeted<T>(
     answer
 }
 
-/// Asks `call`, which does not block, each time that `ready` says it is worth it.
-pub(crate) async fn when<T, R: Future<Output = io::Result<()>>>(
-    ready: impl Fn() -> R,
+/// Makes a call that does not block, and should it say WouldBlock, again each time that something has changed and there is any of
+/// these events of poll(2). Not each time that there is: an error that stands is told for as long as nobody takes it.
+pub(crate) async fn when<'a, S, T>(
+    socket: &'a S,
+    events: u32,
     mut call: impl FnMut() -> io::Result<T>,
-) -> io::Result<T> {
-    loop {
-        tokio::task::coop::consume_budget().await;
-        match call() {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => ready().await?,
-            answer => return answer,
+) -> io::Result<T>
+where
+    ieum::net::Socket: From<&'a S>,
+{
+    tokio::task::coop::consume_budget().await;
+    match call() {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            ieum::net::Socket::from(socket).when_ready(events, call).await
         }
+        answer => answer,
     }
 }
 
-/// What is waited for, in the bits of poll(2).
+/// What is waited for, in the bits of poll(2), which tells of errors unasked.
 pub(crate) fn events(interest: Interest) -> u32 {
+    let read = if interest.is_readable() { POLLIN | POLLRDHUP } else { 0 };
     let write = if interest.is_writable() { POLLOUT } else { 0 };
-    if interest.is_readable() || !interest.is_writable() { write | POLLIN | POLLRDHUP } else { write }
+    let urgent = if interest.is_priority() { POLLPRI } else { 0 };
+    read | write | urgent
 }
 
 /// What of `interest` there is.
@@ -60,6 +67,9 @@ pub(crate) fn in_words(readiness: Readiness, interest: Interest) -> Ready {
     }
     if interest.is_writable() && readiness.hangup {
         ready |= Ready::WRITE_CLOSED;
+    }
+    if interest.is_priority() && readiness.urgent {
+        ready |= Ready::PRIORITY;
     }
     if interest.is_error() && readiness.error {
         ready |= Ready::ERROR;
@@ -106,11 +116,7 @@ macro_rules! readiness {
         ///
         /// None that is known.
         pub async fn ready(&self, interest: ::tokio::io::Interest) -> ::std::io::Result<::tokio::io::Ready> {
-            match (interest.is_readable(), interest.is_writable()) {
-                (true, true) => self.0.readable_or_writable().await?,
-                (false, true) => self.0.writable().await?,
-                (_, false) => self.0.readable().await?,
-            }
+            ::ieum::net::Socket::from(&self.0).when_ready(crate::ready::events(interest), || Ok(())).await?;
             Ok(crate::ready::in_words(self.0.readiness(), interest))
         }
 

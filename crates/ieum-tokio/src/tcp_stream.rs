@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::BufMut;
 use ieum::Host;
 use ieum::net::Socket;
-use ieum::sockets::numbers::{IPPROTO_TCP, TCP_QUICKACK};
+use ieum::sockets::numbers::{IPPROTO_TCP, POLLIN, TCP_QUICKACK};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::ToSocketAddrs;
 
@@ -89,7 +89,7 @@ impl TcpStream {
     ///
     /// As reading.
     pub async fn peek(&self, into: &mut [u8]) -> io::Result<usize> {
-        when(|| self.0.readable(), || self.0.peek(into)).await
+        when(&self.0, POLLIN, || self.0.peek(into)).await
     }
 
     /// The same; the last task that asked is woken.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::BufMut;
 use ieum::Host;
 use ieum::net::Socket;
-use ieum::sockets::numbers::{IP_TOS, IPPROTO_IP, IPPROTO_IPV6, IPV6_TCLASS};
+use ieum::sockets::numbers::{IP_TOS, IPPROTO_IP, IPPROTO_IPV6, IPV6_TCLASS, POLLIN, POLLOUT};
 use tokio::io::ReadBuf;
 use tokio::net::{ToSocketAddrs, lookup_host};
 
@@ -83,7 +83,7 @@ impl UdpSocket {
     ///
     /// Those of send(2).
     pub async fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        when(|| self.0.writable(), || self.0.send(bytes)).await
+        when(&self.0, POLLOUT, || self.0.send(bytes)).await
     }
 
     /// Sends a datagram to the first of what `address` means.
@@ -94,7 +94,7 @@ impl UdpSocket {
     pub async fn send_to(&self, bytes: &[u8], address: impl ToSocketAddrs) -> io::Result<usize> {
         let no_address = || io::Error::new(io::ErrorKind::InvalidInput, "no addresses to send data to");
         let to = lookup_host(address).await?.next().ok_or_else(no_address)?;
-        when(|| self.0.writable(), || self.0.send_to(bytes, to)).await
+        when(&self.0, POLLOUT, || self.0.send_to(bytes, to)).await
     }
 
     /// The next datagram of the connected peer. What does not fit is cut off.
@@ -103,7 +103,7 @@ impl UdpSocket {
     ///
     /// What an ICMP error has told of an earlier datagram.
     pub async fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
-        when(|| self.0.readable(), || self.0.recv(into)).await
+        when(&self.0, POLLIN, || self.0.recv(into)).await
     }
 
     /// The next datagram, and who sent it. What does not fit is cut off.
@@ -112,7 +112,7 @@ impl UdpSocket {
     ///
     /// As [`UdpSocket::recv`].
     pub async fn recv_from(&self, into: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        when(|| self.0.readable(), || self.0.recv_from(into)).await
+        when(&self.0, POLLIN, || self.0.recv_from(into)).await
     }
 
     /// As [`UdpSocket::recv`] without taking it.
@@ -121,7 +121,7 @@ impl UdpSocket {
     ///
     /// As [`UdpSocket::recv`].
     pub async fn peek(&self, into: &mut [u8]) -> io::Result<usize> {
-        when(|| self.0.readable(), || self.0.peek(into)).await
+        when(&self.0, POLLIN, || self.0.peek(into)).await
     }
 
     /// As [`UdpSocket::recv_from`] without taking it.
@@ -130,7 +130,7 @@ impl UdpSocket {
     ///
     /// As [`UdpSocket::recv`].
     pub async fn peek_from(&self, into: &mut [u8]) -> io::Result<(usize, SocketAddr)> {
-        when(|| self.0.readable(), || self.0.peek_from(into)).await
+        when(&self.0, POLLIN, || self.0.peek_from(into)).await
     }
 
     /// As [`UdpSocket::recv_from`]; the last task that asked is woken.
@@ -223,7 +223,7 @@ impl UdpSocket {
     ///
     /// As [`UdpSocket::recv`].
     pub async fn recv_buf<B: BufMut>(&self, into: &mut B) -> io::Result<usize> {
-        when(|| self.0.readable(), || self.try_recv_buf(into)).await
+        when(&self.0, POLLIN, || self.try_recv_buf(into)).await
     }
 
     /// As [`UdpSocket::recv_from`] into what a buffer has free.
@@ -232,7 +232,7 @@ impl UdpSocket {
     ///
     /// As [`UdpSocket::recv`].
     pub async fn recv_buf_from<B: BufMut>(&self, into: &mut B) -> io::Result<(usize, SocketAddr)> {
-        when(|| self.0.readable(), || self.try_recv_buf_from(into)).await
+        when(&self.0, POLLIN, || self.try_recv_buf_from(into)).await
     }
 
     /// As [`UdpSocket::recv_buf`] at once, or says WouldBlock.
@@ -299,10 +299,8 @@ impl UdpSocket {
     /// # Errors
     ///
     /// As [`UdpSocket::recv`].
-    pub fn poll_peek(&self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
-        let filled = into.filled().len();
-        std::task::ready!(self.poll_peek_from(cx, into))?;
-        Poll::Ready(Ok(into.filled().len() - filled))
+    pub fn poll_peek(&self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        self.poll_peek_from(cx, into).map_ok(drop)
     }
 
     /// Who sent the next datagram, which stays.

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
+use ieum::net::Socket;
+use ieum::sockets::numbers::{IP_RECVERR, IPPROTO_IP, MSG_OOB};
 use ieum::{Host, Network};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 
@@ -193,6 +195,15 @@ fn pair() -> (Host, Host) {
     (host("10.1.0.1/24"), host("10.1.0.2/24"))
 }
 
+/// Counts how often it is woken.
+struct Count(AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 async fn connected() -> (ieum_tokio::TcpStream, ieum_tokio::TcpStream) {
     let (one, other) = pair();
     let listener = ieum_tokio::TcpListener::from_std(other.listen("10.1.0.2:80").unwrap()).unwrap();
@@ -291,12 +302,6 @@ async fn a_socket_that_is_always_ready_leaves_others_their_turn() {
 
 #[tokio::test]
 async fn a_call_that_would_block_is_made_again_when_something_has_changed_and_not_before() {
-    struct Count(AtomicUsize);
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
     let (one, _other) = pair();
     let socket = ieum_tokio::UdpSocket::from_std(one.udp("10.1.0.1:0").unwrap()).unwrap();
     let (to, calls) = (socket.local_addr().unwrap(), AtomicUsize::new(0));
@@ -316,6 +321,37 @@ async fn a_call_that_would_block_is_made_again_when_something_has_changed_and_no
     assert_eq!(woken.0.load(Ordering::Relaxed), 1);
     let polled = waiting.as_mut().poll(&mut Context::from_waker(&waker));
     assert!(matches!(polled, Poll::Ready(Ok(1))));
+}
+
+#[tokio::test]
+async fn an_error_that_nobody_takes_keeps_no_reader_busy() {
+    let (one, _other) = pair();
+    let (socket, closed) = (one.udp("10.1.0.1:0").unwrap(), one.udp("10.1.0.1:0").unwrap());
+    let nobody = closed.local_addr().unwrap();
+    drop(closed);
+    let looked_at = Socket::from(&socket);
+    looked_at.set_option(IPPROTO_IP, IP_RECVERR, &1_i32.to_ne_bytes()).unwrap();
+    let socket = ieum_tokio::UdpSocket::from_std(socket).unwrap();
+    socket.connect(nobody).await.unwrap();
+    socket.send(b"x").await.unwrap();
+    let mut into = [0; 9];
+    assert_eq!(socket.recv(&mut into).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    // The notice stays in its queue, and poll(2) says POLLERR for as long.
+    assert!(looked_at.readiness().error);
+    let woken = Arc::new(Count(AtomicUsize::new(0)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut waiting = pin!(socket.recv(&mut into));
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn an_urgent_byte_is_waited_for_as_such() {
+    let (one, other) = connected().await;
+    let one = Socket::from(one.into_std().unwrap());
+    assert_eq!(one.send(b"!", MSG_OOB, None).unwrap(), 1);
+    let ready = other.ready(Interest::PRIORITY).await.unwrap();
+    assert!(ready.is_priority() && !ready.is_readable(), "{ready:?}");
 }
 
 #[tokio::test]

@@ -27,5 +27,8 @@ pub(crate) const FLOWS_WAITING_MAX: usize = 8192;
 /// of 1500 bytes, and some. What comes then is lost, as in any queue.
 pub(crate) const OUTLET_PACKETS_MAX: usize = 1024;
 
+/// The largest MTU of a link: the length of a packet has 16 bits (RFC 791 §3.1).
+pub(crate) const MTU_BYTES_MAX: u32 = 65_535;
+
 /// The smallest MTU of a link that leads out: IPv6 needs it (RFC 8200 §5).
 pub(crate) const MTU_BYTES_MIN: u32 = 1280;

@@ -16,7 +16,7 @@ use ieum_stack::{LinkConfig, LinkId};
 use ieum_wire::{Instant, Packet};
 
 use crate::bell::Bell;
-use crate::bounds::{LINGER, TURNS_PER_CALL_MAX};
+use crate::bounds::{LINGER, MTU_BYTES_MAX, TURNS_PER_CALL_MAX};
 use crate::host::HostBuilder;
 use crate::outlet::OutletRoom;
 use crate::room::HostRoom;
@@ -169,8 +169,9 @@ impl Network {
         self.link_like(LinkConfig::in_process())
     }
 
-    /// Another link of which the choice is yours.
+    /// Another link of which the choice is yours. An MTU above 65,535 bytes is that: no packet of IP is longer (RFC 791 §3.1).
     pub fn link_like(&self, config: LinkConfig) -> Link {
+        let config = LinkConfig { mtu_bytes: config.mtu_bytes.min(MTU_BYTES_MAX), ..config };
         let mut inner = self.lock();
         Link { network: self.clone(), number: inner.new_segment(config) }
     }

@@ -20,7 +20,7 @@ use ieum_stack::{LinkConfig, LinkId};
 use ieum_wire::packet::PACKET_BYTES_MAX;
 use ieum_wire::{Instant, Packet, segmentation};
 
-use crate::bounds::{MTU_BYTES_MIN, OUTLET_PACKETS_MAX};
+use crate::bounds::{MTU_BYTES_MAX, MTU_BYTES_MIN, OUTLET_PACKETS_MAX};
 use crate::network::{Link, Network};
 use crate::socket::{error, invalid};
 
@@ -96,7 +96,7 @@ impl Network {
         mtu_bytes: u32,
         add: impl FnOnce(&mut crate::network::Inner) -> io::Result<(usize, LinkId)>,
     ) -> io::Result<(Link, usize)> {
-        if !(MTU_BYTES_MIN..=65_535).contains(&mtu_bytes) {
+        if !(MTU_BYTES_MIN..=MTU_BYTES_MAX).contains(&mtu_bytes) {
             return Err(invalid(format!("{mtu_bytes} bytes: the MTU of a link is 1280 to 65535 bytes")));
         }
         let link = self.link_like(LinkConfig { mtu_bytes, ..LinkConfig::in_process() });

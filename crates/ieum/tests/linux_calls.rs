@@ -1,20 +1,26 @@
 //! Sockets by Linux's calls, and waiting for many of them at once.
 #![allow(clippy::unwrap_used, reason = "in tests, what must not fail may panic")]
 
+use std::future::Future as _;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
 use std::thread;
 use std::time::Duration;
 
 use ieum::net::{Epoll, RawSocket, Socket, TcpStream, poll};
 use ieum::sockets::Errno;
 use ieum::sockets::numbers::{
-    EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLET, IPPROTO_TCP, POLLIN, POLLOUT, SO_REUSEADDR,
-    SOL_SOCKET,
+    EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EPOLLET, IPPROTO_TCP, POLLIN, POLLOUT, SO_RCVBUF,
+    SO_REUSEADDR, SOL_SOCKET, TCP_NOTSENT_LOWAT,
 };
 use ieum::{Host, Network};
 
 const TCP_USER_TIMEOUT: i32 = 18;
+/// How long something that must happen may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Two hosts of a network of their own.
 fn two() -> (Host, Host) {
@@ -77,6 +83,43 @@ fn poll_waits_for_any_of_several_networks() {
     let waiting = thread::spawn(move || poll(&[(&one, POLLIN), (&two, POLLIN)], None));
     far.send(b"x", 0, None).unwrap();
     assert_eq!(waiting.join().unwrap(), [POLLIN, 0]);
+}
+
+#[test]
+fn who_waits_for_room_that_no_write_has_taken_hears_of_it() {
+    const BYTES: usize = 15_000;
+    let (server, client) = two();
+    let listener = server.socket(2, 1, 0).unwrap();
+    listener.set_option(SOL_SOCKET, SO_RCVBUF, &4096_i32.to_ne_bytes()).unwrap();
+    listener.bind("10.1.0.1:80".parse().unwrap()).unwrap();
+    listener.listen(5).unwrap();
+    let one = Socket::from(client.connect("10.1.0.1:80").unwrap());
+    let other = listener.accept().unwrap().0;
+    assert_eq!(one.send(&[0; BYTES], 0, None).unwrap(), BYTES);
+    assert_eq!(poll(&[(&one, POLLOUT)], Some(Duration::ZERO)), [POLLOUT], "there is room for more");
+    one.set_option(IPPROTO_TCP, TCP_NOTSENT_LOWAT, &1000_i32.to_ne_bytes()).unwrap();
+    assert_eq!(poll(&[(&one, POLLOUT)], Some(Duration::ZERO)), [0]);
+    let (told, tell) = std::sync::mpsc::channel();
+    let waker = Waker::from(Arc::new(Bell(told)));
+    let mut waiting = pin!(one.when_ready(POLLOUT, || Ok(())));
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    let mut other = TcpStream::from(other);
+    other.read_exact(&mut [0; BYTES]).unwrap();
+    loop {
+        tell.recv_timeout(PATIENCE).expect("who waits is woken");
+        if waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_ready() {
+            return;
+        }
+    }
+}
+
+/// Rings when it is woken.
+struct Bell(std::sync::mpsc::Sender<()>);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Bell>) {
+        let _ = self.0.send(());
+    }
 }
 
 #[test]

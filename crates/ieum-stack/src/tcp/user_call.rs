@@ -312,6 +312,7 @@ impl Tcp {
         let settings = connection.settings;
         if let Some(open) = connection.open_mut() {
             open.recv.configure(&before, &settings);
+            open.send.notice_full(&settings);
         }
         let congestion = connection.settings.congestion;
         if let Some(open) = connection.open_mut() {

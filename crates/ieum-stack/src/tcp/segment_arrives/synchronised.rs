@@ -230,8 +230,7 @@ impl Open {
         if acknowledged.room && send.room_wanted {
             send.grow_buffer_for_writer();
         }
-        let has_room = acknowledged.room && send.room_wanted && send.is_writable(settings);
-        send.room_wanted &= !has_room;
+        let has_room = acknowledged.room && send.takes_notice_of_room(settings);
         self.judge_probe();
         Ok(acknowledged.fin || has_room)
     }

@@ -148,6 +148,8 @@ pub(super) struct Send {
     tail_probe_owed: bool,
     /// The user found the buffer full and waits for room.
     pub(super) room_wanted: bool,
+    /// It was found full since room was last told of: whoever asks before writing (poll) has seen that, and waits for news.
+    pub(super) was_full: bool,
     /// How large the buffer would be by itself, in bytes.
     buffer_grown: u32,
 }
@@ -230,6 +232,7 @@ impl Send {
             chronograph: Chronograph::default(),
             tail_probe_owed: false,
             room_wanted: false,
+            was_full: false,
             buffer_grown: 0,
         };
         send.grow_buffer();
@@ -298,6 +301,19 @@ impl Send {
         self.end == OurEnd::Open && self.buffer(settings).is_worthwhile()
     }
 
+    /// What packets cost, and what the user chose, may fill the buffer without a write.
+    pub(in crate::tcp) fn notice_full(&mut self, settings: &TcpSettings) {
+        self.was_full |= !self.is_writable(settings);
+    }
+
+    /// Something was acknowledged. Is there room now of which somebody waits to be told?
+    pub(in crate::tcp) fn takes_notice_of_room(&mut self, settings: &TcpSettings) -> bool {
+        let is_news = (self.room_wanted || self.was_full) && self.is_writable(settings);
+        self.room_wanted &= !is_news;
+        self.was_full &= !is_news;
+        is_news
+    }
+
     fn buffer(&self, settings: &TcpSettings) -> Room {
         let (nxt, end) = (self.nxt, self.data_end());
         let tail = self.writes.tail.max(nxt);
@@ -351,6 +367,7 @@ impl Send {
         let boundless = Room { limit: u32::MAX, unsent_max: u32::MAX, ..self.buffer(settings) };
         let taken = boundless.take(u32_of(count), self.sendable());
         self.written(count, &taken, WriteEnd::Push, true);
+        self.notice_full(settings);
     }
 
     fn written(&mut self, count: usize, taken: &Taken, end: WriteEnd, whole: bool) {

@@ -30,6 +30,7 @@ impl Send {
         }
         let is_paced = self.is_paced(settings);
         let piece = self.piece_in_turn(now, sizes, settings, is_paced)?;
+        self.notice_full(settings);
         if is_paced {
             let (bytes, rate) = (u32_of(piece.count), self.pacing_rate(settings));
             self.pacer.sent(now, bytes, bytes.div_ceil(sizes.mss), rate);
