@@ -23,8 +23,8 @@ pub(crate) const LINGER: Duration = Duration::from_secs(60);
 /// open halfway (4096), so that at least every other one is.
 pub(crate) const FLOWS_WAITING_MAX: usize = 8192;
 
-/// Packets that wait in an outlet for its user: a full window of a connection with a receive buffer of 1 MiB in packets
-/// of 1500 bytes, and some. What comes then is lost, as in any queue.
+/// Packets that wait in an outlet for its user: a window of 1 MiB, as a buffer may grow to, in packets of 1500 bytes, and
+/// some. What comes then is lost, as in any queue.
 pub(crate) const OUTLET_PACKETS_MAX: usize = 1024;
 
 /// The largest MTU of a link: the length of a packet has 16 bits (RFC 791 §3.1).
