@@ -240,9 +240,10 @@ impl Stream {
             let index = self.attempts.iter().rposition(|attempt| attempt.local == remote);
             let index = index.unwrap_or_else(|| panic!("stream {number}: {remote} never connected"));
             if self.attempts[index].server.is_some() {
-                // RFC 7413 §2.1: a SYN with data that came twice, the second time after all was over.
+                // RFC 7413 §2.1: a SYN with data that came twice, the second time after all was over, or in another life.
+                // Nobody talks there: an end of the stream would tell a client that waits that all was said.
                 assert!(self.plan.fast_open, "stream {number}: one SYN makes one connection");
-                host.close(now, socket);
+                host.abort(now, socket);
                 continue;
             }
             let key = self.key(index);

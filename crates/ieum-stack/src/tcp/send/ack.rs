@@ -204,6 +204,7 @@ impl Send {
         }
         news.advanced = true;
         self.retries = 0;
+        self.asks_in_vain = false;
         self.sums.acknowledged(now, count);
         let until = self.recovery.until();
         let was_cut = self.flight.is_cut();

@@ -322,6 +322,13 @@ impl Flight {
         }
     }
 
+    /// The first piece in flight, a repetition, was not taken: it is to go once more.
+    pub(super) fn first_was_refused(&mut self) {
+        if self.ranges.front().is_some_and(|first| first.again && !first.sacked) {
+            self.lose(0);
+        }
+    }
+
     /// After a time-out all is lost but what was sent so lately that `is_recent`; the first segment in any case.
     pub(super) fn lose_all(&mut self, is_recent: impl Fn(Instant) -> bool) {
         self.counts.duplicates = 0;

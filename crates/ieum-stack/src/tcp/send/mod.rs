@@ -139,6 +139,8 @@ pub(super) struct Send {
     sent_at: Option<Instant>,
     /// Owed: a question whether the window is still closed.
     probe_owed: bool,
+    /// The first in flight went out again when the window was closed, and asked about it: a closed window takes nothing.
+    asks_in_vain: bool,
     tuning: Tuning,
     /// When a packet with data last went out, the first time or again.
     wrote_at: Option<Instant>,
@@ -225,6 +227,7 @@ impl Send {
             small_until: start.iss,
             sent_at: None,
             probe_owed: false,
+            asks_in_vain: false,
             // The SYN has arrived.
             tuning: start.tuning,
             wrote_at: None,
@@ -567,6 +570,10 @@ impl Send {
         self.window_max = self.window_max.max(self.window);
         self.window_seq = seq;
         self.window_ack = ack;
+        if self.window > 0 && ack == self.una && std::mem::take(&mut self.asks_in_vain) {
+            // It is not waited for: the peer has thrown it away, and takes it now.
+            self.flight.first_was_refused();
+        }
         (ack + self.window).after(edge_before)
     }
 

@@ -94,6 +94,7 @@ impl Send {
         let packet = self.writes.packet_end(missing.begin).map_or(u32::MAX, |end| end.since(missing.begin));
         let piece =
             self.again(now, sizes, |flight| flight.send_missing(now, allowed.min(packet), sizes.mss))?;
+        self.asks_in_vain |= is_first && self.window == 0;
         if is_first && !matches!(self.alarm, Some((_, Alarm::Reorder))) {
             self.alarm = None;
             self.restart_alarm(now);
