@@ -186,6 +186,9 @@ pub enum Trouble {
 /// How long the shortest and the longest time of trouble last.
 const TROUBLE: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(15)];
 
+/// The least time-out of a retransmission, round trips apart (RFC 6298 §2.4, as Linux has it).
+const RTO_FLOOR: Duration = ms(200);
+
 /// What hosts do with data on SYNs: only clients send it, servers take it from who has a cookie, or from everybody.
 const FAST_OPEN: [u32; 3] = [0x1, 0x1 | 0x2 | 0x400, 0x1 | 0x2 | 0x4 | 0x200 | 0x400];
 
@@ -216,18 +219,23 @@ impl Plan {
         Plan { hosts, wires, streams, datagrams, troubles, calm_at }
     }
 
-    /// How long it takes when nothing goes wrong: all pauses, and the bytes at the slowest rate, several times, since what was
-    /// under way to a host that is switched off is sent again.
+    /// How long it takes when nothing goes wrong: all pauses, windows that are waited for, and the bytes at the slowest rate,
+    /// several times, since what was under way to a host that is switched off is sent again.
     pub(super) fn takes(&self) -> Duration {
+        let latency =
+            self.wires.iter().flat_map(|wire| wire.ways).map(|way| way.latency).max().unwrap_or_default();
+        let wait = RTO_FLOOR + 4 * latency;
         let sides = self
             .streams
             .iter()
             .flat_map(|stream| [(stream.sides[0], stream.sides[1]), (stream.sides[1], stream.sides[0])]);
-        let pauses = sides.map(|(side, other)| side.takes(other.bytes)).sum::<Duration>();
+        let pauses = sides
+            .map(|(side, other)| 2 * side.takes(other.bytes) + wait * side.windows(other.bytes))
+            .sum::<Duration>();
         let bytes: u64 = self.streams.iter().flat_map(|stream| stream.sides).map(|side| side.bytes).sum();
         let rates = self.wires.iter().flat_map(|wire| wire.ways).filter_map(|way| way.bytes_per_second);
         let slowest = rates.min().map_or(u64::MAX, NonZeroU64::get);
-        pauses * 2 + Duration::from_secs(4 * bytes / slowest)
+        pauses + Duration::from_secs(4 * bytes / slowest)
     }
 
     /// The wire between two hosts.
@@ -380,6 +388,13 @@ impl SidePlan {
         };
         let [write, read] = self.chunk_bytes;
         self.reads_after + self.pause[0] * calls(self.bytes, write) + self.pause[1] * calls(awaited, read)
+    }
+
+    /// How many windows of a small buffer `awaited` bytes take. One that stays a byte smaller than a segment, and than half of
+    /// the largest, is used only when a time-out is over (RFC 9293 §3.8.6.2.1 rule 4).
+    fn windows(&self, awaited: u64) -> u32 {
+        let window = self.buffers[1].map_or(u64::MAX, |bytes| u64::from(bytes.unsigned_abs() / 2).max(1));
+        u32::try_from(awaited.div_ceil(window)).unwrap_or(u32::MAX)
     }
 }
 
