@@ -24,6 +24,10 @@ pub(crate) const JOINT_BACKLOG: i32 = 128;
 /// How often that queue is emptied for one socket while strangers fill it: each time costs them as many calls as us.
 pub(crate) const JOIN_ATTEMPTS_MAX: usize = 64;
 
+/// Datagrams of strangers that one call takes out of an S: more than any S holds (net.unix.max_dgram_qlen, which some systems
+/// set to 512), so that what came before them is found.
+pub(crate) const STRANGERS_PER_CALL_MAX: usize = 1024;
+
 /// Connections in the queue of a listening carrier: Linux's own default for net.core.somaxconn.
 pub(crate) const BACKLOG_MAX: i32 = 4096;
 
@@ -65,6 +69,9 @@ pub(crate) const PIDFDS_MAX: usize = 256;
 
 /// Sockets that are over on the wire and whose closing nobody would tell, before it is looked which of them programs still hold.
 pub(crate) const OVER_MAX: usize = 1024;
+
+/// Held calls, before it is looked which of their callers were killed: a pool of threads for each of many sockets.
+pub(crate) const HELD_MAX: usize = 256;
 
 /// A connection that did not fit into the program's accept queue is offered again after this time: the kernel does not
 /// tell when that queue drains.

@@ -45,6 +45,8 @@ pub struct Runner {
     pub(crate) asked: Option<(TreeId, u64, Option<u64>)>,
     /// Sockets whose share of the last turn did not suffice: work for the next.
     pub(crate) more: BTreeSet<u64>,
+    /// Listeners whose program's accept queue was full when a connection was offered to it.
+    pub(crate) full_listeners: BTreeSet<u64>,
     /// Makes names that follow each other differ.
     pub(crate) serial: u64,
     pub(crate) timers: Timers,
@@ -173,6 +175,7 @@ impl Runner {
             late: Late::default(),
             asked: None,
             more: BTreeSet::new(),
+            full_listeners: BTreeSet::new(),
             serial: 0,
             timers: Timers::default(),
             notices: VecDeque::new(),

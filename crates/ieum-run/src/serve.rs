@@ -81,12 +81,14 @@ impl Runner {
                     Some(held) if !held.is_awake || held.deadline.is_some() => held.deadline,
                     Some(_) | None => deadline,
                 };
-                return self.held.push(HeldCall { call: *call, socket, deadline, is_awake: false });
+                let place = before.and_then(|held| held.place);
+                return self.hold(HeldCall { call: *call, socket, deadline, is_awake: false, place });
             }
             Ok(Answer::WaitForSleep { socket }) => {
                 let deadline = before.and_then(|held| held.deadline);
+                let place = before.and_then(|held| held.place);
                 self.check_awake_later(now);
-                return self.held.push(HeldCall { call: *call, socket, deadline, is_awake: true });
+                return self.hold(HeldCall { call: *call, socket, deadline, is_awake: true, place });
             }
             Err(errno) => Reply::Error(errno.0),
         };
@@ -95,6 +97,12 @@ impl Runner {
         }
         // An error means that the caller was interrupted or killed. What answers this way can be asked again.
         let _ = self.trees.reply(call, reply);
+    }
+
+    fn hold(&mut self, held: HeldCall) {
+        let trees = &self.trees;
+        self.held.forget_gone(|call| trees.is_valid(call));
+        self.held.push(held);
     }
 
     /// What the answers that were kept say is so by now.
@@ -163,28 +171,33 @@ impl Runner {
 
     /// Serves the calls that wait for a socket once more.
     pub(crate) fn retry_held(&mut self, turn: &Turn<'_>, socket: u64) {
-        if !self.held.waits_for(socket) {
-            return;
+        let mut place = 0;
+        while let Some(held) = self.held.next(socket, place) {
+            place = held.place.unwrap_or(place);
+            self.held.forget(held.call.thread);
+            self.retry(turn, held);
+            let is_accept = matches!(held.call.number, n::SYS_accept | n::SYS_accept4);
+            if is_accept && self.held.holds(&held.call) {
+                // There was nothing for it, and so there is nothing for those behind it.
+                return;
+            }
         }
-        let calls = self.held.take(socket);
-        self.retry(turn, calls);
     }
 
     /// Serves the calls once more whose callers did not sleep.
     pub(crate) fn retry_awake(&mut self, turn: &Turn<'_>) {
-        let calls = self.held.take_awake();
-        self.retry(turn, calls);
+        for held in self.held.take_awake() {
+            self.retry(turn, held);
+        }
     }
 
-    fn retry(&mut self, turn: &Turn<'_>, calls: Vec<HeldCall>) {
-        for held in calls {
-            if self.trees.is_valid(&held.call) {
-                let answer = match self.answer_again(&held.call) {
-                    Some(answer) => Ok(answer),
-                    None => self.serve_held(turn, &held),
-                };
-                self.finish(turn.now, &held.call, answer, Some(held));
-            }
+    fn retry(&mut self, turn: &Turn<'_>, held: HeldCall) {
+        if self.trees.is_valid(&held.call) {
+            let answer = match self.answer_again(&held.call) {
+                Some(answer) => Ok(answer),
+                None => self.serve_held(turn, &held),
+            };
+            self.finish(turn.now, &held.call, answer, Some(held));
         }
     }
 
@@ -247,8 +260,7 @@ impl Runner {
             .map(|(number, _)| number)
             .collect();
         for number in &connecting {
-            let waited_for =
-                self.held.iter().any(|held| held.socket == *number && self.trees.is_valid(&held.call));
+            let waited_for = self.held.line(*number).any(|held| self.trees.is_valid(&held.call));
             if !waited_for {
                 self.held.take(*number);
                 self.fill(turn, *number);

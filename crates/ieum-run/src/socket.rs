@@ -69,9 +69,7 @@ pub(crate) enum Connecting {
 /// A listening S.
 #[derive(Debug, Default)]
 pub(crate) struct Listening {
-    /// The program's accept queue was full: offer again.
-    pub(crate) full: bool,
-    /// Connections in it.
+    /// Connections in the program's accept queue.
     pub(crate) waiting: u32,
 }
 

@@ -20,9 +20,9 @@ pub(crate) mod number {
         MSG_NOSIGNAL, MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_WAITALL, MSG_WAITFORONE, NETLINK_ROUTE,
         PR_SET_DUMPABLE, RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, RTM_GETRULE, RTM_NEWLINK,
         SECCOMP_FILTER_FLAG_NEW_LISTENER, SECCOMP_RET_ALLOW, SECCOMP_RET_ERRNO, SECCOMP_RET_USER_NOTIF,
-        SHUT_RD, SHUT_RDWR, SHUT_WR, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, SIGUSR1,
-        SIGUSR2, SO_DOMAIN, SO_ERROR, SO_OOBINLINE, SO_PROTOCOL, SO_RCVBUF, SO_RCVLOWAT, SO_RCVTIMEO,
-        SO_SNDBUF, SO_SNDTIMEO, SO_TIMESTAMP, SO_TIMESTAMPNS, SO_TYPE, SOCK_CLOEXEC, SOCK_DGRAM,
+        SHUT_RD, SHUT_RDWR, SHUT_WR, SIGCHLD, SIGHUP, SIGINT, SIGKILL, SIGPIPE, SIGQUIT, SIGTERM, SIGTTOU,
+        SIGUSR1, SIGUSR2, SO_DOMAIN, SO_ERROR, SO_OOBINLINE, SO_PROTOCOL, SO_RCVBUF, SO_RCVLOWAT,
+        SO_RCVTIMEO, SO_SNDBUF, SO_SNDTIMEO, SO_TIMESTAMP, SO_TIMESTAMPNS, SO_TYPE, SOCK_CLOEXEC, SOCK_DGRAM,
         SOCK_NONBLOCK, SOCK_RAW, SOL_NETLINK, SOL_SOCKET, SYS_accept, SYS_accept4, SYS_bind, SYS_connect,
         SYS_getpeername, SYS_getsockname, SYS_getsockopt, SYS_io_uring_enter, SYS_io_uring_register,
         SYS_io_uring_setup, SYS_ioctl, SYS_listen, SYS_prctl, SYS_recvfrom, SYS_recvmmsg, SYS_recvmsg,
@@ -394,6 +394,32 @@ pub(crate) fn signal_descriptor(signals: &[i32]) -> rustix::io::Result<(OwnedFd,
         let fd = check(libc::signalfd(-1, &raw const set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC))?;
         Ok((OwnedFd::from_raw_fd(fd), before))
     }
+}
+
+/// Whoever is told of `from` by signals is told of `to` (fcntl(2): F_SETOWN_EX, F_SETSIG). An owner that is gone is none.
+pub(crate) fn pass_on_owner(from: BorrowedFd<'_>, to: BorrowedFd<'_>) {
+    let (from, to) = (from.as_raw_fd(), to.as_raw_fd());
+    let mut owner = [0 as libc::c_int; 2];
+    // SAFETY: `owner` is laid out as `struct f_owner_ex`, a type and a number, and lives through the calls; the others take
+    // integers.
+    unsafe {
+        if libc::fcntl(from, F_GETOWN_EX, owner.as_mut_ptr()) == 0 && owner[1] != 0 {
+            libc::fcntl(to, F_SETOWN_EX, owner.as_ptr());
+        }
+        libc::fcntl(to, F_SETSIG, libc::fcntl(from, F_GETSIG));
+    }
+}
+
+/// Commands of fcntl(2) that the C library's crate does not name (asm-generic/fcntl.h).
+const F_SETSIG: libc::c_int = 10;
+const F_GETSIG: libc::c_int = 11;
+const F_SETOWN_EX: libc::c_int = 15;
+const F_GETOWN_EX: libc::c_int = 16;
+
+/// The signal does nothing to this process, and to those that it starts from now on.
+pub(crate) fn ignore_signal(signal: i32) {
+    // SAFETY: no handler is installed; a number that is no signal is refused.
+    unsafe { libc::signal(signal, libc::SIG_IGN) };
 }
 
 /// The calling thread's mask of signals is again what it was.

@@ -236,7 +236,7 @@ impl Runner {
             let Some(socket) = self.sockets.get(number) else { return };
             let (id, domain) = (socket.host, socket.domain);
             if !self.host.readiness(id).readable {
-                return self.set_full(turn.now, number, false);
+                return;
             }
             let Some(name) = socket.name.clone() else { return };
             match self.offer(number, (id, domain), &name) {
@@ -249,7 +249,7 @@ impl Runner {
                 // Nobody listens there any more.
                 Err(Errno::ECONNREFUSED) => return self.forget(turn.now, number),
                 // The queue is full, or we are out of descriptors: it stays in the host's queue.
-                Err(_) => return self.set_full(turn.now, number, true),
+                Err(_) => return self.deliver_later(turn.now, number),
             }
         }
         self.more.insert(number);
@@ -293,24 +293,15 @@ impl Runner {
         }
     }
 
-    fn set_full(&mut self, now: Instant, number: u64, is_full: bool) {
-        if let Some(Socket { carrier: Carrier::Listening(listening), .. }) = self.sockets.get_mut(number) {
-            listening.full = is_full;
-        }
-        if is_full {
-            self.timers.accept_retry_at.get_or_insert(now + ACCEPT_RETRY);
-        }
+    /// The program's accept queue is full: it is offered to again.
+    fn deliver_later(&mut self, now: Instant, number: u64) {
+        self.full_listeners.insert(number);
+        self.timers.accept_retry_at.get_or_insert(now + ACCEPT_RETRY);
     }
 
+    /// Some may have room by now.
     pub(crate) fn deliver_to_full(&mut self, turn: &Turn<'_>) {
-        let is_full = |carrier: &Carrier| matches!(carrier, Carrier::Listening(listening) if listening.full);
-        let full: Vec<u64> = self
-            .sockets
-            .iter()
-            .filter(|(_, socket)| is_full(&socket.carrier))
-            .map(|(number, _)| number)
-            .collect();
-        for number in full {
+        for number in std::mem::take(&mut self.full_listeners) {
             self.deliver_connections(turn, number);
         }
     }

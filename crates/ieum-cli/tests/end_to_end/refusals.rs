@@ -34,6 +34,19 @@ fn a_program_with_a_listener_of_its_own_is_told_once_why_it_gets_none() {
 }
 
 #[test]
+fn a_program_that_cannot_enter_its_landlock_domain_runs_and_that_is_said() {
+    if !peer("python3") {
+        return;
+    }
+    let (python, domains) = (path_of("python3"), script("domains.py"));
+    let run = ieum(&[], &["echo", "done"]);
+    let finished = Running::start(&[&[python.as_str(), &domains], &run[..]].concat()).finish();
+    let said = said(&finished.stderr);
+    assert!(said.len() == 1 && said[0].contains("refuses the program's Landlock domain"), "{finished:?}");
+    assert_eq!(finished.success(), "done\n");
+}
+
+#[test]
 fn ieum_inside_ieum_is_one_clear_line_and_125() {
     let inner = ieum(&[], &["true"]);
     let finished = Running::start(&ieum(&[], &inner)).finish();

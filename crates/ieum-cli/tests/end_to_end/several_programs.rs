@@ -6,7 +6,10 @@ use std::path::PathBuf;
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
-use super::support::{Running, Runtime, User, descriptors_of, ieum, peer, peers, resident_kib, server_of};
+use super::support::{
+    Folder, Running, Runtime, User, compiled, descriptors_of, ieum, path_of, peer, peers, resident_kib,
+    script, server_of,
+};
 
 /// Both ways to a guest's memory: by the owner itself, and through the guest's own process.
 const WAYS: [&[&str]; 2] = [&["--in", "a"], &["--in", "a", "--through"]];
@@ -43,6 +46,21 @@ fn a_guest_has_the_host_s_way_out_and_its_published_ports() {
         let page = runtime.run(way, &["curl", "-sS", &url]).finish().success();
         assert!(page.contains("Directory listing"), "{page}");
     }
+}
+
+#[test]
+fn a_terminal_that_stops_who_writes_from_the_background_does_not_stop_a_host() {
+    if !peers(&["gcc", "python3"]) {
+        return;
+    }
+    let (runtime, folder) = (Runtime::new(), Folder::new());
+    let program = compiled("refused", &folder);
+    // The host says why the program gets no listener, and is not in the foreground.
+    let command = format!("stty tostop && {program} listener");
+    let (python, terminal) = (path_of("python3"), script("terminal.py"));
+    let run = ieum(&["--name", "a"], &["sh", "-c", &command]);
+    let shown = runtime.start(&[&[python.as_str(), &terminal], &run[..]].concat()).finish().success();
+    assert!(shown.contains("a seccomp listener of its own") && shown.ends_with("code 0\n"), "{shown}");
 }
 
 #[test]
@@ -216,8 +234,8 @@ fn an_ordinary_user_shares_a_host_and_others_do_not_see_it() {
         return;
     }
     let Some(user) = User::new() else { return };
-    let guest = user.bring(&super::support::script("guest.py"), "guest.py");
-    let python = super::support::path_of("python3");
+    let guest = user.bring(&script("guest.py"), "guest.py");
+    let python = path_of("python3");
     let place = user.home().file("run");
     user.start(&user.words(&["mkdir", &place])).finish().success();
     let start =

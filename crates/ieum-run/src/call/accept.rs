@@ -11,6 +11,7 @@ use ieum_socket::{Errno, Kind};
 use rustix::net::sockopt::set_socket_oobinline;
 use rustix::net::{SocketAddrUnix, SocketFlags, accept_with, getpeername};
 
+use crate::bounds::BACKLOG_MAX;
 use crate::carrier::{self, joint};
 use crate::name::Bearer;
 use crate::notification::Call;
@@ -33,7 +34,11 @@ impl Runner {
             // Some may wait in the host's queue for room that there is now.
             self.deliver_to_full(turn);
         }
-        while carrier::has_waiting(copy.as_fd()) {
+        // Who connects to S without a pause is no reason to stay here: a connection of ours lies in the queue, or none does.
+        for _ in 0..=BACKLOG_MAX {
+            if !carrier::has_waiting(copy.as_fd()) {
+                break;
+            }
             let (taken, connection) = self.take_connection(&copy, number, flags)?;
             // A stranger, or a connection that was given up: not one of ours.
             let Some(connection) = connection else { continue };

@@ -12,6 +12,7 @@ use rustix::net::{RecvFlags, SocketAddrUnix};
 use super::control;
 use super::message::Header;
 use crate::address;
+use crate::bounds::STRANGERS_PER_CALL_MAX;
 use crate::carrier::stamps::time_of_day;
 use crate::name::Envelope;
 use crate::notification::Call;
@@ -195,7 +196,7 @@ impl Runner {
 
     fn take_from(&mut self, number: u64, copy: &OwnedFd, peek: bool) -> Result<Taken, Errno> {
         let mut buffer = vec![0u8; usize::from(u16::MAX)];
-        loop {
+        for _ in 0..STRANGERS_PER_CALL_MAX {
             let read_since = time_of_day();
             let received = sys::receive_datagram(copy.as_fd(), &mut buffer, peek).map_err(host_errno)?;
             // S's name can be seen and ours be imitated: what a stranger sent is dropped.
@@ -210,6 +211,7 @@ impl Runner {
                 let _ = rustix::net::recv(copy, &mut buffer[..], RecvFlags::DONTWAIT);
             }
         }
+        Err(Errno::EAGAIN)
     }
 
     /// At which time of day that came which S got at the one that the kernel says.

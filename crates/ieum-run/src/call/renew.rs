@@ -42,22 +42,26 @@ impl Runner {
         let socket = self.sockets.get(number).ok_or(Errno::EBADF)?;
         let (kind, place) = (socket.unix_kind(), call.place(call.int(0)));
         let inode = socket.inode.ok_or(Errno::EBADF)?;
-        let nonblocking = rustix::fs::fcntl_getfl(&before).map_err(host_errno)?.contains(OFlags::NONBLOCK);
+        let flags = rustix::fs::fcntl_getfl(&before).map_err(host_errno)?;
         self.serial += 1;
         let name = self.names.name(Bearer::Program(number, self.serial)).map_err(host_errno)?;
-        let (program_end, new_inode) = super::socket::make(kind, nonblocking, &name).map_err(host_errno)?;
+        let (program_end, new_inode) =
+            super::socket::make(kind, flags.contains(OFlags::NONBLOCK), &name).map_err(host_errno)?;
         self.give_patience(number, &program_end);
         self.bound_outward_queue(number, &program_end);
         if sockopt::socket_oobinline(&before) == Ok(true) {
             // A failure costs nothing but the mark of urgent bytes.
             let _ = sockopt::set_socket_oobinline(&program_end, true);
         }
+        sys::pass_on_owner(before.as_fd(), program_end.as_fd());
+        // O_ASYNC among them: for whoever owns it.
+        rustix::fs::fcntl_setfl(&program_end, flags).map_err(host_errno)?;
         let watched = tracee::watched(place, inode);
-        self.replace(call, &program_end, place)?;
+        self.replace(call, &program_end, place, inode)?;
         for other in tracee::descriptors_of_thread(place.tree, place.thread) {
-            if other != place && tracee::socket_inode(other) == Some(inode) {
+            if other != place {
                 // One that was closed meanwhile needs no new S.
-                let _ = self.replace(call, &program_end, other);
+                let _ = self.replace(call, &program_end, other, inode);
             }
         }
         for watched in watched {
@@ -75,7 +79,12 @@ impl Runner {
         Ok(before)
     }
 
-    fn replace(&self, call: &Call, program_end: &OwnedFd, place: Place) -> Result<(), Errno> {
+    /// Puts the fresh S over a descriptor of the old one, and over no other: another thread may have closed it and opened
+    /// something else, up to this look.
+    fn replace(&self, call: &Call, program_end: &OwnedFd, place: Place, inode: u64) -> Result<(), Errno> {
+        if tracee::socket_inode(place) != Some(inode) {
+            return Err(Errno::EBADF);
+        }
         let closes = tracee::closes_on_exec(place);
         self.trees.replace(call, program_end.as_fd(), place.descriptor, closes).map_err(host_errno)
     }

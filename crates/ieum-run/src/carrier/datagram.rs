@@ -129,8 +129,10 @@ impl Datagram {
         self.serial += 1;
         let own_name = names.name(Bearer::Remote(number, self.serial, Envelope::of(remote)))?;
         let own_end = named(SocketType::DGRAM, SocketFlags::NONBLOCK, &own_name)?;
-        connect(program_end, &own_name)?;
         connect(&own_end, name)?;
+        // From now on S alone can send there. What strangers did before would pass for the program's own.
+        while recv(&own_end, &mut [0u8; 1][..], RecvFlags::DONTWAIT).is_ok() {}
+        connect(program_end, &own_name)?;
         self.senders.clear();
         self.monitor = None;
         self.blocked = false;

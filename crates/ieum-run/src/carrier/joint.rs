@@ -36,7 +36,7 @@ impl Joint {
         for _ in 0..JOIN_ATTEMPTS_MAX {
             match connect(program_end, &self.name) {
                 // Our name can be seen in /proc/net/unix: strangers are dropped.
-                Err(Errno::AGAIN) => while self.take(name).is_ok() {},
+                Err(Errno::AGAIN) => self.drop_strangers(name),
                 other => {
                     other?;
                     return self.find(name);
@@ -46,7 +46,16 @@ impl Joint {
         Err(Errno::AGAIN)
     }
 
-    /// What has connected to us and bears `name`.
+    /// Empties the queue once, however fast it fills.
+    fn drop_strangers(&self, name: &SocketAddrUnix) {
+        for _ in 0..=JOINT_BACKLOG {
+            if self.take(name).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// What has connected to us and bears `name`: it lies behind no more strangers than the queue holds.
     fn find(&self, name: &SocketAddrUnix) -> Result<OwnedFd, Errno> {
         loop {
             if let Some(own_end) = self.take(name)? {

@@ -68,12 +68,16 @@ pub(crate) fn spawn(program: &Program, datagrams: DatagramCalls) -> Result<Start
     let _ = sys::wake_synchronously(listener.as_fd());
     rustix::io::write(&go, b"g").map_err(own("the program's process is gone"))?;
     match Report::read(&report).map_err(own("cannot hear of the program's start"))? {
-        None => Ok(Started { first, first_pidfd, listener, signals }),
+        None => {
+            // A shell gives the terminal to others, and one with `stty tostop` would stop us for a message (termios(3)).
+            sys::ignore_signal(n::SIGTTOU);
+            Ok(Started { first, first_pidfd, listener, signals })
+        }
         Some(Report::ExecRefused(number)) => {
             reap(first);
             Err(exec_refused(name, number))
         }
-        Some(Report::Listener(_) | Report::FilterRefused(_)) => {
+        Some(Report::Listener(_) | Report::FilterRefused(_) | Report::DomainRefused(_)) => {
             reap(first);
             Err(own("unexpected report of the program's process")(Errno::PROTO))
         }
@@ -93,11 +97,21 @@ fn arguments(program: &Program) -> Result<Vec<CString>, SpawnError> {
 
 /// Takes the filter's listener out of the child.
 fn take_listener(report: &OwnedFd, child: &OwnedFd) -> Result<OwnedFd, SpawnError> {
-    match Report::read(report).map_err(own("cannot hear of the program's start"))? {
+    let next = || Report::read(report).map_err(own("cannot hear of the program's start"));
+    let mut said = next()?;
+    if let Some(Report::DomainRefused(number)) = said {
+        let reason = Errno::from_raw_os_error(number);
+        eprintln!(
+            "ieum: the kernel refuses the program's Landlock domain ({reason}): TCP sockets of the machine that it inherits or \
+             receives are not kept from it"
+        );
+        said = next()?;
+    }
+    match said {
         Some(Report::Listener(number)) => pidfd_getfd(child, number, PidfdGetfdFlags::empty())
             .map_err(own("cannot take the filter's listener (pidfd_getfd)")),
         Some(Report::FilterRefused(number)) => Err(filter_refused(Errno::from_raw_os_error(number))),
-        Some(Report::ExecRefused(_)) | None => {
+        Some(Report::ExecRefused(_) | Report::DomainRefused(_)) | None => {
             Err(own("the program's process ended before it began")(Errno::CHILD))
         }
     }

@@ -22,6 +22,8 @@ pub(crate) enum Report {
     FilterRefused(i32),
     /// The program could not be executed.
     ExecRefused(i32),
+    /// The Landlock domain could not be entered. The filter holds without it.
+    DomainRefused(i32),
 }
 
 const REPORT_BYTES: usize = 8;
@@ -32,6 +34,7 @@ impl Report {
             Report::Listener(number) => (1i32, number),
             Report::FilterRefused(number) => (2, number),
             Report::ExecRefused(number) => (3, number),
+            Report::DomainRefused(number) => (4, number),
         };
         let mut bytes = [0; REPORT_BYTES];
         bytes[..4].copy_from_slice(&kind.to_ne_bytes());
@@ -52,6 +55,7 @@ impl Report {
             1 => Some(Report::Listener(value)),
             2 => Some(Report::FilterRefused(value)),
             3 => Some(Report::ExecRefused(value)),
+            4 => Some(Report::DomainRefused(value)),
             _ => None,
         })
     }
@@ -128,9 +132,12 @@ fn become_program(child: &Child<'_>, argv: &[*const c_char]) -> ! {
         Err(error) => leave(report, Report::FilterRefused(error.raw_os_error())),
     };
     if let Some(domain) = child.domain {
-        // A program in sixteen domains already can enter no more; the filter holds without it.
+        // A program in sixteen domains already can enter no more.
         // SAFETY: the call takes a descriptor and a number.
-        unsafe { libc::syscall(libc::SYS_landlock_restrict_self, domain.as_raw_fd(), 0) };
+        let entered = unsafe { libc::syscall(libc::SYS_landlock_restrict_self, domain.as_raw_fd(), 0) };
+        if entered < 0 {
+            tell(report, Report::DomainRefused(last_error().raw_os_error()));
+        }
     }
     tell(report, Report::Listener(number));
     let mut go = [0u8; 1];

@@ -81,6 +81,30 @@ static void refused_and_again(void)
     close(holder);
 }
 
+/* Who is told by signals, and by which, remains. */
+static void owned_and_again(void)
+{
+    if (!NUMBERS_ARE_FILES)
+        return;
+    int holder = make(SOCK_STREAM), fd = make(SOCK_STREAM);
+    must(bind_to(holder, "127.0.0.1", 0) == 0, "a port is held");
+    must(signal(SIGUSR1, SIG_IGN) != SIG_ERR, "a signal is ignored");
+    must(fcntl(fd, F_SETOWN, getpid()) == 0 && fcntl(fd, F_SETSIG, SIGUSR1) == 0, "somebody is told");
+    must(fcntl(fd, F_SETFL, O_ASYNC | O_NONBLOCK) == 0, "by signals");
+    must(connect_to(fd, "127.0.0.1", port_of(holder)) < 0, "nobody listens");
+    settle(fd, POLLERR);
+    must(take_error(fd) != 0, "it was refused");
+    must(listen(holder, 4) == 0, "now somebody listens");
+    line("owned-again.told", connect_to(fd, "127.0.0.1", port_of(holder)));
+    line("owned-again.connect", connect_to(fd, "127.0.0.1", port_of(holder)));
+    text("owned-again.poll", "%s", settle(fd, POLLOUT));
+    text("owned-again.owner", "%s", fcntl(fd, F_GETOWN) == getpid() ? "we" : "another");
+    text("owned-again.signal", "%s", fcntl(fd, F_GETSIG) == SIGUSR1 ? "ours" : "another");
+    text("owned-again.flags", "%s", fcntl(fd, F_GETFL) & O_ASYNC ? "asynchronous" : "not");
+    close(fd);
+    close(holder);
+}
+
 static void bound_when_over(void)
 {
     struct pair both = connected();
@@ -256,6 +280,7 @@ void renewed(void)
     listener_shut(SHUT_RD, "listener-shut-read");
     listener_shut(SHUT_RDWR, "listener-shut-both");
     refused_and_again();
+    owned_and_again();
     bound_when_over();
     for (int kind = 0; kind < 4; kind++)
         bound_before(kind & 1, kind & 2);

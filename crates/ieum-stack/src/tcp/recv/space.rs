@@ -204,7 +204,8 @@ impl Space {
         if step > 1 {
             return free.next_multiple_of(step);
         }
-        if last > free || last.saturating_add(mss) <= free {
+        // A rest smaller than a segment is no reason to keep from the peer that there is room for one: it might send neither.
+        if last > free || last.saturating_add(mss) <= free || (last < mss && mss <= free) {
             free / mss * mss
         } else if mss == full && free > last.saturating_add(full / 2) {
             free
@@ -489,6 +490,15 @@ mod tests {
         assert_eq!(space.window(0, WindowScale::default()), 0);
         space.discharge(8948, 0);
         assert!(space.window(0, WindowScale::default()) >= 8000, "all is read");
+    }
+
+    #[test]
+    fn what_is_left_of_a_segment_is_not_all_that_is_promised_again() {
+        let mut space = space(20_000, 20_000);
+        space.opened = 1100;
+        space.measure(1000, 1, 1100);
+        assert_eq!(space.window(12, WindowScale::default()), 1000);
+        assert_eq!(space.window(1000, WindowScale::default()), 1000, "100 bytes more are not worth telling");
     }
 
     #[test]

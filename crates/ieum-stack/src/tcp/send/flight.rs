@@ -133,7 +133,7 @@ impl Flight {
         self.note(now, begin, end);
     }
 
-    /// The first range that is missing, cut to `bytes_max` in whole segments of `mss` (one at least), is sent again.
+    /// The first range that is missing, cut to `bytes_max`, in whole segments of `mss` if that is one or more, is sent again.
     pub(super) fn send_missing(&mut self, now: Instant, bytes_max: u32, mss: u32) -> Option<Range> {
         let from = self.missing_from?;
         let found = (self.index_of(from)..self.ranges.len()).find(|index| self.ranges[*index].is_missing());
@@ -142,7 +142,7 @@ impl Flight {
             return None;
         };
         let range = self.ranges[index];
-        let fits = (bytes_max / mss).max(1) * mss;
+        let fits = if bytes_max < mss { bytes_max } else { bytes_max / mss * mss };
         if fits < range.end.since(range.begin) - u32::from(range.fin) {
             self.split(index, range.begin + fits);
         }
@@ -549,7 +549,10 @@ mod tests {
         let mut flight = ten();
         sacked(&mut flight, 1000, 2000);
         flight.lose_first();
-        flight.send_missing(time(5), MSS, MSS);
+        let part = flight.send_missing(time(5), 552, MSS).unwrap();
+        assert_eq!((part.begin, part.end), (at(0), at(552)), "no more than may be sent");
+        let rest = flight.send_missing(time(5), MSS, MSS).unwrap();
+        assert_eq!((rest.begin, rest.end), (at(552), at(1000)));
         let later = flight.lose_overdue((time(6), at(2000)), |_| Duration::ZERO);
         assert!(later.repetition);
         assert_eq!(flight.missing().map(|range| range.begin), Some(at(0)));

@@ -80,20 +80,20 @@ impl Send {
     /// What is missing goes before what is new (RFC 6675 §5 (C)).
     fn missing_piece(&mut self, now: Instant, sizes: &Sizes) -> Option<Piece> {
         let missing = self.flight.missing()?;
-        // A window that has shrunk takes none of it; one that has closed is probed with it.
-        let window = match missing.begin == self.una {
-            true => self.window.max(sizes.mss),
-            false => (self.una + self.window).since(missing.begin),
-        };
+        let is_first = missing.begin == self.una;
+        let left = (self.una + self.window).since(missing.begin);
+        // A window that has shrunk takes none of it; one that has closed is probed with the first.
+        let window = if is_first && left == 0 { sizes.mss } else { left };
         let allowed = self.congestion_left().saturating_mul(sizes.mss).min(window).min(self.piece_max(sizes));
-        if allowed < sizes.mss.min(missing.end.since(missing.begin)) {
+        // All waits for the first: it goes in pieces, if the window is smaller than a segment.
+        let enough = if is_first { 1 } else { sizes.mss.min(missing.end.since(missing.begin)) };
+        if allowed < enough {
             return None;
         }
-        let is_first = missing.begin == self.una;
         // As it was sent, so it is repeated: what ended a packet still does.
         let packet = self.writes.packet_end(missing.begin).map_or(u32::MAX, |end| end.since(missing.begin));
-        let piece =
-            self.again(now, sizes, |flight| flight.send_missing(now, allowed.min(packet), sizes.mss))?;
+        let bytes_max = allowed.min(packet.max(sizes.mss));
+        let piece = self.again(now, sizes, |flight| flight.send_missing(now, bytes_max, sizes.mss))?;
         self.asks_in_vain |= is_first && self.window == 0;
         if is_first && !matches!(self.alarm, Some((_, Alarm::Reorder))) {
             self.alarm = None;
