@@ -98,17 +98,10 @@ impl TcpStream {
     ///
     /// As reading.
     pub fn poll_peek(&self, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<usize>> {
-        loop {
-            std::task::ready!(budgeted(cx, |cx| self.0.poll_readable(cx)))?;
-            match self.0.peek(into.initialize_unfilled()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-                Ok(count) => {
-                    into.advance(count);
-                    return Poll::Ready(Ok(count));
-                }
-            }
-        }
+        let room = into.initialize_unfilled();
+        let count = std::task::ready!(budgeted(cx, |cx| self.0.poll_peek(cx, room)))?;
+        into.advance(count);
+        Poll::Ready(Ok(count))
     }
 
     readiness!();

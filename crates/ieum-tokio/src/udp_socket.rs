@@ -281,17 +281,10 @@ impl UdpSocket {
         cx: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<SocketAddr>> {
-        loop {
-            std::task::ready!(budgeted(cx, |cx| self.0.poll_readable(cx)))?;
-            match self.0.peek_from(into.initialize_unfilled()) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-                Ok((count, source)) => {
-                    into.advance(count);
-                    return Poll::Ready(Ok(source));
-                }
-            }
-        }
+        let room = into.initialize_unfilled();
+        let (count, source) = std::task::ready!(budgeted(cx, |cx| self.0.poll_peek_from(cx, room)))?;
+        into.advance(count);
+        Poll::Ready(Ok(source))
     }
 
     /// As [`UdpSocket::peek`]; the last task that asked is woken.

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use ieum::net::Socket;
 use ieum::sockets::numbers::{IP_RECVERR, IPPROTO_IP, MSG_OOB};
 use ieum::{Host, Network};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest, ReadBuf};
 
 /// Declares a module that does everything with the types of `$net` and tells what came of it, a line a call.
 macro_rules! told_by {
@@ -340,9 +340,22 @@ async fn an_error_that_nobody_takes_keeps_no_reader_busy() {
     assert!(looked_at.readiness().error);
     let woken = Arc::new(Count(AtomicUsize::new(0)));
     let waker = Waker::from(Arc::clone(&woken));
-    let mut waiting = pin!(socket.recv(&mut into));
-    assert!(waiting.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    let cx = &mut Context::from_waker(&waker);
+    {
+        let mut waiting = pin!(socket.recv(&mut into));
+        assert!(waiting.as_mut().poll(cx).is_pending());
+    }
+    let mut into = ReadBuf::new(&mut into);
+    assert!(socket.poll_recv_from(cx, &mut into).is_pending());
+    assert!(socket.poll_peek_from(cx, &mut into).is_pending());
+    assert!(socket.poll_peek(cx, &mut into).is_pending());
+    assert!(socket.poll_peek_sender(cx).is_pending());
     assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+    // What comes is told all the same.
+    one.udp(nobody).unwrap().send_to(b"here", socket.local_addr().unwrap()).unwrap();
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    assert!(socket.poll_peek(cx, &mut into).is_ready());
+    assert_eq!(into.filled(), b"here");
 }
 
 #[tokio::test]

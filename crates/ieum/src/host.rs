@@ -1,5 +1,6 @@
 //! Hosts: making them, and their sockets' beginnings.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
@@ -313,14 +314,18 @@ impl HostBuilder {
     /// # Errors
     ///
     /// InvalidInput with a sentence for an address, network or port that is none, a gateway that is no neighbour, a
-    /// link of another network, an address that another host on the link has, an empty range of ports; and when the
-    /// machine gives no random bytes, descriptors or ports to publish.
+    /// link of another network, an address that another host on the link has or that is named twice there, a range of
+    /// ephemeral ports that is empty or has 0 in it; and when the machine gives no random bytes, descriptors or ports
+    /// to publish.
     pub fn build(mut self) -> io::Result<Host> {
         if !self.is_seeded {
             getrandom::fill(&mut self.stack.seed).map_err(|error| io::Error::other(error.to_string()))?;
         }
         if self.stack.ephemeral_ports.is_empty() {
             return Err(invalid("the range of ephemeral ports is empty"));
+        }
+        if self.stack.ephemeral_ports.contains(&0) {
+            return Err(invalid("0 is no ephemeral port: who names it names none"));
         }
         let (addresses, routes) = (self.parsed_addresses()?, self.parsed_routes()?);
         // Made before anything is changed: it may fail.
@@ -372,6 +377,9 @@ impl Inner {
         let taken = addresses.iter().find(|(link, own)| self.segments[*link].has(own.address()));
         if let Some((_, own)) = taken {
             return Err(invalid(format!("{}: another host on the link has it", own.address())));
+        }
+        if let Some(own) = named_twice(addresses) {
+            return Err(invalid(format!("{own}: named twice on the same link")));
         }
         match routes.iter().find(|(_, gateway)| neighbor_of(addresses, *gateway).is_none()) {
             Some((_, gateway)) => Err(invalid(format!("{gateway}: no link leads to this gateway"))),
@@ -430,6 +438,13 @@ impl Inner {
         self.plug(number, link, segment);
         link
     }
+}
+
+/// An address that stands twice on the same link.
+fn named_twice(addresses: &[(usize, Cidr)]) -> Option<IpAddr> {
+    let mut known = BTreeSet::new();
+    let mut named = addresses.iter().map(|(link, own)| (*link, own.address()));
+    named.find(|address| !known.insert(*address)).map(|(_, address)| address)
 }
 
 /// The link on which a host with these addresses has that neighbour.

@@ -5,7 +5,7 @@ mod leave;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::thread::{self, ThreadId};
@@ -257,7 +257,7 @@ impl Shared {
     fn unlock(mut inner: MutexGuard<'_, Inner>) {
         let (woken, spent) = (std::mem::take(&mut inner.woken), std::mem::take(&mut inner.spent));
         drop(inner);
-        woken.into_iter().for_each(Waker::wake);
+        wake_all(woken);
         drop(spent);
     }
 
@@ -290,7 +290,8 @@ impl Shared {
                 due = Some(due.map_or(end, |due| due.min(end)));
             }
             inner.sleep = Sleep::Until(due);
-            Shared::unlock(inner);
+            // Other people's code has panicked, and said so; what is the network's is whole, and others need it.
+            let _ = catch_unwind(AssertUnwindSafe(|| Shared::unlock(inner)));
             if sleeper.wait(due.map(|due| due.since(now)), &mut told).is_err() {
                 // Its descriptor lives as long as it does: there is no such error.
                 return;
@@ -483,6 +484,19 @@ fn turn_of<'a>(
     let dweller = &mut dwellers[number];
     let turn = poller.turn(now, dweller.source);
     (dweller.room(), turn)
+}
+
+/// Wakes them all, although one may panic: those behind it would wait for ever. The first panic goes on when all are woken.
+fn wake_all(woken: Vec<Waker>) {
+    let mut panicked = None;
+    for waker in woken {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+            panicked.get_or_insert(payload);
+        }
+    }
+    if let Some(payload) = panicked {
+        resume_unwind(payload);
+    }
 }
 
 /// Is the first before the second? None is never.

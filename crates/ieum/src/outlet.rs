@@ -22,7 +22,7 @@ use ieum_wire::{Instant, Packet, segmentation};
 
 use crate::bounds::{MTU_BYTES_MAX, MTU_BYTES_MIN, OUTLET_PACKETS_MAX};
 use crate::network::{Link, Network};
-use crate::socket::{error, invalid};
+use crate::socket::{error, invalid, new_key};
 
 /// A link's end for packets: what its hosts send to nobody on the link comes out, and what is put in reaches them.
 ///
@@ -43,12 +43,28 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     packets: VecDeque<Packet>,
-    /// The task that waits for one.
-    waker: Option<Waker>,
+    /// The tasks that wait for one, while there is none.
+    waiting: Vec<Waiter>,
     dropped: u64,
     /// The network's thread has ended: who waits would wait for ever.
     is_broken: bool,
 }
+
+/// A task that waits.
+struct Waiter {
+    /// Whose it is: nobody waits twice.
+    key: u64,
+    waker: Waker,
+}
+
+/// A future that waits, and is forgotten with it.
+struct Asker<'a> {
+    outlet: &'a Outlet,
+    key: u64,
+}
+
+/// The key of who polls and is remembered one at a time: the last one.
+const POLLS: u64 = 0;
 
 /// The room at the other end of an outlet.
 pub(crate) struct OutletRoom {
@@ -149,6 +165,21 @@ impl Outlet {
     ///
     /// As [`Outlet::recv`].
     pub fn poll_recv(&self, cx: &Context<'_>) -> Poll<io::Result<Vec<u8>>> {
+        self.poll_for(POLLS, cx)
+    }
+
+    /// The next packet, for any number of tasks at once; dropped before its end it takes none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Outlet::recv`].
+    pub async fn recv_async(&self) -> io::Result<Vec<u8>> {
+        let asker = Asker { outlet: self, key: new_key() };
+        std::future::poll_fn(|cx| self.poll_for(asker.key, cx)).await
+    }
+
+    /// The next packet, or whoever has that key is woken when there may be one.
+    fn poll_for(&self, key: u64, cx: &Context<'_>) -> Poll<io::Result<Vec<u8>>> {
         // Cloned and dropped without the lock: it is somebody else's code.
         let waker = cx.waker().clone();
         let mut queue = self.shared.lock();
@@ -160,19 +191,11 @@ impl Outlet {
             drop(queue);
             return Poll::Ready(Err(broken()));
         }
-        let before = queue.waker.replace(waker);
+        let before = queue.forget(key);
+        queue.waiting.push(Waiter { key, waker });
         drop(queue);
         drop(before);
         Poll::Pending
-    }
-
-    /// The next packet; dropped before its end it takes none.
-    ///
-    /// # Errors
-    ///
-    /// As [`Outlet::recv`].
-    pub async fn recv_async(&self) -> io::Result<Vec<u8>> {
-        std::future::poll_fn(|cx| self.poll_recv(cx)).await
     }
 
     /// Packets that were lost because nobody took those before them.
@@ -203,6 +226,26 @@ impl Shared {
     }
 }
 
+impl Queue {
+    /// Whoever has that key does not wait any more. What is returned is dropped without the lock.
+    fn forget(&mut self, key: u64) -> Option<Waiter> {
+        let at = self.waiting.iter().position(|waiter| waiter.key == key)?;
+        Some(self.waiting.swap_remove(at))
+    }
+
+    /// Every task is to ask again: one alone might be dropped with what it was told.
+    fn wake_into(&mut self, woken: &mut Vec<Waker>) {
+        woken.extend(self.waiting.drain(..).map(|waiter| waiter.waker));
+    }
+}
+
+impl Drop for Asker<'_> {
+    fn drop(&mut self) {
+        let waiter = self.outlet.shared.lock().forget(self.key);
+        drop(waiter);
+    }
+}
+
 impl OutletRoom {
     /// Wakers go where they may be called.
     pub(crate) fn hand_over(&mut self, woken: &mut Vec<Waker>) {
@@ -213,7 +256,7 @@ impl OutletRoom {
     pub(crate) fn break_down(&mut self) {
         let mut queue = self.shared.lock();
         queue.is_broken = true;
-        self.woken.extend(queue.waker.take());
+        queue.wake_into(&mut self.woken);
         self.shared.came.notify_all();
     }
 
@@ -225,7 +268,7 @@ impl OutletRoom {
             return;
         }
         queue.packets.push_back(packet);
-        self.woken.extend(queue.waker.take());
+        queue.wake_into(&mut self.woken);
         self.shared.came.notify_one();
     }
 }

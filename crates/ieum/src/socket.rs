@@ -142,8 +142,16 @@ impl Socket {
 
     /// The same for any number of tasks at once, each remembered until it has its answer or is dropped.
     pub(crate) async fn ready(&self, way: Way) -> io::Result<()> {
-        let wish = Wish::Of(self.id, way);
-        wait_for(&self.host, wish, |_, room| way.is_there(room.host.readiness(self.id))).await
+        self.answered(way, |_, host, id| way.is_there(host.readiness(id))).await
+    }
+
+    /// A call of any number of tasks at once, each remembered until it has its answer or is dropped.
+    pub(crate) async fn answered<T>(
+        &self,
+        way: Way,
+        mut call: impl FnMut(Instant, &mut ieum_socket::Host, SocketId) -> Result<T, Errno>,
+    ) -> io::Result<T> {
+        wait_for(&self.host, Wish::Of(self.id, way), |now, room| call(now, &mut room.host, self.id)).await
     }
 
     /// Makes a call when there is what `way` waits for, and, should it say WouldBlock, again when something has changed

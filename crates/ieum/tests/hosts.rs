@@ -201,6 +201,11 @@ fn a_host_that_cannot_be_is_refused_in_words_and_changes_nothing() {
         (here.host().address(&link, "10.1.0.2/24").route("0.0.0.0/0", "10.2.0.1"), "no link leads"),
         (here.host().address(&link, "10.1.0.2/24").route("0.0.0.0/0", "there"), "not an address"),
         (here.host().publish("8080"), "[ADDR:]PORT:PORT"),
+        (
+            here.host().address(&link, "10.1.0.2/24").address(&link, "10.1.0.2/16"),
+            "10.1.0.2: named twice on the same link",
+        ),
+        (here.host().ephemeral_ports(0..=9), "0 is no ephemeral port"),
     ];
     for (builder, why) in refused {
         let error = builder.build().unwrap_err();

@@ -3,7 +3,9 @@
 
 use std::future::Future;
 use std::io::{ErrorKind, Read, Write};
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
@@ -79,6 +81,40 @@ fn what_leaves_is_as_on_a_wire_and_a_task_is_woken_by_it() {
     assert_eq!(first[16..20], [10, 1, 0, 9]);
     assert_eq!(out.send(&[0; 70_000]).unwrap_err().kind(), ErrorKind::InvalidInput);
     out.send(b"no packet").unwrap();
+}
+
+#[test]
+fn of_two_tasks_the_one_that_leaves_off_keeps_nothing_from_the_other() {
+    struct Count(AtomicUsize);
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let network = Network::new().unwrap();
+    let (link, out) = network.outlet_link(1280).unwrap();
+    let socket = host_on(&network, &link, "10.1.0.1/24").udp("10.1.0.1:9").unwrap();
+    let tell = || socket.send_to(b"x", "10.1.0.9:9").unwrap();
+    let woken = [0; 2].map(|_| Arc::new(Count(AtomicUsize::new(0))));
+    let wakers = woken.clone().map(Waker::from);
+    let [mut one_cx, mut other_cx] = wakers.each_ref().map(Context::from_waker);
+    let mut one = Box::pin(out.recv_async());
+    {
+        let other = pin!(out.recv_async());
+        assert!(one.as_mut().poll(&mut one_cx).is_pending() && other.poll(&mut other_cx).is_pending());
+    }
+    tell();
+    let times = || woken.each_ref().map(|task| task.0.load(Ordering::Relaxed));
+    assert_eq!(times(), [1, 0]);
+    assert!(one.as_mut().poll(&mut one_cx).is_ready());
+    // Nor does one that leaves off after it was woken.
+    one = Box::pin(out.recv_async());
+    let mut other = pin!(out.recv_async());
+    assert!(one.as_mut().poll(&mut one_cx).is_pending() && other.as_mut().poll(&mut other_cx).is_pending());
+    tell();
+    drop(one);
+    assert_eq!(times(), [2, 1]);
+    assert!(other.poll(&mut other_cx).is_ready());
 }
 
 #[test]

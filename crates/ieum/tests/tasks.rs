@@ -2,12 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::io::{ErrorKind, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
+use ieum::device::Tun;
 use ieum::net::{TcpListener, TcpStream};
 use ieum::{Host, Network};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 fn pair() -> (Host, Host) {
     let network = Network::new().unwrap();
@@ -81,14 +85,60 @@ fn a_waker_that_is_replaced_may_close_sockets_when_it_goes() {
     assert_eq!(refused, Err(ErrorKind::ConnectionRefused));
 }
 
+/// Counts how often it is woken.
+struct Counts(AtomicUsize);
+
+impl Wake for Counts {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A waker that panics.
+struct Panics;
+
+impl Wake for Panics {
+    fn wake(self: Arc<Self>) {
+        panic!("this is a test's own panic");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_takes_no_other_along() {
+    let (mut writer, reader, _listener) = connected();
+    let woken = Arc::new(Counts(AtomicUsize::new(0)));
+    let wakers = [Waker::from(Arc::new(Panics)), Waker::from(Arc::clone(&woken))];
+    let [mut panics, mut counts] = wakers.each_ref().map(Context::from_waker);
+    let (mut one, mut other) = (pin!(reader.readable()), pin!(reader.readable()));
+    assert!(one.as_mut().poll(&mut panics).is_pending() && other.as_mut().poll(&mut counts).is_pending());
+    // Whose call it is hears of the panic.
+    let written = catch_unwind(AssertUnwindSafe(|| writer.write_all(b"x")));
+    assert!(written.is_err());
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    assert!(other.poll(&mut counts).is_ready());
+}
+
+#[test]
+fn a_waker_that_panics_ends_no_network() {
+    let kind = SocketType::SEQPACKET;
+    let (here, there) = socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).unwrap();
+    let udp = |descriptor, address: &str| {
+        let network = Network::new().unwrap();
+        let link = network.tun_link(Tun::of_descriptor(descriptor, 1500).unwrap()).unwrap();
+        network.host().address(&link, address).build().unwrap().udp("0.0.0.0:9").unwrap()
+    };
+    let (one, other) = (udp(here, "10.1.0.1/24"), udp(there, "10.1.0.2/24"));
+    let waker = Waker::from(Arc::new(Panics));
+    assert!(other.poll_readable(&Context::from_waker(&waker)).is_pending());
+    // What comes by a descriptor is brought by the network's thread, which calls the waker of the first.
+    for _ in 0..2 {
+        one.send_to(b"x", "10.1.0.2:9").unwrap();
+        assert_eq!(other.recv(&mut [0; 4]).unwrap(), 1);
+    }
+}
+
 #[test]
 fn the_last_task_that_polls_is_the_one_that_is_woken() {
-    struct Counts(AtomicUsize);
-    impl Wake for Counts {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
     let (mut writer, reader, _listener) = connected();
     let tasks = [0, 1].map(|_| Arc::new(Counts(AtomicUsize::new(0))));
     for task in &tasks {

@@ -69,6 +69,10 @@ struct Member {
     key: u64,
 }
 
+/// A member is not watched any more.
+#[derive(PartialEq, Eq, Debug)]
+struct HasLeft;
+
 /// What a socket wakes: its number is to be looked at.
 struct Touch {
     shared: Weak<Shared>,
@@ -175,12 +179,11 @@ impl Epoll {
             let way = if by_edges { Way::Change } else { Way::Events(events | UNASKED) };
             let touch = Arc::new(Touch { shared: Arc::downgrade(&self.0), number });
             let ready = socket.watch(way, member.key, Waker::from(touch));
-            let mut watched = self.0.watched();
-            if changed {
-                watched.epoll.changed(number);
-            }
-            let told = watched.epoll.ask(number, ready);
-            drop(watched);
+            let Ok(told) = self.0.watched().told(number, &member, changed, ready) else {
+                // It left while it was asked, perhaps before it began to wait.
+                member.leave();
+                continue;
+            };
             if told.is_some() && !by_edges {
                 again.push(number);
             }
@@ -201,6 +204,28 @@ impl Drop for Epoll {
 impl Watched {
     fn member(&self, number: i32) -> Option<(u32, Member)> {
         Some((self.epoll.events(number)?, self.members.get(&number)?.clone()))
+    }
+
+    /// What there is to tell of a member, whose socket was asked without the lock.
+    ///
+    /// # Errors
+    ///
+    /// When it has left meanwhile, and the number is nobody's or another's: what it answered is not told of that one, which is
+    /// looked at by itself.
+    fn told(
+        &mut self,
+        number: i32,
+        member: &Member,
+        changed: bool,
+        ready: u32,
+    ) -> Result<Option<(u32, u64)>, HasLeft> {
+        if self.members.get(&number).is_none_or(|known| known.key != member.key) {
+            return Err(HasLeft);
+        }
+        if changed {
+            self.epoll.changed(number);
+        }
+        Ok(self.epoll.ask(number, ready))
     }
 
     /// Who was closed is not watched any more. What is returned is dropped without the lock.
@@ -322,5 +347,39 @@ impl Wake for Touch {
         if let Some(shared) = self.shared.upgrade() {
             shared.touch(self.number);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use ieum_socket::numbers::POLLIN;
+
+    use super::*;
+    use crate::Network;
+
+    #[test]
+    fn what_a_socket_answers_is_not_told_of_the_one_that_has_its_number_since() {
+        let host = Network::new().unwrap().host().build().unwrap();
+        let to: SocketAddr = "127.0.0.1:1".parse().unwrap();
+        let [one, other] = [1, 2].map(|port| Socket::from(host.udp(SocketAddr::new(to.ip(), port)).unwrap()));
+        one.send(b"x", 0, Some(to)).unwrap();
+        let epoll = Epoll::new();
+        let add = |socket, data| epoll.control(EPOLL_CTL_ADD, 7, socket, Some((POLLIN, data))).unwrap();
+        add(&one, 1);
+        let (_, member) = epoll.0.watched().member(7).unwrap();
+        let answered = one.readiness().events();
+        assert_eq!(answered & POLLIN, POLLIN);
+        epoll.control(EPOLL_CTL_DEL, 7, &one, None).unwrap();
+        assert_eq!(epoll.0.watched().told(7, &member, false, answered), Err(HasLeft));
+        add(&other, 2);
+        assert_eq!(epoll.0.watched().told(7, &member, false, answered), Err(HasLeft));
+        assert_eq!(epoll.wait(1, Some(Duration::ZERO)), []);
+        // Nor is the same socket the same member.
+        epoll.control(EPOLL_CTL_DEL, 7, &other, None).unwrap();
+        add(&one, 3);
+        assert_eq!(epoll.0.watched().told(7, &member, false, answered), Err(HasLeft));
+        assert_eq!(epoll.wait(1, Some(Duration::ZERO)), [(POLLIN, 3)]);
     }
 }

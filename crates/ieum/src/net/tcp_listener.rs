@@ -65,14 +65,8 @@ impl TcpListener {
     ///
     /// Those of accept(2).
     pub async fn accept_async(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        loop {
-            self.0.ready(Way::Read).await?;
-            match self.0.call(|_, host, id| host.accept(id)) {
-                // Another one was faster.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                accepted => return accepted.map(|(id, peer)| (TcpStream::from(self.0.accepted(id)), peer)),
-            }
-        }
+        let (id, peer) = self.0.answered(Way::Read, |_, host, id| host.accept(id)).await?;
+        Ok((TcpStream::from(self.0.accepted(id)), peer))
     }
 
     /// Connections for ever, one after the other.

@@ -279,6 +279,15 @@ impl TcpStream {
         self.0.poll(cx, Way::Read, |now, host, id| host.recv(now, id, into, false))
     }
 
+    /// The same without taking.
+    ///
+    /// # Errors
+    ///
+    /// Those of recv(2).
+    pub fn poll_peek(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.0.poll(cx, Way::Read, |now, host, id| host.recv(now, id, into, true))
+    }
+
     /// Writes what there is room for, for a task.
     ///
     /// # Errors

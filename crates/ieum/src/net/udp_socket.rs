@@ -168,6 +168,19 @@ impl UdpSocket {
         self.0.poll(cx, Way::Read, |now, host, id| take(now, host, id, into, false))
     }
 
+    /// The same without taking it.
+    ///
+    /// # Errors
+    ///
+    /// As [`UdpSocket::poll_recv_from`].
+    pub fn poll_peek_from(
+        &self,
+        cx: &mut Context<'_>,
+        into: &mut [u8],
+    ) -> Poll<io::Result<(usize, SocketAddr)>> {
+        self.0.poll(cx, Way::Read, |now, host, id| take(now, host, id, into, true))
+    }
+
     /// Sends a datagram, for a task; without an address to the connected peer.
     ///
     /// # Errors
