@@ -243,9 +243,10 @@ impl Conductor {
             }
             None => {
                 let Rule { to, transport, .. } = &active.rule;
-                self.forwarder
-                    .open(turn, id, to.clone(), *transport, sockets)
-                    .map_err(|error| format!("cannot forward {}: {error}", active.rule))?;
+                if let Err(error) = self.forwarder.open(turn, id, to.clone(), *transport, sockets) {
+                    self.shown.remove(&id);
+                    return Err(format!("cannot forward {}: {error}", active.rule));
+                }
                 self.announce(&mut active);
             }
         }

@@ -78,11 +78,20 @@ impl Datagrams {
         }
     }
 
-    /// Takes datagrams from one more socket.
-    pub(crate) fn open(&mut self, turn: &Turn<'_>, rule: RuleId, socket: OwnedFd) -> std::io::Result<()> {
-        let serial = self.serials.next();
-        turn.watch(socket.as_fd(), Source::DatagramPort(serial).key(), kernel::READ)?;
-        self.ports.insert(serial, Port { rule, socket, readable: true });
+    /// Takes datagrams from all of these sockets, or, if one cannot be watched, from none: they are closed then.
+    pub(crate) fn open(
+        &mut self,
+        turn: &Turn<'_>,
+        rule: RuleId,
+        sockets: Vec<OwnedFd>,
+    ) -> std::io::Result<()> {
+        let watched = sockets.into_iter().map(|socket| {
+            let serial = self.serials.next();
+            turn.watch(socket.as_fd(), Source::DatagramPort(serial).key(), kernel::READ)?;
+            Ok((serial, Port { rule, socket, readable: true }))
+        });
+        let ports = watched.collect::<std::io::Result<Vec<_>>>()?;
+        self.ports.extend(ports);
         Ok(())
     }
 

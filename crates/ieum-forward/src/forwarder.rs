@@ -97,6 +97,10 @@ impl Forwarder {
     }
 
     /// From now on what comes to these sockets goes to `to`.
+    ///
+    /// # Errors
+    ///
+    /// One of them cannot be watched. Then all are closed, and there is no such rule.
     pub(crate) fn open(
         &mut self,
         turn: &Turn<'_>,
@@ -105,11 +109,12 @@ impl Forwarder {
         transport: Transport,
         sockets: Vec<OwnedFd>,
     ) -> io::Result<()> {
+        match transport {
+            Transport::Tcp => self.streams.open(turn, rule, sockets)?,
+            Transport::Udp => self.datagrams.open(turn, rule, sockets)?,
+        }
         self.leads.leads.insert(rule, Lead { to, transport, counts: Counts::default(), is_open: true });
-        sockets.into_iter().try_for_each(|socket| match transport {
-            Transport::Tcp => self.streams.open(turn, rule, socket),
-            Transport::Udp => self.datagrams.open(turn, rule, socket),
-        })
+        Ok(())
     }
 
     /// What comes from now on goes elsewhere; connections that are there stay where they are.
@@ -213,5 +218,47 @@ impl Forwarder {
     fn parts<'a>(&'a mut self, turn: &'a Turn<'a>) -> (Context<'a>, &'a mut Streams, &'a mut Datagrams) {
         let Forwarder { leads, streams, datagrams, dialer, .. } = self;
         (Context { turn, leads, dialer }, streams, datagrams)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+
+    use ieum_engine::Poller;
+
+    use super::*;
+
+    /// A descriptor that epoll refuses (EPERM), in the place of a socket that cannot be watched.
+    fn unwatchable() -> OwnedFd {
+        tempfile::tempfile().unwrap().into()
+    }
+
+    #[test]
+    fn a_rule_of_which_one_socket_cannot_be_watched_is_none() {
+        let poller = Poller::new().unwrap();
+        let turn = poller.turn(Instant::ZERO, 0);
+        let mut forwarder = Forwarder::new(None).unwrap();
+        let to = Spot::read("127.0.0.1:9", Transport::Tcp).unwrap();
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let sockets = vec![listener.into(), unwatchable()];
+        assert!(forwarder.open(&turn, 1, to.clone(), Transport::Tcp, sockets).is_err());
+        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let sockets = vec![socket.into(), unwatchable()];
+        assert!(forwarder.open(&turn, 2, to.clone(), Transport::Udp, sockets).is_err());
+        assert!(UdpSocket::bind(address).is_ok(), "its port is free again");
+
+        assert_eq!(forwarder.counts(), BTreeMap::new());
+        assert!(!forwarder.has_work());
+
+        // The same sockets without the one that is at fault are a rule.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        forwarder.open(&turn, 3, to, Transport::Tcp, vec![listener.into()]).unwrap();
+        assert_eq!(forwarder.counts().into_keys().collect::<Vec<_>>(), [3]);
     }
 }

@@ -121,9 +121,11 @@ impl Worker {
         sockets: Vec<OwnedFd>,
         addresses: Vec<SocketAddr>,
     ) {
-        let word = match self.forwarder.open(turn, rule, to, transport(udp), sockets) {
+        let sentence = |error| format!("cannot forward to {to}: {error}");
+        let opened = self.forwarder.open(turn, rule, to.clone(), transport(udp), sockets).map_err(sentence);
+        let word = match opened {
             Ok(()) => Word::Listening { rule, addresses },
-            Err(error) => Word::Failed { rule, sentence: error.to_string() },
+            Err(sentence) => Word::Failed { rule, sentence },
         };
         self.first.say(word, None);
     }
