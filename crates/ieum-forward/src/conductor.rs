@@ -4,6 +4,8 @@
 //!   Opening ── every rule listens → Serving ── SIGTERM → Draining ── no connection is left ──────────→ Over
 //!      └ one cannot: Over                                   └ the time is up, a second signal → Cutting ┘
 //! ```
+//!
+//! It is finished when every worker that was hung up on has ended too, or was killed.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -23,7 +25,7 @@ use crate::counts::Counts;
 use crate::forwarder::{Forwarder, RuleId};
 use crate::key::Source;
 use crate::listen;
-use crate::office::Office;
+use crate::office::{Leaving, Office};
 use crate::rule::{Rule, check, suffix};
 use crate::signals::{Asked, Signals};
 use crate::spot::Spot;
@@ -85,6 +87,8 @@ pub struct Conductor {
     /// How each rule that ever was is shown, for its counts.
     shown: BTreeMap<RuleId, (String, Transport)>,
     offices: BTreeMap<Serial, Office>,
+    /// Workers that were hung up on.
+    leaving: BTreeMap<Serial, Leaving>,
     serials: Serials,
     /// What workers want reached: by our attempt, who asked, and its attempt.
     asked: BTreeMap<Serial, (Serial, u64)>,
@@ -116,6 +120,7 @@ impl Conductor {
             last_rule: 0,
             shown: BTreeMap::new(),
             offices: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             serials: Serials::default(),
             asked: BTreeMap::new(),
             signals: Signals::take().map_err(own)?,
@@ -346,6 +351,9 @@ impl Conductor {
     }
 
     fn on_office(&mut self, turn: &Turn<'_>, serial: Serial) {
+        if self.leaving.get_mut(&serial).is_some_and(Leaving::has_ended) {
+            self.leaving.remove(&serial);
+        }
         while let Some((word, _)) =
             self.offices.get_mut(&serial).and_then(|office| office.mailbox.hear::<Word>())
         {
@@ -358,7 +366,7 @@ impl Conductor {
         }
         let Some(office) = self.offices.remove(&serial) else { return };
         let (name, is_over, counts) = (office.name.clone(), office.is_over, office.counts.clone());
-        office.close();
+        self.hang_up(serial, office, turn.now + CUT_WITHIN);
         if is_over {
             return self.tell_at_end(counts);
         }
@@ -373,6 +381,38 @@ impl Conductor {
             if self.active.is_empty() && self.config.is_none() && self.stage == Stage::Serving {
                 self.failure = Some("nothing is left to forward".into());
                 self.stage = Stage::Over;
+            }
+        }
+    }
+
+    fn hang_up(&mut self, serial: Serial, office: Office, kill_at: Instant) {
+        let mut leaving = office.close(kill_at);
+        // Its end is told once, and may have been before.
+        if !leaving.has_ended() {
+            self.leaving.insert(serial, leaving);
+        }
+    }
+
+    /// Kills the workers that have had their time to end.
+    fn kill_due(&mut self, now: Instant) {
+        let is_due = |leaving: &Leaving| leaving.deadline().is_some_and(|at| at <= now);
+        for leaving in self.leaving.values_mut().filter(|leaving| is_due(leaving)) {
+            leaving.kill();
+            let sentence = format!(
+                "the worker in the host {} did not end within {} s and was killed: is its host stopped?",
+                leaving.name,
+                CUT_WITHIN.as_secs()
+            );
+            match self.stage {
+                // Nobody knows how many connections ended with it: that is not how it should end.
+                Stage::Draining { .. } | Stage::Cutting { .. } | Stage::Over if self.failure.is_none() => {
+                    self.failure = Some(sentence);
+                }
+                Stage::Opening
+                | Stage::Serving
+                | Stage::Draining { .. }
+                | Stage::Cutting { .. }
+                | Stage::Over => say(&sentence),
             }
         }
     }
@@ -460,7 +500,10 @@ impl Conductor {
         if let Stage::Cutting { until } = self.stage
             && until <= turn.now
         {
-            std::mem::take(&mut self.offices).into_values().for_each(Office::close);
+            for (serial, office) in std::mem::take(&mut self.offices) {
+                // They have had their time.
+                self.hang_up(serial, office, until);
+            }
         }
     }
 }
@@ -521,6 +564,7 @@ impl Room for Conductor {
         {
             self.cut(turn);
         }
+        self.kill_due(turn.now);
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -531,7 +575,8 @@ impl Room for Conductor {
             Stage::Draining { until } | Stage::Cutting { until } => Some(until),
             Stage::Opening | Stage::Serving | Stage::Over => None,
         };
-        [until, self.forwarder.deadline()].into_iter().flatten().min()
+        let kill = self.leaving.values().filter_map(Leaving::deadline).min();
+        [until, kill, self.forwarder.deadline()].into_iter().flatten().min()
     }
 
     fn settle(&mut self, turn: &Turn<'_>) {
@@ -559,6 +604,6 @@ impl Room for Conductor {
     }
 
     fn is_finished(&self) -> bool {
-        self.stage == Stage::Over
+        self.stage == Stage::Over && self.leaving.is_empty()
     }
 }
