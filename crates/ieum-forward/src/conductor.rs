@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ieum_engine::{Interest, Notice, Ready, Room, Serial, Serials, Turn};
-use ieum_exit::Transport;
+use ieum_exit::{Transport, kernel};
 use ieum_stack::LinkId;
 use ieum_wire::{Instant, Packet};
 
@@ -344,9 +344,13 @@ impl Conductor {
     }
 
     fn reached(&mut self, office: Serial, attempt: u64, outcome: Result<OwnedFd, rustix::io::Errno>) {
-        if let Some(office) = self.offices.get_mut(&office) {
-            let error = outcome.as_ref().err().map(|error| error.raw_os_error());
-            office.mailbox.say(Order::Reached { attempt, error }, outcome.ok());
+        match (self.offices.get_mut(&office), outcome) {
+            (Some(office), outcome) => {
+                let error = outcome.as_ref().err().map(|error| error.raw_os_error());
+                office.mailbox.say(Order::Reached { attempt, error }, outcome.ok());
+            }
+            (None, Ok(socket)) => kernel::reset(socket),
+            (None, Err(_)) => {}
         }
     }
 

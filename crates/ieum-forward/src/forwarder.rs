@@ -167,7 +167,7 @@ impl Forwarder {
         &mut self.dialer
     }
 
-    /// Attempts that others have asked for, and what became of them.
+    /// Attempts that others have asked for, and what became of them; in a worker, those given up meanwhile.
     pub(crate) fn take_reached(&mut self) -> Vec<(Serial, Outcome)> {
         std::mem::take(&mut self.reached)
     }

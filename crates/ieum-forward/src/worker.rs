@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 
 use ieum_control::{Channel, Name};
 use ieum_engine::{Notice, Ready, Room, Serial, Turn};
+use ieum_exit::kernel;
 use ieum_stack::LinkId;
 use ieum_wire::{Instant, Packet};
 use rustix::io::Errno;
@@ -178,6 +179,10 @@ impl Room for Worker {
 
     fn settle(&mut self, turn: &Turn<'_>) {
         self.forwarder.settle(turn);
+        // Given up while the first process still tried: who was reached is told that nothing comes of it.
+        for socket in self.forwarder.take_reached().into_iter().filter_map(|(_, outcome)| outcome.ok()) {
+            kernel::reset(socket);
+        }
         while let Some(away) = self.forwarder.dialer().poll_away() {
             let udp = away.transport == ieum_exit::Transport::Udp;
             let word = Word::Reach { attempt: away.attempt.number(), to: away.to.to_string(), udp };
@@ -204,5 +209,36 @@ impl Room for Worker {
 
     fn is_finished(&self) -> bool {
         self.is_over && self.first.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+
+    use ieum_engine::Poller;
+
+    use super::*;
+
+    #[test]
+    fn what_was_reached_for_nobody_any_more_is_reset() {
+        let (first, own) = Channel::pair().unwrap();
+        let mut worker = Worker::new("a".parse().unwrap(), own.into()).unwrap();
+        let poller = Poller::new().unwrap();
+        let turn = poller.turn(Instant::ZERO, 0);
+        worker.start(&turn).unwrap();
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let reached = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut target, _) = listener.accept().unwrap();
+        first.send(&Order::Reached { attempt: 7, error: None }, &[reached.as_fd()]).unwrap();
+        drop(reached);
+        worker.on_ready(&turn, Source::Worker(FIRST).key(), Ready { read: true, ..Ready::default() });
+        worker.settle(&turn);
+
+        target.set_nonblocking(true).unwrap();
+        assert_eq!(target.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     }
 }
