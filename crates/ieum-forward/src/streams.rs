@@ -24,7 +24,6 @@ use crate::dial::{Dialer, Outcome};
 use crate::direction::{Direction, Half, Means, Step, reset};
 use crate::forwarder::{Leads, RuleId};
 use crate::key::Source;
-use crate::sys;
 
 /// What a flow may use while something happens to it.
 pub(crate) struct Context<'a> {
@@ -369,7 +368,7 @@ impl Port {
 impl Dying {
     /// Everything is acknowledged, or it has taken too long.
     fn is_due(&self, now: Instant) -> bool {
-        self.until <= now || sys::undelivered(self.half.socket.as_fd()).map_or(true, |count| count == 0)
+        self.until <= now || kernel::undelivered_bytes(&self.half.socket) == 0
     }
 }
 
