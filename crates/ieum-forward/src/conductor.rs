@@ -75,6 +75,9 @@ struct Active {
     office: Option<Serial>,
     /// Where it listens; empty while its worker has not said.
     open: Vec<SocketAddr>,
+    /// The machine's sockets that listen for it, for the rule that comes in its place in another process: who had them before
+    /// may not have closed them by then, and nobody is refused between the two.
+    sockets: Vec<OwnedFd>,
 }
 
 /// The room of the first process.
@@ -192,7 +195,7 @@ impl Conductor {
             }
         }
         // Their ports may be wanted by those that come.
-        for active in before {
+        for active in &before {
             say(&format!("no more forwarding {}", self.label(active.id)));
             match active.office.and_then(|office| self.offices.get_mut(&office)) {
                 Some(office) => office.mailbox.say(Order::Close { rule: active.id }, None),
@@ -200,7 +203,12 @@ impl Conductor {
             }
         }
         for rule in added {
-            if let Err(sentence) = self.add(turn, rule) {
+            let earlier = before.iter_mut().find(|active| active.rule.key() == rule.key());
+            let open = earlier.filter(|active| !active.sockets.is_empty()).map(|active| {
+                let sockets = std::mem::take(&mut active.sockets);
+                sockets.into_iter().zip(active.open.iter().copied()).collect()
+            });
+            if let Err(sentence) = self.add(turn, rule, open) {
                 self.complain(sentence);
             }
         }
@@ -216,21 +224,28 @@ impl Conductor {
         }
     }
 
-    fn add(&mut self, turn: &Turn<'_>, rule: Rule) -> Result<(), String> {
+    /// `open`: what it listens with, where an earlier rule has left that.
+    fn add(&mut self, turn: &Turn<'_>, rule: Rule, open: Option<Vec<listen::Open>>) -> Result<(), String> {
         let office = match rule.within() {
             Some(name) => Some(self.office(turn, name)?),
             None => None,
         };
-        let open = if rule.from.within.is_none() {
-            listen::open(&rule.from, rule.transport).map_err(|error| error.to_string())?
-        } else {
-            Vec::new()
+        let open = match open {
+            Some(open) => open,
+            None if rule.from.within.is_none() => {
+                listen::open(&rule.from, rule.transport).map_err(|error| error.to_string())?
+            }
+            None => Vec::new(),
         };
+        let (sockets, addresses): (Vec<OwnedFd>, Vec<SocketAddr>) = open.into_iter().unzip();
+        let kept = sockets.iter().map(OwnedFd::try_clone);
+        let kept = kept
+            .collect::<io::Result<_>>()
+            .map_err(|error| format!("cannot forward {rule}: {error} (`ulimit -n` says how many)"))?;
         self.last_rule += 1;
         let id = self.last_rule;
-        let (sockets, addresses): (Vec<OwnedFd>, Vec<SocketAddr>) = open.into_iter().unzip();
         self.shown.insert(id, (rule.to_string(), rule.transport));
-        let mut active = Active { id, rule, office, open: addresses };
+        let mut active = Active { id, rule, office, open: addresses, sockets: kept };
         match office.and_then(|office| self.offices.get_mut(&office)) {
             Some(office) => {
                 let Rule { from, to, transport } = &active.rule;
@@ -441,6 +456,7 @@ impl Conductor {
         match self.stage {
             Stage::Opening | Stage::Serving => {
                 self.forwarder.close_all(turn);
+                self.active.iter_mut().for_each(|active| active.sockets.clear());
                 self.offices.values_mut().for_each(|office| office.mailbox.say(Order::Drain, None));
                 self.stage = Stage::Draining { until: turn.now + self.wish.drain };
                 if !self.forwarder.is_idle() || !self.offices.is_empty() {

@@ -97,7 +97,14 @@ impl Datagrams {
 
     /// Ceases to take datagrams for a rule. Its associations end: they have no end of their own.
     pub(crate) fn close(&mut self, cx: &mut Context<'_>, rule: RuleId) {
-        self.ports.retain(|_, port| port.rule != rule);
+        self.ports.retain(|_, port| {
+            let stays = port.rule != rule;
+            if !stays {
+                // It may live on for the rule that comes in its place.
+                cx.turn.unwatch(port.socket.as_fd());
+            }
+            stays
+        });
         let of_rule =
             |(serial, association): (&Serial, &Association)| (association.rule == rule).then_some(*serial);
         for serial in self.associations.iter().filter_map(of_rule).collect::<Vec<_>>() {

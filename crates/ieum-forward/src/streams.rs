@@ -130,7 +130,10 @@ impl Streams {
         let of_rule = |(serial, port): (&Serial, &Port)| (port.rule == rule).then_some(*serial);
         for serial in self.ports.iter().filter_map(of_rule).collect::<Vec<_>>() {
             while self.accept_some(cx, serial) {}
-            self.ports.remove(&serial);
+            if let Some(port) = self.ports.remove(&serial) {
+                // It may live on for the rule that comes in its place.
+                cx.turn.unwatch(port.socket.as_fd());
+            }
         }
     }
 

@@ -8,8 +8,8 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use super::super::support::{
-    Folder, Running, Runtime, fetch_and_sum, fetched_sum, nginx, path_of, payload, peer, peers, script,
-    server_of,
+    Folder, Running, Runtime, fetch_and_sum, fetched_sum, free_port, nginx, path_of, payload, peer, peers,
+    script, server_of,
 };
 use super::{
     PATIENCE, address, echo, is_reset_after, joined, listener, patient, pattern, reset, rest, say, words,
@@ -288,4 +288,33 @@ fn a_file_s_rules_for_a_host_come_back_with_the_host() {
     let mut client = patient(TcpStream::connect(address(&mut forward)).expect("the port listens"));
     let mut other = client.try_clone().expect("a socket is duplicated");
     say(&mut client, &mut other, "into the next one");
+}
+
+#[test]
+fn a_rule_that_leaves_a_host_takes_its_port_along_however_busy_its_worker_is() {
+    if !peer("python3") {
+        return;
+    }
+    let (runtime, folder) = (Runtime::new(), Folder::new());
+    let _host = host(&runtime);
+    let (listener, target) = listener();
+    let from = format!("127.0.0.1:{}", free_port());
+    let into = format!("[[forward]]\nfrom = \"{from}\"\nto = 7\nin = \"a\"\n");
+    let path = folder.write("forward.toml", &into);
+    let mut forward = forward_in(&runtime, &["--config", &path]);
+    let address = address(&mut forward);
+    // It will not get to closing the port.
+    let worker = Pid::from_raw(child_of(child_of(server_of(&forward)))).expect("a process number");
+    kill_process(worker, Signal::STOP).expect("a running process can be stopped");
+    folder.write("forward.toml", &format!("[[forward]]\nfrom = \"{from}\"\nto = \"{target}\"\n"));
+    forward.error_line(&format!("ieum: forwarding {from} → {target}"));
+    let (mut client, mut server) = joined(address, &listener);
+    say(&mut client, &mut server, "to the machine");
+
+    kill_process(worker, Signal::CONT).expect("a stopped process can go on");
+    folder.write("forward.toml", &into);
+    forward.error_line(&format!("ieum: forwarding {from} → localhost:7@a"));
+    let mut client = patient(TcpStream::connect(address).expect("the port listens"));
+    let mut other = client.try_clone().expect("a socket is duplicated");
+    say(&mut client, &mut other, "and back into the host");
 }
