@@ -56,7 +56,7 @@ pub(crate) const PIPE_BYTES: usize = 256 << 10;
 pub(crate) const SPARE_PIPES_MAX: usize = 64;
 
 /// How long a connection whose other half was reset is given to deliver what had come before, until it is reset too: what
-/// has not been acknowledged by then meets a peer that is slow to read, or gone.
+/// has not been taken and acknowledged by then meets a peer that is slow to read, or gone.
 pub(crate) const RESET_WITHIN: Duration = Duration::from_secs(5);
 
 /// How soon such a connection is looked at again: nobody tells when everything is acknowledged.

@@ -223,11 +223,70 @@ impl Forwarder {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::time::Duration;
 
-    use ieum_engine::Poller;
+    use ieum_engine::{Poller, Sleeper};
+    use ieum_exit::kernel;
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
     use super::*;
+    use crate::bounds::RESET_WITHIN;
+
+    /// Everything that can be done at `now`.
+    fn drive(forwarder: &mut Forwarder, poller: &Poller, now: Instant) {
+        let (mut sleeper, mut told) = (Sleeper::new(poller), Vec::new());
+        let turn = poller.turn(now, 0);
+        loop {
+            sleeper.wait(Some(Duration::ZERO), &mut told).unwrap();
+            if told.is_empty() && !forwarder.has_work() {
+                return;
+            }
+            for (_, key, ready) in &told {
+                forwarder.on_ready(&turn, Source::of(*key), *ready);
+            }
+            forwarder.settle(&turn);
+        }
+    }
+
+    #[test]
+    fn a_reset_comes_in_spite_of_who_does_not_read_what_came_before_it() {
+        let poller = Poller::new().unwrap();
+        let mut forwarder = Forwarder::new(None).unwrap();
+        let (listener, target) = (TcpListener::bind("127.0.0.1:0"), TcpListener::bind("127.0.0.1:0"));
+        let (listener, target) = (listener.unwrap(), target.unwrap());
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let to = Spot::read(&target.local_addr().unwrap().to_string(), Transport::Tcp).unwrap();
+        let turn = poller.turn(Instant::ZERO, 0);
+        forwarder.open(&turn, 1, to, Transport::Tcp, vec![listener.into()]).unwrap();
+        for is_of_client in [true, false] {
+            let client = TcpStream::connect(address).unwrap();
+            drive(&mut forwarder, &poller, Instant::ZERO);
+            let (server, _) = target.accept().unwrap();
+            drive(&mut forwarder, &poller, Instant::ZERO);
+            let (mut gone, left) = if is_of_client { (client, server) } else { (server, client) };
+            gone.set_nonblocking(true).unwrap();
+            // Until nobody on the way takes any more.
+            while gone.write(&[0; 1 << 16]).is_ok() {
+                drive(&mut forwarder, &poller, Instant::ZERO);
+            }
+            kernel::reset(gone.into());
+            drive(&mut forwarder, &poller, Instant::ZERO);
+            assert!(!forwarder.is_idle(), "who is left may still read");
+
+            let late = forwarder.deadline().unwrap();
+            assert_eq!(late, Instant::ZERO + RESET_WITHIN);
+            forwarder.on_deadline(&poller.turn(late, 0));
+            drive(&mut forwarder, &poller, late);
+            assert!(forwarder.is_idle());
+            let mut over = [PollFd::new(&left, PollFlags::empty())];
+            poll(&mut over, Some(&Timespec::default())).unwrap();
+            assert!(over[0].revents().contains(PollFlags::ERR | PollFlags::HUP), "{over:?}");
+        }
+        assert_eq!(forwarder.counts()[&1].reset, 2);
+    }
 
     /// A descriptor that epoll refuses (EPERM), in the place of a socket that cannot be watched.
     fn unwatchable() -> OwnedFd {
