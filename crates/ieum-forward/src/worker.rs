@@ -65,7 +65,7 @@ impl Worker {
             }
             Order::Close { rule } => self.forwarder.close(turn, rule),
             Order::Reached { attempt, error } => {
-                let error = error.map_or(Errno::CONNREFUSED, Errno::from_raw_os_error);
+                let error = error.map_or(Errno::MFILE, Errno::from_raw_os_error);
                 self.forwarder.dialer().on_answer(Serial::of(attempt), descriptor.ok_or(error));
             }
             Order::Report => self.report(),
@@ -104,7 +104,12 @@ impl Worker {
         if *coming != rule {
             return;
         }
-        sockets.extend(descriptor);
+        let Some(socket) = descriptor else {
+            self.coming = None;
+            let sentence = "a worker may open no more files: raise `ulimit -n`".to_owned();
+            return self.first.say(Word::Failed { rule, sentence }, None);
+        };
+        sockets.push(socket);
         if sockets.len() < *expected {
             return;
         }
@@ -218,6 +223,7 @@ mod tests {
     use std::net::{TcpListener, TcpStream};
     use std::os::fd::AsFd;
 
+    use ieum_control::Received;
     use ieum_engine::Poller;
 
     use super::*;
@@ -240,5 +246,36 @@ mod tests {
 
         target.set_nonblocking(true).unwrap();
         assert_eq!(target.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    }
+
+    #[test]
+    fn a_descriptor_that_did_not_come_ends_what_it_was_for_and_nothing_else() {
+        let (first, own) = Channel::pair().unwrap();
+        let mut worker = Worker::new("a".parse().unwrap(), own.into()).unwrap();
+        let poller = Poller::new().unwrap();
+        let turn = poller.turn(Instant::ZERO, 0);
+        worker.start(&turn).unwrap();
+        let ready = Ready { read: true, ..Ready::default() };
+
+        let (from, to) = ("127.0.0.1:9@a".to_owned(), "127.0.0.1:9".to_owned());
+        first.send(&Order::Forward { rule: 1, from, to: to.clone(), udp: false, sockets: 1 }, &[]).unwrap();
+        first.send(&Order::Socket { rule: 1 }, &[]).unwrap();
+        worker.on_ready(&turn, Source::Worker(FIRST).key(), ready);
+        let Ok(Received::Message(Word::Failed { rule: 1, sentence }, _)) = first.receive() else { panic!() };
+        assert!(sentence.contains("ulimit -n"), "{sentence}");
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let to = Spot::read(&to, transport(false)).unwrap();
+        worker.forwarder.open(&turn, 2, to, transport(false), vec![listener.into()]).unwrap();
+        worker.settle(&turn);
+        let Ok(Received::Message(Word::Reach { attempt, .. }, _)) = first.receive() else { panic!() };
+        first.send(&Order::Reached { attempt, error: None }, &[]).unwrap();
+        worker.on_ready(&turn, Source::Worker(FIRST).key(), ready);
+        worker.settle(&turn);
+        assert_eq!(worker.forwarder.counts()[&2].shortages, 1);
+        assert_eq!(client.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+        assert!(!worker.is_finished());
     }
 }
