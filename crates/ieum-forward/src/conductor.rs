@@ -282,7 +282,10 @@ impl Conductor {
         }
         let serial = self.serials.next();
         let office = Office::open(name)?;
-        office.start(turn, serial).map_err(|error| error.to_string())?;
+        if let Err(error) = office.start(turn, serial) {
+            self.hang_up(serial, office, turn.now + CUT_WITHIN);
+            return Err(format!("cannot forward in the host {name}: {error}"));
+        }
         self.offices.insert(serial, office);
         Ok(serial)
     }
