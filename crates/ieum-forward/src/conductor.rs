@@ -7,7 +7,7 @@
 //!
 //! It is finished when every worker that was hung up on has ended too, or was killed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -19,7 +19,7 @@ use ieum_exit::{Transport, kernel};
 use ieum_stack::LinkId;
 use ieum_wire::{Instant, Packet};
 
-use crate::bounds::CUT_WITHIN;
+use crate::bounds::{CUT_WITHIN, PAST_RULES_MAX};
 use crate::config::Config;
 use crate::counts::Counts;
 use crate::forwarder::{Forwarder, RuleId};
@@ -87,7 +87,7 @@ pub struct Conductor {
     forwarder: Forwarder,
     active: Vec<Active>,
     last_rule: RuleId,
-    /// How each rule that ever was is shown, for its counts.
+    /// How rules are shown, for their counts: those in force, and of those before the latest.
     shown: BTreeMap<RuleId, (String, Transport)>,
     offices: BTreeMap<Serial, Office>,
     /// Workers that were hung up on.
@@ -211,6 +211,11 @@ impl Conductor {
             if let Err(sentence) = self.add(turn, rule, open) {
                 self.complain(sentence);
             }
+        }
+        let in_force = self.active.iter().map(|active| active.id).collect();
+        forget_oldest(&mut self.shown, &in_force);
+        for office in self.offices.values_mut() {
+            office.counts.retain(|rule, _| self.shown.contains_key(rule));
         }
     }
 
@@ -531,6 +536,16 @@ impl Conductor {
     }
 }
 
+/// Of the rules that are no more only the latest are kept.
+fn forget_oldest<T>(shown: &mut BTreeMap<RuleId, T>, in_force: &BTreeSet<RuleId>) {
+    let mut past = shown.len() - shown.keys().filter(|rule| in_force.contains(rule)).count();
+    shown.retain(|rule, _| {
+        let stays = in_force.contains(rule) || past <= PAST_RULES_MAX;
+        past -= usize::from(!in_force.contains(rule));
+        stays
+    });
+}
+
 /// One line on standard error. Who does not listen any more has heard enough.
 fn say(sentence: &str) {
     let _ = writeln!(io::stderr().lock(), "ieum: {sentence}");
@@ -628,5 +643,22 @@ impl Room for Conductor {
 
     fn is_finished(&self) -> bool {
         self.stage == Stage::Over && self.leaving.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_that_are_no_more_are_not_remembered_for_ever() {
+        let in_force = BTreeSet::from([1, 5]);
+        let last = RuleId::try_from(PAST_RULES_MAX).unwrap() + 5;
+        let mut shown: BTreeMap<RuleId, ()> = (1..=last).map(|rule| (rule, ())).collect();
+        forget_oldest(&mut shown, &in_force);
+        let forgotten: Vec<RuleId> = (1..=last).filter(|rule| !shown.contains_key(rule)).collect();
+        assert_eq!(forgotten, [2, 3, 4]);
+        forget_oldest(&mut shown, &in_force);
+        assert_eq!(shown.len(), PAST_RULES_MAX + 2);
     }
 }
