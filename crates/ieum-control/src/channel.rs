@@ -145,6 +145,22 @@ impl Channel {
     ///
     /// [`ChannelError`]: what came is not what this end understands, and the conversation is over.
     pub fn receive<M: DeserializeOwned>(&self) -> Result<Received<M>, ChannelError> {
+        let (received, are_all) = self.take()?;
+        if are_all { Ok(received) } else { Err(ChannelError::TooManyDescriptors) }
+    }
+
+    /// As [`Channel::receive`], but a message is told even if not all of its descriptors came, since this process may have no
+    /// more of them: with those that did.
+    ///
+    /// # Errors
+    ///
+    /// As [`Channel::receive`], but for that.
+    pub fn receive_what_came<M: DeserializeOwned>(&self) -> Result<Received<M>, ChannelError> {
+        self.take().map(|(received, _)| received)
+    }
+
+    /// What has come, and whether all its descriptors did.
+    fn take<M: DeserializeOwned>(&self) -> Result<(Received<M>, bool), ChannelError> {
         let mut bytes = vec![0; MESSAGE_BYTES_MAX];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
@@ -153,8 +169,8 @@ impl Channel {
             match rustix::net::recvmsg(&self.fd, &mut [IoSliceMut::new(&mut bytes)], &mut control, flags) {
                 Ok(got) => break got,
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Ok(Received::Nothing),
-                Err(Errno::CONNRESET | Errno::PIPE) => return Ok(Received::End),
+                Err(Errno::AGAIN) => return Ok((Received::Nothing, true)),
+                Err(Errno::CONNRESET | Errno::PIPE) => return Ok((Received::End, true)),
                 Err(error) => return Err(ChannelError::Failed(error.into())),
             }
         };
@@ -164,16 +180,14 @@ impl Channel {
                 descriptors.extend(more);
             }
         }
-        if got.flags.contains(ReturnFlags::CTRUNC) || descriptors.len() > DESCRIPTORS_MAX {
-            return Err(ChannelError::TooManyDescriptors);
-        }
+        let are_all = !got.flags.contains(ReturnFlags::CTRUNC) && descriptors.len() <= DESCRIPTORS_MAX;
         if got.flags.contains(ReturnFlags::TRUNC) {
             return Err(Malformed::TooLong.into());
         }
         match bytes.get(..got.bytes) {
             // No message is empty.
-            None | Some([]) => Ok(Received::End),
-            Some(bytes) => Ok(Received::Message(decode(bytes)?, descriptors)),
+            None | Some([]) => Ok((Received::End, true)),
+            Some(bytes) => Ok((Received::Message(decode(bytes)?, descriptors), are_all)),
         }
     }
 

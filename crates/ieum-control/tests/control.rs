@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic in its helpers as well")]
 
 use std::fs::{self, Permissions};
-use std::os::fd::AsFd;
+use std::io::IoSlice;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -13,6 +15,7 @@ use ieum_control::{
     BindError, Channel, ChannelError, DESCRIPTORS_MAX, Directory, DirectoryError, Kind, Listener,
     MESSAGE_BYTES_MAX, Name, Received,
 };
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 /// The distribution's own: a version manager's stand-in is closed to other users.
 const PYTHON: &str = "/usr/bin/python3";
@@ -89,6 +92,27 @@ fn descriptors_come_with_their_message() {
 }
 
 #[test]
+fn a_message_that_lost_descriptors_is_told_to_who_asks_for_what_came() {
+    const SENT: usize = 4 * DESCRIPTORS_MAX;
+    let (one, other) = Channel::pair().unwrap();
+    let folder = fs::File::open("/").unwrap();
+    // More than there is room for: the kernel leaves out some, as it does where the process may have no more.
+    let one = OwnedFd::from(one);
+    let descriptors = [folder.as_fd(); SENT];
+    for _ in 0..2 {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(SENT))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
+        sendmsg(&one, &[IoSlice::new(b"\"here\"")], &mut control, SendFlags::empty()).unwrap();
+    }
+    assert!(matches!(other.receive::<String>(), Err(ChannelError::TooManyDescriptors)));
+    let Received::Message(word, came) = other.receive_what_came::<String>().unwrap() else {
+        panic!("nothing")
+    };
+    assert!(word == "here" && !came.is_empty() && came.len() < SENT, "{word} {came:?}");
+}
+
+#[test]
 fn a_living_name_is_taken_and_a_dead_one_is_taken_over() {
     let place = Place::new();
     let directory = place.directory();
@@ -149,12 +173,12 @@ fn what_is_no_message_is_an_error() {
     .unwrap();
     let channel = Channel::from(one);
     for bytes in [&b"{"[..], b"\"one\" \"two\"", b"\xff\xfe", b"12", &[b'['; 10_000]] {
-        rustix::net::send(&other, bytes, rustix::net::SendFlags::empty()).unwrap();
+        rustix::net::send(&other, bytes, SendFlags::empty()).unwrap();
         let received = channel.receive::<String>();
         assert!(matches!(received, Err(ChannelError::Malformed(_))), "{received:?}");
     }
     let long = vec![b' '; MESSAGE_BYTES_MAX + 1];
-    rustix::net::send(&other, &long, rustix::net::SendFlags::empty()).unwrap();
+    rustix::net::send(&other, &long, SendFlags::empty()).unwrap();
     assert!(matches!(channel.receive::<String>(), Err(ChannelError::Malformed(_))));
     assert!(matches!(channel.send(&"x".repeat(MESSAGE_BYTES_MAX), &[]), Err(ChannelError::Malformed(_))));
 }

@@ -118,6 +118,11 @@ pub fn reset(stream: OwnedFd) {
     let _ = sockopt::set_socket_linger(&stream, Some(Duration::ZERO));
 }
 
+/// What a stream was given to send and its peer has not acknowledged, in bytes; none where the kernel does not say.
+pub fn undelivered_bytes(stream: &OwnedFd) -> usize {
+    sys::queued_bytes(stream.as_fd())
+}
+
 /// No descriptor was to be had: nothing about the destination.
 pub fn is_shortage(error: Errno) -> bool {
     matches!(error, Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)

@@ -35,7 +35,8 @@ pub(crate) enum Nowhere {
 
 impl Targets {
     /// Our own address is the machine's loopback in its family; a resolver is itself; other loopback addresses are not to
-    /// be had; nobody else lives in the link's network, nor on it under a link-local address; any other address is itself.
+    /// be had; nobody else lives in the link's network, nor on it under a link-local address, and nobody has an address that
+    /// stands for no host or for one of IPv4; any other address is itself.
     pub(crate) fn of(&self, destination: SocketAddr) -> Result<SocketAddr, Nowhere> {
         let address = destination.ip();
         if !self.outbound {
@@ -49,6 +50,11 @@ impl Targets {
         }
         if address.is_loopback() {
             return Err(Nowhere::Closed);
+        }
+        // The kernel would take both for other addresses, its own loopback among them (RFC 4291 §2.5.2, §2.5.5.2).
+        let is_other = matches!(address, IpAddr::V6(address) if address.to_ipv4_mapped().is_some());
+        if address.is_unspecified() || is_other {
+            return Err(Nowhere::Unreachable(Unreachable::Host));
         }
         // RFC 4291 §2.5.6: such an address names somebody on this link, never on one of the machine's.
         let is_link_local = matches!(address, IpAddr::V6(address) if address.is_unicast_link_local());
@@ -116,5 +122,12 @@ mod tests {
         assert_eq!(of(&targets, "[fd77::9]:80"), Err(Nowhere::Unreachable(Unreachable::Host)));
         assert_eq!(of(&targets, "[fe80::9]:80"), Err(Nowhere::Unreachable(Unreachable::Host)));
         assert_eq!(of(&targets, "[2001:db8::1]:80"), Ok("[2001:db8::1]:80".into()));
+    }
+
+    #[test]
+    fn no_other_writing_of_loopback_reaches_the_machine_s() {
+        for text in ["0.0.0.0:80", "[::]:80", "[::ffff:127.0.0.2]:80", "[::ffff:192.0.2.1]:80"] {
+            assert_eq!(of(&targets(), text), Err(Nowhere::Unreachable(Unreachable::Host)), "{text}");
+        }
     }
 }

@@ -21,7 +21,9 @@ pub const DRAIN_DEFAULT: Duration = Duration::from_secs(30);
 /// The longest that can be asked for, in seconds: a day.
 pub const DRAIN_SECONDS_MAX: u64 = 86_400;
 
-/// How long workers are given to tell their last counts and end, once they were told to cut.
+/// How long workers are given to tell their last counts and end, once they were told to cut or were hung up on; then they
+/// are killed. One that lives takes milliseconds. One that is stopped, or whose host is, which then answers none of its calls,
+/// would take until somebody lets it go on.
 pub(crate) const CUT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Connections at a time, in flows. Each has two descriptors, and up to four more while bytes wait in it; most machines
@@ -54,7 +56,7 @@ pub(crate) const PIPE_BYTES: usize = 256 << 10;
 pub(crate) const SPARE_PIPES_MAX: usize = 64;
 
 /// How long a connection whose other half was reset is given to deliver what had come before, until it is reset too: what
-/// has not been acknowledged by then meets a peer that is slow to read, or gone.
+/// has not been taken and acknowledged by then meets a peer that is slow to read, or gone.
 pub(crate) const RESET_WITHIN: Duration = Duration::from_secs(5);
 
 /// How soon such a connection is looked at again: nobody tells when everything is acknowledged.

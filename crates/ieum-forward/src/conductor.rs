@@ -4,8 +4,10 @@
 //!   Opening ── every rule listens → Serving ── SIGTERM → Draining ── no connection is left ──────────→ Over
 //!      └ one cannot: Over                                   └ the time is up, a second signal → Cutting ┘
 //! ```
+//!
+//! It is finished when every worker that was hung up on has ended too, or was killed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -13,17 +15,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ieum_engine::{Interest, Notice, Ready, Room, Serial, Serials, Turn};
-use ieum_exit::Transport;
+use ieum_exit::{Transport, kernel};
 use ieum_stack::LinkId;
 use ieum_wire::{Instant, Packet};
 
-use crate::bounds::CUT_WITHIN;
+use crate::bounds::{CUT_WITHIN, PAST_RULES_MAX};
 use crate::config::Config;
 use crate::counts::Counts;
 use crate::forwarder::{Forwarder, RuleId};
 use crate::key::Source;
 use crate::listen;
-use crate::office::Office;
+use crate::office::{Leaving, Office};
 use crate::rule::{Rule, check, suffix};
 use crate::signals::{Asked, Signals};
 use crate::spot::Spot;
@@ -73,6 +75,9 @@ struct Active {
     office: Option<Serial>,
     /// Where it listens; empty while its worker has not said.
     open: Vec<SocketAddr>,
+    /// The machine's sockets that listen for it, for the rule that comes in its place in another process: who had them before
+    /// may not have closed them by then, and nobody is refused between the two.
+    sockets: Vec<OwnedFd>,
 }
 
 /// The room of the first process.
@@ -82,9 +87,11 @@ pub struct Conductor {
     forwarder: Forwarder,
     active: Vec<Active>,
     last_rule: RuleId,
-    /// How each rule that ever was is shown, for its counts.
+    /// How rules are shown, for their counts: those in force, and of those before the latest.
     shown: BTreeMap<RuleId, (String, Transport)>,
     offices: BTreeMap<Serial, Office>,
+    /// Workers that were hung up on.
+    leaving: BTreeMap<Serial, Leaving>,
     serials: Serials,
     /// What workers want reached: by our attempt, who asked, and its attempt.
     asked: BTreeMap<Serial, (Serial, u64)>,
@@ -116,6 +123,7 @@ impl Conductor {
             last_rule: 0,
             shown: BTreeMap::new(),
             offices: BTreeMap::new(),
+            leaving: BTreeMap::new(),
             serials: Serials::default(),
             asked: BTreeMap::new(),
             signals: Signals::take().map_err(own)?,
@@ -187,7 +195,7 @@ impl Conductor {
             }
         }
         // Their ports may be wanted by those that come.
-        for active in before {
+        for active in &before {
             say(&format!("no more forwarding {}", self.label(active.id)));
             match active.office.and_then(|office| self.offices.get_mut(&office)) {
                 Some(office) => office.mailbox.say(Order::Close { rule: active.id }, None),
@@ -195,9 +203,19 @@ impl Conductor {
             }
         }
         for rule in added {
-            if let Err(sentence) = self.add(turn, rule) {
+            let earlier = before.iter_mut().find(|active| active.rule.key() == rule.key());
+            let open = earlier.filter(|active| !active.sockets.is_empty()).map(|active| {
+                let sockets = std::mem::take(&mut active.sockets);
+                sockets.into_iter().zip(active.open.iter().copied()).collect()
+            });
+            if let Err(sentence) = self.add(turn, rule, open) {
                 self.complain(sentence);
             }
+        }
+        let in_force = self.active.iter().map(|active| active.id).collect();
+        forget_oldest(&mut self.shown, &in_force);
+        for office in self.offices.values_mut() {
+            office.counts.retain(|rule, _| self.shown.contains_key(rule));
         }
     }
 
@@ -211,21 +229,28 @@ impl Conductor {
         }
     }
 
-    fn add(&mut self, turn: &Turn<'_>, rule: Rule) -> Result<(), String> {
+    /// `open`: what it listens with, where an earlier rule has left that.
+    fn add(&mut self, turn: &Turn<'_>, rule: Rule, open: Option<Vec<listen::Open>>) -> Result<(), String> {
         let office = match rule.within() {
             Some(name) => Some(self.office(turn, name)?),
             None => None,
         };
-        let open = if rule.from.within.is_none() {
-            listen::open(&rule.from, rule.transport).map_err(|error| error.to_string())?
-        } else {
-            Vec::new()
+        let open = match open {
+            Some(open) => open,
+            None if rule.from.within.is_none() => {
+                listen::open(&rule.from, rule.transport).map_err(|error| error.to_string())?
+            }
+            None => Vec::new(),
         };
+        let (sockets, addresses): (Vec<OwnedFd>, Vec<SocketAddr>) = open.into_iter().unzip();
+        let kept = sockets.iter().map(OwnedFd::try_clone);
+        let kept = kept
+            .collect::<io::Result<_>>()
+            .map_err(|error| format!("cannot forward {rule}: {error} (`ulimit -n` says how many)"))?;
         self.last_rule += 1;
         let id = self.last_rule;
-        let (sockets, addresses): (Vec<OwnedFd>, Vec<SocketAddr>) = open.into_iter().unzip();
         self.shown.insert(id, (rule.to_string(), rule.transport));
-        let mut active = Active { id, rule, office, open: addresses };
+        let mut active = Active { id, rule, office, open: addresses, sockets: kept };
         match office.and_then(|office| self.offices.get_mut(&office)) {
             Some(office) => {
                 let Rule { from, to, transport } = &active.rule;
@@ -243,9 +268,10 @@ impl Conductor {
             }
             None => {
                 let Rule { to, transport, .. } = &active.rule;
-                self.forwarder
-                    .open(turn, id, to.clone(), *transport, sockets)
-                    .map_err(|error| format!("cannot forward {}: {error}", active.rule))?;
+                if let Err(error) = self.forwarder.open(turn, id, to.clone(), *transport, sockets) {
+                    self.shown.remove(&id);
+                    return Err(format!("cannot forward {}: {error}", active.rule));
+                }
                 self.announce(&mut active);
             }
         }
@@ -261,7 +287,10 @@ impl Conductor {
         }
         let serial = self.serials.next();
         let office = Office::open(name)?;
-        office.start(turn, serial).map_err(|error| error.to_string())?;
+        if let Err(error) = office.start(turn, serial) {
+            self.hang_up(serial, office, turn.now + CUT_WITHIN);
+            return Err(format!("cannot forward in the host {name}: {error}"));
+        }
         self.offices.insert(serial, office);
         Ok(serial)
     }
@@ -338,13 +367,20 @@ impl Conductor {
     }
 
     fn reached(&mut self, office: Serial, attempt: u64, outcome: Result<OwnedFd, rustix::io::Errno>) {
-        if let Some(office) = self.offices.get_mut(&office) {
-            let error = outcome.as_ref().err().map(|error| error.raw_os_error());
-            office.mailbox.say(Order::Reached { attempt, error }, outcome.ok());
+        match (self.offices.get_mut(&office), outcome) {
+            (Some(office), outcome) => {
+                let error = outcome.as_ref().err().map(|error| error.raw_os_error());
+                office.mailbox.say(Order::Reached { attempt, error }, outcome.ok());
+            }
+            (None, Ok(socket)) => kernel::reset(socket),
+            (None, Err(_)) => {}
         }
     }
 
     fn on_office(&mut self, turn: &Turn<'_>, serial: Serial) {
+        if self.leaving.get_mut(&serial).is_some_and(Leaving::has_ended) {
+            self.leaving.remove(&serial);
+        }
         while let Some((word, _)) =
             self.offices.get_mut(&serial).and_then(|office| office.mailbox.hear::<Word>())
         {
@@ -357,7 +393,7 @@ impl Conductor {
         }
         let Some(office) = self.offices.remove(&serial) else { return };
         let (name, is_over, counts) = (office.name.clone(), office.is_over, office.counts.clone());
-        office.close();
+        self.hang_up(serial, office, turn.now + CUT_WITHIN);
         if is_over {
             return self.tell_at_end(counts);
         }
@@ -372,6 +408,38 @@ impl Conductor {
             if self.active.is_empty() && self.config.is_none() && self.stage == Stage::Serving {
                 self.failure = Some("nothing is left to forward".into());
                 self.stage = Stage::Over;
+            }
+        }
+    }
+
+    fn hang_up(&mut self, serial: Serial, office: Office, kill_at: Instant) {
+        let mut leaving = office.close(kill_at);
+        // Its end is told once, and may have been before.
+        if !leaving.has_ended() {
+            self.leaving.insert(serial, leaving);
+        }
+    }
+
+    /// Kills the workers that have had their time to end.
+    fn kill_due(&mut self, now: Instant) {
+        let is_due = |leaving: &Leaving| leaving.deadline().is_some_and(|at| at <= now);
+        for leaving in self.leaving.values_mut().filter(|leaving| is_due(leaving)) {
+            leaving.kill();
+            let sentence = format!(
+                "the worker in the host {} did not end within {} s and was killed: is its host stopped?",
+                leaving.name,
+                CUT_WITHIN.as_secs()
+            );
+            match self.stage {
+                // Nobody knows how many connections ended with it: that is not how it should end.
+                Stage::Draining { .. } | Stage::Cutting { .. } | Stage::Over if self.failure.is_none() => {
+                    self.failure = Some(sentence);
+                }
+                Stage::Opening
+                | Stage::Serving
+                | Stage::Draining { .. }
+                | Stage::Cutting { .. }
+                | Stage::Over => say(&sentence),
             }
         }
     }
@@ -396,6 +464,7 @@ impl Conductor {
         match self.stage {
             Stage::Opening | Stage::Serving => {
                 self.forwarder.close_all(turn);
+                self.active.iter_mut().for_each(|active| active.sockets.clear());
                 self.offices.values_mut().for_each(|office| office.mailbox.say(Order::Drain, None));
                 self.stage = Stage::Draining { until: turn.now + self.wish.drain };
                 if !self.forwarder.is_idle() || !self.offices.is_empty() {
@@ -459,9 +528,22 @@ impl Conductor {
         if let Stage::Cutting { until } = self.stage
             && until <= turn.now
         {
-            std::mem::take(&mut self.offices).into_values().for_each(Office::close);
+            for (serial, office) in std::mem::take(&mut self.offices) {
+                // They have had their time.
+                self.hang_up(serial, office, until);
+            }
         }
     }
+}
+
+/// Of the rules that are no more only the latest are kept.
+fn forget_oldest<T>(shown: &mut BTreeMap<RuleId, T>, in_force: &BTreeSet<RuleId>) {
+    let mut past = shown.len() - shown.keys().filter(|rule| in_force.contains(rule)).count();
+    shown.retain(|rule, _| {
+        let stays = in_force.contains(rule) || past <= PAST_RULES_MAX;
+        past -= usize::from(!in_force.contains(rule));
+        stays
+    });
 }
 
 /// One line on standard error. Who does not listen any more has heard enough.
@@ -520,6 +602,7 @@ impl Room for Conductor {
         {
             self.cut(turn);
         }
+        self.kill_due(turn.now);
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -530,7 +613,8 @@ impl Room for Conductor {
             Stage::Draining { until } | Stage::Cutting { until } => Some(until),
             Stage::Opening | Stage::Serving | Stage::Over => None,
         };
-        [until, self.forwarder.deadline()].into_iter().flatten().min()
+        let kill = self.leaving.values().filter_map(Leaving::deadline).min();
+        [until, kill, self.forwarder.deadline()].into_iter().flatten().min()
     }
 
     fn settle(&mut self, turn: &Turn<'_>) {
@@ -558,6 +642,23 @@ impl Room for Conductor {
     }
 
     fn is_finished(&self) -> bool {
-        self.stage == Stage::Over
+        self.stage == Stage::Over && self.leaving.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_that_are_no_more_are_not_remembered_for_ever() {
+        let in_force = BTreeSet::from([1, 5]);
+        let last = RuleId::try_from(PAST_RULES_MAX).unwrap() + 5;
+        let mut shown: BTreeMap<RuleId, ()> = (1..=last).map(|rule| (rule, ())).collect();
+        forget_oldest(&mut shown, &in_force);
+        let forgotten: Vec<RuleId> = (1..=last).filter(|rule| !shown.contains_key(rule)).collect();
+        assert_eq!(forgotten, [2, 3, 4]);
+        forget_oldest(&mut shown, &in_force);
+        assert_eq!(shown.len(), PAST_RULES_MAX + 2);
     }
 }

@@ -20,6 +20,7 @@ use std::io::{self, Read};
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -101,9 +102,16 @@ impl Config {
     pub(crate) fn read(&self) -> Result<Vec<Rule>, String> {
         let shown = self.path.display();
         let mut text = String::new();
-        std::fs::File::open(&self.path)
-            .and_then(|file| file.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text))
-            .map_err(|error| format!("cannot read {shown}: {error}"))?;
+        let failed = |error: io::Error| format!("cannot read {shown}: {error}");
+        // Opening a pipe would wait for who writes to it.
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file =
+            rustix::fs::open(&self.path, flags, Mode::empty()).map_err(|error| failed(error.into()))?;
+        let file = std::fs::File::from(file);
+        if !file.metadata().map_err(failed)?.is_file() {
+            return Err(format!("{shown} is no regular file: it is read again and again, so give one"));
+        }
+        file.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
         if u64::try_from(text.len()).is_ok_and(|length| length > CONFIG_BYTES_MAX) {
             return Err(format!("{shown} has more than {CONFIG_BYTES_MAX} bytes: it is no file of rules"));
         }
@@ -149,6 +157,17 @@ mod tests {
         let rules: Vec<String> = parse(text).unwrap().iter().map(Rule::to_string).collect();
         assert_eq!(rules, ["localhost:8080 → 10.0.0.5:80", "localhost:53 → localhost:5353@dns/udp"]);
         assert_eq!(parse(""), Ok(vec![]));
+    }
+
+    #[test]
+    fn what_cannot_be_read_twice_is_no_file_of_rules() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
+        for path in [&pipe, folder.path()] {
+            let error = Config::open(path).unwrap().read().unwrap_err();
+            assert!(error.contains("is no regular file"), "{error}");
+        }
     }
 
     #[test]

@@ -78,17 +78,33 @@ impl Datagrams {
         }
     }
 
-    /// Takes datagrams from one more socket.
-    pub(crate) fn open(&mut self, turn: &Turn<'_>, rule: RuleId, socket: OwnedFd) -> std::io::Result<()> {
-        let serial = self.serials.next();
-        turn.watch(socket.as_fd(), Source::DatagramPort(serial).key(), kernel::READ)?;
-        self.ports.insert(serial, Port { rule, socket, readable: true });
+    /// Takes datagrams from all of these sockets, or, if one cannot be watched, from none: they are closed then.
+    pub(crate) fn open(
+        &mut self,
+        turn: &Turn<'_>,
+        rule: RuleId,
+        sockets: Vec<OwnedFd>,
+    ) -> std::io::Result<()> {
+        let watched = sockets.into_iter().map(|socket| {
+            let serial = self.serials.next();
+            turn.watch(socket.as_fd(), Source::DatagramPort(serial).key(), kernel::READ)?;
+            Ok((serial, Port { rule, socket, readable: true }))
+        });
+        let ports = watched.collect::<std::io::Result<Vec<_>>>()?;
+        self.ports.extend(ports);
         Ok(())
     }
 
     /// Ceases to take datagrams for a rule. Its associations end: they have no end of their own.
     pub(crate) fn close(&mut self, cx: &mut Context<'_>, rule: RuleId) {
-        self.ports.retain(|_, port| port.rule != rule);
+        self.ports.retain(|_, port| {
+            let stays = port.rule != rule;
+            if !stays {
+                // It may live on for the rule that comes in its place.
+                cx.turn.unwatch(port.socket.as_fd());
+            }
+            stays
+        });
         let of_rule =
             |(serial, association): (&Serial, &Association)| (association.rule == rule).then_some(*serial);
         for serial in self.associations.iter().filter_map(of_rule).collect::<Vec<_>>() {

@@ -112,9 +112,10 @@ impl Dialer {
     /// Nobody wants it any more.
     pub(crate) fn give_up(&mut self, attempt: Serial) {
         // Should it have succeeded meanwhile, its peer is told that nothing comes of it.
-        if let Some(socket) = self.attempts.remove(&attempt).and_then(|attempt| attempt.socket) {
-            kernel::reset(socket);
-        }
+        let connecting = self.attempts.remove(&attempt).and_then(|attempt| attempt.socket);
+        let at = self.done.iter().position(|(done, _)| *done == attempt);
+        let done = at.and_then(|at| self.done.remove(at)).and_then(|(_, outcome)| outcome.ok());
+        connecting.into_iter().chain(done).for_each(kernel::reset);
         self.away.retain(|away| away.attempt != attempt);
         self.lookups.waiting.retain(|(waiting, _)| *waiting != attempt);
     }

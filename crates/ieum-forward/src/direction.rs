@@ -24,6 +24,8 @@ pub(crate) struct Half {
     pub(crate) writable: bool,
     /// Both directions are over: nothing more comes of it.
     pub(crate) is_gone: bool,
+    /// An error was told: it is over by a reset, or a time-out, of which reading will tell behind what had come before.
+    pub(crate) is_broken: bool,
     /// End of file was read.
     ended: bool,
     /// It takes no more bytes; what is meant for it is discarded.
@@ -35,7 +37,16 @@ pub(crate) struct Half {
 impl Half {
     pub(crate) fn new(socket: OwnedFd) -> Half {
         let (readable, writable) = (true, true);
-        Half { socket, readable, writable, is_gone: false, ended: false, deaf: false, failed: false }
+        Half {
+            socket,
+            readable,
+            writable,
+            is_gone: false,
+            is_broken: false,
+            ended: false,
+            deaf: false,
+            failed: false,
+        }
     }
 
     /// An error was told while there may be something to read: its peer is gone. What it had sent before is still read, and

@@ -97,6 +97,10 @@ impl Forwarder {
     }
 
     /// From now on what comes to these sockets goes to `to`.
+    ///
+    /// # Errors
+    ///
+    /// One of them cannot be watched. Then all are closed, and there is no such rule.
     pub(crate) fn open(
         &mut self,
         turn: &Turn<'_>,
@@ -105,11 +109,12 @@ impl Forwarder {
         transport: Transport,
         sockets: Vec<OwnedFd>,
     ) -> io::Result<()> {
+        match transport {
+            Transport::Tcp => self.streams.open(turn, rule, sockets)?,
+            Transport::Udp => self.datagrams.open(turn, rule, sockets)?,
+        }
         self.leads.leads.insert(rule, Lead { to, transport, counts: Counts::default(), is_open: true });
-        sockets.into_iter().try_for_each(|socket| match transport {
-            Transport::Tcp => self.streams.open(turn, rule, socket),
-            Transport::Udp => self.datagrams.open(turn, rule, socket),
-        })
+        Ok(())
     }
 
     /// What comes from now on goes elsewhere; connections that are there stay where they are.
@@ -162,7 +167,7 @@ impl Forwarder {
         &mut self.dialer
     }
 
-    /// Attempts that others have asked for, and what became of them.
+    /// Attempts that others have asked for, and what became of them; in a worker, those given up meanwhile.
     pub(crate) fn take_reached(&mut self) -> Vec<(Serial, Outcome)> {
         std::mem::take(&mut self.reached)
     }
@@ -213,5 +218,106 @@ impl Forwarder {
     fn parts<'a>(&'a mut self, turn: &'a Turn<'a>) -> (Context<'a>, &'a mut Streams, &'a mut Datagrams) {
         let Forwarder { leads, streams, datagrams, dialer, .. } = self;
         (Context { turn, leads, dialer }, streams, datagrams)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::time::Duration;
+
+    use ieum_engine::{Poller, Sleeper};
+    use ieum_exit::kernel;
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    use super::*;
+    use crate::bounds::RESET_WITHIN;
+
+    /// Everything that can be done at `now`.
+    fn drive(forwarder: &mut Forwarder, poller: &Poller, now: Instant) {
+        let (mut sleeper, mut told) = (Sleeper::new(poller), Vec::new());
+        let turn = poller.turn(now, 0);
+        loop {
+            sleeper.wait(Some(Duration::ZERO), &mut told).unwrap();
+            if told.is_empty() && !forwarder.has_work() {
+                return;
+            }
+            for (_, key, ready) in &told {
+                forwarder.on_ready(&turn, Source::of(*key), *ready);
+            }
+            forwarder.settle(&turn);
+        }
+    }
+
+    #[test]
+    fn a_reset_comes_in_spite_of_who_does_not_read_what_came_before_it() {
+        let poller = Poller::new().unwrap();
+        let mut forwarder = Forwarder::new(None).unwrap();
+        let (listener, target) = (TcpListener::bind("127.0.0.1:0"), TcpListener::bind("127.0.0.1:0"));
+        let (listener, target) = (listener.unwrap(), target.unwrap());
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let to = Spot::read(&target.local_addr().unwrap().to_string(), Transport::Tcp).unwrap();
+        let turn = poller.turn(Instant::ZERO, 0);
+        forwarder.open(&turn, 1, to, Transport::Tcp, vec![listener.into()]).unwrap();
+        for is_of_client in [true, false] {
+            let client = TcpStream::connect(address).unwrap();
+            drive(&mut forwarder, &poller, Instant::ZERO);
+            let (server, _) = target.accept().unwrap();
+            drive(&mut forwarder, &poller, Instant::ZERO);
+            let (mut gone, left) = if is_of_client { (client, server) } else { (server, client) };
+            gone.set_nonblocking(true).unwrap();
+            // Until nobody on the way takes any more.
+            while gone.write(&[0; 1 << 16]).is_ok() {
+                drive(&mut forwarder, &poller, Instant::ZERO);
+            }
+            kernel::reset(gone.into());
+            drive(&mut forwarder, &poller, Instant::ZERO);
+            assert!(!forwarder.is_idle(), "who is left may still read");
+
+            let late = forwarder.deadline().unwrap();
+            assert_eq!(late, Instant::ZERO + RESET_WITHIN);
+            forwarder.on_deadline(&poller.turn(late, 0));
+            drive(&mut forwarder, &poller, late);
+            assert!(forwarder.is_idle());
+            let mut over = [PollFd::new(&left, PollFlags::empty())];
+            poll(&mut over, Some(&Timespec::default())).unwrap();
+            assert!(over[0].revents().contains(PollFlags::ERR | PollFlags::HUP), "{over:?}");
+        }
+        assert_eq!(forwarder.counts()[&1].reset, 2);
+    }
+
+    /// A descriptor that epoll refuses (EPERM), in the place of a socket that cannot be watched.
+    fn unwatchable() -> OwnedFd {
+        tempfile::tempfile().unwrap().into()
+    }
+
+    #[test]
+    fn a_rule_of_which_one_socket_cannot_be_watched_is_none() {
+        let poller = Poller::new().unwrap();
+        let turn = poller.turn(Instant::ZERO, 0);
+        let mut forwarder = Forwarder::new(None).unwrap();
+        let to = Spot::read("127.0.0.1:9", Transport::Tcp).unwrap();
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let sockets = vec![listener.into(), unwatchable()];
+        assert!(forwarder.open(&turn, 1, to.clone(), Transport::Tcp, sockets).is_err());
+        assert_eq!(TcpStream::connect(address).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let sockets = vec![socket.into(), unwatchable()];
+        assert!(forwarder.open(&turn, 2, to.clone(), Transport::Udp, sockets).is_err());
+        assert!(UdpSocket::bind(address).is_ok(), "its port is free again");
+
+        assert_eq!(forwarder.counts(), BTreeMap::new());
+        assert!(!forwarder.has_work());
+
+        // The same sockets without the one that is at fault are a rule.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        forwarder.open(&turn, 3, to, Transport::Tcp, vec![listener.into()]).unwrap();
+        assert_eq!(forwarder.counts().into_keys().collect::<Vec<_>>(), [3]);
     }
 }

@@ -38,7 +38,8 @@
 //! `spot` and `rule` (what is typed), `config` (what is in a file), `watch` (when it changes), `conductor` (the first
 //! process), `signals`, `office` (a worker, seen from there), `words` (what they say to each other), `worker`;
 //! `forwarder` (rules and what passes), `listen`, `dial` (reaching a target), `streams` and `direction` (connections),
-//! `datagrams`; `counts`; `key` (names of sources); `bounds`: every bound; `sys`: unsafe code.
+//! `datagrams`; `counts`; `key` (names of sources); `bounds`: every bound.
+#![forbid(unsafe_code)]
 
 mod bounds;
 mod conductor;
@@ -55,8 +56,6 @@ mod rule;
 mod signals;
 mod spot;
 mod streams;
-#[allow(unsafe_code, reason = "the one file of this crate with unsafe code")]
-mod sys;
 mod watch;
 mod words;
 mod worker;

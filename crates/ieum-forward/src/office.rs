@@ -7,7 +7,10 @@ use std::process::{Child, Command, Stdio};
 
 use ieum_control::{Channel, Directory, Kind, Name};
 use ieum_engine::{Interest, Serial, Turn};
+use ieum_exit::kernel;
 use ieum_run::control::Asked;
+use ieum_wire::Instant;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use crate::counts::Counts;
 use crate::forwarder::RuleId;
@@ -19,6 +22,8 @@ use crate::words::{Mailbox, Order};
 pub(crate) struct Office {
     pub(crate) name: Name,
     child: Child,
+    /// Ready to be read when the child has ended.
+    pidfd: OwnedFd,
     pub(crate) mailbox: Mailbox<Order>,
     /// The host itself: it says nothing but its end.
     host: Asked,
@@ -47,7 +52,7 @@ impl Office {
         // It looks who calls when it takes the call: once it has answered, what this process gives up does not matter.
         host.drops().map_err(|error| failed(&error))?;
         let (ours, theirs) = Channel::pair().map_err(|error| failed(&error))?;
-        let child = Command::new(OURSELVES)
+        let mut child = Command::new(OURSELVES)
             .args([
                 "run",
                 "--in",
@@ -65,9 +70,19 @@ impl Office {
             .process_group(0)
             .spawn()
             .map_err(|error| failed(&error))?;
+        let pidfd = match pidfd_open(Pid::from_child(&child), PidfdFlags::empty()) {
+            Ok(pidfd) => pidfd,
+            Err(error) => {
+                // Nobody could wait for its end.
+                end_by_force(&mut child);
+                let _ = child.wait();
+                return Err(failed(&error));
+            }
+        };
         Ok(Office {
             name: name.clone(),
             child,
+            pidfd,
             mailbox: Mailbox::new(ours),
             host,
             counts: BTreeMap::new(),
@@ -77,6 +92,7 @@ impl Office {
 
     pub(crate) fn start(&self, turn: &Turn<'_>, serial: Serial) -> std::io::Result<()> {
         self.mailbox.start(turn, serial)?;
+        turn.watch(self.pidfd.as_fd(), Source::Worker(serial).key(), kernel::READ)?;
         turn.watch(self.host.as_fd(), Source::Worker(serial).key(), LEVEL)
     }
 
@@ -85,13 +101,45 @@ impl Office {
         self.mailbox.is_gone() || self.host.is_gone()
     }
 
-    /// Hangs up on the worker, which ends of it, and waits for its end.
-    pub(crate) fn close(self) {
-        let Office { mut child, mailbox, .. } = self;
-        drop(mailbox);
-        // Its end is all there is to know.
-        let _ = child.wait();
+    /// Hangs up on the worker, which ends of it until `kill_at`.
+    pub(crate) fn close(self, kill_at: Instant) -> Leaving {
+        let Office { name, child, pidfd, .. } = self;
+        Leaving { name, child, _pidfd: pidfd, kill_at: Some(kill_at) }
     }
+}
+
+/// A worker that was hung up on, until it has ended.
+#[derive(Debug)]
+pub(crate) struct Leaving {
+    pub(crate) name: Name,
+    child: Child,
+    /// Watched still.
+    _pidfd: OwnedFd,
+    /// When it will have had its time; `None`: it was killed.
+    kill_at: Option<Instant>,
+}
+
+impl Leaving {
+    /// It has ended, and nothing of it is left.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.kill_at
+    }
+
+    /// Ends it by force.
+    pub(crate) fn kill(&mut self) {
+        self.kill_at = None;
+        end_by_force(&mut self.child);
+    }
+}
+
+/// The child that we know stands before the worker, which is a child of its child and in its process group.
+fn end_by_force(child: &mut Child) {
+    // Until it was waited for its number is nobody else's. A group that is no more has ended.
+    let _ = kill_process_group(Pid::from_child(child), Signal::KILL);
 }
 
 /// The hosts that there are, in a sentence.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   accept(2) → Reaching ── the target is connected → Joined ── both ends passed on → gone
-//!                  │ refused, unreachable: RST, gone     └ one half is reset → Dying ── all delivered → RST, gone
+//!                  │ refused, unreachable: RST, gone     └ one half is reset → Dying ── all delivered, or late → RST, gone
 //!                  └ given up by the client: gone
 //! ```
 //!
@@ -24,7 +24,6 @@ use crate::dial::{Dialer, Outcome};
 use crate::direction::{Direction, Half, Means, Step, reset};
 use crate::forwarder::{Leads, RuleId};
 use crate::key::Source;
-use crate::sys;
 
 /// What a flow may use while something happens to it.
 pub(crate) struct Context<'a> {
@@ -50,6 +49,8 @@ struct Flow {
     client: Half,
     stage: Stage,
     queued: bool,
+    /// One half was reset: when the other one is too, whatever it has not taken by then.
+    reset_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -71,6 +72,8 @@ struct Dying {
 enum Verdict {
     Stay,
     More,
+    /// One half was reset, and the other has not taken what had come before.
+    Owes,
     Over,
     /// One half was reset: the client's, the server's.
     Reset {
@@ -91,6 +94,8 @@ pub(crate) struct Streams {
     /// Flows to be looked at, each once.
     queue: VecDeque<Serial>,
     dying: Vec<Dying>,
+    /// Flows with one half that was reset, by when the other one will be; some have ended meanwhile.
+    owing: VecDeque<(Instant, Serial)>,
     check_at: Option<Instant>,
     means: Means,
 }
@@ -104,16 +109,26 @@ impl Streams {
             serials: Serials::default(),
             queue: VecDeque::new(),
             dying: Vec::new(),
+            owing: VecDeque::new(),
             check_at: None,
             means: Means::new(),
         }
     }
 
-    /// Takes connections from one more socket.
-    pub(crate) fn open(&mut self, turn: &Turn<'_>, rule: RuleId, socket: OwnedFd) -> std::io::Result<()> {
-        let serial = self.serials.next();
-        turn.watch(socket.as_fd(), Source::Port(serial).key(), kernel::READ)?;
-        self.ports.insert(serial, Port { rule, socket, acceptable: true, paused_until: None });
+    /// Takes connections from all of these sockets, or, if one cannot be watched, from none: they are closed then.
+    pub(crate) fn open(
+        &mut self,
+        turn: &Turn<'_>,
+        rule: RuleId,
+        sockets: Vec<OwnedFd>,
+    ) -> std::io::Result<()> {
+        let watched = sockets.into_iter().map(|socket| {
+            let serial = self.serials.next();
+            turn.watch(socket.as_fd(), Source::Port(serial).key(), kernel::READ)?;
+            Ok((serial, Port { rule, socket, acceptable: true, paused_until: None }))
+        });
+        let ports = watched.collect::<std::io::Result<Vec<_>>>()?;
+        self.ports.extend(ports);
         Ok(())
     }
 
@@ -122,7 +137,10 @@ impl Streams {
         let of_rule = |(serial, port): (&Serial, &Port)| (port.rule == rule).then_some(*serial);
         for serial in self.ports.iter().filter_map(of_rule).collect::<Vec<_>>() {
             while self.accept_some(cx, serial) {}
-            self.ports.remove(&serial);
+            if let Some(port) = self.ports.remove(&serial) {
+                // It may live on for the rule that comes in its place.
+                cx.turn.unwatch(port.socket.as_fd());
+            }
         }
     }
 
@@ -136,10 +154,7 @@ impl Streams {
         let count = self.flows.len();
         for serial in self.flows.keys().copied().collect::<Vec<_>>() {
             if let Some(flow) = self.remove(cx, serial) {
-                reset(flow.client);
-                if let Stage::Joined { server, .. } = flow.stage {
-                    reset(server);
-                }
+                flow.reset();
             }
         }
         self.dying.drain(..).for_each(|dying| reset(dying.half));
@@ -220,12 +235,17 @@ impl Streams {
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let retry = self.ports.values().filter_map(|port| port.paused_until).min();
-        [retry, self.check_at].into_iter().flatten().min()
+        let owing = self.owing.front().map(|(at, _)| *at);
+        [retry, self.check_at, owing].into_iter().flatten().min()
     }
 
     pub(crate) fn on_deadline(&mut self, now: Instant) {
         for port in self.ports.values_mut() {
             port.paused_until = port.paused_until.filter(|until| *until > now);
+        }
+        while let Some((_, serial)) = self.owing.front().copied().filter(|(at, _)| *at <= now) {
+            self.owing.pop_front();
+            self.enqueue(serial);
         }
         if self.check_at.is_some_and(|at| at <= now) {
             let (over, dying): (Vec<_>, _) =
@@ -270,7 +290,13 @@ impl Streams {
         let (Some((to, transport)), Ok(())) = (target, watched) else { return kernel::reset(socket) };
         let attempt = cx.dialer.reach(cx.turn, &to, transport);
         self.reaching.insert(attempt, serial);
-        let flow = Flow { rule, client: Half::new(socket), stage: Stage::Reaching(attempt), queued: false };
+        let flow = Flow {
+            rule,
+            client: Half::new(socket),
+            stage: Stage::Reaching(attempt),
+            queued: false,
+            reset_at: None,
+        };
         self.flows.insert(serial, flow);
         cx.leads.count(rule, |counts| {
             counts.now += 1;
@@ -281,7 +307,8 @@ impl Streams {
     fn look_at(&mut self, cx: &mut Context<'_>, serial: Serial) {
         let Some(flow) = self.flows.get_mut(&serial) else { return };
         flow.queued = false;
-        let rule = flow.rule;
+        let (rule, now, reset_at) = (flow.rule, cx.turn.now, flow.reset_at);
+        let is_late = reset_at.is_some_and(|at| at <= now);
         let verdict = match &mut flow.stage {
             // Its end of file may be a client's that has said all it has to say; but who is gone wants no answer.
             Stage::Reaching(_) if flow.client.is_gone => Verdict::Gone,
@@ -307,6 +334,21 @@ impl Streams {
         match verdict {
             Verdict::Stay => {}
             Verdict::More => self.enqueue(serial),
+            Verdict::Owes if is_late => {
+                cx.leads.count(rule, |counts| counts.reset += 1);
+                if let Some(flow) = self.remove(cx, serial) {
+                    flow.reset();
+                }
+            }
+            Verdict::Owes => {
+                if let Some(flow) = self.flows.get_mut(&serial)
+                    && flow.reset_at.is_none()
+                {
+                    let at = now + RESET_WITHIN;
+                    flow.reset_at = Some(at);
+                    self.owing.push_back((at, serial));
+                }
+            }
             Verdict::Over | Verdict::Gone => {
                 if verdict == Verdict::Gone {
                     cx.leads.count(rule, |counts| counts.reset += 1);
@@ -319,12 +361,12 @@ impl Streams {
                 let Stage::Joined { server, .. } = flow.stage else { return };
                 let (gone, left) = if client { (flow.client, server) } else { (server, flow.client) };
                 reset(gone);
-                let dying = Dying { half: left, until: cx.turn.now + RESET_WITHIN };
-                if dying.is_due(cx.turn.now) {
+                let dying = Dying { half: left, until: reset_at.unwrap_or(now + RESET_WITHIN) };
+                if dying.is_due(now) {
                     reset(dying.half);
                 } else {
                     self.dying.push(dying);
-                    self.check_at.get_or_insert(cx.turn.now + RESET_CHECK);
+                    self.check_at.get_or_insert(now + RESET_CHECK);
                 }
             }
         }
@@ -351,6 +393,16 @@ impl Streams {
     }
 }
 
+impl Flow {
+    /// Ends both halves by a reset.
+    fn reset(self) {
+        reset(self.client);
+        if let Stage::Joined { server, .. } = self.stage {
+            reset(server);
+        }
+    }
+}
+
 impl Port {
     fn has_work(&self) -> bool {
         self.acceptable && self.paused_until.is_none()
@@ -360,7 +412,7 @@ impl Port {
 impl Dying {
     /// Everything is acknowledged, or it has taken too long.
     fn is_due(&self, now: Instant) -> bool {
-        self.until <= now || sys::undelivered(self.half.socket.as_fd()).map_or(true, |count| count == 0)
+        self.until <= now || kernel::undelivered_bytes(&self.half.socket) == 0
     }
 }
 
@@ -368,6 +420,7 @@ fn told(half: &mut Half, ready: Ready) {
     half.readable |= ready.read || ready.read_hangup || ready.hangup || ready.error;
     half.writable |= ready.write || ready.hangup || ready.error;
     half.is_gone |= ready.hangup || ready.error;
+    half.is_broken |= ready.error;
 }
 
 /// How a joined flow stands after its turn.
@@ -375,10 +428,13 @@ fn judge(client: &Half, server: &Half, there: &Direction, back: &Direction, has_
     match (client.failed, server.failed) {
         (true, true) => Verdict::Gone,
         // What had come before goes out first.
-        (true, false) if there.is_waiting(server) => Verdict::Stay,
-        (false, true) if back.is_waiting(client) => Verdict::Stay,
+        (true, false) if there.is_waiting(server) => Verdict::Owes,
+        (false, true) if back.is_waiting(client) => Verdict::Owes,
         (true, false) => Verdict::Reset { client: true },
         (false, true) => Verdict::Reset { client: false },
+        // Nothing more is read before what was read is taken, and so the failure neither.
+        (false, false) if client.is_broken && there.is_waiting(server) => Verdict::Owes,
+        (false, false) if server.is_broken && back.is_waiting(client) => Verdict::Owes,
         (false, false) if there.is_over() && back.is_over() => Verdict::Over,
         (false, false) if has_more => Verdict::More,
         (false, false) => Verdict::Stay,

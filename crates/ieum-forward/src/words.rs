@@ -102,9 +102,10 @@ impl<M: Serialize> Mailbox<M> {
         }
     }
 
-    /// What the other end has said next; `None`: nothing yet.
+    /// What the other end has said next; `None`: nothing yet. A descriptor that should come with it is missing where this
+    /// process may have no more.
     pub(crate) fn hear<N: DeserializeOwned>(&mut self) -> Option<(N, Option<OwnedFd>)> {
-        match self.channel.receive() {
+        match self.channel.receive_what_came() {
             Ok(Received::Message(message, descriptors)) => Some((message, descriptors.into_iter().next())),
             Ok(Received::Nothing) => None,
             Ok(Received::End) | Err(_) => {

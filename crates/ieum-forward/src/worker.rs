@@ -11,6 +11,7 @@ use std::os::fd::OwnedFd;
 
 use ieum_control::{Channel, Name};
 use ieum_engine::{Notice, Ready, Room, Serial, Turn};
+use ieum_exit::kernel;
 use ieum_stack::LinkId;
 use ieum_wire::{Instant, Packet};
 use rustix::io::Errno;
@@ -64,7 +65,7 @@ impl Worker {
             }
             Order::Close { rule } => self.forwarder.close(turn, rule),
             Order::Reached { attempt, error } => {
-                let error = error.map_or(Errno::CONNREFUSED, Errno::from_raw_os_error);
+                let error = error.map_or(Errno::MFILE, Errno::from_raw_os_error);
                 self.forwarder.dialer().on_answer(Serial::of(attempt), descriptor.ok_or(error));
             }
             Order::Report => self.report(),
@@ -103,7 +104,12 @@ impl Worker {
         if *coming != rule {
             return;
         }
-        sockets.extend(descriptor);
+        let Some(socket) = descriptor else {
+            self.coming = None;
+            let sentence = "a worker may open no more files: raise `ulimit -n`".to_owned();
+            return self.first.say(Word::Failed { rule, sentence }, None);
+        };
+        sockets.push(socket);
         if sockets.len() < *expected {
             return;
         }
@@ -121,9 +127,11 @@ impl Worker {
         sockets: Vec<OwnedFd>,
         addresses: Vec<SocketAddr>,
     ) {
-        let word = match self.forwarder.open(turn, rule, to, transport(udp), sockets) {
+        let sentence = |error| format!("cannot forward to {to}: {error}");
+        let opened = self.forwarder.open(turn, rule, to.clone(), transport(udp), sockets).map_err(sentence);
+        let word = match opened {
             Ok(()) => Word::Listening { rule, addresses },
-            Err(error) => Word::Failed { rule, sentence: error.to_string() },
+            Err(sentence) => Word::Failed { rule, sentence },
         };
         self.first.say(word, None);
     }
@@ -176,6 +184,10 @@ impl Room for Worker {
 
     fn settle(&mut self, turn: &Turn<'_>) {
         self.forwarder.settle(turn);
+        // Given up while the first process still tried: who was reached is told that nothing comes of it.
+        for socket in self.forwarder.take_reached().into_iter().filter_map(|(_, outcome)| outcome.ok()) {
+            kernel::reset(socket);
+        }
         while let Some(away) = self.forwarder.dialer().poll_away() {
             let udp = away.transport == ieum_exit::Transport::Udp;
             let word = Word::Reach { attempt: away.attempt.number(), to: away.to.to_string(), udp };
@@ -202,5 +214,68 @@ impl Room for Worker {
 
     fn is_finished(&self) -> bool {
         self.is_over && self.first.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{ErrorKind, Read};
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+
+    use ieum_control::Received;
+    use ieum_engine::Poller;
+
+    use super::*;
+
+    #[test]
+    fn what_was_reached_for_nobody_any_more_is_reset() {
+        let (first, own) = Channel::pair().unwrap();
+        let mut worker = Worker::new("a".parse().unwrap(), own.into()).unwrap();
+        let poller = Poller::new().unwrap();
+        let turn = poller.turn(Instant::ZERO, 0);
+        worker.start(&turn).unwrap();
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let reached = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut target, _) = listener.accept().unwrap();
+        first.send(&Order::Reached { attempt: 7, error: None }, &[reached.as_fd()]).unwrap();
+        drop(reached);
+        worker.on_ready(&turn, Source::Worker(FIRST).key(), Ready { read: true, ..Ready::default() });
+        worker.settle(&turn);
+
+        target.set_nonblocking(true).unwrap();
+        assert_eq!(target.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    }
+
+    #[test]
+    fn a_descriptor_that_did_not_come_ends_what_it_was_for_and_nothing_else() {
+        let (first, own) = Channel::pair().unwrap();
+        let mut worker = Worker::new("a".parse().unwrap(), own.into()).unwrap();
+        let poller = Poller::new().unwrap();
+        let turn = poller.turn(Instant::ZERO, 0);
+        worker.start(&turn).unwrap();
+        let ready = Ready { read: true, ..Ready::default() };
+
+        let (from, to) = ("127.0.0.1:9@a".to_owned(), "127.0.0.1:9".to_owned());
+        first.send(&Order::Forward { rule: 1, from, to: to.clone(), udp: false, sockets: 1 }, &[]).unwrap();
+        first.send(&Order::Socket { rule: 1 }, &[]).unwrap();
+        worker.on_ready(&turn, Source::Worker(FIRST).key(), ready);
+        let Ok(Received::Message(Word::Failed { rule: 1, sentence }, _)) = first.receive() else { panic!() };
+        assert!(sentence.contains("ulimit -n"), "{sentence}");
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let to = Spot::read(&to, transport(false)).unwrap();
+        worker.forwarder.open(&turn, 2, to, transport(false), vec![listener.into()]).unwrap();
+        worker.settle(&turn);
+        let Ok(Received::Message(Word::Reach { attempt, .. }, _)) = first.receive() else { panic!() };
+        first.send(&Order::Reached { attempt, error: None }, &[]).unwrap();
+        worker.on_ready(&turn, Source::Worker(FIRST).key(), ready);
+        worker.settle(&turn);
+        assert_eq!(worker.forwarder.counts()[&2].shortages, 1);
+        assert_eq!(client.read(&mut [0]).unwrap_err().kind(), ErrorKind::ConnectionReset);
+        assert!(!worker.is_finished());
     }
 }

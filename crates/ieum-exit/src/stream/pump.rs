@@ -6,7 +6,7 @@
 //! more urgent inside (RFC 6093 §6 wants it read in line). A reset of the kernel's peer becomes one of ours only
 //! after what had come before it has been acknowledged inside, since a peer on the same wire would have received it too.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use ieum_stack::{ConnectionId, Stack, Status};
 use ieum_wire::Instant;
@@ -15,6 +15,7 @@ use rustix::net::{SendAncillaryBuffer, SendFlags, Shutdown, sendmsg, shutdown};
 
 use super::Edges;
 use crate::bounds::PUMP_BYTES_PER_TURN_MAX;
+use crate::kernel;
 
 /// A flow whose both halves are established.
 #[derive(Debug)]
@@ -123,7 +124,7 @@ impl Joined {
                 return Step::Waits;
             }
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-            let queued = crate::sys::queued_bytes(socket.as_fd());
+            let queued = kernel::undelivered_bytes(socket);
             match sendmsg(socket, &chunks, &mut SendAncillaryBuffer::default(), flags) {
                 Ok(count) => {
                     drop(chunks);

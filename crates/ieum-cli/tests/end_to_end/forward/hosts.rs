@@ -1,13 +1,15 @@
 //! Into a running host, and out of one.
 
+use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use super::super::support::{
-    Folder, Running, Runtime, fetch_and_sum, fetched_sum, nginx, path_of, payload, peer, peers, script,
-    server_of,
+    Folder, Running, Runtime, fetch_and_sum, fetched_sum, free_port, nginx, path_of, payload, peer, peers,
+    script, server_of,
 };
 use super::{
     PATIENCE, address, echo, is_reset_after, joined, listener, patient, pattern, reset, rest, say, words,
@@ -229,6 +231,44 @@ fn connections_of_a_host_drain_and_are_cut_as_those_of_the_machine() {
     }
 }
 
+/// The first child of a process.
+fn child_of(process: i32) -> i32 {
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+    let children = children.expect("a process that runs has a list of children");
+    children.split_whitespace().next().and_then(|pid| pid.parse().ok()).expect("it has a child")
+}
+
+#[test]
+fn a_worker_that_cannot_end_is_killed_and_told_of() {
+    if !peer("python3") {
+        return;
+    }
+    for stops_host in [true, false] {
+        let runtime = Runtime::new();
+        let host = host(&runtime);
+        let mut forward = forward_in(&runtime, &["--drain", "0", "--in", "a", "0", "7"]);
+        let mut client = patient(TcpStream::connect(address(&mut forward)).expect("the port listens"));
+        let mut other = client.try_clone().expect("a socket is duplicated");
+        say(&mut client, &mut other, "through");
+        // Between the forward and its worker stand the two processes of `ieum run --in`.
+        let worker = Pid::from_raw(child_of(child_of(server_of(&forward)))).expect("a process number");
+        let ended = pidfd_open(worker, PidfdFlags::empty()).expect("the worker runs");
+        let stopped = if stops_host { Pid::from_raw(server_of(&host)) } else { Some(worker) };
+        let stopped = stopped.expect("a process number");
+        kill_process(stopped, Signal::STOP).expect("a running process can be stopped");
+        forward.signal(Signal::TERM);
+        let finished = forward.finish();
+        let last =
+            "ieum: the worker in the host a did not end within 5 s and was killed: is its host stopped?";
+        assert_eq!((finished.code, finished.stderr.lines().last()), (125, Some(last)), "{finished:?}");
+        // Waits as long as it takes the kernel: who is killed is not yet gone.
+        poll(&mut [PollFd::new(&ended, PollFlags::IN)], None).expect("the worker ends");
+        if stops_host {
+            kill_process(stopped, Signal::CONT).expect("the host is still there");
+        }
+    }
+}
+
 #[test]
 fn a_file_s_rules_for_a_host_come_back_with_the_host() {
     if !peer("python3") {
@@ -248,4 +288,33 @@ fn a_file_s_rules_for_a_host_come_back_with_the_host() {
     let mut client = patient(TcpStream::connect(address(&mut forward)).expect("the port listens"));
     let mut other = client.try_clone().expect("a socket is duplicated");
     say(&mut client, &mut other, "into the next one");
+}
+
+#[test]
+fn a_rule_that_leaves_a_host_takes_its_port_along_however_busy_its_worker_is() {
+    if !peer("python3") {
+        return;
+    }
+    let (runtime, folder) = (Runtime::new(), Folder::new());
+    let _host = host(&runtime);
+    let (listener, target) = listener();
+    let from = format!("127.0.0.1:{}", free_port());
+    let into = format!("[[forward]]\nfrom = \"{from}\"\nto = 7\nin = \"a\"\n");
+    let path = folder.write("forward.toml", &into);
+    let mut forward = forward_in(&runtime, &["--config", &path]);
+    let address = address(&mut forward);
+    // It will not get to closing the port.
+    let worker = Pid::from_raw(child_of(child_of(server_of(&forward)))).expect("a process number");
+    kill_process(worker, Signal::STOP).expect("a running process can be stopped");
+    folder.write("forward.toml", &format!("[[forward]]\nfrom = \"{from}\"\nto = \"{target}\"\n"));
+    forward.error_line(&format!("ieum: forwarding {from} → {target}"));
+    let (mut client, mut server) = joined(address, &listener);
+    say(&mut client, &mut server, "to the machine");
+
+    kill_process(worker, Signal::CONT).expect("a stopped process can go on");
+    folder.write("forward.toml", &into);
+    forward.error_line(&format!("ieum: forwarding {from} → localhost:7@a"));
+    let mut client = patient(TcpStream::connect(address).expect("the port listens"));
+    let mut other = client.try_clone().expect("a socket is duplicated");
+    say(&mut client, &mut other, "and back into the host");
 }
