@@ -1,5 +1,6 @@
 //! The world of a seed at work, and what is checked in it.
 
+use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -36,6 +37,9 @@ const PROBE_TIME: Duration = Duration::from_secs(60);
 
 /// How long packets may wait for a neighbour that does not answer.
 const PARKED: Duration = Duration::from_secs(5);
+
+/// After how long what a host says is under way at the latest: the clock's step.
+const MOMENT: Duration = Duration::from_micros(1);
 
 /// How often the course of a conversation is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
@@ -267,9 +271,17 @@ impl Scene {
     fn probe(&mut self) {
         let parked_until = self.world.now() + PARKED;
         self.world.wake_at(parked_until);
+        let empty_since = Cell::new(None);
         let is_empty = |scene: &mut Scene| {
+            let now = scene.world.now();
             let mut nodes = scene.nodes.iter();
-            scene.world.now() >= parked_until && nodes.all(|node| scene.world.under_way(*node) == 0)
+            let is_empty = now >= parked_until && nodes.all(|node| scene.world.under_way(*node) == 0);
+            // What hosts say at this moment is under way a moment later.
+            let before = empty_since.replace(is_empty.then_some(now));
+            if is_empty && before.is_none() {
+                scene.world.wake_at(now + MOMENT);
+            }
+            is_empty && before.is_some_and(|before| before < now)
         };
         let emptied = self.go_on(parked_until + PROBE_TIME, is_empty);
         assert_eq!(emptied, Ok(()), "the wires come to rest");

@@ -316,7 +316,10 @@ impl Attempt {
             Errno::ECONNRESET | Errno::EPIPE | Errno::ETIMEDOUT => {
                 // Who took data with a SYN may have a connection whose client has given up.
                 let gave_up = self.client.end == Some(End::Failed(Errno::EHOSTUNREACH));
-                peer_breaks || gave_up && self.excuse(Errno::EHOSTUNREACH, weather, now)
+                // Who answers a SYN and finds the neighbor silent gives the connection up, and the client hears of it with its next
+                // word.
+                let given_up = self.server.is_none() && errno != Errno::ETIMEDOUT;
+                peer_breaks || (gave_up || given_up) && self.excuse(Errno::EHOSTUNREACH, weather, now)
             }
             Errno::EHOSTUNREACH => weather.ethernet && passing,
             // A flipped bit made it a protocol that nobody speaks; IPv6 has no checksum there.
