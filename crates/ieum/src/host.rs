@@ -340,7 +340,7 @@ impl HostBuilder {
         let mut inner = if exit.is_some() { self.network.lock_for_source() } else { self.network.lock() };
         inner.check_plan(&addresses, &routes)?;
         let exit = match exit {
-            Some(exit) => Some((exit.link(), inner.add_room(Box::new(exit))?)),
+            Some(exit) => Some((exit.link(), inner.add_exit(Box::new(exit))?)),
             None => None,
         };
         let number = inner.add_host(HostRoom::new(host, self.stack.accept_any_destination));
@@ -354,10 +354,10 @@ impl HostBuilder {
 
     fn parsed_addresses(&self) -> io::Result<Vec<(usize, Cidr)>> {
         let parsed = self.addresses.iter().map(|(link, text)| {
-            if !link.network.is(&self.network) {
+            if !link.is_of(&self.network) {
                 return Err(invalid(format!("{text}: the link is of another network")));
             }
-            Ok((link.number, cidr(text)?))
+            Ok((link.number(), cidr(text)?))
         });
         parsed.collect()
     }
