@@ -62,7 +62,8 @@ impl Host {
         drop(before);
     }
 
-    /// Listens for connections: socket(2), SO_REUSEADDR, bind(2) and listen(2), as [`std::net::TcpListener::bind`].
+    /// Listens for connections: socket(2), SO_REUSEADDR, bind(2) and listen(2), as [`std::net::TcpListener::bind`]. What port 0
+    /// and the backlog mean [`TcpListener::bind`] says.
     ///
     /// # Errors
     ///

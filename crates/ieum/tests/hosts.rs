@@ -314,6 +314,24 @@ fn a_port_of_the_machine_leads_inside() {
 }
 
 #[test]
+fn as_many_connections_wait_as_the_backlog_says() {
+    let (one, other) = pair();
+    let listener = other.listen("10.1.0.2:80").unwrap();
+    let connect = || one.connect_timeout(&"10.1.0.2:80".parse().unwrap(), Duration::from_millis(50));
+    let waiting: Vec<_> = (0..129).map(|_| connect().unwrap()).collect();
+    assert_eq!(connect().unwrap_err().kind(), ErrorKind::TimedOut);
+    let accepted = listener.accept().unwrap();
+    assert_eq!(accepted.1, waiting[0].local_addr().unwrap());
+    connect().unwrap();
+    // Nor is there a port when all that the host gives out are listened on.
+    let network = Network::new().unwrap();
+    let few = network.host().ephemeral_ports(5000..=5001).build().unwrap();
+    let _both = [0; 2].map(|_| few.listen("127.0.0.1:0").unwrap());
+    assert_eq!(few.listen("127.0.0.1:0").unwrap_err().kind(), ErrorKind::AddrInUse);
+    assert_eq!(few.listen(&[][..]).unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
 fn a_timeout_ends_a_connect_that_nobody_answers() {
     let network = Network::new().unwrap();
     let link = network.link();

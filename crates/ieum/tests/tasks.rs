@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 use std::io::{ErrorKind, Write};
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -147,4 +148,40 @@ fn the_last_task_that_polls_is_the_one_that_is_woken() {
     }
     writer.write_all(b"x").unwrap();
     assert_eq!(tasks.map(|task| task.0.load(Ordering::Relaxed)), [0, 1]);
+}
+
+#[test]
+fn a_raw_socket_serves_tasks_as_others_do() {
+    let network = Network::new().unwrap();
+    let link = network.link();
+    let host = |address: &str| network.host().address(&link, address).raw_sockets().build().unwrap();
+    let (one, other) = (host("10.1.0.1/24"), host("10.1.0.2/24"));
+    let (speaks, hears) = (one.raw_v4(253).unwrap(), other.raw_v4(253).unwrap());
+    let (reads, asks) = [0, 1].map(|_| Arc::new(Counts(AtomicUsize::new(0)))).into();
+    let (reader, asker) = (Waker::from(Arc::clone(&reads)), Waker::from(Arc::clone(&asks)));
+    let mut into = [0; 100];
+    let mut waiting = pin!(hears.readable());
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(&asker)).is_pending());
+    assert!(hears.poll_peek_from(&mut Context::from_waker(&reader), &mut into).is_pending());
+    assert!(hears.poll_recv_from(&mut Context::from_waker(&reader), &mut into).is_pending());
+    let mut cx = Context::from_waker(Waker::noop());
+    let sent = speaks.poll_send_to(&mut cx, b"hello", Some("10.1.0.2".parse().unwrap()));
+    assert!(matches!(sent, Poll::Ready(Ok(5))));
+    assert_eq!([reads, asks].map(|task| task.0.load(Ordering::Relaxed)), [1, 1]);
+    assert!(waiting.poll(&mut cx).is_ready() && hears.readiness().readable);
+    let told = |polled: Poll<std::io::Result<(usize, IpAddr)>>| match polled {
+        Poll::Ready(told) => told.unwrap(),
+        Poll::Pending => panic!("a packet is there"),
+    };
+    let from = "10.1.0.1".parse().unwrap();
+    assert_eq!(told(hears.poll_peek_from(&mut cx, &mut into)), (25, from));
+    let clone = hears.try_clone().unwrap();
+    assert_eq!(told(clone.poll_recv_from(&mut cx, &mut into)), (25, from));
+    assert_eq!(&into[20..25], b"hello");
+    assert!(hears.poll_readable(&cx).is_pending());
+    // Without an address it goes to the peer, of which there is none yet.
+    assert!(matches!(speaks.poll_send_to(&mut cx, b"x", None), Poll::Ready(Err(_))));
+    speaks.connect("10.1.0.2".parse().unwrap()).unwrap();
+    assert!(matches!(speaks.poll_send_to(&mut cx, b"x", None), Poll::Ready(Ok(1))));
+    assert!(hears.poll_readable(&cx).is_ready() && speaks.poll_writable(&cx).is_ready());
 }

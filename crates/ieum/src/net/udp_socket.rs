@@ -428,7 +428,7 @@ impl UdpSocket {
 }
 
 /// A datagram into `into`, cut where that ends.
-fn take(
+pub(super) fn take(
     now: Instant,
     host: &mut ieum_socket::Host,
     id: SocketId,
