@@ -298,19 +298,19 @@ fn what_a_left_network_owes_is_delivered() {
 
 #[test]
 fn a_port_of_the_machine_leads_inside() {
-    let port = {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        free.local_addr().unwrap().port()
-    };
-    let host = Network::new().unwrap().host().publish(&format!("127.0.0.1:{port}:80")).build().unwrap();
+    let host = Network::new().unwrap().host().publish("0:80").publish("[::1]:0:53/udp").build().unwrap();
+    let [at, name_service] = *host.published() else { panic!("two are published") };
+    assert!(at.ip().is_loopback() && at.port() != 0 && name_service.is_ipv6());
     let listener = host.listen("0.0.0.0:80").unwrap();
-    let mut outside = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut outside = std::net::TcpStream::connect(at).unwrap();
     let (mut inside, _) = listener.accept().unwrap();
     outside.write_all(b"in").unwrap();
     outside.shutdown(Shutdown::Write).unwrap();
     let mut word = String::new();
     inside.read_to_string(&mut word).unwrap();
     assert_eq!(word, "in");
+    host.remove();
+    assert!(host.published().is_empty());
 }
 
 #[test]
