@@ -188,6 +188,15 @@ impl Host {
         self.look(|_, room| question(&room.host))
     }
 
+    /// Returns when so many wait at the host. They are remembered under the lock: what happens then wakes them, asleep already
+    /// or about to be.
+    #[cfg(test)]
+    pub(crate) fn until_waiters(&self, waiters: usize) {
+        while self.look(|_, room| room.waiters_now()) != waiters {
+            std::thread::yield_now();
+        }
+    }
+
     /// May this thread wait for what the network brings? Its own may not.
     pub(crate) fn may_wait(&self) -> bool {
         !self.network.is_own_thread()

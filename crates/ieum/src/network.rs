@@ -566,6 +566,7 @@ mod tests {
         let (end, heard) = mpsc::channel();
         network.lock().add_exit(Box::new(Breaks(heard))).unwrap();
         network.with(0, |_, _| {});
+        host.until_waiters(1);
         end.send(()).unwrap();
         let (error, listener) = waiting.join().unwrap();
         assert_eq!(error.raw_os_error(), Some(Errno::ENOTRECOVERABLE.0));

@@ -181,10 +181,10 @@ impl HostRoom {
         if self.is_removed { Err(Errno::EBADF) } else { Ok(()) }
     }
 
-    /// How many wait for a socket.
+    /// How many wait, for whatever.
     #[cfg(test)]
-    pub(crate) fn waiters_of(&self, id: SocketId) -> usize {
-        self.waiting.get(id).map_or(0, Vec::len)
+    pub(crate) fn waiters_now(&self) -> usize {
+        self.waiting.values().map(Vec::len).sum::<usize>() + self.flows.waiting.len()
     }
 
     /// Whoever waits asks again.

@@ -1,8 +1,9 @@
 //! Tasks of any executor: their wakers are other people's code.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+use std::future::Future;
 use std::io::{ErrorKind, Write};
-use std::net::IpAddr;
+use std::net::{IpAddr, Shutdown};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -136,6 +137,31 @@ fn a_waker_that_panics_ends_no_network() {
         one.send_to(b"x", "10.1.0.2:9").unwrap();
         assert_eq!(other.recv(&mut [0; 4]).unwrap(), 1);
     }
+}
+
+#[test]
+fn a_task_that_waits_is_woken_by_what_is_done_beside_it() {
+    let (one, other) = pair();
+    let listener = other.listen("10.1.0.2:80").unwrap();
+    let woken = Arc::new(Counts(AtomicUsize::new(0)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let (mut cx, times) = (Context::from_waker(&waker), || woken.0.load(Ordering::Relaxed));
+    let mut accepting = pin!(listener.accept_async());
+    assert!(accepting.as_mut().poll(&mut cx).is_pending());
+    let _stream = one.connect("10.1.0.2:80").unwrap();
+    assert_eq!(times(), 1);
+    let Poll::Ready(Ok((accepted, _))) = accepting.poll(&mut cx) else { panic!("somebody has come") };
+    // Shut down from beside it, a read that waits ends.
+    assert!(accepted.poll_read(&mut cx, &mut [0; 8]).is_pending());
+    accepted.shutdown(Shutdown::Read).unwrap();
+    assert_eq!(times(), 2);
+    assert!(matches!(accepted.poll_read(&mut cx, &mut [0; 8]), Poll::Ready(Ok(0))));
+    // So does a task that waits at a host that is removed.
+    let mut accepting = pin!(listener.accept_async());
+    assert!(accepting.as_mut().poll(&mut cx).is_pending());
+    other.remove();
+    assert_eq!(times(), 3);
+    assert!(matches!(accepting.poll(&mut cx), Poll::Ready(Err(_))));
 }
 
 #[test]

@@ -151,10 +151,12 @@ mod tests {
 
     use ieum_device::Tun;
     use ieum_engine::{Ready, Sleeper};
+    use ieum_socket::numbers::{EPOLL_CTL_ADD, POLLERR, POLLIN};
     use rustix::io::Errno;
     use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
 
     use super::*;
+    use crate::net::{Epoll, Socket, poll};
     use crate::network::Link;
     use crate::{Host, Outlet};
 
@@ -196,6 +198,38 @@ mod tests {
         // Of each host its place is left, and of all their exits one.
         assert_eq!((inner.dwellers.len(), inner.segments.len()), (2 * SOURCES_MAX + 2, 2));
         assert!(inner.deadlines.len() < inner.dwellers.len() && inner.sources.len() <= SOURCES_MAX);
+    }
+
+    #[test]
+    fn threads_that_wait_at_a_host_that_is_removed_are_woken_and_told_so() {
+        let network = Network::new().unwrap();
+        let host = network.host().address(&network.link(), "10.1.0.1/24").any_destination().build().unwrap();
+        let (flows, datagrams) = (host.listen_any().unwrap(), host.datagrams_any().unwrap());
+        let listener = host.listen("10.1.0.1:80").unwrap();
+        let socket = Socket::from(host.udp("10.1.0.1:9").unwrap());
+        let epoll = Epoll::new();
+        epoll.control(EPOLL_CTL_ADD, 1, &socket, Some((POLLIN, 7))).unwrap();
+        let polled = socket.clone();
+        thread::scope(|scope| {
+            let accepting = scope.spawn(|| listener.accept().map(drop));
+            let taking = scope.spawn(|| flows.accept().map(drop));
+            let receiving = scope.spawn(|| datagrams.recv().map(drop));
+            let reading = scope.spawn(|| socket.read(&mut [0], false).map(drop));
+            let polling = scope.spawn(|| poll(&[(&polled, POLLIN)], None));
+            let waiting = scope.spawn(|| epoll.wait(1, None));
+            host.until_waiters(6);
+            host.remove();
+            for told in [accepting, taking, receiving, reading] {
+                assert_eq!(
+                    told.join().unwrap().unwrap_err().raw_os_error(),
+                    Some(ieum_socket::Errno::EBADF.0)
+                );
+            }
+            assert_eq!(
+                (polling.join().unwrap(), waiting.join().unwrap()),
+                (vec![POLLERR], vec![(POLLERR, 7)])
+            );
+        });
     }
 
     #[test]
