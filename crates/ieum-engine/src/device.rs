@@ -88,6 +88,12 @@ impl DeviceRoom {
         LinkId::default()
     }
 
+    /// Before it is dropped by who goes on without it: the device is not watched any more, although a duplicate of its
+    /// descriptor may live on.
+    pub fn leave(&self, turn: &Turn<'_>) {
+        turn.unwatch(self.device.as_fd());
+    }
+
     /// Packets that did not cross, by reason; only the reasons that occurred.
     pub fn drops(&self) -> Vec<(&'static str, u64)> {
         let Dropped { queue_full, interface_down, refused, gone } = self.dropped;

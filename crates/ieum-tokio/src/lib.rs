@@ -1,7 +1,7 @@
 //! ieum's sockets for tokio: [`TcpListener`], [`TcpStream`], [`TcpSocket`] and [`UdpSocket`] as `tokio::net` has them.
 //!
 //! A program changes its `use` line. Made by `bind` and `connect` the sockets are the
-//! [process's own host's](ieum::Host::of_process); those of another host come by `from_std` ([`ieum::Host::listen`],
+//! [process's own host's](ieum::Host::of_process); those of another host come by `from_std` or `try_into` ([`ieum::Host::listen`],
 //! [`ieum::Host::udp`]), by [`TcpStream::connect_from`] and by [`TcpSocket::new_v4_on`].
 //!
 //! ```
@@ -46,6 +46,8 @@ mod udp_socket;
 pub use tcp_listener::TcpListener;
 pub use tcp_socket::TcpSocket;
 pub use tcp_stream::TcpStream;
+/// Names are asked of the machine, by whomever they are asked.
+pub use tokio::net::{ToSocketAddrs, lookup_host};
 pub use udp_socket::UdpSocket;
 
 /// The halves of a [`TcpStream`].

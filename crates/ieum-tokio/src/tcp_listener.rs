@@ -74,3 +74,12 @@ impl TcpListener {
         set_ttl(ttl: u32) -> ();
     }
 }
+
+impl TryFrom<ieum::net::TcpListener> for TcpListener {
+    type Error = io::Error;
+
+    /// As [`TcpListener::from_std`].
+    fn try_from(listener: ieum::net::TcpListener) -> io::Result<TcpListener> {
+        TcpListener::from_std(listener)
+    }
+}

@@ -385,3 +385,12 @@ impl UdpSocket {
         set_ttl(ttl: u32) -> ();
     }
 }
+
+impl TryFrom<ieum::net::UdpSocket> for UdpSocket {
+    type Error = io::Error;
+
+    /// As [`UdpSocket::from_std`].
+    fn try_from(socket: ieum::net::UdpSocket) -> io::Result<UdpSocket> {
+        UdpSocket::from_std(socket)
+    }
+}

@@ -212,6 +212,28 @@ async fn connected() -> (ieum_tokio::TcpStream, ieum_tokio::TcpStream) {
 }
 
 #[tokio::test]
+async fn a_blocking_socket_becomes_a_tasks_as_tokios_do() {
+    /// What tokio's types promise, and a program may ask for.
+    fn is_alike<Blocking, Task: TryFrom<Blocking, Error = std::io::Error>>(socket: Blocking) -> Task {
+        Task::try_from(socket).unwrap()
+    }
+    let (one, other) = pair();
+    let listener: ieum_tokio::TcpListener = is_alike(other.listen("10.1.0.2:80").unwrap());
+    let mut stream: ieum_tokio::TcpStream = is_alike(one.connect("10.1.0.2:80").unwrap());
+    let (mut accepted, _) = listener.accept().await.unwrap();
+    accepted.write_all(b"word").await.unwrap();
+    let mut word = [0; 4];
+    stream.read_exact(&mut word).await.unwrap();
+    assert_eq!(&word, b"word");
+    let nothing: &ieum_tokio::TcpStream = stream.as_ref();
+    assert_eq!(nothing.try_read(&mut word).unwrap_err().kind(), ErrorKind::WouldBlock);
+    let socket: ieum_tokio::UdpSocket = is_alike(one.udp("10.1.0.1:0").unwrap());
+    assert_eq!(socket.try_recv(&mut word).unwrap_err().kind(), ErrorKind::WouldBlock);
+    let told: Vec<_> = ieum_tokio::lookup_host("10.1.0.1:7").await.unwrap().collect();
+    assert_eq!(told, ["10.1.0.1:7".parse().unwrap()]);
+}
+
+#[tokio::test]
 async fn a_future_that_is_dropped_has_taken_nothing() {
     let (one, other) = pair();
     let listener = ieum_tokio::TcpListener::from_std(other.listen("10.1.0.2:80").unwrap()).unwrap();

@@ -62,7 +62,8 @@ impl Host {
         drop(before);
     }
 
-    /// Listens for connections: socket(2), SO_REUSEADDR, bind(2) and listen(2), as [`std::net::TcpListener::bind`].
+    /// Listens for connections: socket(2), SO_REUSEADDR, bind(2) and listen(2), as [`std::net::TcpListener::bind`]. What port 0
+    /// and the backlog mean [`TcpListener::bind`] says.
     ///
     /// # Errors
     ///
@@ -121,6 +122,20 @@ impl Host {
         self.with(|_, room| room.host.stack().routes().to_vec())
     }
 
+    /// The addresses and ports of the machine that lead to its own, in the order in which they were
+    /// [published](HostBuilder::publish), as taken: of one that was asked for as 0 the port that the machine chose.
+    ///
+    /// ```
+    /// let host = ieum::Network::new()?.host().publish("127.0.0.1:0:80").build()?;
+    /// let listener = host.listen("0.0.0.0:80")?;
+    /// let outside = std::net::TcpStream::connect(host.published()[0])?;
+    /// let (inside, _) = listener.accept()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn published(&self) -> Vec<SocketAddr> {
+        self.look(|_, room| room.published.clone())
+    }
+
     /// A raw socket of IPv4: it hears every packet of that protocol. The host [has such](HostBuilder::raw_sockets).
     ///
     /// # Errors
@@ -171,6 +186,15 @@ impl Host {
     /// is held.
     pub fn inspect<T>(&self, question: impl FnOnce(&ieum_socket::Host) -> T) -> T {
         self.look(|_, room| question(&room.host))
+    }
+
+    /// Returns when so many wait at the host. They are remembered under the lock: what happens then wakes them, asleep already
+    /// or about to be.
+    #[cfg(test)]
+    pub(crate) fn until_waiters(&self, waiters: usize) {
+        while self.look(|_, room| room.waiters_now()) != waiters {
+            std::thread::yield_now();
+        }
     }
 
     /// May this thread wait for what the network brings? Its own may not.
@@ -246,7 +270,8 @@ impl HostBuilder {
     }
 
     /// A port of the machine leads to one of the host's, as long as somebody listens there: `[ADDRESS:]PORT:PORT[/udp]`, as
-    /// `127.0.0.1:8080:80`. Has an [exit](HostBuilder::exit) with it.
+    /// `127.0.0.1:8080:80`. Of the machine's, 0 is one that is free: [`Host::published`] tells which. Has an
+    /// [exit](HostBuilder::exit) with it.
     pub fn publish(mut self, ports: &str) -> HostBuilder {
         self.exit.get_or_insert_default().push(ports.to_owned());
         self
@@ -330,6 +355,7 @@ impl HostBuilder {
         let (addresses, routes) = (self.parsed_addresses()?, self.parsed_routes()?);
         // Made before anything is changed: it may fail.
         let exit = self.exit.as_deref().map(|publish| made_exit(self.stack.seed, publish)).transpose()?;
+        let published = exit.iter().flat_map(Exit::published).map(|published| published.outside).collect();
 
         let mut host = ieum_socket::Host::with_stack(self.stack.clone(), false);
         let congestion = self.congestion.unwrap_or(self.tcp.congestion);
@@ -340,10 +366,12 @@ impl HostBuilder {
         let mut inner = if exit.is_some() { self.network.lock_for_source() } else { self.network.lock() };
         inner.check_plan(&addresses, &routes)?;
         let exit = match exit {
-            Some(exit) => Some((exit.link(), inner.add_room(Box::new(exit))?)),
+            Some(exit) => Some((exit.link(), inner.add_exit(Box::new(exit))?)),
             None => None,
         };
-        let number = inner.add_host(HostRoom::new(host, self.stack.accept_any_destination));
+        let mut room = HostRoom::new(host, self.stack.accept_any_destination);
+        room.published = published;
+        let number = inner.add_host(room);
         if let Some((link, exit)) = exit {
             inner.join_exit(number, exit, link);
         }
@@ -354,10 +382,10 @@ impl HostBuilder {
 
     fn parsed_addresses(&self) -> io::Result<Vec<(usize, Cidr)>> {
         let parsed = self.addresses.iter().map(|(link, text)| {
-            if !link.network.is(&self.network) {
+            if !link.is_of(&self.network) {
                 return Err(invalid(format!("{text}: the link is of another network")));
             }
-            Ok((link.number, cidr(text)?))
+            Ok((link.number(), cidr(text)?))
         });
         parsed.collect()
     }

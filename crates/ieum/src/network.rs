@@ -2,6 +2,7 @@
 
 mod join;
 mod leave;
+mod link;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -11,7 +12,7 @@ use std::task::Waker;
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use ieum_engine::{Clock, Notice, Poller, Room, Sleeper, Told, Turn};
+use ieum_engine::{Clock, DeviceRoom, Notice, Poller, Room, Sleeper, Told, Turn};
 use ieum_stack::{LinkConfig, LinkId};
 use ieum_wire::{Instant, Packet};
 
@@ -21,6 +22,8 @@ use crate::host::HostBuilder;
 use crate::outlet::OutletRoom;
 use crate::room::HostRoom;
 use crate::segment::{End, Segment, To};
+
+pub use link::Link;
 
 /// Hosts of this process, and the links between them.
 ///
@@ -33,13 +36,6 @@ use crate::segment::{End, Segment, To};
 /// arrive before `main` returns reads until the peer has closed.
 #[derive(Clone)]
 pub struct Network(Arc<Handle>);
-
-/// A link of a network: whoever is on it can talk to whoever else is.
-#[derive(Clone, Debug)]
-pub struct Link {
-    pub(crate) network: Network,
-    pub(crate) number: usize,
-}
 
 /// What users hold: the network is told when nobody does any more.
 struct Handle(Arc<Shared>);
@@ -67,10 +63,10 @@ pub(crate) struct Inner {
     /// Places of others that have left.
     spare_places: Vec<usize>,
     pub(crate) segments: Vec<Segment>,
-    /// Links of exits that have left.
+    /// Links that nobody holds and no host is on.
     spare_segments: Vec<usize>,
-    /// Who waits for descriptors of the machine, by the numbers of the poller. 0 is the bell's.
-    sources: Vec<usize>,
+    /// Who waits for descriptors of the machine, by the numbers of the poller. 0 is the bell's; who has left is nobody.
+    sources: Vec<Option<usize>>,
     /// Numbers of the poller that nobody has.
     spare_sources: Vec<u8>,
     /// The same of those who have left since the thread handed on what it was told.
@@ -84,6 +80,8 @@ pub(crate) struct Inner {
     woken: Vec<Waker>,
     /// Wakers to be dropped then.
     spent: Vec<Waker>,
+    /// Who has left, to be dropped then: an outlet may hold wakers, and the machine takes its time to delete an interface.
+    left: Vec<Inhabitant>,
     /// Nobody holds the network any more.
     is_left: bool,
     /// Its thread has ended before its time.
@@ -97,8 +95,8 @@ struct Dweller {
     source: u8,
     /// Where each of its links leads.
     links: Vec<(LinkId, usize)>,
-    /// A host's exit, and the link between them.
-    exit: Option<(usize, usize)>,
+    /// A host's exit.
+    exit: Option<usize>,
     is_busy: bool,
     /// What stands in `deadlines`.
     deadline: Option<Instant>,
@@ -108,7 +106,9 @@ enum Inhabitant {
     Host(Box<HostRoom>),
     /// The end of a link for packets.
     Outlet(Box<OutletRoom>),
-    /// An exit, a device.
+    /// A device at the end of a link.
+    Device(Box<DeviceRoom>),
+    /// An exit.
     Other(Box<dyn Room + Send>),
     /// Whoever it was has left.
     Nobody,
@@ -140,7 +140,7 @@ impl Network {
             spare_places: Vec::new(),
             segments: Vec::new(),
             spare_segments: Vec::new(),
-            sources: vec![usize::MAX],
+            sources: vec![None],
             spare_sources: Vec::new(),
             retired_sources: Vec::new(),
             thread: None,
@@ -149,6 +149,7 @@ impl Network {
             sleep: Sleep::Awake,
             woken: Vec::new(),
             spent: Vec::new(),
+            left: Vec::new(),
             is_left: false,
             is_broken: false,
         };
@@ -172,8 +173,8 @@ impl Network {
     /// Another link of which the choice is yours. An MTU above 65,535 bytes is that: no packet of IP is longer (RFC 791 §3.1).
     pub fn link_like(&self, config: LinkConfig) -> Link {
         let config = LinkConfig { mtu_bytes: config.mtu_bytes.min(MTU_BYTES_MAX), ..config };
-        let mut inner = self.lock();
-        Link { network: self.clone(), number: inner.new_segment(config) }
+        let number = self.lock().new_segment(config, true);
+        Link::of(self, number)
     }
 
     /// Are the two handles of one network?
@@ -256,9 +257,10 @@ impl Shared {
 
     fn unlock(mut inner: MutexGuard<'_, Inner>) {
         let (woken, spent) = (std::mem::take(&mut inner.woken), std::mem::take(&mut inner.spent));
+        let left = std::mem::take(&mut inner.left);
         drop(inner);
         wake_all(woken);
-        drop(spent);
+        drop((spent, left));
     }
 
     /// The network's thread, to its end. Should it break an assertion, whoever waits for what it was to bring is told so.
@@ -315,7 +317,7 @@ impl Inner {
                     outlet.break_down();
                     outlet.hand_over(woken);
                 }
-                Inhabitant::Other(_) | Inhabitant::Nobody => {}
+                Inhabitant::Device(_) | Inhabitant::Other(_) | Inhabitant::Nobody => {}
             }
         }
     }
@@ -323,7 +325,10 @@ impl Inner {
     pub(crate) fn host(&mut self, number: usize) -> &mut HostRoom {
         match self.dwellers.get_mut(number).map(|dweller| &mut dweller.room) {
             Some(Inhabitant::Host(host)) => host,
-            Some(Inhabitant::Outlet(_) | Inhabitant::Other(_) | Inhabitant::Nobody) | None => {
+            Some(
+                Inhabitant::Outlet(_) | Inhabitant::Device(_) | Inhabitant::Other(_) | Inhabitant::Nobody,
+            )
+            | None => {
                 unreachable!("a host's handle has the number of a host")
             }
         }
@@ -344,7 +349,7 @@ impl Inner {
         for (source, key, ready) in told {
             if *source == 0 {
                 bell.hear();
-            } else if let Some(number) = self.sources.get(usize::from(*source)).copied() {
+            } else if let Some(number) = self.sources.get(usize::from(*source)).copied().flatten() {
                 let (room, turn) = turn_of(&mut self.dwellers, &self.poller, now, number);
                 room.on_ready(&turn, *key, *ready);
                 self.touch(number);
@@ -390,7 +395,7 @@ impl Inner {
         match &mut dweller.room {
             Inhabitant::Host(host) => host.hand_over(woken, spent),
             Inhabitant::Outlet(outlet) => outlet.hand_over(woken),
-            Inhabitant::Other(_) | Inhabitant::Nobody => {}
+            Inhabitant::Device(_) | Inhabitant::Other(_) | Inhabitant::Nobody => {}
         }
         let deadline = dweller.room().deadline();
         if deadline != dweller.deadline {
@@ -457,6 +462,7 @@ impl Inner {
             || self.dwellers.iter().any(|dweller| match &dweller.room {
                 Inhabitant::Host(host) => host.is_unfinished(),
                 Inhabitant::Outlet(outlet) => outlet.is_unfinished(),
+                Inhabitant::Device(device) => device.is_unfinished(),
                 Inhabitant::Other(room) => room.is_unfinished(),
                 Inhabitant::Nobody => false,
             })
@@ -468,6 +474,7 @@ impl Dweller {
         match &mut self.room {
             Inhabitant::Host(host) => &mut **host,
             Inhabitant::Outlet(outlet) => &mut **outlet,
+            Inhabitant::Device(device) => &mut **device,
             Inhabitant::Other(room) => &mut **room,
             Inhabitant::Nobody => unreachable!("nothing names the place of who has left"),
         }
@@ -557,8 +564,9 @@ mod tests {
         let (_link, outlet) = network.outlet_link(1500).unwrap();
         let carrying = thread::spawn(move || (outlet.recv().unwrap_err(), outlet));
         let (end, heard) = mpsc::channel();
-        network.lock().add_room(Box::new(Breaks(heard))).unwrap();
+        network.lock().add_exit(Box::new(Breaks(heard))).unwrap();
         network.with(0, |_, _| {});
+        host.until_waiters(1);
         end.send(()).unwrap();
         let (error, listener) = waiting.join().unwrap();
         assert_eq!(error.raw_os_error(), Some(Errno::ENOTRECOVERABLE.0));

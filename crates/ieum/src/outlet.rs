@@ -77,11 +77,13 @@ pub(crate) struct OutletRoom {
 impl Network {
     /// A link whose other end is a TUN interface, with its MTU: what its hosts send to nobody else on the link goes to
     /// the machine's kernel, and what that sends there is for the host with its address, or for the one that
-    /// [stands for any](crate::HostBuilder::any_destination).
+    /// [stands for any](crate::HostBuilder::any_destination). The device is closed when the link is gone: with the last handle of
+    /// it and the last host on it.
     ///
     /// # Errors
     ///
-    /// InvalidInput for a TAP, whose frames no host of the library speaks; when the device cannot be watched.
+    /// InvalidInput for a TAP, whose frames no host of the library speaks; when the device cannot be watched, or the network has
+    /// 254 devices and exits.
     pub fn tun_link(&self, tun: Tun) -> io::Result<Link> {
         if tun.kind() != ieum_device::tun::TunKind::Tun {
             return Err(invalid("a link of the library carries packets, and a TAP carries frames"));
@@ -89,8 +91,8 @@ impl Network {
         let mtu_bytes = tun.mtu_bytes();
         // When the interface goes, the hosts on the link hear of it: it is down.
         let room = DeviceRoom::new(tun, LinkId::default(), |_sentence| {});
-        let (room_link, room) = (room.link(), Box::new(room));
-        self.leading(mtu_bytes, |inner| Ok((inner.add_room(room)?, room_link))).map(|(link, _)| link)
+        let room_link = room.link();
+        self.leading(mtu_bytes, |inner| Ok((inner.add_device(room)?, room_link))).map(|(link, _)| link)
     }
 
     /// A link with an end for packets.
@@ -118,8 +120,8 @@ impl Network {
         let link = self.link_like(LinkConfig { mtu_bytes, ..LinkConfig::in_process() });
         let mut inner = self.lock_for_source();
         let (number, room_link) = add(&mut inner)?;
-        let end = inner.plug(number, room_link, link.number);
-        inner.segments[link.number].add_gateway(end);
+        let end = inner.plug(number, room_link, link.number());
+        inner.segments[link.number()].add_gateway(end);
         drop(inner);
         Ok((link, number))
     }

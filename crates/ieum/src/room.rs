@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::net::SocketAddr;
 use std::task::Waker;
 
 use ieum_engine::{Notice, Ready, Room, Turn};
@@ -23,6 +24,8 @@ pub(crate) struct HostRoom {
     /// Flows to any address.
     pub(crate) flows: FlowTable,
     notices: VecDeque<Notice>,
+    /// The machine's addresses and ports that lead here.
+    pub(crate) published: Vec<SocketAddr>,
     /// The network's thread has ended: whoever waits would wait for ever.
     pub(crate) is_broken: bool,
     /// It has left its network: its sockets are closed, and it has no others.
@@ -96,6 +99,7 @@ impl HostRoom {
             waiting: SecondaryMap::new(),
             flows: FlowTable::default(),
             notices: VecDeque::new(),
+            published: Vec::new(),
             is_broken: false,
             is_removed: false,
             is_restless: false,
@@ -156,6 +160,7 @@ impl HostRoom {
         self.host = Host::with_stack(StackConfig::new([0; 32]), false);
         self.host.set_sockets_max(0);
         self.notices.clear();
+        self.published.clear();
         self.is_restless = false;
     }
 
@@ -176,10 +181,10 @@ impl HostRoom {
         if self.is_removed { Err(Errno::EBADF) } else { Ok(()) }
     }
 
-    /// How many wait for a socket.
+    /// How many wait, for whatever.
     #[cfg(test)]
-    pub(crate) fn waiters_of(&self, id: SocketId) -> usize {
-        self.waiting.get(id).map_or(0, Vec::len)
+    pub(crate) fn waiters_now(&self) -> usize {
+        self.waiting.values().map(Vec::len).sum::<usize>() + self.flows.waiting.len()
     }
 
     /// Whoever waits asks again.

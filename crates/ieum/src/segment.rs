@@ -27,6 +27,8 @@ pub(crate) enum To {
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) config: LinkConfig,
+    /// Somebody has a handle of it, by which others may come.
+    pub(crate) is_held: bool,
     ends: Vec<End>,
     addresses: BTreeMap<IpAddr, End>,
     /// The networks in which somebody has an address.
@@ -38,9 +40,10 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
-    pub(crate) fn new(config: LinkConfig) -> Segment {
+    pub(crate) fn new(config: LinkConfig, is_held: bool) -> Segment {
         Segment {
             config,
+            is_held,
             ends: Vec::new(),
             addresses: BTreeMap::new(),
             networks: Vec::new(),
@@ -83,9 +86,14 @@ impl Segment {
         self.gateways.push(end);
     }
 
+    /// All who are on the link.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = End> {
+        self.ends.iter().copied()
+    }
+
     /// All who are on the link, save `end`.
     pub(crate) fn others(&self, end: End) -> impl Iterator<Item = End> {
-        self.ends.iter().copied().filter(move |other| *other != end)
+        self.ends().filter(move |other| *other != end)
     }
 
     /// Whom a packet from `end` is for.

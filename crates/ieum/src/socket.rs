@@ -78,11 +78,6 @@ impl Socket {
         }
     }
 
-    #[cfg(test)]
-    pub(crate) fn id(&self) -> SocketId {
-        self.id
-    }
-
     /// A connection that this one, a listener, has accepted.
     pub(crate) fn accepted(&self, id: SocketId) -> Socket {
         let accepted = Socket::of(&self.host, id);
@@ -471,5 +466,58 @@ impl Wake for Parker {
     fn wake_by_ref(self: &Arc<Self>) {
         *self.is_woken.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.condvar.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::Shutdown;
+    use std::thread;
+
+    use crate::Network;
+
+    #[test]
+    fn a_thread_that_waits_is_woken_by_what_others_do() {
+        let network = Network::new().unwrap();
+        let link = network.link();
+        let host = |address| network.host().address(&link, address).build().unwrap();
+        let (one, other) = (host("10.1.0.1/24"), host("10.1.0.2/24"));
+        let listener = other.listen("10.1.0.2:80").unwrap();
+        thread::scope(|scope| {
+            let accepting = scope.spawn(|| listener.accept().unwrap().0);
+            other.until_waiters(1);
+            let mut stream = one.connect("10.1.0.2:80").unwrap();
+            let accepted = accepting.join().unwrap();
+            let read = || {
+                let mut reader = accepted.try_clone().unwrap();
+                scope.spawn(move || reader.read(&mut [0; 8]).unwrap())
+            };
+            let reading = read();
+            other.until_waiters(1);
+            stream.write_all(b"bytes").unwrap();
+            assert_eq!(reading.join().unwrap(), 5);
+            // Shut down from beside it, a read that waits ends.
+            let reading = read();
+            other.until_waiters(1);
+            accepted.shutdown(Shutdown::Read).unwrap();
+            assert_eq!(reading.join().unwrap(), 0);
+        });
+    }
+
+    #[test]
+    fn a_thread_that_waits_for_room_is_woken_by_who_makes_it() {
+        // More than buffers of both ends grow to: whoever writes it waits until somebody reads.
+        const BYTES: usize = 32 << 20;
+        let host = Network::new().unwrap().host().build().unwrap();
+        let listener = host.listen("127.0.0.1:80").unwrap();
+        let mut stream = host.connect("127.0.0.1:80").unwrap();
+        let (mut accepted, _) = listener.accept().unwrap();
+        thread::scope(|scope| {
+            let writing = scope.spawn(move || stream.write_all(&vec![7; BYTES]).unwrap());
+            host.until_waiters(1);
+            accepted.read_exact(&mut vec![0; BYTES]).unwrap();
+            writing.join().unwrap();
+        });
     }
 }

@@ -1,14 +1,18 @@
 //! Hosts of one's own: joined to each other, and to the machine.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+use std::future::Future;
 use std::io::{ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
 use ieum::sockets::Errno;
 use ieum::stack::{CongestionName, LinkConfig, RouteTarget, TcpSettings};
 use ieum::{Host, Network};
+use rustix::net::{AddressFamily, SocketType};
 
 /// Two hosts on one link, in both families.
 fn pair() -> (Host, Host) {
@@ -275,6 +279,10 @@ fn an_exit_leads_to_the_machine_and_its_refusals_come_back() {
     stream.read_to_string(&mut word).unwrap();
     assert_eq!(word, "OUT AND BACK");
     serving.join().unwrap();
+    // A port that is held, and at which nobody listens.
+    let held = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    rustix::net::bind(&held, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = SocketAddr::try_from(rustix::net::getsockname(&held).unwrap()).unwrap().port();
     assert_eq!(host.connect(("10.77.0.1", port)).unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
 
@@ -298,19 +306,37 @@ fn what_a_left_network_owes_is_delivered() {
 
 #[test]
 fn a_port_of_the_machine_leads_inside() {
-    let port = {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        free.local_addr().unwrap().port()
-    };
-    let host = Network::new().unwrap().host().publish(&format!("127.0.0.1:{port}:80")).build().unwrap();
+    let host = Network::new().unwrap().host().publish("0:80").publish("[::1]:0:53/udp").build().unwrap();
+    let [at, name_service] = *host.published() else { panic!("two are published") };
+    assert!(at.ip().is_loopback() && at.port() != 0 && name_service.is_ipv6());
     let listener = host.listen("0.0.0.0:80").unwrap();
-    let mut outside = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    let mut outside = std::net::TcpStream::connect(at).unwrap();
     let (mut inside, _) = listener.accept().unwrap();
     outside.write_all(b"in").unwrap();
     outside.shutdown(Shutdown::Write).unwrap();
     let mut word = String::new();
     inside.read_to_string(&mut word).unwrap();
     assert_eq!(word, "in");
+    host.remove();
+    assert!(host.published().is_empty());
+}
+
+#[test]
+fn as_many_connections_wait_as_the_backlog_says() {
+    let (one, other) = pair();
+    let listener = other.listen("10.1.0.2:80").unwrap();
+    let connect = || one.connect_timeout(&"10.1.0.2:80".parse().unwrap(), Duration::from_millis(50));
+    let waiting: Vec<_> = (0..129).map(|_| connect().unwrap()).collect();
+    assert_eq!(connect().unwrap_err().kind(), ErrorKind::TimedOut);
+    let accepted = listener.accept().unwrap();
+    assert_eq!(accepted.1, waiting[0].local_addr().unwrap());
+    connect().unwrap();
+    // Nor is there a port when all that the host gives out are listened on.
+    let network = Network::new().unwrap();
+    let few = network.host().ephemeral_ports(5000..=5001).build().unwrap();
+    let _both = [0; 2].map(|_| few.listen("127.0.0.1:0").unwrap());
+    assert_eq!(few.listen("127.0.0.1:0").unwrap_err().kind(), ErrorKind::AddrInUse);
+    assert_eq!(few.listen(&[][..]).unwrap_err().kind(), ErrorKind::InvalidInput);
 }
 
 #[test]
@@ -340,20 +366,6 @@ fn a_neighbour_who_is_not_there_is_an_unreachable_host() {
     assert_eq!(error("10.1.0.2:80"), ErrorKind::ConnectionRefused);
     other.remove();
     assert_eq!(error("10.1.0.2:80"), ErrorKind::HostUnreachable);
-}
-
-#[test]
-fn a_call_that_waits_is_answered_by_what_another_thread_does() {
-    let (one, other) = pair();
-    let listener = other.listen("10.1.0.2:80").unwrap();
-    let accepting = thread::spawn(move || listener.accept().unwrap());
-    let _stream = one.connect("10.1.0.2:80").unwrap();
-    let (accepted, _) = accepting.join().unwrap();
-    // Shut down from beside it, a read that waits ends.
-    let mut reader = accepted.try_clone().unwrap();
-    let reading = thread::spawn(move || reader.read(&mut [0; 8]).unwrap());
-    accepted.shutdown(Shutdown::Read).unwrap();
-    assert_eq!(reading.join().unwrap(), 0);
 }
 
 #[test]
@@ -413,9 +425,12 @@ fn a_host_that_is_removed_resets_its_peers_and_frees_its_address() {
     let listener = one.listen("10.9.0.1:80").unwrap();
     let mut stream = other.connect("10.9.0.1:80").unwrap();
     let accepted = listener.accept().unwrap().0;
-    let waiting = thread::spawn(move || listener.accept().map(drop));
+    let mut waiting = pin!(listener.accept_async());
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(waiting.as_mut().poll(&mut cx).is_pending());
     one.remove();
-    assert_eq!(waiting.join().unwrap().unwrap_err().raw_os_error(), Some(Errno::EBADF.0));
+    let Poll::Ready(Err(told)) = waiting.poll(&mut cx) else { panic!("nobody will come") };
+    assert_eq!(told.raw_os_error(), Some(Errno::EBADF.0));
     assert_eq!(stream.read(&mut [0; 4]).unwrap_err().kind(), ErrorKind::ConnectionReset);
     assert_eq!(accepted.peer_addr().unwrap_err().raw_os_error(), Some(Errno::EBADF.0));
     assert_eq!(one.udp("0.0.0.0:0").unwrap_err().raw_os_error(), Some(Errno::ENFILE.0));

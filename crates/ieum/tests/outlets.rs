@@ -140,3 +140,45 @@ fn a_link_without_its_outlet_leads_nowhere() {
     assert!(matches!(lost, ErrorKind::NetworkUnreachable | ErrorKind::HostUnreachable), "{lost:?}");
     assert_eq!(network.outlet_link(1000).unwrap_err().kind(), ErrorKind::InvalidInput);
 }
+
+#[test]
+fn a_network_has_any_number_of_devices_one_after_the_other() {
+    let network = Network::new().unwrap();
+    let kind = SocketType::SEQPACKET;
+    let pair = || socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).unwrap();
+    for number in 0..600 {
+        let (here, there) = pair();
+        let link = network.tun_link(Tun::of_descriptor(here, 1500).unwrap()).unwrap();
+        // Some are left with a packet on its way in.
+        if number % 3 == 0 {
+            rustix::io::write(&there, &[0x45; 40]).unwrap();
+        }
+        if number % 2 == 0 {
+            host_on(&network, &link, "10.1.0.1/24").remove();
+        }
+    }
+    // As many at once as there may be, and no more.
+    let device = || network.tun_link(Tun::of_descriptor(pair().0, 1500).unwrap());
+    let links: Vec<Link> = (0..254).map(|_| device().unwrap()).collect();
+    assert!(device().unwrap_err().to_string().contains("254"));
+    drop(links);
+    device().unwrap();
+}
+
+#[test]
+fn a_link_without_handles_serves_the_hosts_on_it() {
+    let kind = SocketType::SEQPACKET;
+    let (here, there) = socketpair(AddressFamily::UNIX, kind, SocketFlags::CLOEXEC, None).unwrap();
+    let networks = [Network::new().unwrap(), Network::new().unwrap()];
+    let host = |network: &Network, end, address| {
+        let link = network.tun_link(Tun::of_descriptor(end, 1500).unwrap()).unwrap();
+        host_on(network, &link, address)
+    };
+    let (one, other) = (host(&networks[0], here, "10.1.0.1/24"), host(&networks[1], there, "10.1.0.2/24"));
+    // Neither link is held any more, nor its place taken by the next.
+    let next = networks[0].link();
+    let _beside = host_on(&networks[0], &next, "10.1.0.2/24");
+    let listener = other.listen("10.1.0.2:80").unwrap();
+    speak(&listener, one.connect("10.1.0.2:80").unwrap());
+    drop((one, other, next));
+}

@@ -1,7 +1,9 @@
 //! Tasks of any executor: their wakers are other people's code.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
+use std::future::Future;
 use std::io::{ErrorKind, Write};
+use std::net::{IpAddr, Shutdown};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -138,6 +140,31 @@ fn a_waker_that_panics_ends_no_network() {
 }
 
 #[test]
+fn a_task_that_waits_is_woken_by_what_is_done_beside_it() {
+    let (one, other) = pair();
+    let listener = other.listen("10.1.0.2:80").unwrap();
+    let woken = Arc::new(Counts(AtomicUsize::new(0)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let (mut cx, times) = (Context::from_waker(&waker), || woken.0.load(Ordering::Relaxed));
+    let mut accepting = pin!(listener.accept_async());
+    assert!(accepting.as_mut().poll(&mut cx).is_pending());
+    let _stream = one.connect("10.1.0.2:80").unwrap();
+    assert_eq!(times(), 1);
+    let Poll::Ready(Ok((accepted, _))) = accepting.poll(&mut cx) else { panic!("somebody has come") };
+    // Shut down from beside it, a read that waits ends.
+    assert!(accepted.poll_read(&mut cx, &mut [0; 8]).is_pending());
+    accepted.shutdown(Shutdown::Read).unwrap();
+    assert_eq!(times(), 2);
+    assert!(matches!(accepted.poll_read(&mut cx, &mut [0; 8]), Poll::Ready(Ok(0))));
+    // So does a task that waits at a host that is removed.
+    let mut accepting = pin!(listener.accept_async());
+    assert!(accepting.as_mut().poll(&mut cx).is_pending());
+    other.remove();
+    assert_eq!(times(), 3);
+    assert!(matches!(accepting.poll(&mut cx), Poll::Ready(Err(_))));
+}
+
+#[test]
 fn the_last_task_that_polls_is_the_one_that_is_woken() {
     let (mut writer, reader, _listener) = connected();
     let tasks = [0, 1].map(|_| Arc::new(Counts(AtomicUsize::new(0))));
@@ -147,4 +174,40 @@ fn the_last_task_that_polls_is_the_one_that_is_woken() {
     }
     writer.write_all(b"x").unwrap();
     assert_eq!(tasks.map(|task| task.0.load(Ordering::Relaxed)), [0, 1]);
+}
+
+#[test]
+fn a_raw_socket_serves_tasks_as_others_do() {
+    let network = Network::new().unwrap();
+    let link = network.link();
+    let host = |address: &str| network.host().address(&link, address).raw_sockets().build().unwrap();
+    let (one, other) = (host("10.1.0.1/24"), host("10.1.0.2/24"));
+    let (speaks, hears) = (one.raw_v4(253).unwrap(), other.raw_v4(253).unwrap());
+    let (reads, asks) = [0, 1].map(|_| Arc::new(Counts(AtomicUsize::new(0)))).into();
+    let (reader, asker) = (Waker::from(Arc::clone(&reads)), Waker::from(Arc::clone(&asks)));
+    let mut into = [0; 100];
+    let mut waiting = pin!(hears.readable());
+    assert!(waiting.as_mut().poll(&mut Context::from_waker(&asker)).is_pending());
+    assert!(hears.poll_peek_from(&mut Context::from_waker(&reader), &mut into).is_pending());
+    assert!(hears.poll_recv_from(&mut Context::from_waker(&reader), &mut into).is_pending());
+    let mut cx = Context::from_waker(Waker::noop());
+    let sent = speaks.poll_send_to(&mut cx, b"hello", Some("10.1.0.2".parse().unwrap()));
+    assert!(matches!(sent, Poll::Ready(Ok(5))));
+    assert_eq!([reads, asks].map(|task| task.0.load(Ordering::Relaxed)), [1, 1]);
+    assert!(waiting.poll(&mut cx).is_ready() && hears.readiness().readable);
+    let told = |polled: Poll<std::io::Result<(usize, IpAddr)>>| match polled {
+        Poll::Ready(told) => told.unwrap(),
+        Poll::Pending => panic!("a packet is there"),
+    };
+    let from = "10.1.0.1".parse().unwrap();
+    assert_eq!(told(hears.poll_peek_from(&mut cx, &mut into)), (25, from));
+    let clone = hears.try_clone().unwrap();
+    assert_eq!(told(clone.poll_recv_from(&mut cx, &mut into)), (25, from));
+    assert_eq!(&into[20..25], b"hello");
+    assert!(hears.poll_readable(&cx).is_pending());
+    // Without an address it goes to the peer, of which there is none yet.
+    assert!(matches!(speaks.poll_send_to(&mut cx, b"x", None), Poll::Ready(Err(_))));
+    speaks.connect("10.1.0.2".parse().unwrap()).unwrap();
+    assert!(matches!(speaks.poll_send_to(&mut cx, b"x", None), Poll::Ready(Ok(1))));
+    assert!(hears.poll_readable(&cx).is_ready() && speaks.poll_writable(&cx).is_ready());
 }

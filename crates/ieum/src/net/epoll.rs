@@ -353,11 +353,28 @@ impl Wake for Touch {
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
+    use std::thread;
 
     use ieum_socket::numbers::POLLIN;
 
     use super::*;
     use crate::Network;
+
+    #[test]
+    fn a_thread_that_waits_is_woken_by_any_of_the_sockets() {
+        let host = Network::new().unwrap().host().build().unwrap();
+        let sockets = [1, 2].map(|port| Socket::from(host.udp(("127.0.0.1", port)).unwrap()));
+        let epoll = Epoll::new();
+        for (number, socket) in (1..).zip(&sockets) {
+            epoll.control(EPOLL_CTL_ADD, number, socket, Some((POLLIN, 7))).unwrap();
+        }
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| epoll.wait(9, None));
+            host.until_waiters(2);
+            sockets[0].send(b"x", 0, Some("127.0.0.1:2".parse().unwrap())).unwrap();
+            assert_eq!(waiting.join().unwrap(), [(POLLIN, 7)]);
+        });
+    }
 
     #[test]
     fn what_a_socket_answers_is_not_told_of_the_one_that_has_its_number_since() {

@@ -17,6 +17,7 @@ mod socket;
 mod tcp_listener;
 mod tcp_stream;
 mod udp_socket;
+mod waits;
 
 pub use std::net::{
     IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, SocketAddrV4, SocketAddrV6, ToSocketAddrs,

@@ -89,11 +89,25 @@ mod tests {
         let [one, other] = [1, 2].map(|port| host.udp(("127.0.0.1", port)).unwrap());
         let asked = Socket::from(&one);
         let waiting = thread::spawn(move || poll(&[(&asked, POLLIN), (&asked, POLLPRI)], None));
-        while host.look(|_, room| room.waiters_of(one.0.id())) < 2 {
-            thread::yield_now();
-        }
+        host.until_waiters(2);
         other.send_to(b"x", "127.0.0.1:1").unwrap();
         assert_eq!(waiting.join().unwrap(), [POLLIN, 0]);
-        assert_eq!(host.look(|_, room| room.waiters_of(one.0.id())), 0);
+        host.until_waiters(0);
+        drop(one);
+    }
+
+    #[test]
+    fn what_comes_in_one_of_several_networks_wakes_who_waits_for_any() {
+        let hosts = [0; 2].map(|_| Network::new().unwrap().host().build().unwrap());
+        let sockets = hosts.each_ref().map(|host| host.udp("127.0.0.1:1").unwrap());
+        for (number, host) in hosts.iter().enumerate() {
+            let asked = sockets.each_ref().map(Socket::from);
+            let waiting = thread::spawn(move || poll(&[(&asked[0], POLLIN), (&asked[1], POLLIN)], None));
+            hosts.iter().for_each(|host| host.until_waiters(1));
+            host.udp("127.0.0.1:0").unwrap().send_to(b"x", "127.0.0.1:1").unwrap();
+            let told: Vec<u32> = (0..2).map(|other| if other == number { POLLIN } else { 0 }).collect();
+            assert_eq!(waiting.join().unwrap(), told);
+            sockets[number].recv(&mut [0]).unwrap();
+        }
     }
 }

@@ -4,11 +4,14 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use ieum_socket::numbers::{IP_HDRINCL, IPPROTO_IP, IPPROTO_IPV6, IPV6_CHECKSUM, IPV6_HDRINCL};
 use ieum_socket::{Domain, Wait, Writing};
 
+use super::udp_socket::take;
+use super::waits::waits;
 use crate::host::Host;
 use crate::room::Way;
 use crate::socket::{Socket, invalid};
@@ -70,6 +73,52 @@ impl RawSocket {
             host.read_waiting(now, id, into, false, blocks, wait)
         })?;
         source.map(|source| (count, source.ip())).ok_or_else(|| invalid("a packet has a source"))
+    }
+
+    waits!();
+
+    /// Takes a packet, for a task.
+    ///
+    /// # Errors
+    ///
+    /// What an ICMP error has told of a packet to the connected peer.
+    pub fn poll_recv_from(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<(usize, IpAddr)>> {
+        let taken = self.0.poll(cx, Way::Read, |now, host, id| take(now, host, id, into, false));
+        taken.map_ok(|(count, source)| (count, source.ip()))
+    }
+
+    /// The same without taking it.
+    ///
+    /// # Errors
+    ///
+    /// As [`RawSocket::poll_recv_from`].
+    pub fn poll_peek_from(&self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<(usize, IpAddr)>> {
+        let taken = self.0.poll(cx, Way::Read, |now, host, id| take(now, host, id, into, true));
+        taken.map_ok(|(count, source)| (count, source.ip()))
+    }
+
+    /// Sends as [`RawSocket::send_to`], for a task; without an address to the connected peer.
+    ///
+    /// # Errors
+    ///
+    /// Those of sendto(2).
+    pub fn poll_send_to(
+        &self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        to: Option<IpAddr>,
+    ) -> Poll<io::Result<usize>> {
+        let to = to.map(|to| SocketAddr::new(to, 0));
+        self.0.poll(cx, Way::Write, |now, host, id| host.send_to(now, id, bytes, to))
+    }
+
+    /// Another handle of the same socket.
+    ///
+    /// # Errors
+    ///
+    /// None: it is fallible for the sake of its siblings.
+    pub fn try_clone(&self) -> io::Result<RawSocket> {
+        Ok(RawSocket(Arc::clone(&self.0)))
     }
 
     /// Does what is sent begin with its IP header (IP_HDRINCL, IPV6_HDRINCL)? Of that of IPv4 the length and the checksum are

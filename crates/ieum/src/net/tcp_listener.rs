@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::iter::FusedIterator;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -19,11 +20,34 @@ use crate::socket::Socket;
 pub struct TcpListener(pub(super) Arc<Socket>);
 
 impl TcpListener {
-    /// Listens on the process's own host.
+    /// Listens on the process's own host: socket(2), SO_REUSEADDR, bind(2) and listen(2). Of several addresses it is the first
+    /// one that can be had.
+    ///
+    /// Port 0 is one that is free, of the host's [ephemeral ones](crate::HostBuilder::ephemeral_ports);
+    /// [`TcpListener::local_addr`] tells it. No port needs a privilege, and one that connections of before still have
+    /// (TIME-WAIT) may be had again.
+    ///
+    /// The backlog is std's, 128, with which 129 connections wait to be accepted, as on Linux. A client that comes then is not
+    /// answered, and tries again until there is room or it gives up. For another backlog there is [`Socket::listen`](super::Socket::listen).
     ///
     /// # Errors
     ///
-    /// Those of bind(2) and listen(2); of several addresses the last one's.
+    /// Those of bind(2) and listen(2), of several addresses the last one's: AddrInUse where somebody listens or every ephemeral
+    /// port is taken, AddrNotAvailable for an address that is none of the host's. InvalidInput when there is no address, ENFILE
+    /// when the host has all the sockets [that it may have](crate::HostBuilder::sockets_max), and what
+    /// [`Host::of_process`] says when it is the first to ask for the host.
+    ///
+    /// ```
+    /// use std::io::ErrorKind;
+    /// use ieum::net::TcpListener;
+    ///
+    /// let listener = TcpListener::bind("127.0.0.1:0")?;
+    /// let at = listener.local_addr()?;
+    /// assert!((32768..=60999).contains(&at.port()));
+    /// assert_eq!(TcpListener::bind(at).unwrap_err().kind(), ErrorKind::AddrInUse);
+    /// assert_eq!(TcpListener::bind("192.0.2.1:80").unwrap_err().kind(), ErrorKind::AddrNotAvailable);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn bind(address: impl ToSocketAddrs) -> io::Result<TcpListener> {
         Host::of_process()?.listen(address)
     }
@@ -165,3 +189,6 @@ impl Iterator for Incoming<'_> {
         Some(self.0.accept().map(|(stream, _)| stream))
     }
 }
+
+// It has no end.
+impl FusedIterator for Incoming<'_> {}

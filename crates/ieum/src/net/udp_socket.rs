@@ -16,6 +16,7 @@ use ieum_socket::{Errno, Kind, SocketId, Wait, Writing};
 use ieum_wire::Instant;
 
 use super::tcp_stream::number;
+use super::waits::waits;
 use crate::host::{Host, each};
 use crate::room::Way;
 use crate::socket::{Socket, invalid};
@@ -105,55 +106,7 @@ impl UdpSocket {
         self.peek_from(into).map(|(count, _)| count)
     }
 
-    /// Waits until there is something to read, for a task; dropped before its end it takes nothing. Any number of tasks may wait.
-    ///
-    /// # Errors
-    ///
-    /// None that is known: what has gone wrong is told by the call that follows.
-    pub async fn readable(&self) -> io::Result<()> {
-        self.0.ready(Way::Read).await
-    }
-
-    /// Waits until there is room to write, in the same way.
-    ///
-    /// # Errors
-    ///
-    /// None that is known.
-    pub async fn writable(&self) -> io::Result<()> {
-        self.0.ready(Way::Write).await
-    }
-
-    /// Waits for one of the two, in the same way.
-    ///
-    /// # Errors
-    ///
-    /// None that is known.
-    pub async fn readable_or_writable(&self) -> io::Result<()> {
-        self.0.ready(Way::Either).await
-    }
-
-    /// Is there something to read? The last task that asked is woken when there is.
-    ///
-    /// # Errors
-    ///
-    /// None that is known.
-    pub fn poll_readable(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_ready(cx, Way::Read)
-    }
-
-    /// Is there room to write? The last task that asked is woken when there is.
-    ///
-    /// # Errors
-    ///
-    /// None that is known.
-    pub fn poll_writable(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
-        self.0.poll_ready(cx, Way::Write)
-    }
-
-    /// What poll(2) would show of the socket now.
-    pub fn readiness(&self) -> crate::sockets::Readiness {
-        self.0.readiness()
-    }
+    waits!();
 
     /// Takes a datagram, for a task.
     ///
@@ -475,7 +428,7 @@ impl UdpSocket {
 }
 
 /// A datagram into `into`, cut where that ends.
-fn take(
+pub(super) fn take(
     now: Instant,
     host: &mut ieum_socket::Host,
     id: SocketId,

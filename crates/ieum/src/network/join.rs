@@ -3,10 +3,10 @@
 use std::io;
 use std::time::Duration;
 
-use ieum_engine::Room;
+use ieum_engine::{DeviceRoom, Room};
 use ieum_stack::{LinkConfig, LinkId};
 
-use super::{Dweller, Inhabitant, Inner};
+use super::{Dweller, Inhabitant, Inner, turn_of};
 use crate::bounds::SOURCES_MAX;
 use crate::outlet::OutletRoom;
 use crate::room::HostRoom;
@@ -30,20 +30,35 @@ impl Inner {
         self.add(Inhabitant::Outlet(Box::new(outlet)), u8::MAX)
     }
 
-    /// Somebody who waits for descriptors.
+    /// A device at the end of a link.
+    ///
+    /// # Errors
+    ///
+    /// As [`Inner::add_exit`].
+    pub(crate) fn add_device(&mut self, device: DeviceRoom) -> io::Result<usize> {
+        self.add_room(Inhabitant::Device(Box::new(device)))
+    }
+
+    /// An exit, or whoever else waits for descriptors of his own.
     ///
     /// # Errors
     ///
     /// When it cannot begin, or there are too many of its like.
-    pub(crate) fn add_room(&mut self, mut room: Box<dyn Room + Send>) -> io::Result<usize> {
+    pub(crate) fn add_exit(&mut self, exit: Box<dyn Room + Send>) -> io::Result<usize> {
+        self.add_room(Inhabitant::Other(exit))
+    }
+
+    fn add_room(&mut self, room: Inhabitant) -> io::Result<usize> {
         let many = || io::Error::other("a network has no more than 254 exits and devices");
         let source = self.new_source().ok_or_else(many)?;
-        if let Err(error) = room.start(&self.poller.turn(self.clock.now(), source)) {
-            self.retired_sources.push(source);
+        let number = self.add(room, source);
+        let (room, turn) = turn_of(&mut self.dwellers, &self.poller, self.clock.now(), number);
+        if let Err(error) = room.start(&turn) {
+            let room = self.retire(number);
+            drop(room);
             return Err(error);
         }
-        let number = self.add(Inhabitant::Other(room), source);
-        self.sources[usize::from(source)] = number;
+        self.sources[usize::from(source)] = Some(number);
         Ok(number)
     }
 
@@ -60,21 +75,21 @@ impl Inner {
         number
     }
 
-    /// Another link.
-    pub(super) fn new_segment(&mut self, config: LinkConfig) -> usize {
+    /// Another link; one that is held is there until it is [let go](Network::let_go).
+    pub(super) fn new_segment(&mut self, config: LinkConfig, is_held: bool) -> usize {
+        let segment = Segment::new(config, is_held);
         if let Some(spare) = self.spare_segments.pop() {
-            self.segments[spare] = Segment::new(config);
+            self.segments[spare] = segment;
             return spare;
         }
-        self.segments.push(Segment::new(config));
+        self.segments.push(segment);
         self.segments.len() - 1
     }
 
     /// A link for a host and its exit, which goes with it.
     pub(crate) fn exit_segment(&mut self, host: usize, exit: usize) -> usize {
-        let segment = self.new_segment(LinkConfig::in_process());
-        self.dwellers[host].exit = Some((exit, segment));
-        segment
+        self.dwellers[host].exit = Some(exit);
+        self.new_segment(LinkConfig::in_process(), false)
     }
 
     /// A room comes to a link, which it calls `link`.
@@ -90,7 +105,7 @@ impl Inner {
             return Some(spare);
         }
         let source = u8::try_from(self.sources.len()).ok().filter(|_| self.sources.len() < SOURCES_MAX)?;
-        self.sources.push(usize::MAX);
+        self.sources.push(None);
         Some(source)
     }
 }
