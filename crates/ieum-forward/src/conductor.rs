@@ -141,7 +141,7 @@ impl Conductor {
         for name in rules.iter().filter_map(Rule::within) {
             if !conductor.offices.values().any(|office| office.name == *name) {
                 let serial = conductor.serials.next();
-                conductor.offices.insert(serial, Office::open(name)?);
+                conductor.offices.insert(serial, Office::open_at_first(name)?);
             }
         }
         Ok(conductor)

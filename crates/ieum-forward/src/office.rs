@@ -1,6 +1,7 @@
 //! A worker, as the first process sees it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -39,18 +40,30 @@ const OURSELVES: &str = "/proc/self/exe";
 const LEVEL: Interest = Interest { read: true, write: false, edge: false };
 
 impl Office {
-    /// Starts a worker in the host `name`.
+    /// Starts a worker in the host `name`, once that has answered: it looks who calls when it takes the call, and what this
+    /// process gives up later does not matter then.
+    ///
+    /// # Errors
+    ///
+    /// One line: there is no such host, it does not answer, or no process can be started.
+    pub(crate) fn open_at_first(name: &Name) -> Result<Office, String> {
+        let host = call(name)?;
+        host.drops().map_err(|error| cannot(name, &error))?;
+        Office::with(name, host)
+    }
+
+    /// Starts a worker in the host `name` while others are forwarded for, who do not wait for its answer: that the host is
+    /// silent, its worker finds out.
     ///
     /// # Errors
     ///
     /// One line: there is no such host, or no process can be started.
     pub(crate) fn open(name: &Name) -> Result<Office, String> {
-        let failed = |error: &dyn std::fmt::Display| format!("cannot forward in the host {name}: {error}");
-        let directory = Directory::of_user().map_err(|error| failed(&error))?;
-        let host = Asked::new(&directory, name).map_err(|error| failed(&error))?;
-        let host = host.ok_or_else(|| format!("there is no host {name}: {}", there_are(&directory)))?;
-        // It looks who calls when it takes the call: once it has answered, what this process gives up does not matter.
-        host.drops().map_err(|error| failed(&error))?;
+        Office::with(name, call(name)?)
+    }
+
+    fn with(name: &Name, host: Asked) -> Result<Office, String> {
+        let failed = |error: &dyn Display| cannot(name, error);
         let (ours, theirs) = Channel::pair().map_err(|error| failed(&error))?;
         let mut child = Command::new(OURSELVES)
             .args([
@@ -134,6 +147,17 @@ impl Leaving {
         self.kill_at = None;
         end_by_force(&mut self.child);
     }
+}
+
+/// Calls the host `name`.
+fn call(name: &Name) -> Result<Asked, String> {
+    let directory = Directory::of_user().map_err(|error| cannot(name, &error))?;
+    let host = Asked::new(&directory, name).map_err(|error| cannot(name, &error))?;
+    host.ok_or_else(|| format!("there is no host {name}: {}", there_are(&directory)))
+}
+
+fn cannot(name: &Name, error: &dyn Display) -> String {
+    format!("cannot forward in the host {name}: {error}")
 }
 
 /// The child that we know stands before the worker, which is a child of its child and in its process group.

@@ -291,6 +291,30 @@ fn a_file_s_rules_for_a_host_come_back_with_the_host() {
 }
 
 #[test]
+fn a_file_that_names_a_stopped_host_holds_up_nobody_else() {
+    if !peer("python3") {
+        return;
+    }
+    let (runtime, folder) = (Runtime::new(), Folder::new());
+    let host = host(&runtime);
+    let (_listener, target) = listener();
+    let path = folder.write("forward.toml", "");
+    let mut forward = forward_in(&runtime, &["--config", &path, "127.0.0.1:0", &target]);
+    address(&mut forward);
+    let stopped = Pid::from_raw(server_of(&host)).expect("a process number");
+    kill_process(stopped, Signal::STOP).expect("a running process can be stopped");
+    let rules = format!(
+        "[[forward]]\nfrom = \"127.0.0.1:0\"\nto = 7\nin = \"a\"\n[[forward]]\nfrom = \"127.0.0.2:0\"\nto = \"{target}\"\n"
+    );
+    folder.write("forward.toml", &rules);
+    forward.error_line("ieum: forwarding 127.0.0.2:");
+    kill_process(stopped, Signal::CONT).expect("a stopped process can go on");
+    let mut client = patient(TcpStream::connect(address(&mut forward)).expect("the port listens"));
+    let mut other = client.try_clone().expect("a socket is duplicated");
+    say(&mut client, &mut other, "into the host");
+}
+
+#[test]
 fn a_rule_that_leaves_a_host_takes_its_port_along_however_busy_its_worker_is() {
     if !peer("python3") {
         return;
