@@ -44,7 +44,7 @@ impl Open {
         if let Some(outcome) = self.check_stamp(now, segment) {
             return outcome;
         }
-        if let Some(outcome) = self.check_position(now, segment) {
+        if let Some(outcome) = self.check_position(now, segment, reader, settings) {
             return outcome;
         }
         let flags = segment.header.flags;
@@ -60,20 +60,13 @@ impl Open {
         if !flags.ack {
             return Outcome::dropped(Drop::TcpNoAck);
         }
-        self.heard(now);
-        let news = match self.check_ack(now, segment, settings) {
+        let news = match self.take_ack(now, segment, reader, settings) {
             Ok(news) => news,
-            Err(reason) => return Outcome::dropped(reason),
+            Err(outcome) => return outcome,
         };
         // Only now: who cannot name what we sent shall not move the clock that PAWS goes by.
         if let (Some(stamps), Some(theirs)) = (&mut self.stamps, segment.header.options.timestamps) {
             stamps.seen(now, segment.header.seq, theirs.value);
-        }
-        if reader == Reader::Gone && news && self.state() == State::FinWait2 {
-            if self.fin_timeout.is_none() {
-                return Outcome::Aborted(Drop::TcpNoReader);
-            }
-            self.orphaned(now, self.fin_timeout);
         }
         let news = self.recv.urgent_arrives(segment, settings.urgent_inline) || news;
         let received = match self.take_data(now, segment, reader, settings) {
@@ -83,9 +76,14 @@ impl Open {
             Err(Unwanted::NoMemory) => return Outcome::Dropped { reason: Drop::TcpNoMemory, news },
             Err(Unwanted::NoReader) => return Outcome::Aborted(Drop::TcpNoReader),
         };
+        self.over().unwrap_or(Outcome::Taken { news: news || received })
+    }
+
+    /// Has the connection come to its end by what was said in both directions?
+    fn over(&self) -> Option<Outcome> {
         match self.state() {
-            State::TimeWait => Outcome::TimeWait,
-            State::Closed => Outcome::Closed,
+            State::TimeWait => Some(Outcome::TimeWait),
+            State::Closed => Some(Outcome::Closed),
             State::Listen
             | State::SynSent
             | State::SynReceived
@@ -94,7 +92,7 @@ impl Open {
             | State::FinWait2
             | State::CloseWait
             | State::Closing
-            | State::LastAck => Outcome::Taken { news: news || received },
+            | State::LastAck => None,
         }
     }
 
@@ -110,7 +108,13 @@ impl Open {
     }
 
     /// First: is any of it in the window (§3.4)?
-    fn check_position(&mut self, now: Instant, segment: &Segment<'_>) -> Option<Outcome> {
+    fn check_position(
+        &mut self,
+        now: Instant,
+        segment: &Segment<'_>,
+        reader: Reader,
+        settings: &TcpSettings,
+    ) -> Option<Outcome> {
         let (seq, length) = (segment.header.seq, segment.length());
         let (left, window) = (self.recv.nxt(), self.recv.window_left());
         let right = left + window;
@@ -146,8 +150,26 @@ impl Open {
             if end.after(seq) && end.at_or_before(left) {
                 self.came_twice(seq, end);
             }
+            if self.repeats_with_news(segment) {
+                return Some(match self.take_ack(now, segment, reader, settings) {
+                    Ok(news) => {
+                        self.over().unwrap_or(Outcome::Dropped { reason: Drop::TcpOutsideWindow, news })
+                    }
+                    Err(outcome) => outcome,
+                });
+            }
         }
         Some(Outcome::dropped(Drop::TcpOutsideWindow))
+    }
+
+    /// Does it bring only what has been taken already, and acknowledge more than anything before it? Two ends that have both
+    /// closed their windows over what was on its way, and lost the acknowledgements of it, have nothing else left: each
+    /// repeats what the other has, and would throw away what it is told. Linux takes what ends where new data would begin.
+    fn repeats_with_news(&self, segment: &Segment<'_>) -> bool {
+        let (header, left) = (&segment.header, self.recv.nxt());
+        let oldest = left - self.recv.space.buffer_bytes();
+        let is_old = segment.end().at_or_before(left) && segment.end().at_or_after(oldest);
+        is_old && header.flags.ack && !header.flags.syn && header.ack.after(self.send.una())
     }
 
     /// Data of a segment was there already.
@@ -173,6 +195,25 @@ impl Open {
         }
         self.recv.ack.challenge(now);
         Outcome::dropped(Drop::TcpResetNotExact)
+    }
+
+    /// The peer lives, and what it has.
+    fn take_ack(
+        &mut self,
+        now: Instant,
+        segment: &Segment<'_>,
+        reader: Reader,
+        settings: &TcpSettings,
+    ) -> Result<bool, Outcome> {
+        self.heard(now);
+        let news = self.check_ack(now, segment, settings).map_err(Outcome::dropped)?;
+        if reader == Reader::Gone && news && self.state() == State::FinWait2 {
+            if self.fin_timeout.is_none() {
+                return Err(Outcome::Aborted(Drop::TcpNoReader));
+            }
+            self.orphaned(now, self.fin_timeout);
+        }
+        Ok(news)
     }
 
     /// Fifth: the acknowledgement. True when the user gains room to write or learns that its end has arrived.

@@ -223,7 +223,10 @@ impl Send {
             }
             if !range.sacked {
                 arrivals.arrived(range);
-                rack.arrived(now, range, originals_lost);
+                // Without SACK, what follows a repetition came at any time before it.
+                if sack || range.repeated || !news.repeated {
+                    rack.arrived(now, range, originals_lost);
+                }
             }
         });
         if was_cut && arrivals.oldest.is_some() {

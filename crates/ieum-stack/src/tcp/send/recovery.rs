@@ -17,6 +17,8 @@
 //!
 //! Without SACK the same holds with duplicate acknowledgements in the place of blocks (RFC 5681, NewReno RFC 6582).
 
+use std::time::Duration;
+
 use ieum_wire::{Instant, SeqNumber};
 
 use super::congestion::Window;
@@ -538,6 +540,16 @@ impl Send {
             let many = self.flight.counts().duplicates >= self.rack.degree();
             if (belief < Belief::Recovery && many) || (belief == Belief::Recovery && advanced) {
                 self.flight.lose_first();
+            }
+            if self.recovery.knows_of_loss()
+                && advanced
+                && let Some(newest) = self.rack.newest()
+            {
+                // What went before a repetition that has arrived is under way no more, whatever became of it. Counted on, what
+                // was sent to find out about the time-out would fill a small window until the next one: the duplicates that told
+                // of it are spent on what had arrived before.
+                self.flight.lose_overdue(newest, |_| Duration::ZERO);
+                self.flight.set_duplicates(self.flight.counts().duplicates);
             }
             return Found::default();
         }
