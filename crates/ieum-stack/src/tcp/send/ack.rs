@@ -235,10 +235,13 @@ impl Send {
             self.sums.reorderings = self.sums.reorderings.wrapping_add(1);
         }
         if !sack {
-            // One acknowledgement acknowledges the hole, the others had been counted as duplicates.
             let duplicates = self.flight.counts().duplicates;
             arrivals.delivered = segments.saturating_sub(duplicates).max(1);
-            self.flight.set_duplicates(duplicates.saturating_sub(segments.saturating_sub(1)));
+            // One acknowledgement acknowledges the hole, the others had been counted as duplicates; save after a time-out: from
+            // then on duplicates tell of what was sent since, behind all that is missing.
+            let told_before =
+                if originals_lost && said.ack.before(until) { 0 } else { segments.saturating_sub(1) };
+            self.flight.set_duplicates(duplicates.saturating_sub(told_before));
         }
         let data = count.min(u32_of(self.queued));
         let fin = self.end == OurEnd::Finished && count > data;

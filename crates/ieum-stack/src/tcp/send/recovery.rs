@@ -17,8 +17,6 @@
 //!
 //! Without SACK the same holds with duplicate acknowledgements in the place of blocks (RFC 5681, NewReno RFC 6582).
 
-use std::time::Duration;
-
 use ieum_wire::{Instant, SeqNumber};
 
 use super::congestion::Window;
@@ -335,7 +333,7 @@ impl Send {
             return;
         }
         // Without SACK duplicates tell of the new data, and go on to: were it counted as under way until all before it is
-        // there, a small window would have no room for what is missing.
+        // there, a small window would have no room for what is missing. (`advance` leaves them for that long.)
         self.count_duplicate(duplicate && self.nxt.after(self.recovery.until));
     }
 
@@ -540,16 +538,6 @@ impl Send {
             let many = self.flight.counts().duplicates >= self.rack.degree();
             if (belief < Belief::Recovery && many) || (belief == Belief::Recovery && advanced) {
                 self.flight.lose_first();
-            }
-            if self.recovery.knows_of_loss()
-                && advanced
-                && let Some(newest) = self.rack.newest()
-            {
-                // What went before a repetition that has arrived is under way no more, whatever became of it. Counted on, what
-                // was sent to find out about the time-out would fill a small window until the next one: the duplicates that told
-                // of it are spent on what had arrived before.
-                self.flight.lose_overdue(newest, |_| Duration::ZERO);
-                self.flight.set_duplicates(self.flight.counts().duplicates);
             }
             return Found::default();
         }

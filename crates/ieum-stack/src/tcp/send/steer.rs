@@ -24,7 +24,7 @@ impl Send {
 
     /// Nothing is in flight, because there was nothing to say: what is measured next begins anew.
     pub(super) fn begin_again(&mut self, now: Instant) {
-        let is_idle = self.flight.counts().in_flight() == 0 && self.flight.delivery.is_limited();
+        let is_idle = self.flight.is_empty() && self.flight.delivery.is_limited();
         if is_idle && self.algorithm.decides() && self.has_something() {
             self.algorithm.begins_again(now, &mut self.congestion);
         }
