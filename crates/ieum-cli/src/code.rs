@@ -1,6 +1,5 @@
 //! Exit codes, as env(1), nohup(1) and shells have them.
 
-use std::ffi::OsStr;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -46,23 +45,26 @@ pub(crate) fn of_usage(error: &clap::Error) -> Code {
     if kind == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let _ = error.print();
     } else {
-        let typed = std::env::args_os().nth(1);
-        let help = help_about(typed.as_deref());
+        let typed: Vec<_> = std::env::args_os().skip(1).take(2).collect();
+        let help = help_about(&typed.iter().filter_map(|word| word.to_str()).collect::<Vec<_>>());
         complain(&format!("{} ({help} says more)", what_is_wrong(&error.to_string())));
     }
     Code::Own
 }
 
-/// What says more about a command line that begins with the word `typed`.
-fn help_about(typed: Option<&OsStr>) -> &'static str {
-    match typed.and_then(OsStr::to_str) {
-        Some("run") => "ieum run --help",
-        Some("ss") => "ieum ss --help",
-        Some("forward") => "ieum forward --help",
-        Some("drill") => "ieum drill --help",
-        Some("lab") => "ieum lab --help",
-        Some("tour") => "ieum tour --help",
-        Some(_) | None => "ieum --help",
+/// What says more about a command line that begins with the words `typed`.
+fn help_about(typed: &[&str]) -> &'static str {
+    match typed {
+        ["run", ..] => "ieum run --help",
+        ["ss", ..] => "ieum ss --help",
+        ["forward", ..] => "ieum forward --help",
+        ["drill", ..] => "ieum drill --help",
+        ["lab", "sim", ..] => "ieum lab sim --help",
+        ["lab", "flow", ..] => "ieum lab flow --help",
+        ["lab", "table", ..] => "ieum lab table --help",
+        ["lab", ..] => "ieum lab --help",
+        ["tour", ..] => "ieum tour --help",
+        _ => "ieum --help",
     }
 }
 
@@ -78,9 +80,9 @@ mod tests {
 
     #[test]
     fn who_is_mistaken_is_shown_the_help_of_what_was_typed() {
-        let help = |typed: &str| help_about(Some(OsStr::new(typed)));
-        assert_eq!([help("run"), help("ss")], ["ieum run --help", "ieum ss --help"]);
-        assert_eq!([help("frob"), help_about(None)], ["ieum --help"; 2]);
+        assert_eq!(help_about(&["run", "-x"]), "ieum run --help");
+        assert_eq!(help_about(&["lab", "sim"]), "ieum lab sim --help");
+        assert_eq!([help_about(&["frob"]), help_about(&[])], ["ieum --help"; 2]);
     }
 
     #[test]
