@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args as Arguments, Command, FromArgMatches};
 use ieum_drill::{Drill, OPTIONS, Options, Outcome, Report, Summary};
+use ieum_exit::{Transport, port_of};
 
 use crate::Failure;
 use crate::code::Code;
@@ -68,6 +69,7 @@ impl Arguments for Packetdrill {
                 Arg::new(option.name).long(option.name).help(option.help).help_heading("Of packetdrill");
             command.arg(match option.value {
                 // As in the original the last one counts.
+                Some("PORT") => argument.value_name("PORT").overrides_with(option.name).value_parser(port),
                 Some(value) => argument.value_name(value).overrides_with(option.name),
                 None => argument.action(ArgAction::SetTrue).overrides_with(option.name),
             })
@@ -77,6 +79,14 @@ impl Arguments for Packetdrill {
     fn augment_args_for_update(command: Command) -> Command {
         Packetdrill::augment_args(command)
     }
+}
+
+/// A port as it is typed, in the number that scripts know.
+fn port(typed: &str) -> Result<String, String> {
+    let port = port_of(typed, Transport::Tcp).filter(|port| *port > 0);
+    let port =
+        port.ok_or_else(|| format!("{typed:?} is not a port (a number, or a name in /etc/services)"))?;
+    Ok(port.to_string())
 }
 
 impl FromArgMatches for Packetdrill {

@@ -65,7 +65,7 @@ fn the_originals_options_are_taken() {
     let directory = scripts(&[("a.pkt", "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = NUMBER\n")]);
     let typed = "--send_omit_free --ip_version=ipv6 --mtu=1520 --local_ip=fd3d:0a0b:17d6::1 \
                  --gateway_ip=fd3d:0a0b:17d6:8888::1 --remote_ip=fd3d:fa7b:d17d::1 -D NUMBER=3 \
-                 -D CMSG_LEVEL_IP=SOL_IPV6 -v -v --tolerance_usecs 5 --tolerance_usecs=7 --debug a.pkt";
+                 -D CMSG_LEVEL_IP=SOL_IPV6 -v -v --tolerance_usecs 5 --tolerance_usecs=7 --debug --bind_port=http a.pkt";
     let output =
         drill(directory.path(), &typed.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>());
     assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -105,6 +105,9 @@ fn a_script_that_is_not_there_is_told() {
     assert_eq!(output.status.code(), Some(125));
     let output = drill(directory.path(), &["--tolerance", "5", "."]);
     assert!(text(&output.stderr).contains("--tolerance"), "{output:?}");
+    assert_eq!(output.status.code(), Some(125));
+    let output = drill(directory.path(), &["--bind_port", "no-such-service", "."]);
+    assert!(text(&output.stderr).contains("or a name in /etc/services"), "{output:?}");
     assert_eq!(output.status.code(), Some(125));
     let directory = scripts(&[("a.pkt", "--tolerance=5\n0 `true`")]);
     assert_eq!(
