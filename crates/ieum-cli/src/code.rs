@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
+use ieum_engine::complain;
 
 /// How ieum ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,11 +27,6 @@ impl From<Code> for ExitCode {
             Code::NotFound => 127,
         })
     }
-}
-
-/// One line on standard error.
-pub(crate) fn complain(sentence: &str) {
-    eprintln!("ieum: {sentence}");
 }
 
 /// Help and version were asked for, or something wrong was typed: the latter is a failure of ieum's, never to be

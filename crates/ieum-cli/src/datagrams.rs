@@ -9,7 +9,7 @@ use ieum_stack::LinkId;
 
 use crate::Failure;
 use crate::args::Run;
-use crate::code::complain;
+use ieum_engine::complain;
 
 /// `auto`, `namespace` or `carrier`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,9 +4,9 @@ use ieum_exit::{Exit, ExitConfig, NAME_ADDRESSES_MAX, Named, Resolvers};
 
 use crate::Failure;
 use crate::args::Run;
-use crate::code::complain;
 use crate::host::Addresses;
 use crate::seed::seed;
+use ieum_engine::complain;
 
 /// Is anything to pass the exit: a way out, a way in, or an answer to who asks for a name? Where an interface is at the
 /// link's other end, nothing is.

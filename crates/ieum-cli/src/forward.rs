@@ -10,7 +10,8 @@ use ieum_forward::{Conductor, DRAIN_DEFAULT, DRAIN_SECONDS_MAX, End, Rule, Wish,
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::Failure;
-use crate::code::{Code, complain};
+use crate::code::Code;
+use ieum_engine::complain;
 
 /// `ieum forward`.
 #[derive(Arguments, Debug)]

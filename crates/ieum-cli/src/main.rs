@@ -28,7 +28,8 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Args, Command};
-use crate::code::{Code, complain};
+use crate::code::Code;
+use ieum_engine::complain;
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {

@@ -13,7 +13,7 @@ use ieum_stack::{LinkConfig, LinkId};
 
 use crate::Failure;
 use crate::args::Run;
-use crate::code::{Code, complain};
+use crate::code::Code;
 use crate::datagrams;
 use crate::desk::Desk;
 use crate::exit::exit;
@@ -21,6 +21,7 @@ use crate::host::{Addresses, host};
 use crate::net;
 use crate::tun;
 use crate::within;
+use ieum_engine::complain;
 
 /// Where the machine's resolvers are named.
 const RESOLV_CONF: &str = "/etc/resolv.conf";

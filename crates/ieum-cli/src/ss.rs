@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::args::Ss;
-use crate::code::{Code, complain};
+use crate::code::Code;
+use ieum_engine::complain;
 
 /// Shows what was asked for.
 pub(crate) fn ss(ss: &Ss) -> Result<Code, Failure> {

@@ -17,9 +17,9 @@ use ieum_wire::ethernet::MacAddress;
 
 use crate::Failure;
 use crate::args::Run;
-use crate::code::complain;
 use crate::host::Addresses;
 use crate::seed::seed;
+use ieum_engine::complain;
 
 /// The MTU of an interface that is made, as that of most wires.
 const MTU_BYTES_DEFAULT: u32 = 1500;

@@ -8,8 +8,9 @@ use ieum_run::program::front;
 
 use crate::Failure;
 use crate::args::Run;
-use crate::code::{Code, complain};
+use crate::code::Code;
 use crate::run::{cannot_go_on, spawn_failure};
+use ieum_engine::complain;
 
 /// Runs a program on the host `name` to its end; the code is the program's.
 pub(crate) fn run(run: Run, name: &Name) -> Result<Code, Failure> {

@@ -6,11 +6,12 @@
 //! joins, and a few words ([`Notice`]) are told to all others.
 //!
 //! Files: [`room`](Room) (what a room is), `turn` (the loop), `poller` (epoll), `device` (the room of a TUN or TAP
-//! interface), `serial` (names of sources), `clock`, `bounds`.
+//! interface), `serial` (names of sources), `clock`, `complain` (what a person is told), `bounds`.
 #![forbid(unsafe_code)]
 
 mod bounds;
 mod clock;
+mod complain;
 mod device;
 mod poller;
 mod room;
@@ -18,6 +19,7 @@ mod serial;
 mod turn;
 
 pub use clock::Clock;
+pub use complain::complain;
 pub use device::DeviceRoom;
 pub use poller::{Interest, Poller, Ready, Sleeper, Told, Turn};
 pub use room::{Notice, Room};

@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ieum_engine::{Interest, Notice, Ready, Room, Serial, Serials, Turn};
+use ieum_engine::{Interest, Notice, Ready, Room, Serial, Serials, Turn, complain};
 use ieum_exit::{Transport, kernel};
 use ieum_stack::LinkId;
 use ieum_wire::{Instant, Packet};
@@ -196,7 +196,7 @@ impl Conductor {
         }
         // Their ports may be wanted by those that come.
         for active in &before {
-            say(&format!("no more forwarding {}", self.label(active.id)));
+            complain(&format!("no more forwarding {}", self.label(active.id)));
             match active.office.and_then(|office| self.offices.get_mut(&office)) {
                 Some(office) => office.mailbox.say(Order::Close { rule: active.id }, None),
                 None => self.forwarder.close(turn, active.id),
@@ -225,7 +225,7 @@ impl Conductor {
             self.failure.get_or_insert(sentence);
             self.stage = Stage::Over;
         } else if self.stage != Stage::Over {
-            say(&sentence);
+            complain(&sentence);
         }
     }
 
@@ -303,12 +303,12 @@ impl Conductor {
             None => self.forwarder.aim(turn, active.id, to.clone()),
         }
         self.name_rule(active);
-        say(&format!("forwarding {}", self.label(active.id)));
+        complain(&format!("forwarding {}", self.label(active.id)));
     }
 
     fn announce(&mut self, active: &mut Active) {
         self.name_rule(active);
-        say(&format!("forwarding {}", self.label(active.id)));
+        complain(&format!("forwarding {}", self.label(active.id)));
     }
 
     /// Where a rule listens is known.
@@ -404,7 +404,9 @@ impl Conductor {
             self.complain(format!("cannot forward in the host {name}: it is gone, or let nobody in"));
         } else if ended > 0 {
             let advice = if self.config.is_some() { "; SIGHUP tries again" } else { "" };
-            say(&format!("the host {name} is gone, and with it what was forwarded there ({ended}){advice}"));
+            complain(&format!(
+                "the host {name} is gone, and with it what was forwarded there ({ended}){advice}"
+            ));
             if self.active.is_empty() && self.config.is_none() && self.stage == Stage::Serving {
                 self.failure = Some("nothing is left to forward".into());
                 self.stage = Stage::Over;
@@ -439,7 +441,7 @@ impl Conductor {
                 | Stage::Serving
                 | Stage::Draining { .. }
                 | Stage::Cutting { .. }
-                | Stage::Over => say(&sentence),
+                | Stage::Over => complain(&sentence),
             }
         }
     }
@@ -469,7 +471,7 @@ impl Conductor {
                 self.stage = Stage::Draining { until: turn.now + self.wish.drain };
                 if !self.forwarder.is_idle() || !self.offices.is_empty() {
                     let seconds = self.wish.drain.as_secs();
-                    say(&format!(
+                    complain(&format!(
                         "no more connections are taken; those that are there have {seconds} s to end"
                     ));
                 }
@@ -491,7 +493,7 @@ impl Conductor {
         }
         match self.wanted() {
             Ok(rules) => self.apply(turn, rules),
-            Err(sentence) => say(&format!("{sentence}; the rules before it stay")),
+            Err(sentence) => complain(&format!("{sentence}; the rules before it stay")),
         }
     }
 
@@ -510,7 +512,7 @@ impl Conductor {
                 // A reader that has gone away has seen enough.
                 let _ = writeln!(io::stdout().lock(), "{line}");
             } else {
-                say(&format!("{label}: {}", counts.sentence(*transport == Transport::Udp)));
+                complain(&format!("{label}: {}", counts.sentence(*transport == Transport::Udp)));
             }
         }
     }
@@ -546,11 +548,6 @@ fn forget_oldest<T>(shown: &mut BTreeMap<RuleId, T>, in_force: &BTreeSet<RuleId>
     });
 }
 
-/// One line on standard error. Who does not listen any more has heard enough.
-fn say(sentence: &str) {
-    let _ = writeln!(io::stderr().lock(), "ieum: {sentence}");
-}
-
 impl Room for Conductor {
     fn start(&mut self, turn: &Turn<'_>) -> io::Result<()> {
         self.signals.start(turn)?;
@@ -579,7 +576,7 @@ impl Room for Conductor {
                 Ok(true) => self.reload(turn),
                 Ok(false) => {}
                 Err(sentence) => {
-                    say(&format!("{sentence}; SIGHUP lets it be read again"));
+                    complain(&format!("{sentence}; SIGHUP lets it be read again"));
                     self.reload(turn);
                 }
             },

@@ -2,6 +2,7 @@
 //!
 //! Its 127.0.0.1 is private, every port is free, and everything outside is unreachable. What it would tell of its ports
 //! to those who publish them is written on standard error where the environment has `ALONE_TELLS`.
+#![expect(clippy::print_stderr, reason = "an example may end when nobody reads what it says")]
 
 use std::process::ExitCode;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Once;
 
-use ieum_engine::Turn;
+use ieum_engine::{Turn, complain};
 use ieum_socket::Errno;
 use ieum_wire::Instant;
 use rustix::fs::OFlags;
@@ -338,7 +338,7 @@ fn tell_of_listener(thread: i32) {
         return;
     }
     SAID.call_once(|| {
-        eprintln!("ieum: the program asks for a seccomp listener of its own; the kernel allows only ieum's");
+        complain("the program asks for a seccomp listener of its own; the kernel allows only ieum's");
     });
 }
 

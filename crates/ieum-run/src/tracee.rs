@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::OwnedFd;
 
+use ieum_engine::complain;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
@@ -74,9 +75,9 @@ impl Tracees {
             // A program chooses its name: a terminal must not obey it.
             let name = std::fs::read_to_string(format!("/proc/{thread}/comm")).unwrap_or_default();
             let name = name.trim_end().replace(char::is_control, "?");
-            eprintln!(
-                "ieum: process {thread} ({name}) gets no sockets: its memory is closed to its own user (is its file not readable?)"
-            );
+            complain(&format!(
+                "process {thread} ({name}) gets no sockets: its memory is closed to its own user (is its file not readable?)"
+            ));
         }
         if self.hidden.len() > PIDFDS_MAX {
             self.hidden.clear();

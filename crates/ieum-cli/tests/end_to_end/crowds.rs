@@ -11,7 +11,7 @@ fn crowd() -> String {
     let files = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
     let count = CROWD.min(files.saturating_sub(500) / 3);
     if count < CROWD {
-        eprintln!("no more than {count} connections: the hard limit of open files is {files}");
+        println!("no more than {count} connections: the hard limit of open files is {files}");
     }
     count.to_string()
 }

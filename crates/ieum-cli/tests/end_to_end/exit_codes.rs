@@ -49,6 +49,19 @@ fn input_output_arguments_and_environment_are_the_program_s() {
 }
 
 #[test]
+fn a_standard_error_that_takes_nothing_ends_nothing() {
+    for (flags, program, code) in [
+        (&["-v", "-p", "0:80"][..], &["sh", "-c", "exit 5"][..], 5),
+        (&[], &["no-such-program-anywhere"], 127),
+        (&["--in", "nobody"], &["true"], 125),
+    ] {
+        let full = ["sh", "-c", "exec \"$0\" \"$@\" 2>/dev/full"];
+        let finished = Running::start(&[&full, &ieum(flags, program)[..]].concat()).finish();
+        assert_eq!((finished.code, finished.stderr.as_str()), (code, ""), "{flags:?} {program:?}");
+    }
+}
+
+#[test]
 fn a_program_that_is_not_there_gives_127() {
     for name in ["no-such-program-anywhere", "/nonexistent/program"] {
         let finished = run(&[], &[name]);

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 
+use ieum_engine::complain;
 use ieum_stack::{BindRequest, Stack, UdpId};
 use ieum_wire::Instant;
 use rustix::io::Errno;
@@ -98,7 +99,7 @@ impl DatagramPort {
             cx.counts.count(Reason::PublishedNotListening);
             // The program may try as often as it likes; the count goes on.
             if !std::mem::replace(&mut self.has_complained, true) {
-                eprintln!("ieum: cannot serve {}: {}", self.outside, std::io::Error::from(error));
+                complain(&format!("cannot serve {}: {}", self.outside, std::io::Error::from(error)));
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 
+use ieum_engine::complain;
 use ieum_wire::Instant;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, SocketType, accept_with};
@@ -70,7 +71,7 @@ impl StreamPort {
             cx.counts.count(Reason::PublishedNotListening);
             // The program may try as often as it likes; the count goes on.
             if !std::mem::replace(&mut self.has_complained, true) {
-                eprintln!("ieum: cannot listen on {}: {}", self.outside, std::io::Error::from(error));
+                complain(&format!("cannot listen on {}: {}", self.outside, std::io::Error::from(error)));
             }
         }
     }

@@ -3,6 +3,7 @@
 //! Every function in the table is called by the tool with what the system call of its name is called with.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::io::Write;
 use std::sync::Arc;
 
 use ieum_socket::Errno;
@@ -30,7 +31,7 @@ pub unsafe extern "C" fn packetdrill_interface_init(flags: *const c_char, interf
         unsafe { CStr::from_ptr(flags) }.to_string_lossy().into_owned()
     };
     let flags: Flags = told::flags().read(&text).unwrap_or_else(|wrong| {
-        eprintln!("libieum_packetdrill: --so_flags: {wrong}");
+        let _ = writeln!(std::io::stderr(), "libieum_packetdrill: --so_flags: {wrong}");
         std::process::exit(2)
     });
     let shared = Arc::new(Shared::new(flags));

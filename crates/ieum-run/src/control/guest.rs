@@ -11,7 +11,7 @@ use std::io;
 use std::os::fd::AsFd;
 
 use ieum_control::{Channel, ChannelError, Directory, Kind, Name, Received};
-use ieum_engine::{Interest, Notice, Ready, Room, Turn};
+use ieum_engine::{Interest, Notice, Ready, Room, Turn, complain};
 use ieum_stack::LinkId;
 use ieum_wire::{Instant, Packet};
 
@@ -143,7 +143,7 @@ impl Guest {
         self.wishes = None;
         // Who was there for the host's sake knows by itself.
         if !self.family.is_gone() && !self.attends {
-            eprintln!("ieum: the host {} is gone; its programs have no network any more", self.name);
+            complain(&format!("the host {} is gone; its programs have no network any more", self.name));
         }
     }
 

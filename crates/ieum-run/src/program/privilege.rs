@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use ieum_engine::complain;
 use rustix::fs::Mode;
 
 /// Says so if the file that `name` stands for would give rights that its caller does not have.
@@ -17,10 +18,10 @@ pub(super) fn warn_if_withheld(name: &[u8]) {
     let other_group = mode.contains(Mode::SGID) && stat.st_gid != rustix::process::getegid().as_raw();
     if other_user || other_group {
         let owner = if other_user { "set-user-ID" } else { "set-group-ID" };
-        eprintln!(
-            "ieum: {} is a {owner} program; under ieum run it gets no rights but yours, so it will probably refuse to work",
+        complain(&format!(
+            "{} is a {owner} program; under ieum run it gets no rights but yours, so it will probably refuse to work",
             path.display()
-        );
+        ));
     }
 }
 

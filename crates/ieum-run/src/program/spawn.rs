@@ -14,6 +14,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 
+use ieum_engine::complain;
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
@@ -101,10 +102,10 @@ fn take_listener(report: &OwnedFd, child: &OwnedFd) -> Result<OwnedFd, SpawnErro
     let mut said = next()?;
     if let Some(Report::DomainRefused(number)) = said {
         let reason = Errno::from_raw_os_error(number);
-        eprintln!(
-            "ieum: the kernel refuses the program's Landlock domain ({reason}): TCP sockets of the machine that it inherits or \
+        complain(&format!(
+            "the kernel refuses the program's Landlock domain ({reason}): TCP sockets of the machine that it inherits or \
              receives are not kept from it"
-        );
+        ));
         said = next()?;
     }
     match said {

@@ -4,6 +4,7 @@
 //! what `memory` says of pointers. `SAFETY: as above` means that.
 
 use std::ffi::{c_int, c_longlong, c_uint, c_void};
+use std::io::Write;
 use std::time::Duration;
 
 use libc::timeval;
@@ -32,7 +33,7 @@ pub(in crate::door) unsafe extern "C" fn netdev_receive(
     if sniffed.is_none() {
         // The tool knows no end of waiting here: -1 would make it ask again, for ever. It takes a packet of no bytes
         // for a wrong one and says so, which alone would mislead.
-        eprintln!("libieum_packetdrill: no packet comes, and none will");
+        let _ = writeln!(std::io::stderr(), "libieum_packetdrill: no packet comes, and none will");
     }
     let (packet, at_us) = sniffed.map_or((Vec::new(), 0), |sniffed| (sniffed.bytes, sniffed.at.micros()));
     // SAFETY: as above.
