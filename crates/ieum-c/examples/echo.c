@@ -1,6 +1,8 @@
 /* A server and a client on two hosts of one process: neither is of the machine's, and no privilege is needed.
  *
- *     cc echo.c -lieum && ./a.out
+ *     cargo build --release -p libieum
+ *     cc crates/ieum-c/examples/echo.c -I crates/ieum-c/include -L target/release -lieum -Wl,-rpath,$PWD/target/release -pthread
+ *     ./a.out
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -97,6 +97,8 @@ fn a_script_that_is_not_there_is_told() {
     let output = drill(Path::new("/"), &["nothing.pkt"]);
     assert!(text(&output.stdout).starts_with("nothing.pkt: cannot be read: No such file"), "{output:?}");
     assert_eq!(output.status.code(), Some(1));
+    let output = drill(Path::new("/"), &["/dev/zero"]);
+    assert!(text(&output.stdout).contains("it has more than"), "{output:?}");
     let output = drill(Path::new("/"), &[]);
     assert_eq!(output.status.code(), Some(125));
     let directory = scripts(&[("no.txt", "")]);

@@ -1,6 +1,7 @@
 //! Scripts, one or all below a directory.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,10 +14,23 @@ use crate::shell::Shell;
 use crate::stop::Stop;
 use crate::wants;
 
+/// The longest script, in bytes: those that people write have a few thousand.
+const SCRIPT_BYTES_MAX: u64 = 1 << 20;
+
 /// What runs scripts: options, and a shell whose commands change nothing.
 pub struct Drill {
     options: Options,
     shell: Shell,
+}
+
+/// The text of a script. A device may have no end.
+fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(SCRIPT_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > SCRIPT_BYTES_MAX {
+        return Err(io::Error::other(format!("it has more than {SCRIPT_BYTES_MAX} bytes")));
+    }
+    Ok(text)
 }
 
 impl Drill {
@@ -32,7 +46,7 @@ impl Drill {
         let shown = path.display().to_string();
         let directory =
             path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-        match std::fs::read_to_string(path) {
+        match read(path) {
             Ok(text) => self.run_text(&shown, directory, &text),
             Err(error) => Report {
                 outcome: Outcome::Failed(format!("{shown}: cannot be read: {error}")),

@@ -1,11 +1,10 @@
 //! Whatever the machine sends into a TUN interface goes through a SOCKS5 proxy (RFC 1928), TCP and UDP:
-//! `tun2socks tun0 127.0.0.1:1080`, and then routes that lead to tun0, save the one to the proxy.
+//! `ip tuntap add tun0 mode tun`, `tun2socks tun0 127.0.0.1:1080`, and then routes to tun0, save the one to the proxy.
 //!
 //! A host stands for every address. A connection is answered when the proxy has reached its destination, so that a
 //! refusal there is one here; a datagram's answers come from where it was sent to.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::hash_map::{Entry, HashMap};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Arc;
@@ -141,9 +140,10 @@ pub(crate) fn tunnel(tun: Tun, proxy: SocketAddr) -> io::Result<()> {
     }
 }
 
-fn main() -> io::Result<()> {
+fn main() -> Result<(), String> {
     let words: Vec<String> = std::env::args().collect();
-    let [_, name, proxy] = &words[..] else { return Err(io::Error::other("tun2socks TUN PROXY:PORT")) };
+    let [_, name, proxy] = &words[..] else { return Err("tun2socks TUN PROXY:PORT".into()) };
+    let proxy = proxy.parse().map_err(|error| format!("{proxy}: {error}"))?;
     let config = TunConfig { name: name.clone(), kind: TunKind::Tun, keep: true, offload: true };
-    tunnel(Tun::open(&config).map_err(io::Error::other)?, proxy.parse().map_err(io::Error::other)?)
+    tunnel(Tun::open(&config).map_err(|error| error.to_string())?, proxy).map_err(|error| error.to_string())
 }
