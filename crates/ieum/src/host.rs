@@ -248,7 +248,8 @@ impl HostBuilder {
         }
     }
 
-    /// Puts the host on a link, under an address there. Its network is reached over that link from then on. A second address on
+    /// Puts the host on a link, under an address there with the length of its network's prefix, as `10.1.0.1/24` or `fd00::1/64`.
+    /// That network is reached over that link from then on; without a prefix the address has no neighbours. A second address on
     /// the same link is another call, and so is another link.
     pub fn address(mut self, link: &Link, address: &str) -> HostBuilder {
         self.addresses.push((link.clone(), address.to_owned()));
@@ -402,6 +403,9 @@ impl HostBuilder {
 impl Inner {
     /// Could a host come with these addresses, on these links, and these gateways?
     fn check_plan(&self, addresses: &[(usize, Cidr)], routes: &[(Cidr, IpAddr)]) -> io::Result<()> {
+        if let Some((own, why)) = addresses.iter().find_map(|(_, own)| Some((own, why_no_hosts(*own)?))) {
+            return Err(invalid(format!("{own}: {why}")));
+        }
         let taken = addresses.iter().find(|(link, own)| self.segments[*link].has(own.address()));
         if let Some((_, own)) = taken {
             return Err(invalid(format!("{}: another host on the link has it", own.address())));
@@ -466,6 +470,17 @@ impl Inner {
         self.plug(number, link, segment);
         link
     }
+}
+
+/// Why an address cannot be a host's (RFC 1122 §3.2.1.3), if it cannot.
+fn why_no_hosts(own: Cidr) -> Option<&'static str> {
+    let address = own.address();
+    if address.is_unspecified() || address.is_loopback() || address.is_multicast() {
+        return Some("no host has this address on a link: take one like 10.1.0.1/24");
+    }
+    let last = own.broadcast().map(IpAddr::V4)?;
+    (address == last || address == own.first())
+        .then_some("it stands for all hosts of its network: take another one of it")
 }
 
 /// An address that stands twice on the same link.

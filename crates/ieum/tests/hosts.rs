@@ -200,6 +200,10 @@ fn a_host_that_cannot_be_is_refused_in_words_and_changes_nothing() {
     let taken = here.host().address(&link, "10.1.0.1/24").build().unwrap();
     let refused = [
         (here.host().address(&link, "10.1.0"), "not an address with the length of its prefix"),
+        (here.host().address(&link, "10.1.0.0/24"), "10.1.0.0/24: it stands for all hosts of its network"),
+        (here.host().address(&link, "10.1.0.255/24"), "it stands for all hosts"),
+        (here.host().address(&link, "127.0.0.1/8"), "no host has this address on a link"),
+        (here.host().address(&link, "ff02::1/64"), "no host has this address on a link"),
         (here.host().address(&foreign, "10.1.0.2/24"), "of another network"),
         (here.host().address(&link, "10.1.0.1/24"), "another host on the link has it"),
         (here.host().address(&link, "10.1.0.2/24").route("0.0.0.0/0", "10.2.0.1"), "no link leads"),
