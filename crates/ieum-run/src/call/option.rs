@@ -183,7 +183,8 @@ impl Runner {
     pub(crate) fn take_error(&mut self, number: u64) -> Result<Option<Errno>, Errno> {
         let socket = self.sockets.get_mut(number).ok_or(Errno::EBADF)?;
         let kept = socket.error.take();
-        let error = kept.or_else(|| self.host.take_error(socket.host));
+        // Of two errors the later one counts, as on Linux.
+        let error = self.host.take_error(socket.host).or(kept);
         if !std::mem::take(&mut socket.shows_error) {
             return Ok(error);
         }

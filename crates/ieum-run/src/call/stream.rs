@@ -230,7 +230,8 @@ impl Runner {
     fn told_by_reset(&mut self, number: u64) -> Errno {
         let Some(socket) = self.sockets.get_mut(number) else { return Errno::ECONNRESET };
         socket.shows_error = false;
-        self.host.take_error(socket.host).unwrap_or(Errno::ECONNRESET)
+        let kept = socket.error.take();
+        self.host.take_error(socket.host).or(kept).unwrap_or(Errno::ECONNRESET)
     }
 
     /// Sends.
