@@ -2,14 +2,13 @@
 
 use std::str::FromStr;
 
-use ieum_engine::DeviceRoom;
+use ieum_engine::{DeviceRoom, complain};
 use ieum_run::namespace::{Helper, Namespace, Shadow};
 use ieum_socket::Host;
 use ieum_stack::LinkId;
 
 use crate::Failure;
 use crate::args::Run;
-use ieum_engine::complain;
 
 /// `auto`, `namespace` or `carrier`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

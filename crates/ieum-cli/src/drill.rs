@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Arg, ArgAction, ArgMatches, Args as Arguments, Command, FromArgMatches};
 use ieum_drill::{Drill, OPTIONS, Options, Outcome, Report, Summary};
-use ieum_exit::{Transport, port_of};
+use ieum_exit::{PublishParseError, Transport, port_of};
 
 use crate::Failure;
 use crate::code::Code;
@@ -65,13 +65,13 @@ struct Packetdrill(Vec<(&'static str, Option<String>)>);
 impl Arguments for Packetdrill {
     fn augment_args(command: Command) -> Command {
         OPTIONS.iter().fold(command, |command, option| {
-            let argument =
-                Arg::new(option.name).long(option.name).help(option.help).help_heading("Of packetdrill");
+            let argument = Arg::new(option.name).long(option.name).help(option.help);
+            // As in the original the last one counts.
+            let argument = argument.help_heading("Of packetdrill").overrides_with(option.name);
             command.arg(match option.value {
-                // As in the original the last one counts.
-                Some("PORT") => argument.value_name("PORT").overrides_with(option.name).value_parser(port),
-                Some(value) => argument.value_name(value).overrides_with(option.name),
-                None => argument.action(ArgAction::SetTrue).overrides_with(option.name),
+                Some("PORT") => argument.value_name("PORT").value_parser(port),
+                Some(value) => argument.value_name(value),
+                None => argument.action(ArgAction::SetTrue),
             })
         })
     }
@@ -84,8 +84,7 @@ impl Arguments for Packetdrill {
 /// A port as it is typed, in the number that scripts know.
 fn port(typed: &str) -> Result<String, String> {
     let port = port_of(typed, Transport::Tcp).filter(|port| *port > 0);
-    let port =
-        port.ok_or_else(|| format!("{typed:?} is not a port (a number, or a name in /etc/services)"))?;
+    let port = port.ok_or_else(|| PublishParseError::Port(typed.into()).to_string())?;
     Ok(port.to_string())
 }
 

@@ -1,12 +1,12 @@
 //! The other end of the host's link: the way to the machine's sockets, as it was asked for.
 
+use ieum_engine::complain;
 use ieum_exit::{Exit, ExitConfig, NAME_ADDRESSES_MAX, Named, Resolvers};
 
 use crate::Failure;
 use crate::args::Run;
 use crate::host::Addresses;
 use crate::seed::seed;
-use ieum_engine::complain;
 
 /// Is anything to pass the exit: a way out, a way in, or an answer to who asks for a name? Where an interface is at the
 /// link's other end, nothing is.

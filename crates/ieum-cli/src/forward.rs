@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use clap::Args as Arguments;
 use ieum_control::Name;
-use ieum_engine::{Clock, Engine};
+use ieum_engine::{Clock, Engine, complain};
 use ieum_forward::{Conductor, DRAIN_DEFAULT, DRAIN_SECONDS_MAX, End, Rule, Wish, Worker};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::Failure;
 use crate::code::Code;
-use ieum_engine::complain;
 
 /// `ieum forward`.
 #[derive(Arguments, Debug)]

@@ -27,9 +27,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use ieum_engine::complain;
+
 use crate::args::{Args, Command};
 use crate::code::Code;
-use ieum_engine::complain;
 
 fn main() -> ExitCode {
     let args = match Args::try_parse() {

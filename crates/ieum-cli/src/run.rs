@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 
 use ieum_device::Capture;
-use ieum_engine::{Clock, DeviceRoom, Engine, Room};
+use ieum_engine::{Clock, DeviceRoom, Engine, Room, complain};
 use ieum_exit::{Exit, Resolvers};
 use ieum_net::NetRoom;
 use ieum_run::program::front::{self, Back};
@@ -21,7 +21,6 @@ use crate::host::{Addresses, host};
 use crate::net;
 use crate::tun;
 use crate::within;
-use ieum_engine::complain;
 
 /// Where the machine's resolvers are named.
 const RESOLV_CONF: &str = "/etc/resolv.conf";

@@ -4,13 +4,13 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 
 use ieum_control::{Directory, Kind, Name};
+use ieum_engine::complain;
 use ieum_run::control::{AskError, Asked, Holder, Row};
 use serde_json::{Value, json};
 
 use crate::Failure;
 use crate::args::Ss;
 use crate::code::Code;
-use ieum_engine::complain;
 
 /// Shows what was asked for.
 pub(crate) fn ss(ss: &Ss) -> Result<Code, Failure> {

@@ -10,7 +10,7 @@ use ieum_device::Tun;
 use ieum_device::fault::Faults;
 use ieum_device::faulty::Faulty;
 use ieum_device::tun::{TunConfig, TunKind};
-use ieum_engine::DeviceRoom;
+use ieum_engine::{DeviceRoom, complain};
 use ieum_stack::{LinkConfig, LinkId, Medium};
 use ieum_wire::Cidr;
 use ieum_wire::ethernet::MacAddress;
@@ -19,7 +19,6 @@ use crate::Failure;
 use crate::args::Run;
 use crate::host::Addresses;
 use crate::seed::seed;
-use ieum_engine::complain;
 
 /// The MTU of an interface that is made, as that of most wires.
 const MTU_BYTES_DEFAULT: u32 = 1500;

@@ -1,7 +1,7 @@
 //! `ieum run --in NAME`: a program on a host that another process owns.
 
 use ieum_control::{Directory, Name};
-use ieum_engine::{Clock, Engine};
+use ieum_engine::{Clock, Engine, complain};
 use ieum_run::Program;
 use ieum_run::control::Entrance;
 use ieum_run::program::front;
@@ -10,7 +10,6 @@ use crate::Failure;
 use crate::args::Run;
 use crate::code::Code;
 use crate::run::{cannot_go_on, spawn_failure};
-use ieum_engine::complain;
 
 /// Runs a program on the host `name` to its end; the code is the program's.
 pub(crate) fn run(run: Run, name: &Name) -> Result<Code, Failure> {

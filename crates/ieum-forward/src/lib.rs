@@ -36,9 +36,9 @@
 //! # Files
 //!
 //! `spot` and `rule` (what is typed), `config` (what is in a file), `watch` (when it changes), `conductor` (the first
-//! process: its `rules` and `workers`), `signals`, `office` (a worker, seen from there), `words` (what they say to each other), `worker`;
-//! `forwarder` (rules and what passes), `listen`, `dial` (reaching a target), `streams` and `direction` (connections),
-//! `datagrams`; `counts`; `key` (names of sources); `bounds`: every bound.
+//! process: its `rules` and `workers`), `signals`, `office` (a worker, seen from there), `words` (what they say to each
+//! other), `worker`; `forwarder` (rules and what passes), `listen`, `dial` (reaching a target), `streams` and `direction`
+//! (connections), `datagrams`; `counts`; `key` (names of sources); `bounds`: every bound.
 #![forbid(unsafe_code)]
 
 mod bounds;

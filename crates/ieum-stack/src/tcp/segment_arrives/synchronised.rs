@@ -44,8 +44,8 @@ impl Open {
         if let Some(outcome) = self.check_stamp(now, segment) {
             return outcome;
         }
-        if let Some(outcome) = self.check_position(now, segment, reader, settings) {
-            return outcome;
+        if !self.is_acceptable(segment) {
+            return self.answer_unacceptable(now, segment, reader, settings);
         }
         let flags = segment.header.flags;
         if flags.rst {
@@ -108,17 +108,11 @@ impl Open {
     }
 
     /// First: is any of it in the window (§3.4)?
-    fn check_position(
-        &mut self,
-        now: Instant,
-        segment: &Segment<'_>,
-        reader: Reader,
-        settings: &TcpSettings,
-    ) -> Option<Outcome> {
+    fn is_acceptable(&self, segment: &Segment<'_>) -> bool {
         let (seq, length) = (segment.header.seq, segment.length());
         let (left, window) = (self.recv.nxt(), self.recv.window_left());
         let right = left + window;
-        let acceptable = if length == 0 {
+        if length == 0 {
             // At the right edge as well: an acknowledgement from a peer that has just filled our window.
             seq.at_or_after(left) && seq.at_or_before(right)
         } else if window == 0 {
@@ -128,12 +122,20 @@ impl Open {
             // Linux: what ends beyond the window is taken whole while nothing waits to be read, else not at all.
             let end = seq + u32::try_from(segment.payload.len()).unwrap_or(0);
             segment.end().after(left) && seq.before(right) && self.recv.takes_beyond_window(end)
-        };
-        if acceptable {
-            return None;
         }
+    }
+
+    /// What is not in the window is dropped and answered, so that a true peer learns where we are.
+    fn answer_unacceptable(
+        &mut self,
+        now: Instant,
+        segment: &Segment<'_>,
+        reader: Reader,
+        settings: &TcpSettings,
+    ) -> Outcome {
+        let (seq, left) = (segment.header.seq, self.recv.nxt());
         if segment.header.flags.rst {
-            return Some(Outcome::dropped(Drop::TcpOutsideWindow));
+            return Outcome::dropped(Drop::TcpOutsideWindow);
         }
         if segment.header.flags.syn {
             self.syn_came_again(segment);
@@ -151,15 +153,15 @@ impl Open {
                 self.came_twice(seq, end);
             }
             if self.repeats_with_news(segment) {
-                return Some(match self.take_ack(now, segment, reader, settings) {
+                return match self.take_ack(now, segment, reader, settings) {
                     Ok(news) => {
                         self.over().unwrap_or(Outcome::Dropped { reason: Drop::TcpOutsideWindow, news })
                     }
                     Err(outcome) => outcome,
-                });
+                };
             }
         }
-        Some(Outcome::dropped(Drop::TcpOutsideWindow))
+        Outcome::dropped(Drop::TcpOutsideWindow)
     }
 
     /// Does it bring only what has been taken already, and acknowledge more than anything before it? Two ends that have both
